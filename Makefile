@@ -1,0 +1,68 @@
+# Everything here works from a fresh checkout: what is missing is installed first, into .venv* and .build.
+# scripts/python chooses the Python; to choose it yourself: make PYTHON=/usr/bin/python3.12 test
+
+export PYTHON
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/.build:$(CURDIR)/tests
+export LC_ALL := C.UTF-8
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build
+export ANSIBLE_HOME := $(CURDIR)/.build/ansible
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/.build/hypothesis
+unexport PYTHONDONTWRITEBYTECODE
+
+# The user's ~/.ssh, ~/.ansible.cfg and the like must neither help nor harm, nor be written to.
+AWAY := HOME="$(CURDIR)/.build/home"
+PARTS := lint test-unit test-integration test-molecule test-sanity importer
+LAB ?= tests/lab/fleets/demo.yml
+
+MAKEFLAGS += --no-print-directory
+.SILENT:
+.NOTPARALLEL:
+.PHONY: help setup demo test lint test-unit test-integration test-molecule test-sanity build importer bench lab lab-down clean
+
+help: ## list the targets
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
+
+setup: ## make .venv with all tools (the other targets do it when they must)
+	scripts/setup .venv requirements-test.txt
+
+demo: setup ## four simulated key servers: compared, synchronised, compared again
+	$(AWAY) scripts/demo.sh
+
+test: setup ## all of the next ones, down to importer, and a summary
+	scripts/test $(PARTS)
+
+lint: setup ## ruff, mypy, yamllint, ansible-lint, antsibull-docs, antsibull-changelog
+	$(AWAY) scripts/lint
+
+test-unit: setup ## the pure parts, by transcripts and properties
+	$(AWAY) python -m pytest tests/unit --quiet --numprocesses auto
+
+test-integration: setup ## modules, role and playbooks against simulated devices
+	$(AWAY) python -m pytest tests/integration --quiet --numprocesses auto
+
+test-molecule: setup ## molecule scenarios: the sync of every row of the plan
+	$(AWAY) molecule test --all --report
+
+test-sanity: setup ## ansible-test sanity
+	scripts/sanity
+
+build: setup ## build the tarball into dist/ and install it into an empty path
+	$(AWAY) scripts/build
+
+importer: build ## build, then galaxy-importer on that tarball
+	scripts/setup .venv-importer requirements-importer.txt
+	$(AWAY) scripts/importer
+
+bench: setup ## the same work done by other tools; results in tests/bench/results/
+	scripts/setup .venv-bench requirements-bench.txt
+	$(AWAY) PATH="$(CURDIR)/.venv-bench/bin:$$PATH" python -m bench
+
+lab: setup ## start simulated key servers, write .lab/inventory.yml (LAB=tests/lab/fleets/....yml)
+	python -m lab up "$(LAB)" --dir .lab
+
+lab-down: setup ## stop them
+	python -m lab down --dir .lab
+
+clean: ## remove what was made here (stop a lab first)
+	rm -rf .build .venv .venv-importer .venv-bench dist .ansible tests/output

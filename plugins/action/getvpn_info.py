@@ -1,0 +1,20 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ..module_utils._ios import getvpn
+from ..modules.getvpn_info import ARGUMENT_SPEC
+from ..plugin_utils.ios_action import IosAction, Result
+from ..plugin_utils.ios_results import shown_groups
+
+
+class ActionModule(IosAction):
+    ARGUMENT_SPEC = ARGUMENT_SPEC
+
+    async def operate(self, _options: dict[str, t.Any]) -> Result:
+        seen = await self.on_device(lambda tty: getvpn.survey(tty, policies=True))
+        return {"changed": False, "groups": shown_groups(seen)}

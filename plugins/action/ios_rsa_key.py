@@ -1,0 +1,80 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ..module_utils._errors import VpnKeysError
+from ..module_utils._ios import replacement, rsa_keys
+from ..module_utils._ios.commands import Label
+from ..module_utils._ios.dialogue import Talk, Terminal
+from ..module_utils._ios.listings import RsaKey
+from ..modules.ios_rsa_key import ARGUMENT_SPEC
+from ..plugin_utils.ios_action import IosAction, Result
+from ..plugin_utils.ios_results import difference, shown
+
+
+class ActionModule(IosAction):
+    ARGUMENT_SPEC = ARGUMENT_SPEC
+
+    async def operate(self, options: dict[str, t.Any]) -> Result:
+        label = Label.parse(options["label"])
+        return await self.on_device(lambda tty: self._bring_about(tty, label, options))
+
+    def _bring_about(self, tty: Terminal, label: Label, options: dict[str, t.Any]) -> Talk[Result]:
+        ring = yield from rsa_keys.look(tty)
+        keys = ring.of(label)
+        if options["state"] == "absent":
+            work, after = bool(keys), None
+        else:
+            work, after = self._wanted(tty, label, keys, options)
+        to_save = options["save"] and bool(keys) and keys[0].saved is False and after is not None
+        result = {"changed": work or to_save, "diff": difference(label, keys, after, saved=options["save"])}
+        if self.check or not (work or to_save):
+            return result | ({"key": shown(keys[0])} if keys and not work else {})
+        if work and options["state"] == "absent":
+            yield from rsa_keys.remove(tty, label)
+            if options["save"]:
+                yield from rsa_keys.save(tty)
+            return result
+        if work:
+            yield from rsa_keys.generate(
+                tty,
+                label,
+                options["size"],
+                usage=options["usage"],
+                exportable=options["exportable"],
+                replace=bool(keys),
+                timeout=options["generation_timeout"],
+            )
+        key = yield from replacement.clean(tty, label, save=options["save"])
+        return result | {"key": shown(key)}
+
+    def _wanted(
+        self, tty: Terminal, label: Label, keys: tuple[RsaKey, ...], options: dict[str, t.Any]
+    ) -> tuple[bool, t.Any]:
+        """Whether a key is to be made, and what the diff foretells."""
+        new = {name: options[name] for name in ("size", "usage", "exportable")}
+        if not keys:
+            return True, new
+        unlike = [
+            f"{name} is {have}, not {options[name]}"
+            for name, have in (
+                ("size", keys[0].bits),
+                ("usage", keys[0].usage),
+                ("exportable", keys[0].exportable),
+            )
+            if have != options[name]
+        ]
+        regenerate = options["regenerate"]
+        if unlike and regenerate == "fail":
+            raise VpnKeysError(
+                "conflict",
+                f"{tty.name}: key {label} is not as asked: {', '.join(unlike)}. Nothing was changed; "
+                "regenerate: partial_idempotence would replace it, never would accept it.",
+            )
+        if regenerate == "always" or (unlike and regenerate == "partial_idempotence"):
+            return True, new
+        return False, keys[0]

@@ -1,0 +1,36 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ..module_utils._errors import VpnKeysError
+from ..modules.ios_rsa_key_compare import ARGUMENT_SPEC, MUTUALLY_EXCLUSIVE
+from ..plugin_utils import key_servers, manual
+from ..plugin_utils.ios_action import IosAction, Result
+
+
+class ActionModule(IosAction):
+    BYPASS_HOST_LOOP = True
+    PER_HOST = False
+    ARGUMENT_SPEC = ARGUMENT_SPEC
+    CONSTRAINTS = {"mutually_exclusive": MUTUALLY_EXCLUSIVE}
+
+    async def operate(self, options: dict[str, t.Any]) -> Result:
+        targets = self.fleet(options)
+        seen = await key_servers.look(list(targets.values()), options["parallel"], options["timeout"])
+        planned, ungrouped = key_servers.plan_all(seen, targets, options)
+        problems = {name: str(found) for name, found in seen.items() if isinstance(found, VpnKeysError)}
+        units = [key_servers.shown(one) for one in planned]
+        result: Result = {
+            "changed": False,
+            "in_sync": all(unit["in_sync"] for unit in units) and not problems,
+            "units": units,
+            "problems": problems,
+            "ungrouped": [name for name in ungrouped if name not in problems],
+        }
+        if options["render"]:
+            result["manual"] = manual.commands_for(planned, seen)
+        return result

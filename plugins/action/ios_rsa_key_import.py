@@ -1,0 +1,128 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from ..module_utils._errors import VpnKeysError
+from ..module_utils._ios import replacement, rsa_keys
+from ..module_utils._ios.commands import Label
+from ..module_utils._ios.dialogue import Talk, Terminal
+from ..module_utils._ios.listings import KeyRing
+from ..module_utils._ios.rsa_keys import Sealed
+from ..modules.ios_rsa_key_import import ARGUMENT_SPEC, MUTUALLY_EXCLUSIVE, REQUIRED_BY, REQUIRED_ONE_OF
+from ..plugin_utils import ios_session, key_files
+from ..plugin_utils.ios_action import IosAction, Result
+from ..plugin_utils.ios_results import difference, shown
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """A key that can be had: what it is, and how to take it. Nothing private moves before it has to."""
+
+    fingerprint: str
+    bits: int
+    usage: str
+    take: Callable[[], Awaitable[Sealed]]
+
+
+class ActionModule(IosAction):
+    ARGUMENT_SPEC = ARGUMENT_SPEC
+    CONSTRAINTS = {
+        "mutually_exclusive": MUTUALLY_EXCLUSIVE,
+        "required_one_of": REQUIRED_ONE_OF,
+        "required_by": REQUIRED_BY,
+    }
+
+    async def operate(self, options: dict[str, t.Any]) -> Result:
+        label = Label.parse(options["label"])
+        if options["backup_path"]:
+            key_files.check_passphrase(options["backup_passphrase"])
+        async with AsyncExitStack() as sessions:
+            offer = await self._offer(label, options, sessions)
+            if offer.bits < options["minimum_size"]:
+                raise VpnKeysError(
+                    "bad_input",
+                    f"{self.host}: the key has {offer.bits} bits, fewer than minimum_size "
+                    f"({options['minimum_size']}). Nothing was changed.",
+                )
+            device = await sessions.enter_async_context(ios_session.session(self.target()))
+            ring = await device.do(rsa_keys.look)
+            result, work = self._foretell(ring, label, offer, options)
+            if not self.check:
+                if work:
+                    sealed = await offer.take()
+                    await device.do(lambda tty: self._bring_about(tty, label, sealed, options))
+                if result["changed"]:
+                    result["key"] = shown(
+                        await device.do(lambda tty: replacement.clean(tty, label, save=options["save"]))
+                    )
+        return result
+
+    async def _offer(self, label: Label, options: dict[str, t.Any], sessions: AsyncExitStack) -> _Offer:
+        if not options["from_host"]:
+            text = options["content"] if options["content"] is not None else key_files.read(options["path"])
+            sealed = key_files.sealed(text, options["passphrase"])
+
+            async def given() -> Sealed:
+                return sealed
+
+            return _Offer(sealed.fingerprint, sealed.bits, sealed.usage, given)
+        from_label = Label.parse(options["from_label"]) if options["from_label"] else label
+        source = await sessions.enter_async_context(ios_session.session(self.target(options["from_host"])))
+        key = await source.do(lambda tty: rsa_keys.look_at(tty, from_label))
+
+        async def exported() -> Sealed:
+            return await source.do(lambda tty: rsa_keys.export(tty, from_label))
+
+        return _Offer(key.fingerprint, key.bits, key.usage, exported)
+
+    def _foretell(self, ring: KeyRing, label: Label, offer: _Offer, options: dict[str, t.Any]) -> tuple[Result, bool]:
+        """The result as far as looking tells it, and whether the key has to be brought."""
+        keys = ring.of(label)
+        same = [key for key in keys if key.fingerprint == offer.fingerprint]
+        if keys and not same and not options["overwrite"]:
+            raise VpnKeysError(
+                "conflict",
+                f"{self.host}: under {label} stands another key ({keys[0].fingerprint[:16]}), not "
+                f"{offer.fingerprint[:16]}. Nothing was changed; overwrite: true would replace it.",
+            )
+        if keys and not same and options["backup_path"] and not keys[0].exportable:
+            raise VpnKeysError(
+                "not_exportable",
+                f"{self.host}: the old key {label} is not exportable, so no backup of it can be made. "
+                "Nothing was changed; leave out backup_path to replace it all the same.",
+            )
+        after = (
+            same[0]
+            if same
+            else {
+                "fingerprint": offer.fingerprint,
+                "size": offer.bits,
+                "usage": offer.usage,
+                "exportable": options["exportable"],
+            }
+        )
+        to_save = bool(same) and options["save"] and same[0].saved is False
+        result: Result = {
+            "changed": not same or to_save,
+            "fingerprint": offer.fingerprint,
+            "diff": difference(label, keys, after, saved=options["save"]),
+        }
+        return result | ({"key": shown(same[0])} if same else {}), not same
+
+    def _bring_about(self, tty: Terminal, label: Label, sealed: Sealed, options: dict[str, t.Any]) -> Talk[None]:
+        ring = yield from rsa_keys.look(tty)
+        if not ring.of(label):
+            yield from rsa_keys.bring_in(tty, label, sealed, exportable=options["exportable"])
+            return
+        old = yield from replacement.take_old(tty, label)
+        if old and options["backup_path"]:
+            key_files.write(options["backup_path"], key_files.armoured(old, options["backup_passphrase"], "pkcs8"))
+        yield from replacement.stage(tty, label, sealed, save=options["save"])
+        yield from replacement.swap(tty, label, sealed, old, exportable=options["exportable"])

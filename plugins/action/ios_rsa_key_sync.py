@@ -1,0 +1,112 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import asyncio
+import os
+import typing as t
+from contextlib import AsyncExitStack
+
+from ..module_utils._errors import VpnKeysError
+from ..modules.ios_rsa_key_sync import ARGUMENT_SPEC, MUTUALLY_EXCLUSIVE, REQUIRED_BY
+from ..plugin_utils import carry_out, key_files, key_servers
+from ..plugin_utils.carry_out import Progress, Wishes
+from ..plugin_utils.ios_action import IosAction, Result, display
+from ..plugin_utils.ios_options import Target
+from ..plugin_utils.key_servers import Planned
+
+
+class ActionModule(IosAction):
+    BYPASS_HOST_LOOP = True
+    PER_HOST = False
+    ARGUMENT_SPEC = ARGUMENT_SPEC
+    CONSTRAINTS = {"mutually_exclusive": MUTUALLY_EXCLUSIVE, "required_by": REQUIRED_BY}
+
+    async def operate(self, options: dict[str, t.Any]) -> Result:
+        if options["backup_directory"]:
+            key_files.check_passphrase(options["backup_passphrase"])
+            if not os.path.isdir(options["backup_directory"]):
+                raise VpnKeysError(
+                    "bad_input",
+                    f"backup_directory {options['backup_directory']} is no directory. Nothing was done.",
+                )
+        targets = self.fleet(options)
+        seen = await key_servers.look(list(targets.values()), options["parallel"], options["timeout"])
+        planned, _ = key_servers.plan_all(seen, targets, options)
+        wishes = Wishes(
+            options["save"],
+            options["generation_timeout"],
+            options["backup_directory"],
+            options["backup_passphrase"],
+        )
+        # Units that share a device take turns: two sessions must not write the configuration of one device at once.
+        turns = {name: asyncio.Lock() for name in sorted(targets)}
+        units = await asyncio.gather(*(self._unit(one, targets, wishes, options, turns) for one in planned))
+        failed = [unit for unit in units if unit["error"]]
+        result: Result = {
+            "changed": any(unit["done"] or (unit["steps"] and not unit["error"]) for unit in units),
+            "units": units,
+            "diff": [self._diff(unit) for unit in units if unit["steps"]],
+        }
+        if failed:
+            result |= {
+                "failed": True,
+                "msg": " ".join(f"{unit['label']}: {unit['error']}" for unit in failed),
+            }
+        return result
+
+    async def _unit(
+        self,
+        one: Planned,
+        targets: dict[str, Target],
+        wishes: Wishes,
+        options: dict[str, t.Any],
+        turns: dict[str, asyncio.Lock],
+    ) -> dict[str, t.Any]:
+        unit = key_servers.shown(one) | {"done": {}, "error": None}
+        label = unit["label"]
+        approved = options["approved"]
+        if approved is not None and unit["steps"] and one.digest not in approved:
+            return unit | {
+                "error": "what the key servers hold has changed since the plan was approved. "
+                "Nothing was changed; plan again."
+            }
+        touched = set(carry_out.hosts_of(one.plan.steps, sources=False))
+        outside = touched - set(options["allowed_hosts"]) if options["allowed_hosts"] is not None else set()
+        if outside:
+            return unit | {
+                "error": f"the plan also changes {', '.join(sorted(outside))}, which this run is not allowed to touch. "
+                "Nothing was changed; run without --limit."
+            }
+        if self.check or not unit["steps"]:
+            return unit
+        progress = Progress(lambda text: display.display(f"vpnops.keys: {label}: {text}", stderr=True), unit["done"])
+        try:
+            with carry_out.locked(label, one.unit.hosts):
+                async with AsyncExitStack() as waiting:
+                    for host in sorted(carry_out.hosts_of(one.plan.steps)):
+                        await waiting.enter_async_context(turns[host])
+                    await carry_out.carry_out(one.plan, targets, wishes, progress)
+        except VpnKeysError as error:
+            unit["error"] = str(error)
+        return unit
+
+    @staticmethod
+    def _diff(unit: dict[str, t.Any]) -> dict[str, str]:
+        touched = {
+            host
+            for step in unit["steps"]
+            if step["kind"] == "distribute"
+            for host in (*step["missing"], *step["replace"])
+        }
+        touched |= {step["host"] for step in unit["steps"] if step["kind"] in ("finish", "generate")}
+        before = {server["host"]: server["fingerprint"] or "(none)" for server in unit["key_servers"]}
+        after = {host: unit["fingerprint"] or "(new)" if host in touched else held for host, held in before.items()}
+        return {
+            "before_header": unit["label"],
+            "after_header": unit["label"],
+            "before": "".join(f"{host}: {held}\n" for host, held in before.items()),
+            "after": "".join(f"{host}: {held}\n" for host, held in after.items()),
+        }

@@ -1,0 +1,89 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that ios_rsa_key_compare and ios_rsa_key_sync share. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  hosts:
+    description:
+      - Key servers to look at, by their names in the inventory.
+      - >-
+        Name all key servers of a GET VPN group, from the inventory group and not from the hosts of the play: a limited play must
+        not leave anybody out. Whoever is not named is neither looked at nor changed.
+      - At least one key server must be named, here or in O(groups).
+    type: list
+    elements: str
+  label:
+    description:
+      - The label under which all O(hosts) must hold the same key. They then form one unit.
+      - >-
+        Without O(label) and O(groups), labels and units are found on the devices, from C(crypto gdoi group) and
+        C(crypto gkm group) in the configuration.
+      - Mutually exclusive with O(groups).
+    type: str
+  groups:
+    description:
+      - The GET VPN groups, if they are not to be found on the devices.
+      - Groups that share a label on one key server form one unit, as they share its key.
+      - Mutually exclusive with O(label).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the group, for the result.
+        type: str
+        required: true
+      label:
+        description: Label of its RSA key.
+        type: str
+        required: true
+      hosts:
+        description: Its key servers, by their names in the inventory.
+        type: list
+        elements: str
+        required: true
+  overwrite:
+    description:
+      - Whether keys that differ from the key of the unit may be replaced.
+      - With V(false) a unit that needs it is left as it is, and its RV(units[].needs_consent) is V(true).
+    type: bool
+    default: false
+  size:
+    description: Bits of a key that has to be generated, at least 360. The device may allow less than is asked for.
+    type: int
+    default: 2048
+  minimum_size:
+    description: A key with fewer bits is reported, and is not copied to others unless O(allow_weak_source=true).
+    type: int
+    default: 2048
+  allow_weak_source:
+    description: Copy a key to others even if it has fewer bits than O(minimum_size) or is not for general use.
+    type: bool
+    default: false
+  exportable:
+    description:
+      - Whether imported keys are exportable. A generated key always is.
+      - With V(false) only the source can give the key to a key server that replaces a dead one.
+    type: bool
+    default: true
+  save:
+    description: Write the configuration of the key servers that were changed, or that hold the key unsaved.
+    type: bool
+    default: true
+  parallel:
+    description: How many devices are looked at at the same time, at least 1.
+    type: int
+    default: 64
+  timeout:
+    description:
+      - Seconds that looking at one device may take, at least 1.
+      - They count from the moment the SSH connection stands; connecting has a limit of its own (C(ansible_connect_timeout)).
+    type: int
+    default: 120
+"""

@@ -1,0 +1,318 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The conversation with an IOS terminal, without any I/O.
+
+Everything here is a generator that yields `Wire` (what to send, how long to listen) and is sent what the device
+printed: text, or None when it stayed silent for that long. Any transport can drive it, a transcript in a test too.
+
+The end of an answer is a recognised prompt behind the echo of our own line, never "nothing more came".
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+
+from .._errors import VpnKeysError
+from . import commands, listings
+
+T = t.TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One move of the terminal: send this, then listen until text comes or `wait` seconds are over."""
+
+    send: str = field(default="", repr=False)
+    wait: float = 1.0
+
+
+Talk = Generator[Wire, "str | None", T]
+Answer = str | Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the device printed for one line: `text` without noise, echo and prompt; `end` is the text that ended it."""
+
+    text: str = field(repr=False)
+    end: str = field(repr=False)
+
+    @property
+    def at_prompt(self) -> bool:
+        return re.fullmatch(listings.ANY_PROMPT, self.end.strip()) is not None
+
+
+CANCEL = "\x03"
+LEAVE_CONFIG = "\x1a"
+
+FIRST_PROBE = 1.0
+"""Seconds of silence after which the device is nudged with a bare carriage return; doubled each time."""
+LONGEST_WAIT = 15.0
+QUESTION_PAUSE = 3.0
+"""Seconds of silence after which something that looks like a question is taken for one."""
+DEFAULT_TIMEOUT = 30.0
+TAIL = 2_000
+"""Characters at the end of the output in which prompts and questions are looked for."""
+MOST_OUTPUT = 32 * 1024 * 1024
+"""Characters of one answer; more is not a listing any more."""
+SAME_QUESTION = 2
+"""How often the same question is answered. A device that asks again did not like the answer."""
+
+
+def snooze(seconds: float) -> Talk[None]:
+    """Let time pass; what the device prints meanwhile is dropped."""
+    while seconds > 0:
+        wait = min(seconds, LONGEST_WAIT)
+        if (yield Wire(wait=wait)) is None:
+            seconds -= wait
+
+
+class Terminal:
+    """One logged-in terminal of one device. `name` is what people call the host; it opens every error sentence."""
+
+    def __init__(self, name: str, timeout: float = DEFAULT_TIMEOUT) -> None:
+        self.name = name
+        self.timeout = timeout
+        self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{listings.ANY_PROMPT})\s*\Z")
+        self._last_prompt = ""
+        self._pasting = False
+
+    @property
+    def in_config(self) -> bool:
+        return "(config" in self._last_prompt
+
+    @property
+    def privileged(self) -> bool:
+        return self._last_prompt.endswith("#")
+
+    # ---------------------------------------------------------------- logging in
+
+    def login(self, enable_password: str | None, enable: bool) -> Talk[None]:
+        """From the first byte to a privileged prompt with paging, wrapping and log messages off."""
+        yield from self._first_prompt()
+        if not self.privileged:
+            yield from self._enable(enable_password, enable)
+        yield from self.send_ahead(commands.terminal_setup())
+        prompt = re.escape(listings.host_of(self._last_prompt)[: listings.SHOWN_HOST_NAME])
+        self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{prompt}{listings.PROMPT_REST})\s*\Z")
+
+    def _first_prompt(self) -> Talk[None]:
+        raw, silent, send = "", 0.0, ""
+        wait = FIRST_PROBE
+        while silent < self.timeout:
+            text = yield Wire(send, wait)
+            send = ""
+            if text is not None:
+                raw = self._grow(raw, text)
+                if self._ends_with_prompt(raw):
+                    return
+                continue
+            silent += wait
+            if re.search(listings.LOGIN_QUESTION, listings.strip_noise(raw[-TAIL:])):
+                raise VpnKeysError(
+                    "auth_failed",
+                    f"{self.name}: the device asks for a user name again inside the session. "
+                    "Nothing was changed; check its AAA settings and ansible_user.",
+                )
+            send, wait = "\r", min(wait * 2, LONGEST_WAIT)
+        raise VpnKeysError(
+            "timeout",
+            f"{self.name}: connected, but no prompt appeared within {self.timeout:.0f} s. "
+            "Nothing was changed; see what the device shows after an SSH login by hand.",
+        )
+
+    def _enable(self, password: str | None, wanted: bool) -> Talk[None]:
+        if not wanted:
+            raise VpnKeysError(
+                "no_privilege",
+                f"{self.name}: the login ends at an unprivileged prompt. Nothing was changed; set "
+                "ansible_become: true, ansible_become_method: enable and ansible_become_password.",
+            )
+        asked = 0
+
+        def secret(_: str) -> str:
+            nonlocal asked
+            asked += 1
+            if asked > 1 or not password:
+                what = "the enable password was not accepted" if password else "an enable password is needed"
+                raise VpnKeysError(
+                    "auth_failed", f"{self.name}: {what}. Nothing was changed; check ansible_become_password (or -K)."
+                )
+            return password
+
+        reply = yield from self.ask(commands.enable(), answers=[(listings.PASSWORD_QUESTION, secret)], probe=False)
+        if not self.privileged:
+            raise VpnKeysError(
+                "no_privilege",
+                f"{self.name}: enable was refused{self._said(reply.text)}. Nothing was changed; "
+                "check ansible_become_password and the user's rights.",
+            )
+
+    # ---------------------------------------------------------------- one line, one answer
+
+    def ask(
+        self,
+        line: str,
+        *,
+        answers: Sequence[tuple[str, Answer]] = (),
+        until: Sequence[str] = (),
+        timeout: float | None = None,
+        probe: bool = True,
+    ) -> Talk[Reply]:
+        """Send one line; return what came up to the prompt, or up to a text that matches one of `until`.
+
+        `answers`: (regex, answer) for the questions that the device may ask meanwhile.
+        `probe`: nudge a silent device with a carriage return. Not where that would answer a question.
+        Raises VpnKeysError timeout, unexpected_question, or what an answer raises.
+        """
+        return (yield from self._await(line + "\r", line, answers, until, timeout or self.timeout, probe))
+
+    def send_ahead(self, lines: Sequence[str]) -> Talk[None]:
+        """Send harmless lines in one go: one round trip. What the device says to them does not matter."""
+        yield from self._await("".join(f"{line}\r" for line in lines), lines[-1], (), (), self.timeout, True)
+
+    def _await(
+        self,
+        send: str,
+        echo: str,
+        answers: Sequence[tuple[str, Answer]],
+        until: Sequence[str],
+        timeout: float,
+        probe: bool,
+    ) -> Talk[Reply]:
+        raw, mark, silent, wait = "", 0, 0.0, FIRST_PROBE
+        echoed = not echo
+        asked: dict[str, int] = {}
+        while True:
+            text = yield Wire(send, wait)
+            send, quiet = "", text is None
+            if quiet:
+                silent, wait = silent + wait, min(wait * 2, LONGEST_WAIT)
+            else:
+                raw = self._grow(raw, text or "")
+                if text and text.strip():
+                    silent, wait = 0.0, FIRST_PROBE
+            echoed = echoed or echo in listings.strip_noise(raw[:TAIL])
+            tail = listings.strip_noise(raw[max(mark, len(raw) - TAIL) :])
+            if (echoed or quiet) and self._prompt_in(tail):
+                return self._reply(raw, echo)
+
+            # After a silence a question counts wherever it stands: a log message may have been printed behind it.
+            place = "" if quiet else r"\s*\Z"
+            for pattern in until:
+                if found := re.search(f"(?:{pattern}){place}", tail):
+                    return Reply(tail[: found.start()], found.group())
+            for pattern, answer in answers:
+                if re.search(f"(?:{pattern}){place}", tail):
+                    asked[pattern] = asked.get(pattern, 0) + 1
+                    if asked[pattern] > SAME_QUESTION:
+                        yield from self._give_up(tail)
+                    send = (answer(tail) if callable(answer) else answer) + "\r"
+                    break
+            else:
+                if re.search(rf"(?:{listings.MORE})\s*\Z", raw[-TAIL:]):
+                    send = " "
+            if send:
+                mark, silent, wait = len(raw), 0.0, FIRST_PROBE
+                continue
+            if not quiet:
+                continue
+            # A carriage return would answer a question, so one that is not foreseen is never probed.
+            question = re.search(rf"(?:{listings.ANY_QUESTION}) *\Z", tail)
+            if question and silent >= QUESTION_PAUSE:
+                yield from self._give_up(tail)
+            if silent >= timeout:
+                yield from self.recover()
+                raise VpnKeysError("timeout", f"{self.name}: no answer within {timeout:.0f} s.")
+            if probe and not question:
+                send = "\r"
+
+    def _give_up(self, tail: str) -> Talk[t.NoReturn]:
+        question = listings.quote(tail.strip().rsplit("\n", 1)[-1])
+        yield from self.recover()
+        raise VpnKeysError("unexpected_question", f'{self.name}: the device asked something unforeseen: "{question}".')
+
+    # ---------------------------------------------------------------- pasting
+
+    def paste(self, lines: Sequence[str]) -> Talk[Reply | None]:
+        """Type lines into a question that shows no prompt. Each waits for the echo of the one before, so that a device
+        that stops reading is noticed at once and nothing more reaches its command line.
+
+        None: all were taken; a Reply: the device went back to its prompt.
+        """
+        self._pasting = True
+        blind = False
+        for line in lines:
+            raw, send = "", line + "\r"
+            while True:
+                text = yield Wire(send, 0.05 if blind else FIRST_PROBE)
+                send = ""
+                raw += text or ""
+                if self._ends_with_prompt(raw):
+                    self._pasting = False
+                    return self._reply(raw, line)
+                if text is None or line in listings.strip_noise(raw):
+                    blind = blind or not raw
+                    break
+        return None
+
+    def end_paste(self, line: str, until: Sequence[str], timeout: float | None = None) -> Talk[Reply]:
+        """The line that closes a paste (an empty one or `quit`), and what the device says to the whole of it."""
+        reply = yield from self._await(line + "\r", line, (), until, timeout or self.timeout, False)
+        self._pasting = not reply.at_prompt
+        return reply
+
+    # ---------------------------------------------------------------- getting back to the prompt
+
+    def recover(self) -> Talk[bool]:
+        """Leave whatever the terminal is in. True: the prompt is back; False: better close the session."""
+        moves = [commands.leave_paste() + "\r"] if self._pasting else []
+        for move in [*moves, CANCEL, LEAVE_CONFIG, "\r"]:
+            raw, send, quiet = "", move, 0
+            while quiet < 2:
+                text = yield Wire(send, 0.5)
+                send = ""
+                if text is None:
+                    quiet += 1
+                    continue
+                raw = self._grow(raw, text)
+                if self._ends_with_prompt(raw):
+                    self._pasting = False
+                    return True
+        return False
+
+    # ---------------------------------------------------------------- reading
+
+    def _grow(self, raw: str, text: str) -> str:
+        if len(raw) + len(text) > MOST_OUTPUT:
+            raise VpnKeysError(
+                "unreadable", f"{self.name}: the device printed more than {MOST_OUTPUT >> 20} MiB for one command."
+            )
+        return raw + text
+
+    def _ends_with_prompt(self, raw: str) -> bool:
+        return self._prompt_in(listings.strip_noise(raw[-TAIL:]))
+
+    def _prompt_in(self, tail: str) -> bool:
+        if found := self._prompt.search(tail):
+            self._last_prompt = found["prompt"].strip()
+        return found is not None
+
+    def _reply(self, raw: str, echo: str) -> Reply:
+        text = listings.strip_noise(raw)
+        end = ""
+        if found := self._prompt.search(text):
+            text, end = text[: found.start()], found["prompt"]
+        if echo and echo in text:
+            text = text.split(echo, 1)[1].removeprefix("\n")
+        return Reply(text, end)
+
+    @staticmethod
+    def _said(text: str) -> str:
+        found = listings.refusal(text)
+        return f' ("{found.line}")' if found else ""

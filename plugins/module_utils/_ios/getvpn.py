@@ -1,0 +1,50 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What one device says about the GET VPN groups that it serves. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._errors import VpnKeysError
+from . import commands, listings, rsa_keys
+from .dialogue import Talk, Terminal
+from .listings import Coop, Group, KeyRing, Member, Policy
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One key server: its RSA keys, the groups it serves as key server, and their state by group name."""
+
+    ring: KeyRing
+    groups: tuple[Group, ...]
+    coop: dict[str, Coop]
+    members: tuple[Member, ...]
+    policies: tuple[Policy, ...] = ()
+
+
+def survey(tty: Terminal, *, policies: bool = False) -> Talk[Survey]:
+    """Keys, groups, COOP state and registered members, in one session. Raises what looking at keys raises."""
+    ring = yield from rsa_keys.look(tty)
+    groups = tuple(group for group in (yield from _groups(tty)) if group.local_server)
+    coop: dict[str, Coop] = {}
+    members: list[Member] = []
+    found: list[Policy] = []
+    for kind in sorted({group.kind for group in groups}):
+        coop |= listings.read_coop((yield from rsa_keys.show(tty, commands.show_coop(kind))))
+        members += listings.read_members((yield from rsa_keys.show(tty, commands.show_members(kind))))
+        if policies:
+            found += listings.read_policy((yield from rsa_keys.show(tty, commands.show_policy(kind))))
+    return Survey(ring, groups, coop, tuple(members), tuple(found))
+
+
+def _groups(tty: Terminal) -> Talk[tuple[Group, ...]]:
+    try:
+        text = yield from rsa_keys.show(tty, commands.show_groups())
+    except VpnKeysError as error:
+        if error.code != "refused":
+            raise
+        text = yield from rsa_keys.show(tty, commands.show_groups_unfiltered())
+    return listings.read_groups(text)

@@ -1,0 +1,328 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can be done with RSA keys on one device: look, generate, export, import, remove, save.
+
+Each operation looks first, writes, and looks again: it returns what the device shows afterwards, or raises one sentence
+that says what the device said and what stands there now. Generators over a `Terminal`; no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+
+from .._errors import VpnKeysError
+from .._fingerprint import fingerprint
+from . import commands, listings, pem
+from .commands import Label
+from .dialogue import Answer, Reply, Talk, Terminal, snooze
+from .listings import KeyRing, RsaKey
+
+GENERATION_TIMEOUT = 600.0
+"""Seconds. 4096 bits took "10 sec to over 2 minutes" on field gear; old boxes are slower still."""
+IMPORT_TIMEOUT = 120.0
+SAVE_TIMEOUT = 180.0
+POLL = (1.0, 2.0, 3.0, 5.0)
+"""Seconds between looks for a key that is generated in the background; the last one repeats."""
+EXPORT_CIPHERS = ("3des", "aes")
+"""3des is what every release imports again; aes only where a release has dropped 3des."""
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A key pair on its way between devices: public half, and private half encrypted under a one-time passphrase."""
+
+    spki: bytes
+    usage: listings.Usage
+    public_pem: str
+    private_pem: str = field(repr=False)
+    passphrase: str = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.spki)
+
+    @property
+    def bits(self) -> int:
+        return pem.rsa_numbers(self.spki)[0].bit_length()
+
+
+def look(tty: Terminal) -> Talk[KeyRing]:
+    """All RSA keys of the device. Raises no_privilege, refused, unreadable."""
+    reply = yield from show(tty, commands.show_keys())
+    try:
+        return KeyRing(listings.read_rsa_keys(reply))
+    except VpnKeysError as error:
+        raise VpnKeysError(error.code, f"{tty.name}: {error} Nothing was changed.") from None
+
+
+def look_at(tty: Terminal, label: Label) -> Talk[RsaKey]:
+    """The one key under a label. Raises not_found, and bad_input for a pair of usage keys."""
+    return _single(tty, (yield from look(tty)), label)
+
+
+def show(tty: Terminal, line: str) -> Talk[str]:
+    """The output of one show command. Raises no_privilege or refused, with the privilege level found out."""
+    yield from leave_config(tty)
+    reply = yield from tty.ask(line)
+    found = listings.refusal(reply.text)
+    if found is None or found.code not in listings.COMMAND_REFUSED:
+        return reply.text
+    level = listings.read_privilege((yield from tty.ask(commands.show_privilege())).text)
+    if level is not None and level < 15:
+        raise VpnKeysError(
+            "no_privilege",
+            f'{tty.name}: privilege level {level} is not enough ("{found.line}" for "{line}"). '
+            "Nothing was changed; log in with level 15 or set ansible_become: true and ansible_become_method: enable.",
+        )
+    raise VpnKeysError("refused", f'{tty.name}: the device refused "{line}": "{found.line}". Nothing was changed.')
+
+
+def generate(
+    tty: Terminal,
+    label: Label,
+    bits: int,
+    *,
+    usage: listings.Usage,
+    exportable: bool,
+    replace: bool = False,
+    timeout: float = GENERATION_TIMEOUT,
+) -> Talk[tuple[RsaKey, ...]]:
+    """A new key under a free label; with `replace` the device replaces the one there, in one step of its own.
+
+    The size is never on the line but the answer to the device's question, so the device itself asks before it replaces.
+    """
+    ring = yield from look(tty)
+    if replace:
+        line = commands.regenerate(_held(tty, ring, label), usage=usage, exportable=exportable)
+    else:
+        line = commands.generate(_free(tty, ring, label), usage=usage, exportable=exportable)
+    before = {key.spki for key in ring.of(label)}
+    appeared = False
+
+    def may_replace(_: str) -> str:
+        nonlocal appeared
+        appeared = not replace
+        return "yes" if replace else "no"
+
+    def size(question: str) -> str:
+        allowed = listings.modulus_range(question)
+        if allowed and not allowed[0] <= bits <= allowed[1]:
+            raise VpnKeysError(
+                "bad_input",
+                f"{tty.name}: the device makes keys of {allowed[0]} to {allowed[1]} bits, not {bits}. "
+                "Nothing was changed; choose another size.",
+            )
+        return str(bits)
+
+    answers = [(listings.REPLACE_QUESTION, may_replace), (listings.MODULUS_QUESTION, size)]
+    try:
+        reply = yield from _command(tty, (line,), answers=answers, timeout=timeout)
+    except VpnKeysError:
+        yield from tty.recover()
+        raise
+    if appeared:
+        raise VpnKeysError(
+            "in_use",
+            f"{tty.name}: somebody made a key {label} in this very moment; it was left alone. Run again to see it.",
+        )
+    in_background = listings.generation(reply.text) == "background"
+    waited = 0.0
+    for pause in chain(POLL, repeat(POLL[-1])):
+        ring = yield from look(tty)
+        keys = ring.of(label)
+        if keys and {key.spki for key in keys}.isdisjoint(before):
+            break
+        if not in_background or waited >= timeout:
+            raise VpnKeysError(
+                "generate_failed", f"{tty.name}: no new key {label} was made{_said(reply.text)}. {_now(ring, label)}"
+            )
+        yield from snooze(pause)
+        waited += pause
+    for key in keys:
+        if key.bits != bits or key.exportable != exportable:
+            raise VpnKeysError(
+                "generate_failed",
+                f"{tty.name}: asked for {bits} bits, exportable={exportable}; the device made key {label} "
+                f"with {key.bits} bits, exportable={key.exportable}. Remove it (state: absent) or accept it.",
+            )
+    return keys
+
+
+def export(tty: Terminal, label: Label) -> Talk[Sealed]:
+    """The key pair, its private half encrypted under a fresh one-time passphrase, proved by decrypting it here.
+
+    Raises not_found, not_exportable, export_failed.
+    """
+    ring = yield from look(tty)
+    held = _held(tty, ring, label)
+    key = _single(tty, ring, label)
+    if not key.exportable:
+        raise VpnKeysError(
+            "not_exportable",
+            f"{tty.name}: key {label} is not exportable, and IOS can never make it so. Nothing was changed; "
+            "take another key server's exportable copy, or make a new key with overwrite.",
+        )
+    passphrase = commands.one_time_passphrase()
+    for cipher in EXPORT_CIPHERS:
+        reply = yield from _command(tty, (commands.export(held, cipher, passphrase),))
+        if not _unknown_command(reply):
+            break
+    found = listings.refusal(reply.text)
+    try:
+        exported = listings.read_export(reply.text)
+        private = pem.check_pair(exported, passphrase, key.spki)
+    except VpnKeysError as error:
+        code = "not_exportable" if found and found.code == "not_exportable" else "export_failed"
+        raise VpnKeysError(
+            code,
+            f"{tty.name}: export of {label} failed{_said(reply.text) or f' ({error})'}. "
+            "Nothing was changed on the device.",
+        ) from None
+    yield from leave_config(tty)
+    # Sealed again in the one form that every release imports: the aes form of IOS XE is its own.
+    return Sealed(key.spki, key.usage, key.public_key, pem.seal_3des(private, passphrase), passphrase)
+
+
+def bring_in(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -> Talk[RsaKey]:
+    """Import under a free label, and prove that it is the key that was sent. Raises in_use, import_failed."""
+    ring = yield from look(tty)
+    free = _free(tty, ring, label)
+    spellings = commands.imports(free, exportable=exportable, passphrase=sealed.passphrase, usage=sealed.usage)
+    reply = yield from _command(
+        tty,
+        spellings,
+        answers=[(listings.REPLACE_QUESTION, "no")],
+        until=[listings.PUBLIC_PEM_PROMPT],
+        timeout=IMPORT_TIMEOUT,
+    )
+    if not reply.at_prompt:
+        reply = yield from _paste(tty, sealed)
+    ring = yield from look(tty)
+    arrived = [key for key in ring.of(label) if key.spki == sealed.spki]
+    if not arrived or not listings.imported(reply.text):
+        raise VpnKeysError(
+            "import_failed", f"{tty.name}: import of {label} failed{_said(reply.text)}. {_now(ring, label)}"
+        )
+    return arrived[0]
+
+
+def _paste(tty: Terminal, sealed: Sealed) -> Talk[Reply]:
+    stopped = yield from tty.paste(commands.paste_lines(sealed.public_pem))
+    if stopped is None:
+        stopped = yield from tty.end_paste("", [listings.PRIVATE_PEM_PROMPT], IMPORT_TIMEOUT)
+    if stopped.at_prompt:
+        return stopped
+    stopped = yield from tty.paste(commands.paste_lines(sealed.private_pem))
+    if stopped is None:
+        stopped = yield from tty.end_paste(commands.leave_paste(), (), IMPORT_TIMEOUT)
+    return stopped
+
+
+def remove(tty: Terminal, label: Label) -> Talk[None]:
+    """Remove the key under one label, by name. Raises not_found, remove_failed."""
+    ring = yield from look(tty)
+    line = commands.remove(_held(tty, ring, label))
+    reply = yield from _command(tty, (line,), answers=[(listings.REMOVE_QUESTION, "yes")])
+    ring = yield from look(tty)
+    if ring.of(label):
+        raise VpnKeysError("remove_failed", f"{tty.name}: key {label} is still there{_said(reply.text)}.")
+
+
+def save(tty: Terminal) -> Talk[None]:
+    """Write the configuration, and with it the keys, to NVRAM. Raises save_failed."""
+    yield from leave_config(tty)
+    answers = [(listings.OVERWRITE_NVRAM_QUESTION, ""), (listings.DESTINATION_QUESTION, "")]
+    reply = yield from tty.ask(commands.save(), answers=answers, timeout=SAVE_TIMEOUT, probe=False)
+    if not listings.saved(reply.text):
+        raise VpnKeysError(
+            "save_failed",
+            f"{tty.name}: the configuration was not written{_said(reply.text)}. The keys work, but a reload "
+            "would lose what was not saved; make room in NVRAM and run again.",
+        )
+
+
+def leave_config(tty: Terminal) -> Talk[None]:
+    if tty.in_config:
+        yield from tty.ask(commands.leave_config())
+
+
+def _command(
+    tty: Terminal,
+    spellings: Sequence[str],
+    *,
+    answers: Sequence[tuple[str, Answer]] = (),
+    until: Sequence[str] = (),
+    timeout: float | None = None,
+) -> Talk[Reply]:
+    """A key command: in configuration mode, where every known release takes it, else in exec mode."""
+    if not tty.in_config:
+        opened = yield from tty.ask(commands.enter_config(), probe=False)
+        if not tty.in_config:
+            raise VpnKeysError(
+                "refused", f"{tty.name}: configuration mode was refused{_said(opened.text)}. Nothing was changed."
+            )
+    reply = yield from _spell(tty, spellings, answers, until, timeout)
+    if reply.at_prompt and _unknown_command(reply):
+        yield from leave_config(tty)
+        reply = yield from _spell(tty, spellings, answers, until, timeout)
+    return reply
+
+
+def _spell(
+    tty: Terminal,
+    spellings: Sequence[str],
+    answers: Sequence[tuple[str, Answer]],
+    until: Sequence[str],
+    timeout: float | None,
+) -> Talk[Reply]:
+    for line in spellings:
+        reply = yield from tty.ask(line, answers=answers, until=until, timeout=timeout, probe=False)
+        if not (reply.at_prompt and _unknown_command(reply)):
+            break
+    return reply
+
+
+def _unknown_command(reply: Reply) -> bool:
+    found = listings.refusal(reply.text)
+    return found is not None and found.code in listings.COMMAND_UNKNOWN
+
+
+def _single(tty: Terminal, ring: KeyRing, label: Label) -> RsaKey:
+    _held(tty, ring, label)
+    keys = ring.of(label)
+    if len(keys) != 1:
+        raise VpnKeysError(
+            "bad_input",
+            f"{tty.name}: {label} is a pair of usage keys; only single keys can be carried. Nothing was changed.",
+        )
+    return keys[0]
+
+
+def _free(tty: Terminal, ring: KeyRing, label: Label) -> listings.FreeLabel:
+    try:
+        return ring.free(label)
+    except VpnKeysError:
+        raise VpnKeysError("in_use", f"{tty.name}: there is a key {label} already; it was left alone.") from None
+
+
+def _held(tty: Terminal, ring: KeyRing, label: Label) -> listings.HeldLabel:
+    try:
+        return ring.held(label)
+    except VpnKeysError:
+        raise VpnKeysError("not_found", f"{tty.name}: there is no RSA key {label}. Nothing was changed.") from None
+
+
+def _said(text: str) -> str:
+    found = listings.refusal(text)
+    return f': the device said "{found.line}"' if found else ""
+
+
+def _now(ring: KeyRing, label: Label) -> str:
+    keys = ring.of(label)
+    if not keys:
+        return f"There is no key {label} on it now."
+    return f"Under {label} stands the key {keys[0].fingerprint[:16]}."

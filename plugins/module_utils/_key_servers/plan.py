@@ -1,0 +1,559 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The decision: which key server does what so that all of them hold the same RSA key under one label.
+
+Pure and total: every input gives a `Plan`, nothing is raised, nothing is read or written, and the order of
+the input does not matter. The same state and policy always give the same plan, so a run that was killed
+anywhere is continued by looking again and planning again.
+
+What carrying out a step does, in this order (a kill may fall between any two of these):
+
+- `Finish(host)`: import the staged key under the label of the same host, then remove the scratch key.
+- `Generate(host, scratch)`: make a new exportable key under the label, or under the scratch label.
+- `Distribute`: first every host of `missing`, in order: import under the label. Then every host of `replace`,
+  in order: have the new key under the scratch label (a different one lying there is removed, an exportable
+  equal one is reused, otherwise it is imported, exportable), empty the label, import under the label, remove
+  the scratch key. The source may be in `replace`, then last; its own copy is always exportable, the others'
+  if `exportable`.
+- `Clean(hosts)`: remove the scratch key.
+- `Save(hosts)`: write the configuration, and with it the key, to the startup configuration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import ipaddress
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Verdict = Literal["in_sync", "absent", "missing", "conflict", "unknown"]
+
+_GENERATED = "generated"  # stands for the fingerprint of a key that does not exist yet
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One RSA key on one key server.
+
+    `usage` is general, signature, encryption or usage-keys; `saved` is None where the device does not tell.
+    """
+
+    fingerprint: str
+    bits: int
+    usage: str
+    exportable: bool
+    saved: bool | None
+
+
+@dataclass(frozen=True)
+class KeyServer:
+    """What was seen on one key server.
+
+    `staged` is a key under the scratch label: left by an interrupted replacement, complete and proved.
+    `role` is the COOP role, Primary, Secondary or None. `problem` is the sentence that says why the key
+    server could not be read; then `copy` and `staged` are None and mean nothing.
+    """
+
+    name: str
+    copy: Copy | None
+    staged: Copy | None
+    priority: int | None
+    address: str | None
+    role: str | None
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the operator allows and wants.
+
+    `overwrite`: existing keys may be replaced.
+    `bits`: of a new key. `minimum_bits`: a key with fewer is weak.
+    `usage`: of a new key. `allow_weak_source`: a weak key, or one of another usage, may be copied to others.
+    `exportable`: of imported copies; a generated key is always exportable. `save`: plan the saving too.
+    """
+
+    overwrite: bool = False
+    bits: int = 2048
+    minimum_bits: int = 2048
+    allow_weak_source: bool = False
+    exportable: bool = True
+    usage: str = "general"
+    save: bool = True
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The label is empty and a staged key lies ready on the same host: put it under the label."""
+
+    host: str
+    exportable: bool
+    kind: Literal["finish"] = field(default="finish", init=False)
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Make a new exportable key, under the scratch label if `scratch`, else under the (empty) label."""
+
+    host: str
+    scratch: bool
+    bits: int
+    usage: str
+    kind: Literal["generate"] = field(default="generate", init=False)
+
+
+@dataclass(frozen=True)
+class Distribute:
+    """Copy the source's key to others. `fingerprint` is None if a `Generate` before it makes the key."""
+
+    source: str
+    from_scratch: bool
+    missing: tuple[str, ...]
+    replace: tuple[str, ...]
+    fingerprint: str | None
+    exportable: bool
+    kind: Literal["distribute"] = field(default="distribute", init=False)
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Remove scratch keys that are no longer needed."""
+
+    hosts: tuple[str, ...]
+    kind: Literal["clean"] = field(default="clean", init=False)
+
+
+@dataclass(frozen=True)
+class Save:
+    """Write the startup configuration of hosts whose key would not survive a reload."""
+
+    hosts: tuple[str, ...]
+    kind: Literal["save"] = field(default="save", init=False)
+
+
+Step = Finish | Generate | Distribute | Clean | Save
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the plan was made for, per key server; part of the digest."""
+
+    name: str
+    copy: Copy | None
+    staged: Copy | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The decision for one label.
+
+    `verdict` is in_sync only if every key server was seen with the same key under the label. It is about the
+    labels as they are once interrupted replacements are finished, except that something to finish is missing.
+    `blocked` is one sentence: why the key servers are not made equal and what would allow it. Even then
+    `steps` may finish an interrupted replacement or clean up, where that takes no key from anybody.
+    `needs_consent`: making them equal would replace keys, which `Policy.overwrite` does not allow; `would` is
+    then what the plan with `overwrite` does from the same state, in full.
+    `source`: who gives the key away if the key servers are made equal, with consent where that is needed.
+    `fingerprint`: the key that all shall hold; None if it is unknown or still to be generated.
+    """
+
+    label: str
+    verdict: Verdict
+    blocked: str | None
+    needs_consent: bool
+    steps: tuple[Step, ...]
+    would: tuple[Step, ...]
+    primary: str | None
+    source: str | None
+    findings: tuple[str, ...]
+    fingerprint: str | None
+    observed: tuple[Observed, ...]
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """How to make all equal. `consent`: why that replaces keys; `blocked`: why it cannot be done at all."""
+
+    verdict: Verdict
+    fingerprint: str | None = None
+    source: str | None = None
+    steps: tuple[Step, ...] = ()
+    consent: str | None = None
+    blocked: str | None = None
+
+
+def plan(label: str, servers: Sequence[KeyServer], policy: Policy) -> Plan:
+    """Decide what makes all `servers` hold the same key under `label`."""
+    unreadable = _unreadable(servers)
+    if unreadable is not None:
+        return Plan(
+            label=label,
+            verdict="unknown",
+            blocked=unreadable,
+            needs_consent=False,
+            steps=(),
+            would=(),
+            primary=None,
+            source=None,
+            findings=(),
+            fingerprint=None,
+            observed=_observed(servers),
+        )
+
+    order = _order(servers)
+    finishes, finished = _finish(order, policy)
+    decision = _decide(label, finished, policy)
+    needs_consent = decision.blocked is None and decision.consent is not None and not policy.overwrite
+    blocked = decision.blocked or (decision.consent if needs_consent else None)
+    equalising = () if blocked else decision.steps
+    steps: tuple[Step, ...] = (*finishes, *equalising)
+    steps += _saving(_to_save(finished, steps, reaches_equality=blocked is None), policy)
+    cleaned = _leftovers(finished, equalising, policy, reaches_equality=blocked is None)
+    if cleaned:
+        # Only now that the copies survive a reload: a scratch key may have been what they were made from.
+        steps += (Clean(cleaned), *_saving(cleaned, policy))
+
+    would: tuple[Step, ...] = ()
+    if needs_consent:
+        would = plan(label, servers, dataclasses.replace(policy, overwrite=True)).steps
+    return Plan(
+        label=label,
+        verdict="missing" if finishes and decision.verdict == "in_sync" else decision.verdict,
+        blocked=blocked,
+        needs_consent=needs_consent,
+        steps=steps,
+        would=would,
+        primary=order[0].name,
+        source=decision.source,
+        findings=_findings(label, order, policy, steps),
+        fingerprint=decision.fingerprint,
+        observed=_observed(servers),
+    )
+
+
+def digest(plan: Plan) -> str:
+    """SHA-256 (hex) of what an approval is bound to: label, verdict, observed keys, the steps to be approved.
+
+    The steps are `would` where consent is missing, so the digest shown before consent equals that of the plan
+    made from the same state with `overwrite`.
+    """
+    content = {
+        "label": plan.label,
+        "verdict": plan.verdict,
+        "steps": [dataclasses.asdict(step) for step in (plan.would if plan.needs_consent else plan.steps)],
+        "observed": [dataclasses.asdict(seen) for seen in plan.observed],
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+# Who is who
+
+
+def _unreadable(servers: Sequence[KeyServer]) -> str | None:
+    if not servers:
+        return "There is no key server to look at: name at least one."
+    names = [server.name for server in servers]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        return f"Key server {_list(twice)} is listed more than once: list every key server once."
+    problems = sorted((server.name, server.problem) for server in servers if server.problem is not None)
+    if problems:
+        reasons = "; ".join(f"{name}: {problem.rstrip('. ')}" for name, problem in problems)
+        return f"Nothing is changed before every key server of the group can be read ({reasons})."
+    return None
+
+
+def _observed(servers: Iterable[KeyServer]) -> tuple[Observed, ...]:
+    seen = [Observed(server.name, server.copy, server.staged) for server in servers]
+    return tuple(sorted(seen, key=lambda one: (one.name, repr(one))))
+
+
+def _order(servers: Sequence[KeyServer]) -> tuple[KeyServer, ...]:
+    """The primary, then the others from the highest rank to the lowest."""
+    ranked = sorted(sorted(servers, key=lambda server: server.name), key=_rank, reverse=True)
+    primary = next((server for server in ranked if server.role == "Primary"), ranked[0])
+    return (primary, *(server for server in ranked if server is not primary))
+
+
+def _rank(server: KeyServer) -> tuple[bool, int, tuple[int, int]]:
+    return (server.priority is not None, server.priority or 0, _number(server.address))
+
+
+def _number(address: str | None) -> tuple[int, int]:
+    try:
+        parsed = ipaddress.ip_address(address or "")
+    except ValueError:
+        return (0, 0)
+    return (parsed.version, int(parsed))
+
+
+# How to make all equal
+
+
+def _finish(order: Sequence[KeyServer], policy: Policy) -> tuple[tuple[Finish, ...], tuple[KeyServer, ...]]:
+    """The interrupted replacements, and the key servers as they are once those are finished."""
+    exportable = {server.copy.fingerprint for server in order if server.copy and server.copy.exportable}
+    steps: list[Finish] = []
+    finished: list[KeyServer] = []
+    for server in order:
+        staged = server.staged
+        if server.copy is not None or staged is None or not staged.exportable:
+            finished.append(server)
+            continue
+        # Without exportable copies wanted, one still is needed: the others could not get the key otherwise.
+        step = Finish(server.name, policy.exportable or staged.fingerprint not in exportable)
+        if step.exportable:
+            exportable.add(staged.fingerprint)
+        copy = dataclasses.replace(staged, exportable=step.exportable, saved=False)
+        steps.append(step)
+        finished.append(dataclasses.replace(server, copy=copy, staged=None))
+    return tuple(steps), tuple(finished)
+
+
+def _decide(label: str, order: Sequence[KeyServer], policy: Policy) -> _Decision:
+    """The table of the design, row by row; `consent` is set wherever a key would be replaced."""
+    holders = [(server.name, server.copy) for server in order if server.copy is not None]
+    lacking = [server.name for server in order if server.copy is None]
+    kinds = {copy.fingerprint for _name, copy in holders}
+    if not kinds:
+        return _new_key("absent", order, policy, f"Nobody holds {label}")
+    # The primary comes first in the order: this is its key, or the highest-priority holder's if it has none.
+    winning = holders[0][1].fingerprint
+    if len(kinds) == 1 and not lacking:
+        return _Decision("in_sync", fingerprint=winning)
+
+    verdict: Verdict = "missing" if len(kinds) == 1 else "conflict"
+    if verdict == "missing":
+        reason = f"{label} is missing on {_list(lacking)}"
+    else:
+        reason = f"{label} is not the same key everywhere ({_who_holds_what(holders)})"
+    source = _source(order, winning, policy)
+    if source is None:
+        return _new_key(verdict, order, policy, f"{reason}, and {_why_no_source(order, winning, policy)}")
+    step = _distribute(order, source, winning, policy)
+    consent = None
+    if step.replace:
+        consent = (
+            f"{reason}: overwrite would put the key of {holders[0][0]} ({_short(winning)})"
+            f" on {_list((*step.missing, *step.replace))}."
+        )
+    return _Decision(verdict, winning, source[0], (step,), consent)
+
+
+def _source(order: Sequence[KeyServer], fingerprint: str, policy: Policy) -> tuple[str, bool] | None:
+    """Who can give the key away, and whether from under the scratch label; None if nobody can."""
+    under_label = [(server.name, False, server.copy) for server in order]
+    under_scratch = [(server.name, True, server.staged) for server in order]
+    for name, scratch, copy in (*under_label, *under_scratch):
+        if copy and copy.fingerprint == fingerprint and copy.exportable and _fit(copy, policy):
+            return name, scratch
+    return None
+
+
+def _fit(copy: Copy, policy: Policy) -> bool:
+    return policy.allow_weak_source or (copy.bits >= policy.minimum_bits and copy.usage == policy.usage)
+
+
+def _why_no_source(order: Sequence[KeyServer], fingerprint: str, policy: Policy) -> str:
+    unfit = [
+        f"{server.name} ({copy.bits} bits, usage {copy.usage})"
+        for server in order
+        for copy in (server.copy, server.staged)
+        if copy and copy.fingerprint == fingerprint and copy.exportable
+    ]
+    if not unfit:
+        return f"no copy of key {_short(fingerprint)} is exportable"
+    return (
+        f"key {_short(fingerprint)} of {_list(unfit)} is refused as a source, as a key for {policy.usage} use"
+        f" with at least {policy.minimum_bits} bits is wanted (allow_weak_source would copy it all the same)"
+    )
+
+
+def _new_key(verdict: Verdict, order: Sequence[KeyServer], policy: Policy, reason: str) -> _Decision:
+    """A new key from the primary for everybody, or the one that an interrupted run already made there."""
+    primary = order[0]
+    others = [server.name for server in order[1:]]
+    ready = primary.staged
+    steps: tuple[Step, ...]
+    # Where the label of the primary is empty, an exportable staged key has been finished already.
+    if primary.copy and ready and ready.exportable and _fit(ready, policy) and ready.bits >= policy.bits:
+        steps = (_distribute(order, (primary.name, True), ready.fingerprint, policy),)
+        consent = (
+            f"{reason}: overwrite would put the new key that {primary.name} already has under the scratch"
+            f" label ({_short(ready.fingerprint)}) on every key server."
+        )
+        return _Decision(verdict, ready.fingerprint, primary.name, steps, consent)
+    if policy.bits < policy.minimum_bits and not policy.allow_weak_source:
+        return _Decision(
+            verdict,
+            blocked=f"{reason}, and a new key of {policy.bits} bits would have fewer than the minimum of"
+            f" {policy.minimum_bits}: raise bits, or set allow_weak_source.",
+        )
+    scratch = primary.copy is not None
+    steps = (Generate(primary.name, scratch, policy.bits, policy.usage),)
+    # Saved before anybody is given it: a primary that reloads meanwhile would be the only one without it.
+    steps += _saving((primary.name,), policy)
+    if scratch and primary.staged is not None:
+        # Generating under a label that is taken replaces its key unasked: the useless one is removed openly.
+        steps = (Clean((primary.name,)), *steps)
+    if scratch or others:
+        steps += (_distribute(order, (primary.name, scratch), None, policy),)
+    if verdict == "absent":
+        return _Decision(verdict, None, primary.name, steps)
+    consent = f"{reason}: overwrite would put a new key, made on {primary.name}, on every key server."
+    return _Decision(verdict, None, primary.name, steps, consent)
+
+
+def _distribute(
+    order: Sequence[KeyServer], source: tuple[str, bool], fingerprint: str | None, policy: Policy
+) -> Distribute:
+    name, from_scratch = source
+    missing = [server.name for server in order if server.copy is None]
+    replace = [
+        server.name
+        for server in reversed(order)
+        if server.copy is not None and (fingerprint is None or server.copy.fingerprint != fingerprint)
+    ]
+    if not from_scratch:
+        missing = [host for host in missing if host != name]
+        replace = [host for host in replace if host != name]
+    elif name in replace:
+        # Its scratch key goes when its own turn is over, so nobody may still be waiting for it.
+        replace = [*(host for host in replace if host != name), name]
+    return Distribute(name, from_scratch, tuple(missing), tuple(replace), fingerprint, policy.exportable)
+
+
+# What is left to tidy up
+
+
+def _labels_after(order: Sequence[KeyServer], steps: Iterable[Step]) -> dict[str, tuple[str, bool]]:
+    """Per host, fingerprint and exportability of what is under the label once the steps are done."""
+    copies = ((server.name, server.copy) for server in order)
+    labels = {name: (copy.fingerprint, copy.exportable) for name, copy in copies if copy is not None}
+    for step in steps:
+        if isinstance(step, Generate) and not step.scratch:
+            labels[step.host] = (_GENERATED, True)
+        elif isinstance(step, Distribute):
+            for host in (*step.missing, *step.replace):
+                exportable = step.exportable or host == step.source
+                labels[host] = (step.fingerprint or _GENERATED, exportable)
+    return labels
+
+
+def _leftovers(
+    order: Sequence[KeyServer], steps: Sequence[Step], policy: Policy, *, reaches_equality: bool
+) -> tuple[str, ...]:
+    """Hosts whose scratch key still lies there after the steps and may go.
+
+    The last copy of a key goes only with consent; the last exportable copy of the common key only if no copy
+    is wanted exportable.
+    """
+    labels = _labels_after(order, steps)
+    exportable = {fingerprint for fingerprint, is_exportable in labels.values() if is_exportable}
+    gone = {host for step in steps if isinstance(step, Distribute) for host in step.replace}
+    gone |= {host for step in steps if isinstance(step, Clean) for host in step.hosts}
+
+    def may_go(server: KeyServer, staged: Copy) -> bool:
+        if server.name in labels and labels[server.name][0] == staged.fingerprint:
+            lasting = not staged.exportable or staged.fingerprint in exportable
+            return lasting or (reaches_equality and not policy.exportable)
+        return reaches_equality and policy.overwrite
+
+    return tuple(
+        server.name
+        for server in order
+        if server.staged is not None and server.name not in gone and may_go(server, server.staged)
+    )
+
+
+def _saving(hosts: tuple[str, ...], policy: Policy) -> tuple[Step, ...]:
+    return (Save(hosts),) if hosts and policy.save else ()
+
+
+def _to_save(order: Sequence[KeyServer], steps: Iterable[Step], *, reaches_equality: bool) -> tuple[str, ...]:
+    """Hosts whose label the steps fill and, if all are equal in the end, those that hold the key unsaved.
+
+    A generated key is saved at once, by a step of its own.
+    """
+    changed: set[str] = set()
+    for step in steps:
+        if isinstance(step, Finish):
+            changed.add(step.host)
+        elif isinstance(step, Distribute):
+            changed.update(step.missing, step.replace)
+    if reaches_equality:
+        changed.update(server.name for server in order if server.copy and server.copy.saved is False)
+    return tuple(server.name for server in order if server.name in changed)
+
+
+# What the operator should know
+
+
+def _findings(label: str, order: Sequence[KeyServer], policy: Policy, steps: Sequence[Step]) -> tuple[str, ...]:
+    holders = sorted((server.name, server.copy) for server in order if server.copy is not None)
+    claimants = sorted(server.name for server in order if server.role == "Primary")
+    weak = [f"{name} ({copy.bits})" for name, copy in holders if copy.bits < policy.minimum_bits]
+    other = [f"{name} ({copy.usage})" for name, copy in holders if copy.usage != policy.usage]
+    unsaved = [name for name, copy in holders if copy.saved is False]
+    found: list[str] = []
+    if len(claimants) > 1:
+        found.append(
+            f"{_list(claimants)} all claim the COOP role Primary (a split group?); {order[0].name} is taken"
+            " as the primary, as it has the highest priority among them."
+        )
+    if weak:
+        found.append(f"{label} has fewer than {policy.minimum_bits} bits on {_list(weak)}.")
+    if other:
+        found.append(f"{label} is not a key for {policy.usage} use on {_list(other)}.")
+    if unsaved:
+        found.append(f"{label} is not saved on {_list(unsaved)}: a reload would lose it or bring back an older key.")
+    if holders and not any(copy.exportable for _name, copy in holders):
+        found.append(
+            f"{label} is exportable on none of {_list(name for name, _copy in holders)}, so it cannot be"
+            " given to another key server or be backed up."
+        )
+    return (*found, *_scratch_findings(label, order, steps))
+
+
+def _scratch_findings(label: str, order: Sequence[KeyServer], steps: Sequence[Step]) -> list[str]:
+    hosts_of: dict[str, set[str]] = {
+        "left the label empty, and its new key is put under it": {
+            step.host for step in steps if isinstance(step, Finish)
+        },
+        "left a scratch key, which this run uses or removes": {
+            host
+            for step in steps
+            if isinstance(step, Distribute | Clean)
+            for host in (step.hosts if isinstance(step, Clean) else step.replace)
+        },
+    }
+    staged = {server.name: server.staged for server in order if server.staged is not None}
+    hosts_of["left a scratch key, which is kept for a run with overwrite, lest a key be lost"] = {
+        host for host in staged if not any(host in hosts for hosts in hosts_of.values())
+    }
+    found: list[str] = []
+    for what, hosts in hosts_of.items():
+        where = [f"{host} ({_short(staged[host].fingerprint)})" for host in sorted(hosts & staged.keys())]
+        if where:
+            found.append(f"An interrupted replacement of {label} {what}, on {_list(where)}.")
+    return found
+
+
+def _who_holds_what(holders: Sequence[tuple[str, Copy]]) -> str:
+    by_key: dict[str, list[str]] = {}
+    for name, copy in holders:
+        by_key.setdefault(copy.fingerprint, []).append(name)
+    return "; ".join(f"{_short(fingerprint)} on {_list(names)}" for fingerprint, names in by_key.items())
+
+
+def _short(fingerprint: str) -> str:
+    return fingerprint[:16]
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names)

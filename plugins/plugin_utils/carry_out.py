@@ -1,0 +1,258 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carries out the plan for one label: one session per device that the plan touches, all of them open and looked at
+again before the first write."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import typing as t
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+
+from ..module_utils._errors import VpnKeysError
+from ..module_utils._ios import replacement, rsa_keys
+from ..module_utils._ios.commands import Label
+from ..module_utils._ios.dialogue import Talk, Terminal
+from ..module_utils._ios.rsa_keys import Sealed
+from ..module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Plan, Save, Step
+from . import ios_session, key_files
+from .ios_options import Target
+from .key_servers import observed_copies
+
+T = t.TypeVar("T")
+LOCKS = "~/.ansible/vpnops.keys"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user wants beside the plan itself."""
+
+    save: bool
+    generation_timeout: float
+    backup_directory: str | None = None
+    backup_passphrase: str | None = field(default=None, repr=False)
+
+
+@dataclass
+class Progress:
+    """What was done on each host so far, in words; filled as it happens, so that a failure still tells it."""
+
+    tell: Callable[[str], None]
+    done: dict[str, list[str]] = field(default_factory=dict)
+
+    def did(self, host: str, what: str) -> None:
+        self.done.setdefault(host, []).append(what)
+        self.tell(f"{host}: {what}")
+
+
+def hosts_of(steps: Sequence[Step], *, sources: bool = True) -> tuple[str, ...]:
+    """Every host that the steps change, and those that a key is only taken from (`sources`), in their order, once."""
+    found: list[str] = []
+    for step in steps:
+        if isinstance(step, (Finish, Generate)):
+            found.append(step.host)
+        elif isinstance(step, Distribute):
+            found += [*([step.source] if sources else []), *step.missing, *step.replace]
+        else:
+            found += step.hosts
+    return tuple(dict.fromkeys(found))
+
+
+async def carry_out(plan: Plan, targets: Mapping[str, Target], wishes: Wishes, progress: Progress) -> None:
+    """All steps of the plan. Raises VpnKeysError; what was done until then is in `progress`."""
+    label = Label.parse(plan.label)
+    async with AsyncExitStack() as stack:
+        hosts = hosts_of(plan.steps)
+        opened = await asyncio.gather(
+            *(stack.enter_async_context(ios_session.session(targets[host])) for host in hosts),
+            return_exceptions=True,
+        )
+        _raise_first(opened)
+        worker = _Worker(
+            label,
+            dict(zip(hosts, t.cast("list[ios_session.Session]", opened), strict=True)),
+            wishes,
+            progress,
+        )
+        await worker.unchanged_since(plan)
+        for step in plan.steps:
+            await worker.take(step)
+
+
+@dataclass
+class _Worker:
+    label: Label
+    sessions: Mapping[str, ios_session.Session]
+    wishes: Wishes
+    progress: Progress
+    saved: set[str] = field(default_factory=set)
+
+    async def unchanged_since(self, plan: Plan) -> None:
+        """What the plan was made for still stands. Raises conflict."""
+        seen = {one.name: (one.copy, one.staged) for one in plan.observed}
+        rings = await self._everywhere(self.sessions, rsa_keys.look)
+        changed = [host for host, ring in rings.items() if observed_copies(ring, self.label) != seen[host]]
+        if changed:
+            raise VpnKeysError(
+                "conflict",
+                f"{', '.join(changed)}: key {self.label} has changed since the plan was made; somebody else is at "
+                "work. Nothing was changed by this run; look again.",
+            )
+
+    async def take(self, step: Step) -> None:
+        moves: dict[type, Callable[[t.Any], Awaitable[None]]] = {
+            Finish: self._finish,
+            Generate: self._generate,
+            Distribute: self._distribute,
+            Clean: self._clean,
+            Save: self._save,
+        }
+        await moves[type(step)](step)
+
+    async def _finish(self, step: Finish) -> None:
+        await self._do(step.host, lambda tty: replacement.finish(tty, self.label, exportable=step.exportable))
+        self.progress.did(step.host, "finished an interrupted replacement")
+        await self._tidy(step.host)
+
+    async def _generate(self, step: Generate) -> None:
+        label = self.label.scratch if step.scratch else self.label
+        await self._do(
+            step.host,
+            lambda tty: rsa_keys.generate(
+                tty,
+                label,
+                step.bits,
+                usage="general",
+                exportable=True,
+                timeout=self.wishes.generation_timeout,
+            ),
+        )
+        self.progress.did(
+            step.host, f"generated {step.bits} bits" + (" under the scratch label" if step.scratch else "")
+        )
+        if not step.scratch:
+            await self._tidy(step.host)
+
+    async def _distribute(self, step: Distribute) -> None:
+        source_label = self.label.scratch if step.from_scratch else self.label
+        sealed = await self._do(step.source, lambda tty: rsa_keys.export(tty, source_label))
+        if step.fingerprint not in (None, sealed.fingerprint):
+            raise VpnKeysError(
+                "conflict",
+                f"{step.source}: {source_label} is another key than planned. Nothing was replaced.",
+            )
+
+        async def bring(host: str) -> None:
+            await self._do(host, lambda tty: rsa_keys.bring_in(tty, self.label, sealed, exportable=step.exportable))
+            self.progress.did(host, f"imported from {step.source}")
+            await self._tidy(host)
+
+        await self._all(step.missing, bring)
+        if step.replace:
+            await self._replace(step, sealed)
+
+    async def _replace(self, step: Distribute, sealed: Sealed) -> None:
+        """Staged everywhere before the first old key goes; then one key server after the other."""
+        old: dict[str, Sealed | None] = {}
+
+        async def stage(host: str) -> None:
+            old[host] = await self._do(host, lambda tty: replacement.take_old(tty, self.label))
+            self._back_up(host, old[host])
+            await self._do(host, lambda tty: replacement.stage(tty, self.label, sealed, save=self.wishes.save))
+            self.progress.did(host, "proved the new key under the scratch label")
+
+        async def unstage(host: str) -> None:
+            await self._do(host, lambda tty: replacement.drop_scratch(tty, self.label))
+            self.progress.did(host, "removed the scratch key again, as not every key server could be prepared")
+
+        async def swap(host: str) -> None:
+            exportable = step.exportable or host == step.source
+            await self._do(
+                host, lambda tty: replacement.swap(tty, self.label, sealed, old[host], exportable=exportable)
+            )
+            self.progress.did(host, f"replaced by the key of {step.source}")
+            await self._tidy(host)
+
+        try:
+            await self._all(step.replace, stage)
+        except VpnKeysError:
+            source = {step.source} if step.from_scratch else set()
+            with suppress(VpnKeysError):
+                await self._all([host for host in old if host not in source], unstage)
+            raise
+        for host in step.replace:
+            await swap(host)
+
+    async def _clean(self, step: Clean) -> None:
+        for host in step.hosts:
+            await self._do(host, lambda tty: replacement.drop_scratch(tty, self.label))
+            self.progress.did(host, "removed a leftover scratch key")
+
+    async def _save(self, step: Save) -> None:
+        await self._all([host for host in step.hosts if host not in self.saved], self._tidy)
+
+    async def _tidy(self, host: str) -> None:
+        """After the last write on a host: no scratch key beside the label, configuration saved, looked at again."""
+        await self._do(host, lambda tty: replacement.clean(tty, self.label, save=self.wishes.save))
+        if self.wishes.save:
+            self.saved.add(host)
+            self.progress.did(host, "saved")
+
+    def _back_up(self, host: str, old: Sealed | None) -> None:
+        if old is None or not self.wishes.backup_directory or not self.wishes.backup_passphrase:
+            return
+        path = os.path.join(self.wishes.backup_directory, f"{host}-{self.label}-{old.fingerprint[:16]}.pem")
+        if key_files.fingerprint_in(path, self.wishes.backup_passphrase) != old.fingerprint:
+            key_files.write(path, key_files.armoured(old, self.wishes.backup_passphrase, "pkcs8"))
+        self.progress.did(host, f"old key kept in {path}")
+
+    async def _do(self, host: str, operation: Callable[[Terminal], Talk[T]]) -> T:
+        return await self.sessions[host].do(operation)
+
+    async def _everywhere(self, hosts: t.Iterable[str], operation: Callable[[Terminal], Talk[T]]) -> dict[str, T]:
+        hosts = list(hosts)
+        results = await asyncio.gather(*(self._do(host, operation) for host in hosts), return_exceptions=True)
+        _raise_first(results)
+        return dict(zip(hosts, t.cast("list[T]", results), strict=True))
+
+    async def _all(self, hosts: Sequence[str], work: Callable[[str], Awaitable[None]]) -> None:
+        """Every host is let finish, also when another one fails: none is left in the middle because of a neighbour."""
+        _raise_first(await asyncio.gather(*map(work, hosts), return_exceptions=True))
+
+
+def _raise_first(results: Sequence[t.Any]) -> None:
+    failures = [result for result in results if isinstance(result, BaseException)]
+    for failure in failures:
+        if not isinstance(failure, VpnKeysError):
+            raise failure
+    if failures:
+        raise VpnKeysError(t.cast(VpnKeysError, failures[0]).code, " ".join(str(failure) for failure in failures))
+
+
+@contextmanager
+def locked(label: str, hosts: Sequence[str]) -> Iterator[None]:
+    """One run at a time per label and set of key servers on this control node. The lock ends with the process that has it."""
+    folder = os.path.expanduser(LOCKS)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    name = hashlib.sha256("\n".join((label, *sorted(hosts))).encode()).hexdigest()[:24]
+    with open(os.path.join(folder, f"{name}.lock"), "a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise VpnKeysError(
+                "blocked",
+                f"Another run is changing key {label} of the same key servers from this control "
+                f"node (process {file.read().strip() or 'unknown'}). Nothing was changed; wait for it, then run again.",
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,311 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""SSH to IOS devices: runs the dialogues of module_utils/_ios over asyncssh, one device or many in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import typing as t
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+
+from ..module_utils._errors import VpnKeysError
+from ..module_utils._ios.dialogue import Talk, Terminal
+from .ios_options import Target
+
+try:
+    import asyncssh
+except ImportError:  # ios_action names the missing library
+    pass
+else:
+    # Its messages would land on stderr, where Ansible takes them for a plugin's mistake.
+    logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
+
+T = t.TypeVar("T")
+
+LEGACY = {
+    "kex_algs": "+diffie-hellman-group14-sha1,diffie-hellman-group-exchange-sha1,diffie-hellman-group1-sha1",
+    "server_host_key_algs": "+ssh-rsa",
+    "signature_algs": "+ssh-rsa",
+    "encryption_algs": "+aes256-cbc,aes192-cbc,aes128-cbc,3des-cbc",
+    "mac_algs": "+hmac-sha1",
+}
+"""What IOS 15 offers and today's SSH clients have switched off (seen: a device with only these)."""
+
+SESSION_LIMIT = 1800.0
+"""Seconds that one session may take, whatever the device does."""
+PARALLEL = 64
+
+
+class Session:
+    """One logged-in device. `do` runs one operation after the other on the same terminal."""
+
+    def __init__(self, target: Target, process: asyncssh.SSHClientProcess[str]) -> None:
+        self.target = target
+        self._process = process
+        self._terminal = Terminal(target.name, timeout=target.command_timeout)
+
+    async def log_in(self) -> None:
+        await self._drive(self._terminal.login(self.target.become_password, self.target.become))
+
+    async def do(self, operation: Callable[[Terminal], Talk[T]]) -> T:
+        return await self._drive(operation(self._terminal))
+
+    async def _drive(self, talk: Talk[T]) -> T:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        try:
+            wire = next(talk)
+            while True:
+                if wire.send:
+                    stdin.write(wire.send)
+                try:
+                    text = await asyncio.wait_for(stdout.read(65536), wire.wait)
+                except asyncio.TimeoutError:
+                    wire = talk.send(None)
+                    continue
+                if not text:
+                    raise _lost(self.target)
+                wire = talk.send(text)
+        except StopIteration as stop:
+            return t.cast(T, stop.value)
+        except (OSError, asyncssh.Error):
+            raise _lost(self.target) from None
+
+
+def _lost(target: Target) -> VpnKeysError:
+    return VpnKeysError(
+        "session_lost",
+        f"{target.name}: the device closed the session in the middle. What was under way may or may not have "
+        "happened; run again, it starts by looking.",
+    )
+
+
+@asynccontextmanager
+async def session(target: Target, limit: float = SESSION_LIMIT) -> AsyncIterator[Session]:
+    """A logged-in session; closed at the end, whatever happens. Raises VpnKeysError with the reason in one sentence."""
+    keeper = _HostKeys(target)
+    connection = None
+    try:
+        try:
+            connection = await asyncio.wait_for(
+                asyncssh.connect(target.host, client_factory=keeper.client, **_connect_options(target)),
+                target.connect_timeout,
+            )
+            process = await asyncio.wait_for(
+                connection.create_process(term_type="vt100", term_size=(511, 24), encoding="utf-8", errors="replace"),
+                target.connect_timeout,
+            )
+        except Exception as error:  # noqa: BLE001 - whatever a library raises ends in one sentence
+            raise _not_connected(target, error, keeper) from None
+        here = Session(target, process)
+        timer = asyncio.get_running_loop().call_later(limit, connection.abort)
+        try:
+            await here.log_in()
+            yield here
+        finally:
+            timer.cancel()
+    finally:
+        if connection is not None:
+            connection.close()
+            with suppress(Exception):
+                await asyncio.wait_for(connection.wait_closed(), 2.0)
+
+
+async def on_all(
+    targets: Iterable[Target], work: Callable[[Target], Awaitable[T]], parallel: int = PARALLEL
+) -> dict[str, T | VpnKeysError]:
+    """Run `work` for every target, at most `parallel` at once; a failing device is data, not the end of the others."""
+    gate = asyncio.Semaphore(parallel)
+
+    async def one(target: Target) -> T | VpnKeysError:
+        async with gate:
+            try:
+                return await work(target)
+            except VpnKeysError as error:
+                return error
+
+    targets = list(targets)
+    return dict(zip((target.name for target in targets), await asyncio.gather(*map(one, targets)), strict=True))
+
+
+def _connect_options(target: Target) -> dict[str, t.Any]:
+    """Only what is set: the rest comes from ~/.ssh/config and asyncssh's own defaults."""
+    options: dict[str, t.Any] = dict(LEGACY) if target.legacy else {}
+    options |= {
+        key: value
+        for key, value in {
+            "port": target.port,
+            "username": target.user,
+            "password": target.password,
+            "passphrase": target.key_passphrase,
+            "tunnel": target.proxy_jump,
+            "config": target.config_file,
+            "kex_algs": target.kex,
+            "server_host_key_algs": target.host_key_algorithms,
+            "signature_algs": target.public_key_algorithms,
+            "encryption_algs": target.ciphers,
+            "mac_algs": target.macs,
+        }.items()
+        if value is not None
+    }
+    if target.key_file:
+        options["client_keys"] = [target.key_file]
+    elif target.password:
+        # As network_cli does: a password means that no agent keys use up the device's few login attempts.
+        options["client_keys"] = None
+    if target.proxy_command:
+        filled = target.proxy_command
+        for token, value in (
+            ("%h", target.host),
+            ("%p", str(target.port or 22)),
+            ("%r", target.user or ""),
+            ("%%", "%"),
+        ):
+            filled = filled.replace(token, value)
+        options["proxy_command"] = ["/bin/sh", "-c", f"exec {filled}"]
+    if not target.host_key_checking:
+        options["known_hosts"] = None
+    elif target.known_hosts:
+        options["known_hosts"] = [file for file in _known_hosts_files(target) if os.path.exists(file)] or (
+            [],
+            [],
+            [],
+        )
+    return options | {
+        "connect_timeout": target.connect_timeout,
+        "login_timeout": target.connect_timeout,
+        "keepalive_interval": 15,
+    }
+
+
+def _known_hosts_files(target: Target) -> list[str]:
+    return [os.path.expanduser(file) for file in (target.known_hosts or "~/.ssh/known_hosts").split()]
+
+
+class _HostKeys:
+    """Decides about a host key that known_hosts does not vouch for, and remembers why it was refused."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.refused: str | None = None
+        self.offered = ""
+
+    def client(self) -> asyncssh.SSHClient:
+        judge = self.judge
+
+        class Client(asyncssh.SSHClient):
+            def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+                return judge(host, addr, port, key)
+
+        return Client()
+
+    def judge(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        self.offered = key.get_fingerprint()
+        if self._has_other_key(host, addr, port):
+            self.refused = "host_key_changed"
+        elif self.target.host_key_auto_add:
+            _remember(_known_hosts_files(self.target)[0], host, port, key)
+        else:
+            self.refused = "host_key_unknown"
+        return self.refused is None
+
+    def _has_other_key(self, host: str, addr: str, port: int) -> bool:
+        files = [file for file in _known_hosts_files(self.target) if os.path.exists(file)]
+        if not files:
+            return False
+        trusted, *_ = asyncssh.match_known_hosts(asyncssh.read_known_hosts(files), host, addr, port)
+        return bool(trusted)
+
+
+def _remember(file: str, host: str, port: int, key: asyncssh.SSHKey) -> None:
+    os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
+    name = host if port == 22 else f"[{host}]:{port}"
+    line = f"{name} {key.export_public_key().decode().strip()}\n"
+    # One write in append mode: several workers may learn at the same time.
+    with open(file, "a", encoding="ascii") as out:
+        out.write(line)
+
+
+def _not_connected(target: Target, error: Exception, keeper: _HostKeys) -> VpnKeysError:
+    """One sentence for everything that can go wrong before there is a terminal."""
+    name = target.name
+    where = f"{target.host} port {target.port or 22}"
+    if isinstance(error, VpnKeysError):
+        return error
+    if keeper.refused == "host_key_changed":
+        return VpnKeysError(
+            "host_key_changed",
+            f"{name}: the SSH host key has changed; the device now offers {keeper.offered}. Nothing was sent. "
+            f"If the device was replaced, remove the old key (ssh-keygen -R {target.host}); "
+            "if not, somebody sits in between.",
+        )
+    if keeper.refused == "host_key_unknown":
+        return VpnKeysError(
+            "host_key_unknown",
+            f"{name}: the SSH host key {keeper.offered} is not known. Nothing was sent. Compare it with the "
+            f"device (show ip ssh) and add it to known_hosts (ssh-keyscan -p {target.port or 22} {target.host}), "
+            "or set ansible_host_key_auto_add: true.",
+        )
+    refused = f"the login was refused for user {target.user or 'of this account'}. "
+    algorithms = "the device offers only SSH algorithms that are switched off by default. "
+    table: tuple[tuple[type[Exception], str, str], ...] = (
+        (
+            asyncssh.PermissionDenied,
+            "auth_failed",
+            f"{refused}Check ansible_user and ansible_password (or the key).",
+        ),
+        (
+            asyncssh.KeyExchangeFailed,
+            "unreachable",
+            f"{algorithms}For an old IOS set vpnops_keys_ssh_legacy: true.",
+        ),
+        (
+            asyncssh.KeyEncryptionError,
+            "bad_input",
+            "the private key for the login needs ansible_private_key_passphrase.",
+        ),
+        (
+            asyncssh.KeyImportError,
+            "bad_input",
+            "the private key for the login cannot be read. Check its path and format.",
+        ),
+        (
+            asyncssh.ConfigParseError,
+            "bad_input",
+            "the SSH client configuration cannot be read. Check ~/.ssh/config.",
+        ),
+        (
+            asyncio.TimeoutError,
+            "timeout",
+            f"no SSH login at {where} within {target.connect_timeout:g} s. Is it up?",
+        ),
+        (TimeoutError, "timeout", f"{where} does not answer. Is it up?"),
+        (
+            FileNotFoundError,
+            "bad_input",
+            f"the login needs {getattr(error, 'filename', None)}, which does not exist.",
+        ),
+        (
+            ConnectionRefusedError,
+            "unreachable",
+            f"{where} refuses the connection. Is SSH on there, and the port right?",
+        ),
+        (
+            asyncssh.Error,
+            "unreachable",
+            f"{where} ended the connection before the login. Are all its vty lines in use?",
+        ),
+    )
+    for kind, code, sentence in table:
+        if isinstance(error, kind):
+            return VpnKeysError(code, f"{name}: {sentence} Nothing was changed.")
+    reason = (
+        os.strerror(error.errno)
+        if isinstance(error, OSError) and error.errno and error.errno > 0
+        else type(error).__name__
+    )
+    return VpnKeysError("unreachable", f"{name}: {where} cannot be reached ({reason}). Nothing was changed.")

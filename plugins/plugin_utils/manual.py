@@ -1,0 +1,92 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A plan as commands for people who type them, or deploy them, themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..module_utils._ios import commands
+from ..module_utils._ios.commands import Label
+from ..module_utils._ios.getvpn import Survey
+from ..module_utils._ios.listings import HeldLabel, KeyRing, RsaKey
+from ..module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Save, Step
+from .key_servers import Planned, Seen
+
+PASSPHRASE = "<PASSPHRASE>"
+PASTE = "! paste the public key, an empty line, the private key, quit"
+NOBODY = KeyRing(())
+
+
+def commands_for(planned: Sequence[Planned], seen: Mapping[str, Seen]) -> str:
+    """One text for all units; `!` begins a remark, as in IOS configurations."""
+    lines = [
+        "! The commands that vpnops.keys would send, for doing it by hand.",
+        f"! {PASSPHRASE}: choose one for this transfer, at least 8 characters, no ? and no space; use it nowhere else.",
+        "! Look (show crypto key mypubkey rsa) before and after each step.",
+    ]
+    for one in planned:
+        lines += ["!", f"! {one.unit.label} ({', '.join(one.unit.groups)}): {one.plan.verdict}"]
+        if one.plan.blocked:
+            lines.append(f"! {one.plan.blocked}")
+        steps = one.plan.steps or one.plan.would
+        rings = {name: found.ring for name, found in seen.items() if isinstance(found, Survey)}
+        for step in steps:
+            lines += _step(step, Label(str(one.unit.label)), rings)
+    return "\n".join(lines) + "\n"
+
+
+def _step(step: Step, label: Label, rings: Mapping[str, KeyRing]) -> list[str]:
+    if isinstance(step, Generate):
+        target = label.scratch if step.scratch else label
+        line = commands.generate(rings[step.host].free(target), usage="general", exportable=True)
+        return [*_on(step.host), line, f"! answer {step.bits} to the question for the modulus", *_end()]
+    if isinstance(step, Finish):
+        return [
+            *_export(step.host, label.scratch),
+            *_import(step.host, label, step.exportable),
+            *_remove(step.host, label.scratch),
+        ]
+    if isinstance(step, Distribute):
+        lines = _export(step.source, label.scratch if step.from_scratch else label)
+        for host in step.missing:
+            lines += _import(host, label, step.exportable)
+        for host in step.replace:
+            lines += _import(host, label.scratch, True) if not (step.from_scratch and host == step.source) else []
+            lines += (
+                _remove(host, label)
+                + _import(host, label, step.exportable or host == step.source)
+                + _remove(host, label.scratch)
+            )
+        return lines
+    if isinstance(step, Clean):
+        return [line for host in step.hosts for line in _remove(host, label.scratch)]
+    return [line for host in step.hosts for line in (*_on(host)[:1], commands.save())] if isinstance(step, Save) else []
+
+
+def _held(label: Label) -> HeldLabel:
+    """When the line is typed, the key is there: an earlier line has put it there."""
+    return KeyRing((RsaKey(label.name, "general", 0, True, None, None, False, None, b""),)).held(label)
+
+
+def _on(host: str) -> list[str]:
+    return [f"! ---- on {host}", commands.enter_config()]
+
+
+def _end() -> list[str]:
+    return [commands.leave_config()]
+
+
+def _export(host: str, label: Label) -> list[str]:
+    return [*_on(host), commands.export(_held(label), "3des", PASSPHRASE), *_end()]
+
+
+def _import(host: str, label: Label, exportable: bool) -> list[str]:
+    line = commands.imports(NOBODY.free(label), exportable=exportable, passphrase=PASSPHRASE, usage="general")[0]
+    return [*_on(host), line, PASTE, *_end()]
+
+
+def _remove(host: str, label: Label) -> list[str]:
+    return [*_on(host), commands.remove(_held(label)), "! answer yes", *_end()]

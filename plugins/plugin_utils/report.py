@@ -1,0 +1,223 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What people read: one table per key, what was found, done and proved. Pure: results in, text out."""
+
+from __future__ import annotations
+
+import io
+import typing as t
+from collections.abc import Mapping
+
+try:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+except ImportError:  # ios_action names the missing library
+    pass
+
+Data = dict[str, t.Any]
+SHORT = 16
+"""Hex digits of a fingerprint that are shown; the JSON report has all of them."""
+
+VERDICTS = {
+    "in_sync": "in sync",
+    "absent": "no key server holds the key",
+    "missing": "the key is missing on some",
+    "conflict": "the keys differ",
+    "unknown": "not known",
+}
+
+
+def merge(found: Mapping[str, t.Any], done: Mapping[str, t.Any] | None, proof: Mapping[str, t.Any] | None) -> Data:
+    """One report from the results of compare, sync and compare. Raises KeyError, TypeError for other things."""
+    done_units = {_identity(unit): unit for unit in (done or {}).get("units", ())}
+    proof_units = {_identity(unit): unit for unit in (proof or {}).get("units", ())}
+    units = [
+        _merge_unit(unit, done_units.get(_identity(unit)), proof_units.get(_identity(unit)), proof is not None)
+        for unit in found["units"]
+    ]
+    last = proof or found
+    problems = dict(last["problems"])
+    return {
+        "in_sync": bool(units) and all(unit["in_sync"] for unit in units) and not problems,
+        "units": units,
+        "problems": problems,
+        "ungrouped": list(last["ungrouped"]),
+        "error": (done or {}).get("msg") if (done or {}).get("failed") and not done_units else None,
+    }
+
+
+def _identity(unit: Mapping[str, t.Any]) -> tuple[str, ...]:
+    return (str(unit["label"]), *(server["host"] for server in unit["key_servers"]))
+
+
+def _merge_unit(
+    found: Mapping[str, t.Any],
+    done: Mapping[str, t.Any] | None,
+    proof: Mapping[str, t.Any] | None,
+    proved: bool,
+) -> Data:
+    after = {server["host"]: server for server in (proof or ({} if proved else found)).get("key_servers", ())}
+    steps = (done or {}).get("done", {})
+    last = proof or found
+    return {
+        "label": found["label"],
+        "groups": list(found["groups"]),
+        "verdict": last["verdict"],
+        "in_sync": last["in_sync"] and not (done or {}).get("error"),
+        "found": found["verdict"],
+        "planned": list(found["steps"]),
+        "would": list(found["would"]),
+        "needs_consent": last["needs_consent"],
+        "blocked": last["blocked"],
+        "error": (done or {}).get("error"),
+        "findings": list(last["findings"]),
+        "registered_members": dict(found["registered_members"]),
+        "replaces": list(found["replaces"]),
+        "digest": found["digest"],
+        "key_servers": [
+            _merge_server(server, after.get(server["host"], {}), steps.get(server["host"], []))
+            for server in found["key_servers"]
+        ],
+    }
+
+
+def _merge_server(before: Mapping[str, t.Any], after: Mapping[str, t.Any], done: list[str]) -> Data:
+    shown = {
+        key: after.get(key, before.get(key))
+        for key in ("address", "role", "priority", "problem", "size", "exportable", "saved")
+    }
+    return shown | {
+        "host": before["host"],
+        "found": before["fingerprint"],
+        "done": list(done),
+        "fingerprint": after.get("fingerprint"),
+    }
+
+
+def complaint(report: Data, require: str) -> str | None:
+    """Why the run is not a success, in one sentence per key; None if it is."""
+    if require == "nothing":
+        return None
+    sentences = [report["error"]] if report["error"] else []
+    for unit in report["units"]:
+        if unit["error"]:
+            sentences.append(f"{_title(unit)}: {unit['error']}")
+        elif unit["verdict"] == "unknown" or (require == "in_sync" and not unit["in_sync"]):
+            sentences.append(
+                f"{_title(unit)}: {unit['blocked'] or VERDICTS[unit['verdict']] + '.'}{_consent_hint(unit)}"
+            )
+    if not report["units"] and not report["problems"]:
+        sentences.append("No key server serves a GET VPN group; set the label, or look at the configuration.")
+    sentences += [
+        text for text in report["problems"].values() if not any(text.rstrip(". ") in one for one in sentences)
+    ]
+    return " ".join(sentences) or None
+
+
+def _consent_hint(unit: Data) -> str:
+    return " Nothing was replaced; key_server_sync_overwrite: always allows it." if unit["needs_consent"] else ""
+
+
+def _title(unit: Data) -> str:
+    groups = ", ".join(unit["groups"])
+    return f"{unit['label'] or 'no label'} ({groups})" if groups else str(unit["label"])
+
+
+def render(report: Data, width: int) -> str:
+    """The report as text, at most `width` columns wide."""
+    out = io.StringIO()
+    console = Console(file=out, width=max(width, 60), no_color=True, highlight=False, markup=False, emoji=False)
+    for unit in report["units"]:
+        _render_unit(console, unit)
+    if report["ungrouped"]:
+        console.print(f"Serve no GET VPN group: {', '.join(report['ungrouped'])}.")
+    shown = {server["problem"] for unit in report["units"] for server in unit["key_servers"]}
+    for text in report["problems"].values():
+        if text not in shown:
+            console.print(Text(text))
+    return out.getvalue().rstrip("\n")
+
+
+def _render_unit(console: Console, unit: Data) -> None:
+    acted = any(server["done"] for server in unit["key_servers"])
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=Text(f"{_title(unit)}: {_state(unit)}"),
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+    )
+    for column in (
+        "key server",
+        "role",
+        "found",
+        *(("done", "now") if acted else ()),
+        "bits",
+        "exportable",
+        "saved",
+    ):
+        table.add_column(column, overflow="fold", no_wrap=column in ("found", "now", "role"))
+    for server in unit["key_servers"]:
+        now = ("\n".join(server["done"]) or "-", _key(server["fingerprint"])) if acted else ()
+        facts = (str(server["size"] or "-"), _yes(server["exportable"]), _yes(server["saved"]))
+        found = "unreadable" if server["problem"] else _key(server["found"])
+        table.add_row(*(Text(cell) for cell in (server["host"], server["role"] or "-", found, *now, *facts)))
+    console.print()
+    console.print(table)
+    for line in _notes(unit):
+        console.print(Text(f"  {line}"))
+
+
+def _state(unit: Data) -> str:
+    if unit["error"]:
+        return "failed"
+    if unit["found"] != "in_sync" and unit["in_sync"]:
+        return "in sync now"
+    return VERDICTS[unit["verdict"]]
+
+
+def _notes(unit: Data) -> list[str]:
+    notes = [unit["error"]] if unit["error"] else [unit["blocked"]] if unit["blocked"] else []
+    notes += [
+        server["problem"]
+        for server in unit["key_servers"]
+        if server["problem"] and server["problem"].rstrip(". ") not in str(unit["blocked"])
+    ]
+    if not unit["in_sync"]:
+        notes += [f"would: {_in_words(step)}" for step in unit["would"]] or [
+            f"planned: {_in_words(step)}" for step in unit["planned"]
+        ]
+    registered = sum(unit["registered_members"].values())
+    if unit["replaces"] and registered:
+        notes.append(
+            f"{registered} registered group members hold the old public key: they cannot verify rekeys signed with "
+            "another one until they register again."
+        )
+    return [*notes, *unit["findings"]]
+
+
+def _in_words(step: Mapping[str, t.Any]) -> str:
+    kind = step["kind"]
+    if kind == "finish":
+        return f"finish the interrupted replacement on {step['host']}"
+    if kind == "generate":
+        return f"generate {step['bits']} bits on {step['host']}" + (
+            " under the scratch label" if step["scratch"] else ""
+        )
+    if kind == "distribute":
+        parts = [f"import to {', '.join(step['missing'])}"] if step["missing"] else []
+        parts += [f"replace on {', '.join(step['replace'])}"] if step["replace"] else []
+        return f"take the key of {step['source']}; {'; '.join(parts)}"
+    return {"clean": "remove leftover scratch keys on ", "save": "save on "}[kind] + ", ".join(step["hosts"])
+
+
+def _key(fingerprint: str | None) -> str:
+    return fingerprint[:SHORT] if fingerprint else "none"
+
+
+def _yes(value: bool | None) -> str:
+    return "-" if value is None else "yes" if value else "no"

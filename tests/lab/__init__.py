@@ -1,0 +1,9 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Simulated Cisco IOS key servers over real SSH. See README.md."""
+
+from .fleet import Fleet
+from .spec import DeviceSpec, GroupSpec, KeySpec
+
+__all__ = ["DeviceSpec", "Fleet", "GroupSpec", "KeySpec"]

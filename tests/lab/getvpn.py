@@ -1,0 +1,389 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""show crypto gdoi | gkm ..., and the actions on running groups."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from typing import TYPE_CHECKING
+
+from .grammar import Args
+
+if TYPE_CHECKING:
+    from .config import Group
+    from .device import Device
+    from .shell import Action, Shell
+
+_HANDLE = 2147483650
+_SA_LIFETIME = 3600
+_GM_VERSION = {False: "1.0.4", True: "1.0.27"}
+
+
+def _groups(shell: Shell, args: Args) -> list[Group] | None:
+    """The groups a command is about; None after a complaint about an unknown name."""
+    groups = shell.device.config.groups
+    name = args.get("group")
+    if name is None:
+        return list(groups.values())
+    if name not in groups:
+        shell.say("no_such_group", group=name)
+        return None
+    return [groups[name]]
+
+
+def _left(device: Device, lifetime: int) -> int:
+    return lifetime - int(device.uptime()) % lifetime
+
+
+def _role(device: Device, group: Group) -> str:
+    return "Primary" if not group.redundancy or device.coop.primary(device, group) == group.address else "Secondary"
+
+
+def _type(group: Group) -> str:
+    return "GDOI (ISAKMP)" if group.kind == "gdoi" else "G-IKEv2"
+
+
+def _redundancy(device: Device, group: Group, pad: str = "    ") -> list[str]:
+    """The lines on COOP that several commands share."""
+    if not group.redundancy:
+        return [f"{pad}Redundancy               : None"]
+    lines = [
+        f"{pad}Redundancy               : Configured",
+        f"{pad}    Local Address        : {group.address}",
+        f"{pad}    Local Priority       : {group.priority}",
+        f"{pad}    Local KS Status      : Alive",
+        f"{pad}    Local KS Role        : {_role(device, group)}",
+    ]
+    if device.personality.xe_getvpn:
+        lines += [f"{pad}    Local KS Version     : 1.0.27", f"{pad}    Local COOP Version   : 1.0.8"]
+    return lines
+
+
+async def show_gdoi(shell: Shell, args: Args) -> None:
+    """`show crypto gdoi [group G]`."""
+    device, groups = shell.device, _groups(shell, args)
+    if groups is None:
+        return
+    out = ["GROUP INFORMATION", ""]
+    for group in groups:
+        out += _information(device, group)
+    await shell.show("\n".join(out) + "\n")
+
+
+def _information(device: Device, group: Group) -> list[str]:
+    xe = device.personality.xe_getvpn
+    out = [f"    Group Name               : {group.name} ({'Unicast' if group.transport == 'unicast' else 'Multicast'})"]
+    if xe:
+        out.append("    Re-auth on new CRL       : Disabled")
+    out.append(f"    Group Identity           : {group.identity}")
+    if xe:
+        out += [f"    Group Type               : {_type(group)}", "    Crypto Path              : ipv4", "    Key Management Path      : ipv4"]
+    if not group.local:
+        return [*out, ""]
+    out += [f"    Group Members            : {device.members(group.name)}", "    IPSec SA Direction       : Both"]
+    if xe:
+        out += ["    IP D3P Window            : Disabled", "    Split Resiliency         : Disabled", "    CKM status               : Disabled"]
+    out += _redundancy(device, group)
+    left = _left(device, group.rekey_lifetime)
+    out += [f"    Group Rekey Lifetime     : {group.rekey_lifetime} secs", "    Group Rekey", f"        Remaining Lifetime   : {left} secs"]
+    if xe:
+        out += [f"        Time to Rekey        : {max(left - 300, 0)} secs", "        Acknowledgement Cfg  : Cisco"]
+    out += [
+        "    Rekey Retransmit Period  : 10 secs",
+        "    Rekey Retransmit Attempts: 2",
+        "    Group Retransmit",
+        "        Remaining Lifetime   : 0 secs",
+        "",
+    ]
+    for number, sa in group.sas.items():
+        out += [
+            f"      IPSec SA Number        : {number}",
+            f"      IPSec SA Rekey Lifetime: {_SA_LIFETIME} secs",
+            f"      Profile Name           : {sa.profile}",
+            f"      Replay method          : {'Time Based' if sa.replay.startswith('time') else 'Count Based'}",
+            f"      Replay Window Size     : {sa.replay.split()[-1] if sa.replay else 64}",
+        ]
+        if xe:
+            out.append("      Tagging method         : None")
+        out += ["      SA Rekey", f"         Remaining Lifetime  : {_left(device, _SA_LIFETIME)} secs"]
+        out += [f"      ACL Configured         : access-list {sa.acl}", ""]
+    return [*out, "    Group Server list        : Local", ""]
+
+
+async def show_ks(shell: Shell, args: Args) -> None:
+    """`show crypto gdoi [group G] ks`."""
+    await _key_server(shell, args, detail=False)
+
+
+async def show_ks_detail(shell: Shell, args: Args) -> None:
+    """`show crypto gdoi [group G] ks detail`."""
+    await _key_server(shell, args, detail=True)
+
+
+async def _key_server(shell: Shell, args: Args, detail: bool) -> None:
+    device, groups = shell.device, _groups(shell, args)
+    if groups is None:
+        return
+    xe = device.personality.xe_getvpn
+    served = [group for group in groups if group.local]
+    out = [f"Total group members registered to this box: {sum(device.members(g.name) for g in served)}", ""]
+    for group in served:
+        out += [f"Key Server Information For Group {group.name}:", f"    Group Name               : {group.name}"]
+        if xe:
+            out.append("    Re-auth on new CRL       : Disabled")
+        out.append(f"    Group Identity           : {group.identity}")
+        if xe:
+            out.append(f"    Group Type               : {_type(group)}")
+        out.append(f"    Group Members            : {device.members(group.name)}")
+        if xe:
+            out.append("    Rekey Acknowledgement Cfg: Cisco")
+        out += ["    IPSec SA Direction       : Both", "    ACL Configured:"]
+        out += [f"        access-list {sa.acl}" for sa in group.sas.values()]
+        out += _redundancy(device, group)
+        if detail and group.redundancy:
+            out += [f"        Peer Address         : {peer}" for peer in group.peers]
+        out.append("")
+    await shell.show("\n".join(out) + "\n")
+
+
+async def show_coop(shell: Shell, args: Args) -> None:
+    """`show crypto gdoi ks coop [detail]`."""
+    device, groups = shell.device, _groups(shell, args)
+    if groups is None:
+        return
+    out: list[str] = []
+    for position, group in enumerate(g for g in groups if g.local):
+        out += _coop(device, group, _HANDLE + position * 16)
+    await shell.show("\n".join(out) + "\n" if out else "")
+
+
+def _coop(device: Device, group: Group, handle: int) -> list[str]:
+    xe = device.personality.xe_getvpn
+    out = [f"Crypto Gdoi Group Name :{group.name} "]
+    if not group.redundancy:
+        return [*out, "        *NO* redundancy configured for this group", ""]
+    role = _role(device, group)
+    out += [
+        f"        Group handle: {handle}, Local Key Server handle: {handle}",
+        "",
+        f"        Local Address: {group.address} ",
+        f"        Local Priority: {group.priority:<9}",
+        f"        Local KS Role: {role:<10}, Local KS Status: {'Alive':<10}",
+    ]
+    if xe:
+        out += ["        Local KS version: 1.0.27", "        Local COOP version: 1.0.8 "]
+    age = int(device.uptime())
+    if role == "Primary":
+        out += ["        Primary Timers:", "                Primary Refresh Policy Time: 20", f"                Remaining Time: {20 - age % 20}"]
+    else:
+        out += ["        Secondary Timers:", "                Sec Primary Periodic Time: 30", f"                Remaining Time: {30 - age % 30}, Retries: 0"]
+    out += [f"                Antireplay Sequence Number: {age // 20}", "", "        Peer Sessions:"]
+    for number, address in enumerate(group.peers, 1):
+        out += _session(device, group, address, number, handle + number, xe)
+    return out
+
+
+def _session(device: Device, group: Group, address: str, number: int, handle: int, xe: bool) -> list[str]:
+    theirs = device.coop.peer(device, group, address)
+    known = device.coop.devices.get(address)
+    up = theirs is not None
+    role = ("Primary" if known and theirs and known.coop.primary(known, theirs) == address else "Secondary") if up else "Unknown"
+    out = [
+        f"        Session {number}:",
+        f"                Server handle: {handle}",
+        f"                Peer Address: {address} ",
+    ]
+    if xe:
+        out.append(f"                Peer Version: {'1.0.27' if known and known.personality.xe_getvpn else '1.0.4'} ")
+        if up:
+            out.append("                Peer COOP version: 1.0.8 ")
+    out += [
+        f"                Peer Priority: {theirs.priority if theirs else 'Unknown':<9}",
+        f"                Peer KS Role: {role:<10}, Peer KS Status: {'Alive' if up else 'Dead':<10}",
+        f"                Antireplay Sequence Number: {int(known.uptime()) // 20 if known and up else 0}",
+        "",
+        f"                IKE status: {'Established' if up else 'Failed'}",
+        "                Counters:",
+    ]
+    counters = ("Ann msgs sent", "Ann msgs sent with reply request", "Ann msgs recv", "Ann msgs recv with reply request")
+    out += [f"                    {name}: {1 if up else 0}" for name in counters]
+    out += ["                    Packet sent drops: 0", "                    Packet Recv drops: 0"]
+    return [*out, "                    Total bytes sent: 1076", f"                    Total bytes recv: {5180 if up else 0}", ""]
+
+
+async def show_policy(shell: Shell, args: Args) -> None:
+    """`show crypto gdoi [group G] ks policy`."""
+    device, groups = shell.device, _groups(shell, args)
+    if groups is None:
+        return
+    out = ["Key Server Policy:"]
+    for position, group in enumerate(g for g in groups if g.local):
+        out += _policy(device, group, _HANDLE + position * 16)
+    await shell.show("\n".join(out) + "\n")
+
+
+def _spi(device: Device, group: Group, size: int) -> str:
+    seed = f"{group.identity}/{device.rekeys.get(group.name, 0)}"
+    return "0x" + hashlib.sha256(seed.encode()).hexdigest()[: size * 2].upper()
+
+
+def _policy(device: Device, group: Group, handle: int) -> list[str]:
+    p = device.personality
+    stored = device.key_of(group)
+    out = [f"For group {group.name} (handle: {handle}) server {group.address} (handle: {handle}):", ""]
+    out += [f"  # of teks : {len(group.sas) if stored else 0}  Seq num : {device.rekeys.get(group.name, 0)}"]
+    if stored is None:
+        return [*out, ""]
+    bits = stored.bits
+    length = bits if p.sig_key_length == "bits" else len(stored.key.spki)
+    aes = group.algorithm.startswith("aes")
+    left = _left(device, group.rekey_lifetime)
+    out += [
+        f"  KEK POLICY (transport type : {'Unicast' if group.transport == 'unicast' else 'Multicast'})",
+        f"    spi : {_spi(device, group, 16)}",
+        f"    management alg     : disabled    encrypt alg       : {'AES' if aes else '3DES':<10}",
+        f"    crypto iv length   : {16 if aes else 8:<11} key size          : {group.key_length:<10}",
+        f"    orig life(sec): {group.rekey_lifetime:<11} remaining life(sec): {left:<10}",
+    ]
+    if p.xe_getvpn:
+        out.append(f"    time to rekey (sec): {max(left - 300, 0):<10}")
+    out += [
+        f"    sig hash algorithm : enabled     sig key length    : {length:<10}",
+        f"    sig size           : {bits // 8:<10}",
+        f"    sig key name       : {group.label}",
+    ]
+    if p.xe_getvpn:
+        out.append("    acknowledgement    : Cisco     ")
+    out.append("")
+    for number, sa in group.sas.items():
+        out += _tek(device, group, number, sa.acl)
+    return out
+
+
+def _tek(device: Device, group: Group, number: int, acl: str) -> list[str]:
+    left = _left(device, _SA_LIFETIME)
+    out = [
+        "  TEK POLICY (encaps : ENCAPS_TUNNEL)",
+        f"    spi                : {_spi(device, group, 4)[:9]}{number % 10}",
+        f"    access-list        : {acl}",
+        "    transform          : esp-256-aes esp-sha-hmac ",
+        f"    alg key size       : {32:<13} sig key size          : {20:<10}",
+        f"    orig life(sec)     : {_SA_LIFETIME:<13} remaining life(sec)   : {left:<10}",
+        f"    tek life(sec)      : {_SA_LIFETIME:<13} elapsed time(sec)     : {_SA_LIFETIME - left:<10}",
+    ]
+    if device.personality.xe_getvpn:
+        out.append(f"    override life (sec): {0:<13} antireplay window size: {64:<10}")
+    else:
+        out.append(f"    antireplay window size: {64:<10}")
+    return [*out, ""]
+
+
+# -- members
+
+
+def member_addresses(device: Device, group: Group) -> list[str]:
+    """The simulated group members registered with this key server."""
+    first = int(ipaddress.IPv4Address("172.16.0.0")) + device.index % 1024 * 1024
+    return [str(ipaddress.IPv4Address(first + n + 1)) for n in range(device.members(group.name))]
+
+
+def _member(device: Device, group: Group, address: str, summary: bool = False) -> list[str]:
+    xe = device.personality.xe_getvpn
+    sent, missed = device.rekeys.get(group.name, 0), device.missed.get(group.name, 0)
+    out = [
+        f"Group Member ID    : {address}  GM Version: {_GM_VERSION[xe]}",
+        f" Group ID          : {group.identity}",
+        f" Group Name        : {group.name}",
+    ]
+    if xe:
+        out += [f" Group Type        : {_type(group)}"]
+    out.append(" GM State          : Registered")
+    if summary:
+        return [*out, " GMDB state        : LOCAL", ""]
+    return out + [
+        f" Key Server ID     : {group.address}",
+        f" Rekeys sent       : {sent}",
+        f" Rekeys retries    : {missed * 2}",
+        f" Rekey Acks Rcvd   : {sent - missed}",
+        f" Rekey Acks missed : {missed}",
+        "",
+        f" Sent seq num : {sent}    0    0    0",
+        f"Rcvd seq num :  {sent - missed}    0    0    0",
+        "",
+    ]
+
+
+async def show_members(shell: Shell, args: Args) -> None:
+    """`show crypto gdoi [group G] ks members [A.B.C.D]`."""
+    await _members(shell, args, summary=False)
+
+
+async def show_members_summary(shell: Shell, args: Args) -> None:
+    """`show crypto gdoi [group G] ks members summary`."""
+    await _members(shell, args, summary=True)
+
+
+async def _members(shell: Shell, args: Args, summary: bool) -> None:
+    device, groups = shell.device, _groups(shell, args)
+    if groups is None:
+        return
+    wanted = args.get("member")
+    out = ["Group Member Information : ", ""]
+    for group in groups:
+        if not group.local:
+            continue
+        addresses = member_addresses(device, group)
+        if wanted is not None:
+            if wanted in addresses:
+                out += _member(device, group, wanted)
+            else:
+                out.append(device.personality.text("no_such_member"))
+            continue
+        out += [f"Number of rekeys sent for group {group.name} : {device.rekeys.get(group.name, 0)}", ""]
+        for address in addresses:
+            out += _member(device, group, address, summary)
+    await shell.show("\n".join(out) + "\n")
+
+
+# -- actions
+
+
+async def clear_gdoi(shell: Shell, args: Args) -> None:
+    """`clear crypto gdoi [group G]`: the outage command."""
+    groups = _groups(shell, args)
+    if groups is not None and await shell.ask_yes_no(shell.device.personality.text("clear_gdoi")):
+        device = shell.device
+        for group in groups:
+            device.rekeys.pop(group.name, None)
+            device.missed.pop(group.name, None)
+            stored = device.key_of(group)
+            device.registered_key[group.name] = stored.fingerprint if stored else ""
+
+
+async def rekey(shell: Shell, args: Args) -> None:
+    """`crypto gdoi ks rekey [group G] [replace-now]`: members that registered under another key cannot acknowledge it."""
+    groups = _groups(shell, args)
+    device = shell.device
+    for group in groups or ():
+        stored = device.key_of(group)
+        if stored is None:
+            device.say_log("log_no_keys", group=group.name)
+        elif group.local and _role(device, group) == "Primary":
+            device.rekeys[group.name] = device.rekeys.get(group.name, 0) + 1
+            if stored.fingerprint != device.registered_key.get(group.name, stored.fingerprint):
+                device.missed[group.name] = device.missed.get(group.name, 0) + 1
+
+
+ACTIONS: dict[str, Action] = {
+    "show_gdoi": show_gdoi,
+    "show_ks": show_ks,
+    "show_ks_detail": show_ks_detail,
+    "show_coop": show_coop,
+    "show_policy": show_policy,
+    "show_members": show_members,
+    "show_members_summary": show_members_summary,
+    "clear_gdoi": clear_gdoi,
+    "rekey": rekey,
+}
