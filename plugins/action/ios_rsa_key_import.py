@@ -10,10 +10,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from ..module_utils._errors import VpnKeysError
+from ..module_utils._fingerprint import short
 from ..module_utils._ios import replacement, rsa_keys
 from ..module_utils._ios.commands import Label
 from ..module_utils._ios.dialogue import Talk, Terminal
-from ..module_utils._ios.listings import KeyRing
+from ..module_utils._ios.listings import KeyRing, RsaKey
 from ..module_utils._ios.rsa_keys import Sealed
 from ..modules.ios_rsa_key_import import ARGUMENT_SPEC, MUTUALLY_EXCLUSIVE, REQUIRED_BY, REQUIRED_ONE_OF
 from ..plugin_utils import ios_session, key_files
@@ -57,11 +58,10 @@ class ActionModule(IosAction):
             if not self.check:
                 if work:
                     sealed = await offer.take()
-                    await device.do(lambda tty: self._bring_about(tty, label, sealed, options))
-                if result["changed"]:
-                    result["key"] = shown(
-                        await device.do(lambda tty: replacement.clean(tty, label, save=options["save"]))
-                    )
+                    result["key"] = shown(await device.do(lambda tty: self._bring_about(tty, label, sealed, options)))
+                elif result["changed"]:
+                    key = await device.do(lambda tty: replacement.clean(tty, label, save=options["save"]))
+                    result["key"] = shown(key)
         return result
 
     async def _offer(self, label: Label, options: dict[str, t.Any], sessions: AsyncExitStack) -> _Offer:
@@ -89,8 +89,8 @@ class ActionModule(IosAction):
         if keys and not same and not options["overwrite"]:
             raise VpnKeysError(
                 "conflict",
-                f"{self.host}: under {label} stands another key ({keys[0].fingerprint[:16]}), not "
-                f"{offer.fingerprint[:16]}. Nothing was changed; overwrite: true would replace it.",
+                f"{self.host}: under {label} stands another key ({short(keys[0].fingerprint)}), not "
+                f"{short(offer.fingerprint)}. Nothing was changed; overwrite: true would replace it.",
             )
         if keys and not same and options["backup_path"] and not keys[0].exportable:
             raise VpnKeysError(
@@ -116,13 +116,13 @@ class ActionModule(IosAction):
         }
         return result | ({"key": shown(same[0])} if same else {}), not same
 
-    def _bring_about(self, tty: Terminal, label: Label, sealed: Sealed, options: dict[str, t.Any]) -> Talk[None]:
+    def _bring_about(self, tty: Terminal, label: Label, sealed: Sealed, options: dict[str, t.Any]) -> Talk[RsaKey]:
+        wishes = {"exportable": options["exportable"], "save": options["save"]}
         ring = yield from rsa_keys.look(tty)
         if not ring.of(label):
-            yield from rsa_keys.bring_in(tty, label, sealed, exportable=options["exportable"])
-            return
+            return (yield from replacement.bring(tty, label, sealed, **wishes))
         old = yield from replacement.take_old(tty, label)
         if old and options["backup_path"]:
             key_files.write(options["backup_path"], key_files.armoured(old, options["backup_passphrase"], "pkcs8"))
         yield from replacement.stage(tty, label, sealed, save=options["save"])
-        yield from replacement.swap(tty, label, sealed, old, exportable=options["exportable"])
+        return (yield from replacement.swap(tty, label, sealed, old, **wishes))

@@ -15,13 +15,19 @@ attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: >-
+      Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
   idempotent:
     description:
-      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+      - >-
+        When run twice in a row outside check mode, with the same arguments, the second invocation indicates
+        no change.
       - This assumes that the system controlled or queried by the module has not changed in a relevant way.
   action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    description: >-
+      Indicates this has a corresponding action plugin so some parts of the options can be executed on the
+      controller.
     support: full
     details: The whole module runs on the control node.
   async:
@@ -57,8 +63,8 @@ attributes:
     description: Uses the target's configured connection information to execute code on it.
     support: partial
     details: >-
-      The module reads the connection variables, but opens an SSH session of its own from the control node. No connection
-      plugin is started.
+      The module reads the connection variables, but opens an SSH session of its own from the control node. No
+      connection plugin is started.
   delegation:
     description: Can be used in conjunction with delegate_to and related keywords.
     support: none
@@ -83,6 +89,6 @@ attributes:
     description: Forces a 'global' task that does not execute per host.
     support: full
     details: >-
-      Runs once, whatever the number of hosts in the play. C(run_once) says so to the reader, and gives the registered result to
-      every host.
+      Runs once, whatever the number of hosts in the play. C(run_once) says so to the reader, and gives the
+      registered result to every host.
 """

@@ -14,8 +14,8 @@ options:
     description:
       - Key servers to look at, by their names in the inventory.
       - >-
-        Name all key servers of a GET VPN group, from the inventory group and not from the hosts of the play: a limited play must
-        not leave anybody out. Whoever is not named is neither looked at nor changed.
+        Name all key servers of a GET VPN group, from the inventory group and not from the hosts of the play:
+        a limited play must not leave anybody out. Whoever is not named is neither looked at nor changed.
       - At least one key server must be named, here or in O(groups).
     type: list
     elements: str
@@ -23,8 +23,8 @@ options:
     description:
       - The label under which all O(hosts) must hold the same key. They then form one unit.
       - >-
-        Without O(label) and O(groups), labels and units are found on the devices, from C(crypto gdoi group) and
-        C(crypto gkm group) in the configuration.
+        Without O(label) and O(groups), labels and units are found on the devices, from C(crypto gdoi group)
+        and C(crypto gkm group) in the configuration.
       - Mutually exclusive with O(groups).
     type: str
   groups:
@@ -55,15 +55,18 @@ options:
     type: bool
     default: false
   size:
-    description: Bits of a key that has to be generated, at least 360. The device may allow less than is asked for.
+    description: >-
+      Bits of a key that has to be generated, at least 360. The device may allow less than is asked for.
     type: int
     default: 2048
   minimum_size:
-    description: A key with fewer bits is reported, and is not copied to others unless O(allow_weak_source=true).
+    description: >-
+      A key with fewer bits is reported, and is not copied to others unless O(allow_weak_source=true).
     type: int
     default: 2048
   allow_weak_source:
-    description: Copy a key to others even if it has fewer bits than O(minimum_size) or is not for general use.
+    description: >-
+      Copy a key to others even if it has fewer bits than O(minimum_size) or is not for general use.
     type: bool
     default: false
   exportable:
@@ -83,7 +86,9 @@ options:
   timeout:
     description:
       - Seconds that looking at one device may take, at least 1.
-      - They count from the moment the SSH connection stands; connecting has a limit of its own (C(ansible_connect_timeout)).
+      - >-
+        They count from the moment the SSH connection stands; connecting has a limit of its own
+        (C(ansible_connect_timeout)).
     type: int
     default: 120
 """

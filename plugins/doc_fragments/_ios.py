@@ -18,13 +18,17 @@ requirements:
 notes:
   - >-
     How to reach and enter a device is read from the variables and command-line options that an inventory for
-    C(ansible.netcommon.network_cli) sets already, and from C(~/.ssh/config). The connection guide lists them all.
+    C(ansible.netcommon.network_cli) sets already, and from C(~/.ssh/config). The connection guide lists them
+    all.
   - >-
-    The session needs privilege level 15, at login or by C(enable) (C(ansible_become=true) and C(ansible_become_method=enable)).
+    The session needs privilege level 15, at login or by C(enable) (C(ansible_become=true) and
+    C(ansible_become_method=enable)).
   - >-
-    Results, diffs, messages and logs hold public data only. A private key leaves a device only encrypted under a one-time
-    passphrase that is made for that transfer and held in memory. This one-time passphrase is part of a command line on the
-    device, so AAA command accounting sees it. A passphrase that is given to a module never goes to a device.
+    Nothing private is in results, diffs, messages or logs; only M(vpnops.keys.ios_rsa_key_export) returns an
+    encrypted private key, when asked to. A private key leaves a device only encrypted under a one-time
+    passphrase that is made for that transfer and held in memory. This one-time passphrase is part of a
+    command line on the device, so AAA command accounting sees it. A passphrase that is given to a module
+    never goes to a device.
 seealso:
   - ref: ansible_collections.vpnops.keys.docsite.guide_connection
     description: All connection variables, host keys, old devices, and what the error codes mean.
@@ -35,8 +39,8 @@ seealso:
 options: {}
 notes:
   - >-
-    The module opens one SSH session to the device, so it takes one vty line and one login for the time of the task.
-    Paging and log messages are switched off for this session only.
+    The module opens one SSH session to the device, so it takes one vty line and one login for the time of the
+    task. Paging and log messages are switched off for this session only.
 """
 
     # Modules with the option `label`.
@@ -44,9 +48,10 @@ notes:
 options: {}
 notes:
   - >-
-    A label has letters, digits, C(.), C(_) and C(-), at most 64 of them. It must not begin with C(-), end in C(.server) or in
-    C(.vpnops-new), or be a word of the C(crypto key) commands, such as V(all) or V(modulus). Any other label is refused, and
-    nothing is changed. C(LABEL.vpnops-new) is the scratch label of C(LABEL), where a new key is proved before it replaces another.
+    A label has letters, digits, C(.), C(_) and C(-), at most 64 of them. It must not begin with C(-), end in
+    C(.server) or in C(.vpnops-new), or be a word of the C(crypto key) commands, such as V(all) or V(modulus).
+    Any other label is refused, and nothing is changed. C(LABEL.vpnops-new) is the scratch label of C(LABEL),
+    where a new key is proved before it replaces another.
 """
 
     # Modules that make or copy keys.
@@ -54,9 +59,10 @@ notes:
 options: {}
 notes:
   - >-
-    Whether a key is exportable is decided when it is generated or imported, and it can never be made exportable later. An
-    imported key is not exportable unless that was asked for. Keys are not part of a configuration backup, so where no
-    exportable copy is left, a key server that dies cannot be replaced without a new key for the group.
+    Whether a key is exportable is decided when it is generated or imported, and it can never be made
+    exportable later. An imported key is not exportable unless that was asked for. Keys are not part of a
+    configuration backup, so where no exportable copy is left, a key server that dies cannot be replaced
+    without a new key for the group.
 """
 
     # Modules that write and have the option `save`.
@@ -64,8 +70,9 @@ notes:
 options: {}
 notes:
   - >-
-    A key is lost at a reload until the configuration is written. With O(save=true) the module sends C(write memory), which also
-    saves whatever else was not saved, and looks again at whether the key is shown as saved. Not every release shows that.
+    A key is lost at a reload until the configuration is written. With O(save=true) the module sends C(write
+    memory), which also saves whatever else was not saved, and looks again at whether the key is shown as
+    saved. Not every release shows that.
 """
 
     # Modules that replace keys by import.
@@ -73,8 +80,9 @@ notes:
 options: {}
 notes:
   - >-
-    A different key under a label can only be replaced by removing it and importing the new one. So the new key is first imported
-    under the scratch label, proved and, with O(save=true), saved; then the old key is removed, the new one imported under the
-    label and proved, and the scratch key removed. If that import fails, the old key is put back, if it is exportable. A run that
-    was cut off leaves a whole key, under the label or under the scratch label; running the same again finishes it.
+    A different key under a label can only be replaced by removing it and importing the new one. So the new
+    key is first imported under the scratch label, proved and, with O(save=true), saved; then the old key is
+    removed, the new one imported under the label and proved, and the scratch key removed. If that import
+    fails, the old key is put back, if it is exportable. A run that was cut off leaves a whole key, under the
+    label or under the scratch label; running the same again finishes it.
 """

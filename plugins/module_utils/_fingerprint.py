@@ -15,3 +15,8 @@ def fingerprint(spki_der: bytes) -> str:
     `openssl pkey -pubin -outform der | sha256sum` gives the same.
     """
     return hashlib.sha256(spki_der).hexdigest()
+
+
+def short(fingerprint: str) -> str:
+    """What sentences and tables show: enough to tell keys apart. Results and reports have all of it."""
+    return fingerprint[:12]

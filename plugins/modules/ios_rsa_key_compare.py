@@ -6,6 +6,348 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+module: ios_rsa_key_compare
+short_description: Compare the RSA keys of GET VPN key servers and plan what makes them equal
+version_added: 0.1.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - >-
+    Looks at all key servers at once, says who holds which key, and plans what would make them equal. Changes
+    nothing.
+  - >-
+    Key servers are sorted into units. A unit is all key servers that must hold the same key under one label,
+    because they serve the same GET VPN group, or because they serve groups that share a label on some key
+    server. Every unit is planned on its own.
+  - Keys are told apart by their public keys alone. No private key is exported.
+  - If all key servers hold the same key, nothing is planned, except to save it where it is not saved.
+  - If nobody holds the key, it is generated on the primary, exportable, and imported to the others.
+  - >-
+    If some lack it and all copies are equal, it is imported to those that lack it: from the primary if that
+    has an exportable copy, else from any exportable copy. If no copy is exportable, only a new key helps,
+    which needs O(overwrite=true).
+  - >-
+    If the copies differ, nothing is planned without O(overwrite=true). With it the primary's key wins, or
+    that of the highest-priority holder if the primary has none. If no copy of the winning key is exportable,
+    a new key is generated on the primary.
+  - If a key server of a unit cannot be reached, entered or read, nothing is planned for that unit.
+  - What an interrupted replacement left is finished or removed first, where no key is lost by that.
+  - >-
+    The primary is the key server whose COOP role is Primary; before COOP runs, the one with the highest
+    configured priority, and among equal priorities the one with the highest address.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.info_module
+  - vpnops.keys._attributes.ios
+  - vpnops.keys._attributes.fleet
+  - vpnops.keys._attributes.action_group
+  - vpnops.keys._ios
+  - vpnops.keys._ios.label
+  - vpnops.keys._ios.exportable
+  - vpnops.keys._fleet
+options:
+  render:
+    description: Return the plan as commands for doing it by hand, as RV(manual).
+    type: bool
+    default: false
+notes:
+  - >-
+    The module opens one SSH session, and so takes one vty line, per key server, at most O(parallel) at the
+    same time.
+  - >-
+    A key server that cannot be looked at is not an error of this module. See RV(problems), and
+    M(vpnops.keys.key_server_report).
+seealso:
+  - module: vpnops.keys.ios_rsa_key_sync
+  - module: vpnops.keys.key_server_report
+  - module: vpnops.keys.getvpn_info
+"""
+
+EXAMPLES = r"""
+- name: Compare all key servers, each group by itself
+  vpnops.keys.ios_rsa_key_compare:
+    hosts: "{{ groups['key_servers'] }}"
+  run_once: true
+  register: found
+
+- name: Fail unless all are in sync
+  ansible.builtin.assert:
+    that: found.in_sync
+    fail_msg: "{{ found.problems.values() | list + found.units | map(attribute='blocked') | select('string') | list }}"
+  run_once: true
+
+- name: Compare one label, whatever the groups are configured with
+  vpnops.keys.ios_rsa_key_compare:
+    hosts: "{{ groups['key_servers'] }}"
+    label: GETVPN-REKEY
+  run_once: true
+  register: found
+
+- name: Plan what overwrite would do, as commands for doing it by hand
+  vpnops.keys.ios_rsa_key_compare:
+    groups:
+      - name: EUROPE
+        label: EUROPE-REKEY
+        hosts: [ks1, ks2]
+      - name: ASIA
+        label: ASIA-REKEY
+        hosts: [ks3, ks4]
+    overwrite: true
+    render: true
+  run_once: true
+  register: found
+"""
+
+RETURN = r"""
+in_sync:
+  description: Whether every unit is in sync and every key server could be looked at.
+  returned: success
+  type: bool
+  sample: false
+units:
+  description: Every unit with its plan.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    label:
+      description: Label of the key; null if the key servers do not agree on one.
+      type: str
+      sample: GETVPN-REKEY
+    groups:
+      description: GET VPN groups of the unit. A change of the key touches all of them.
+      type: list
+      elements: str
+      sample: [EUROPE]
+    verdict:
+      description:
+        - V(in_sync), all hold the same key.
+        - V(absent), nobody holds the key.
+        - V(missing), some lack it and all copies are equal.
+        - V(conflict), the copies differ.
+        - V(unknown), a key server could not be looked at, or it is not known which label is meant.
+      type: str
+      choices: [in_sync, absent, missing, conflict, unknown]
+      sample: missing
+    in_sync:
+      description: Whether the verdict is V(in_sync).
+      type: bool
+      sample: false
+    blocked:
+      description: >-
+        Why the key servers are not made equal, and what would allow it, in one sentence; null if they can be.
+      type: str
+      sample: null
+    needs_consent:
+      description: Whether making them equal would replace keys, which O(overwrite) does not allow.
+      type: bool
+      sample: false
+    steps:
+      description: >-
+        What is to be done, in this order. May finish or tidy up an interrupted replacement even if the unit
+        is blocked.
+      type: list
+      elements: dict
+      contains:
+        kind:
+          description:
+            - >-
+              V(finish) puts the key that lies under the scratch label of the key server under the empty
+              label.
+            - V(generate) makes a new key.
+            - V(distribute) brings the key of the source to others.
+            - V(clean) removes scratch keys.
+            - V(save) writes the configuration.
+          type: str
+          choices: [finish, generate, distribute, clean, save]
+          sample: distribute
+        host:
+          description: The key server, of V(finish) and V(generate).
+          type: str
+          sample: ks1
+        hosts:
+          description: The key servers, of V(clean) and V(save).
+          type: list
+          elements: str
+          sample: [ks2]
+        scratch:
+          description: Whether V(generate) makes the key under the scratch label.
+          type: bool
+          sample: false
+        bits:
+          description: Bits of the key that V(generate) makes.
+          type: int
+          sample: 2048
+        usage:
+          description: What the key that V(generate) makes is for.
+          type: str
+          sample: general
+        source:
+          description: The key server that gives the key away, of V(distribute).
+          type: str
+          sample: ks1
+        from_scratch:
+          description: Whether V(distribute) takes the key from under the scratch label of the source.
+          type: bool
+          sample: false
+        missing:
+          description: Key servers that lack the key, of V(distribute).
+          type: list
+          elements: str
+          sample: [ks2]
+        replace:
+          description: Key servers whose key is replaced, of V(distribute).
+          type: list
+          elements: str
+          sample: []
+        fingerprint:
+          description: The key that V(distribute) brings; null if it is still to be generated.
+          type: str
+          sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+        exportable:
+          description: Whether V(finish) and V(distribute) make exportable copies.
+          type: bool
+          sample: true
+    would:
+      description: >-
+        What O(overwrite=true) would do, if consent is needed. The same fields as in RV(units[].steps).
+      type: list
+      elements: dict
+      sample: []
+    replaces:
+      description: Key servers whose key is replaced, or would be with consent.
+      type: list
+      elements: str
+      sample: []
+    primary:
+      description: The primary; null if it is not known.
+      type: str
+      sample: ks1
+    source:
+      description: The key server that gives the key away, if the key servers are made equal.
+      type: str
+      sample: ks1
+    fingerprint:
+      description: The key that all shall hold; null if it is not known or still to be generated.
+      type: str
+      sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+    findings:
+      description: What else the operator should know, in one sentence each.
+      type: list
+      elements: str
+      sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or bring back an older key."]
+    registered_members:
+      description: >-
+        Registered members by group. They hold the old public key, so they have to register again if the key
+        is replaced.
+      type: dict
+      sample:
+        EUROPE: 412
+    digest:
+      description: >-
+        Stands for this plan and for what the key servers hold now. Give it to
+        O(vpnops.keys.ios_rsa_key_sync#module:approved) to allow exactly this plan.
+      type: str
+      sample: 9f0c4e5d1b3a79e2c6d8f7045b1e2a3c4d5e6f708192a3b4c5d6e7f8091a2b3c
+    key_servers:
+      description: The key servers of the unit, as they were found.
+      type: list
+      elements: dict
+      contains:
+        host:
+          description: Name in the inventory.
+          type: str
+          sample: ks1
+        address:
+          description: Its address as key server; null if not known.
+          type: str
+          sample: 192.0.2.11
+        role:
+          description: COOP role; null where COOP does not run.
+          type: str
+          choices: [Primary, Secondary]
+          sample: Primary
+        priority:
+          description: Configured COOP priority.
+          type: int
+          sample: 100
+        problem:
+          description: Why it could not be looked at; null if it could.
+          type: str
+          sample: null
+        fingerprint:
+          description:
+            - Fingerprint of the key under the label; null if there is none.
+            - Of a pair of usage keys, SHA-256 over both fingerprints.
+          type: str
+          sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+        size:
+          description: Bits.
+          type: int
+          sample: 2048
+        usage:
+          description: What the key is for.
+          type: str
+          choices: [general, signature, encryption, usage-keys]
+          sample: general
+        exportable:
+          description: Whether the key is exportable.
+          type: bool
+          sample: true
+        saved:
+          description: Whether a reload leaves the key; null where the device does not tell.
+          type: bool
+          sample: true
+        staged:
+          description: >-
+            Fingerprint of a key under the scratch label, left by an interrupted replacement; null if there is
+            none.
+          type: str
+          sample: null
+problems:
+  description: Why a key server could not be looked at, in one sentence each, by key server.
+  returned: success
+  type: dict
+  sample:
+    ks4: "ks4: 192.0.2.14 port 22 refuses the connection. Is SSH switched on there, and the port right? Nothing was changed."
+ungrouped:
+  description: Key servers that could be looked at and belong to no unit.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+manual:
+  description:
+    - The plans of all units as commands for doing it by hand. C(!) begins a remark.
+    - Where consent is needed, these are the commands that need it.
+  returned: if O(render=true)
+  type: str
+  sample: |
+    ! The commands that vpnops.keys would send, for doing it by hand.
+    ...
+    !
+    ! GETVPN-REKEY (EUROPE): missing
+    ! ---- on ks1
+    configure terminal
+    crypto key export rsa GETVPN-REKEY pem terminal 3des <PASSPHRASE>
+    end
+    ! ---- on ks2
+    configure terminal
+    crypto key import rsa GETVPN-REKEY exportable pem terminal <PASSPHRASE>
+    ! paste the public key, an empty line, the private key, quit
+    end
+    ! ---- on ks2
+    write memory
+code:
+  description:
+    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - The connection guide explains all of them.
+  returned: failure, if it was found by this collection
+  type: str
+  sample: bad_input
+"""
+
 from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENT_SPEC = dict(

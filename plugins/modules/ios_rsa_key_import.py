@@ -6,6 +6,225 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+module: ios_rsa_key_import
+short_description: Import an RSA key to a Cisco IOS device
+version_added: 0.1.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - >-
+    Brings an RSA key pair under a label: from another device (O(from_host)), from a file on the control node
+    (O(path)), or from a text (O(content)); exactly one of them is needed.
+  - >-
+    With O(from_host) the key is exported there and imported here by the same task, so neither the key nor its
+    one-time passphrase is ever in a task, a variable or a result. It is exported only if it has to be
+    brought.
+  - >-
+    An equal key under the label is left as it is, exportable or not. A different one is replaced only with
+    O(overwrite=true).
+  - >-
+    The module succeeds only if the device says that the import succeeded and shows the right public key
+    afterwards.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.ios
+  - vpnops.keys._attributes.action_group
+  - vpnops.keys._ios
+  - vpnops.keys._ios.one_device
+  - vpnops.keys._ios.label
+  - vpnops.keys._ios.exportable
+  - vpnops.keys._ios.save
+  - vpnops.keys._ios.replace
+attributes:
+  check_mode:
+    support: full
+    details: >-
+      Both devices are looked at, and a file or text is opened. No private key is exported. Nothing is changed
+      and no backup is written.
+  diff_mode:
+    support: full
+    details: Shows fingerprints.
+  idempotent:
+    support: full
+notes:
+  - With O(from_host) a second session is open to that device at the same time.
+  - >-
+    With O(from_host), if that device cannot be reached, the host of the task counts as unreachable. The
+    message names the device.
+options:
+  label:
+    description: Label of the key on the device.
+    type: str
+    required: true
+  from_host:
+    description:
+      - Take the key from this device, by its name in the inventory. It need not be in the play.
+      - The key must be exportable there.
+    type: str
+  from_label:
+    description: Label of the key on O(from_host), if it is not O(label). Requires O(from_host).
+    type: str
+  content:
+    description:
+      - >-
+        The key as PEM, with one encrypted private key (PKCS#8, or the form that IOS and old versions of
+        OpenSSL write), at most 64 kB.
+      - If there is a public key too, it must belong to the private key.
+    type: str
+  path:
+    description: File on the control node that holds the key as PEM, as for O(content).
+    type: path
+  passphrase:
+    description:
+      - >-
+        Passphrase of the private key in O(content) or O(path). Needed for both, as keys that are not
+        encrypted are refused.
+      - It never goes to the device. The key is encrypted again under a one-time passphrase for the transfer.
+    type: str
+  exportable:
+    description: >-
+      Whether the key is exportable on this device too. Has no effect if an equal key is there already.
+    type: bool
+    default: false
+  overwrite:
+    description: >-
+      Replace a different key under the label. Without it, a different key is an error and nothing is changed.
+    type: bool
+    default: false
+  minimum_size:
+    description: A key with fewer bits is refused.
+    type: int
+    default: 2048
+  backup_path:
+    description:
+      - >-
+        File on the control node that gets the key which is replaced, encrypted under O(backup_passphrase).
+        Only its owner may read it.
+      - Its directory must exist.
+      - A key that is not exportable cannot be kept; then the module fails before anything is changed.
+      - Requires O(backup_passphrase).
+    type: path
+  backup_passphrase:
+    description: Passphrase for O(backup_path), at least 8 characters.
+    type: str
+  save:
+    description: Write the configuration after a change, and also if the same key was there but not saved.
+    type: bool
+    default: true
+seealso:
+  - module: vpnops.keys.ios_rsa_key_export
+  - module: vpnops.keys.ios_rsa_key_sync
+"""
+
+EXAMPLES = r"""
+- name: Copy the key from another key server, straight from device to device
+  vpnops.keys.ios_rsa_key_import:
+    label: GETVPN-REKEY
+    from_host: ks1
+    exportable: true
+
+- name: Bring a key back from a backup
+  vpnops.keys.ios_rsa_key_import:
+    label: GETVPN-REKEY
+    path: "{{ playbook_dir }}/ks1-GETVPN-REKEY.pem"
+    passphrase: "{{ vault_key_passphrase }}"
+    exportable: true
+  no_log: true
+
+- name: Import a key from a vaulted variable, in place of the key that is there, and keep that one
+  vpnops.keys.ios_rsa_key_import:
+    label: GETVPN-REKEY
+    content: "{{ vault_rekey_pem }}"
+    passphrase: "{{ vault_key_passphrase }}"
+    overwrite: true
+    backup_path: "{{ playbook_dir }}/{{ inventory_hostname }}-GETVPN-REKEY-old.pem"
+    backup_passphrase: "{{ vault_key_passphrase }}"
+  no_log: true
+"""
+
+RETURN = r"""
+fingerprint:
+  description: >-
+    Fingerprint of the key that is to stand under the label: SHA-256 over the public key (DER
+    SubjectPublicKeyInfo), in lower-case hex.
+  returned: success
+  type: str
+  sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+key:
+  description: The key under the label, as the device shows it afterwards.
+  returned: success; in check mode only if an equal key is there already
+  type: dict
+  contains:
+    label:
+      description: Label of the key.
+      type: str
+      sample: GETVPN-REKEY
+    usage:
+      description: What the key is for.
+      type: str
+      choices: [general, signature, encryption]
+      sample: general
+    size:
+      description: Bits.
+      type: int
+      sample: 2048
+    exportable:
+      description: Whether the private key may leave the device, encrypted.
+      type: bool
+      sample: true
+    saved:
+      description: Whether a reload leaves the key; null where the device does not tell.
+      type: bool
+      sample: true
+    storage:
+      description: Where the device keeps the key, in its words; null where it does not tell.
+      type: str
+      sample: private-config
+    generated:
+      description: When the key was generated, or imported, in the device's words and by its clock.
+      type: str
+      sample: 06:51:40 UTC Aug 30 2026
+    fingerprint:
+      description: SHA-256 over the public key (DER SubjectPublicKeyInfo), in lower-case hex.
+      type: str
+      sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+    public_key:
+      description: The public key as PEM.
+      type: str
+      sample: |
+        -----BEGIN PUBLIC KEY-----
+        MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAx+sKEtazQ5g3UPElsAjM
+        7Sgpm06dvo6xXcAR5ZamusfajhX6Y+mzDvnhpFLsTy26XCow1CbNpBILRxi/8Pbl
+        245q6H70AzSk4MnivzIsdxR+YjmkphJn2Ar8ArHMouZ/hE6aENejqG2gz0vEFvRn
+        0UFQjmVVkEgVOqaF7PZeCuUO9EilfkcuRxsoB+vJ6+yQQ0OD1Lb96GFiSh5I9wTv
+        lvy81x/E8Ge8oRHzIz2DLHOCzHOX3FZAGshdAaMZQUB3v0sm3m7xn/JBfQAKtxzk
+        dc/ldkNNrxtPRnnVLdxHsfGn2YvfSBq0vdNCV1Pj1IBOB1w8XT+PZBseQkgLE5hH
+        WQIDAQAB
+        -----END PUBLIC KEY-----
+diff:
+  description: The key before and after, by fingerprint.
+  returned: success
+  type: dict
+  sample:
+    before_header: GETVPN-REKEY
+    after_header: GETVPN-REKEY
+    before: ""
+    after: |
+      fingerprint: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+      size: 2048
+      usage: general
+      exportable: true
+      saved: true
+code:
+  description:
+    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - The connection guide explains all of them.
+  returned: failure or unreachable, if it was found by this collection
+  type: str
+  sample: not_exportable
+"""
+
 from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENT_SPEC = dict(

@@ -6,6 +6,367 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+module: ios_rsa_key_sync
+short_description: Make the RSA keys of GET VPN key servers equal
+version_added: 0.1.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - >-
+    Looks at all key servers and plans, exactly as M(vpnops.keys.ios_rsa_key_compare) does, and carries the
+    plans out: generates, imports, replaces, saves, and looks at every key server again after its last write.
+  - >-
+    Units are independent. One that is blocked, needs consent or fails does not hold back the others. A key
+    server that belongs to several units is worked on for one of them at a time.
+  - >-
+    Before the first write of a unit, the sessions to all key servers that its plan touches are open, and each
+    of them is looked at again. If anything differs from what was planned for, or one of them cannot be
+    reached, nothing is changed.
+  - >-
+    A new key is proved under the scratch label of every key server where it replaces another, before the
+    first old key is removed.
+  - >-
+    A unit that is blocked or needs consent is not an error of this module. M(vpnops.keys.key_server_report)
+    judges the whole, and P(vpnops.keys.key_server_sync#role) does all of it: compare, ask for consent, sync,
+    compare again, report.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.ios
+  - vpnops.keys._attributes.fleet
+  - vpnops.keys._attributes.action_group
+  - vpnops.keys._ios
+  - vpnops.keys._ios.label
+  - vpnops.keys._ios.exportable
+  - vpnops.keys._ios.save
+  - vpnops.keys._ios.replace
+  - vpnops.keys._fleet
+attributes:
+  check_mode:
+    support: full
+    details: >-
+      All key servers are looked at and the plans are made, as in a real run. No key is generated or exported.
+  diff_mode:
+    support: full
+    details: >-
+      One diff per unit that is to be changed, of fingerprints by key server. A key that is still to be
+      generated is C((new)).
+  idempotent:
+    support: full
+options:
+  approved:
+    description:
+      - Digests of the plans that may be carried out, as RV(units[].digest) told them.
+      - >-
+        A unit with another digest is left alone and has RV(units[].error): what its key servers hold has
+        changed since. Where consent was needed, the digest of that time approves the plan with
+        O(overwrite=true).
+      - Without this option the plans of this run are carried out.
+    type: list
+    elements: str
+  backup_directory:
+    description:
+      - >-
+        Directory on the control node that keeps the keys which are replaced, as
+        V(HOST-LABEL-FINGERPRINT.pem), with the first 16 digits of the fingerprint, encrypted under
+        O(backup_passphrase). Only its owner may read the files.
+      - The directory must exist.
+      - A key that is not exportable cannot be kept. It is replaced all the same.
+      - Requires O(backup_passphrase).
+    type: path
+  backup_passphrase:
+    description: Passphrase for the files in O(backup_directory), at least 8 characters.
+    type: str
+  generation_timeout:
+    description: Seconds that generating a key may take. A session never lasts longer than 1800 seconds.
+    type: int
+    default: 600
+notes:
+  - >-
+    To look, the module opens one SSH session, and so takes one vty line, per key server, at most O(parallel)
+    at the same time. To change a unit, one session to every key server that its plan touches is open until
+    the unit is done, for 1800 seconds at most.
+  - >-
+    Two runs from one control node cannot change the same label on the same key servers at the same time: a
+    lock in C(~/.ansible/vpnops.keys) makes the second one fail. Runs from different control nodes are found
+    out when a key server has changed since it was looked at.
+  - >-
+    Group members verify rekeys with the public key that they got when they registered. After a key is
+    replaced they have to register again.
+seealso:
+  - module: vpnops.keys.ios_rsa_key_compare
+  - module: vpnops.keys.key_server_report
+"""
+
+EXAMPLES = r"""
+- name: Give the key to all key servers that lack it
+  vpnops.keys.ios_rsa_key_sync:
+    hosts: "{{ groups['key_servers'] }}"
+  run_once: true
+  register: done
+
+- name: Replace keys that differ, too, and keep the old ones
+  vpnops.keys.ios_rsa_key_sync:
+    hosts: "{{ groups['key_servers'] }}"
+    overwrite: true
+    backup_directory: "{{ playbook_dir }}/old-keys"
+    backup_passphrase: "{{ vault_key_passphrase }}"
+  run_once: true
+  no_log: true
+
+- name: Set what several tasks have in common
+  module_defaults:
+    group/vpnops.keys.ios:
+      hosts: "{{ groups['key_servers'] }}"
+      label: GETVPN-REKEY
+      overwrite: true
+  block:
+    - name: Plan
+      vpnops.keys.ios_rsa_key_compare:
+      run_once: true
+      register: found
+
+    - name: Carry out exactly this plan
+      vpnops.keys.ios_rsa_key_sync:
+        approved: "{{ found.units | map(attribute='digest') | list }}"
+      run_once: true
+"""
+
+RETURN = r"""
+units:
+  description: Every unit with the plan as it was before the first write, and with what was done.
+  returned: success, or if a unit failed
+  type: list
+  elements: dict
+  contains:
+    label:
+      description: Label of the key; null if the key servers do not agree on one.
+      type: str
+      sample: GETVPN-REKEY
+    groups:
+      description: GET VPN groups of the unit. A change of the key touches all of them.
+      type: list
+      elements: str
+      sample: [EUROPE]
+    verdict:
+      description:
+        - V(in_sync), all hold the same key.
+        - V(absent), nobody holds the key.
+        - V(missing), some lack it and all copies are equal.
+        - V(conflict), the copies differ.
+        - V(unknown), a key server could not be looked at, or it is not known which label is meant.
+      type: str
+      choices: [in_sync, absent, missing, conflict, unknown]
+      sample: missing
+    in_sync:
+      description: Whether the verdict is V(in_sync).
+      type: bool
+      sample: false
+    blocked:
+      description: >-
+        Why the key servers are not made equal, and what would allow it, in one sentence; null if they can be.
+      type: str
+      sample: null
+    needs_consent:
+      description: Whether making them equal would replace keys, which O(overwrite) does not allow.
+      type: bool
+      sample: false
+    steps:
+      description: >-
+        What is to be done, in this order. May finish or tidy up an interrupted replacement even if the unit
+        is blocked.
+      type: list
+      elements: dict
+      contains:
+        kind:
+          description:
+            - >-
+              V(finish) puts the key that lies under the scratch label of the key server under the empty
+              label.
+            - V(generate) makes a new key.
+            - V(distribute) brings the key of the source to others.
+            - V(clean) removes scratch keys.
+            - V(save) writes the configuration.
+          type: str
+          choices: [finish, generate, distribute, clean, save]
+          sample: distribute
+        host:
+          description: The key server, of V(finish) and V(generate).
+          type: str
+          sample: ks1
+        hosts:
+          description: The key servers, of V(clean) and V(save).
+          type: list
+          elements: str
+          sample: [ks2]
+        scratch:
+          description: Whether V(generate) makes the key under the scratch label.
+          type: bool
+          sample: false
+        bits:
+          description: Bits of the key that V(generate) makes.
+          type: int
+          sample: 2048
+        usage:
+          description: What the key that V(generate) makes is for.
+          type: str
+          sample: general
+        source:
+          description: The key server that gives the key away, of V(distribute).
+          type: str
+          sample: ks1
+        from_scratch:
+          description: Whether V(distribute) takes the key from under the scratch label of the source.
+          type: bool
+          sample: false
+        missing:
+          description: Key servers that lack the key, of V(distribute).
+          type: list
+          elements: str
+          sample: [ks2]
+        replace:
+          description: Key servers whose key is replaced, of V(distribute).
+          type: list
+          elements: str
+          sample: []
+        fingerprint:
+          description: The key that V(distribute) brings; null if it is still to be generated.
+          type: str
+          sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+        exportable:
+          description: Whether V(finish) and V(distribute) make exportable copies.
+          type: bool
+          sample: true
+    would:
+      description: >-
+        What O(overwrite=true) would do, if consent is needed. The same fields as in RV(units[].steps).
+      type: list
+      elements: dict
+      sample: []
+    replaces:
+      description: Key servers whose key is replaced, or would be with consent.
+      type: list
+      elements: str
+      sample: []
+    primary:
+      description: The primary; null if it is not known.
+      type: str
+      sample: ks1
+    source:
+      description: The key server that gives the key away, if the key servers are made equal.
+      type: str
+      sample: ks1
+    fingerprint:
+      description: The key that all shall hold; null if it is not known or still to be generated.
+      type: str
+      sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+    findings:
+      description: What else the operator should know, in one sentence each.
+      type: list
+      elements: str
+      sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or bring back an older key."]
+    registered_members:
+      description: >-
+        Registered members by group. They hold the old public key, so they have to register again if the key
+        is replaced.
+      type: dict
+      sample:
+        EUROPE: 412
+    digest:
+      description: >-
+        Stands for this plan and for what the key servers hold now. Give it to
+        O(vpnops.keys.ios_rsa_key_sync#module:approved) to allow exactly this plan.
+      type: str
+      sample: 9f0c4e5d1b3a79e2c6d8f7045b1e2a3c4d5e6f708192a3b4c5d6e7f8091a2b3c
+    key_servers:
+      description: The key servers of the unit, as they were found.
+      type: list
+      elements: dict
+      contains:
+        host:
+          description: Name in the inventory.
+          type: str
+          sample: ks1
+        address:
+          description: Its address as key server; null if not known.
+          type: str
+          sample: 192.0.2.11
+        role:
+          description: COOP role; null where COOP does not run.
+          type: str
+          choices: [Primary, Secondary]
+          sample: Primary
+        priority:
+          description: Configured COOP priority.
+          type: int
+          sample: 100
+        problem:
+          description: Why it could not be looked at; null if it could.
+          type: str
+          sample: null
+        fingerprint:
+          description:
+            - Fingerprint of the key under the label; null if there is none.
+            - Of a pair of usage keys, SHA-256 over both fingerprints.
+          type: str
+          sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+        size:
+          description: Bits.
+          type: int
+          sample: 2048
+        usage:
+          description: What the key is for.
+          type: str
+          choices: [general, signature, encryption, usage-keys]
+          sample: general
+        exportable:
+          description: Whether the key is exportable.
+          type: bool
+          sample: true
+        saved:
+          description: Whether a reload leaves the key; null where the device does not tell.
+          type: bool
+          sample: true
+        staged:
+          description: >-
+            Fingerprint of a key under the scratch label, left by an interrupted replacement; null if there is
+            none.
+          type: str
+          sample: null
+    done:
+      description: >-
+        What was done on each key server that was changed, in the order in which it happened. Empty in check
+        mode.
+      type: dict
+      sample:
+        ks2: [imported from ks1, saved]
+    error:
+      description: Why carrying out the plan failed and what state things are in; null if it did not fail.
+      type: str
+      sample: null
+diff:
+  description: Fingerprints by key server, before and after, for every unit with something to do.
+  returned: success, or if a unit failed
+  type: list
+  elements: dict
+  sample:
+    - before_header: GETVPN-REKEY
+      after_header: GETVPN-REKEY
+      before: |
+        ks1: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+        ks2: (none)
+      after: |
+        ks1: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+        ks2: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+code:
+  description:
+    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - The connection guide explains all of them.
+  returned: failure, if it was found by this collection
+  type: str
+  sample: bad_input
+"""
+
 from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENT_SPEC = dict(

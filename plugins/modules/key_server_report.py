@@ -6,6 +6,118 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+module: key_server_report
+short_description: Report what was found, done and proved on the key servers
+version_added: 0.1.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - >-
+    Puts the results of M(vpnops.keys.ios_rsa_key_compare) and M(vpnops.keys.ios_rsa_key_sync) together: one
+    table per unit with every key server, its role, what was there, what was done and what is there now.
+  - Fails, if O(require) asks for more than what is there, with one sentence per unit.
+  - Contacts no device.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.fleet
+attributes:
+  check_mode:
+    support: full
+    details: O(path) is not written.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+requirements:
+  - rich (on the control node)
+options:
+  found:
+    description: Result of the M(vpnops.keys.ios_rsa_key_compare) task that looked first.
+    type: dict
+    required: true
+  done:
+    description: Result of the M(vpnops.keys.ios_rsa_key_sync) task, if there was one.
+    type: dict
+  proof:
+    description: >-
+      Result of the M(vpnops.keys.ios_rsa_key_compare) task that looked again afterwards, if there was one.
+    type: dict
+  path:
+    description:
+      - >-
+        File on the control node that gets the whole report as JSON, with complete fingerprints. Only its
+        owner may read it (C(0600)).
+      - Its directory must exist. It is written over if it holds anything else.
+    type: path
+  require:
+    description:
+      - What makes the module fail.
+      - V(nothing) never does.
+      - >-
+        V(readable) fails if a key server could not be looked at, if carrying out a plan failed, or if there
+        is no unit at all.
+      - V(in_sync) fails also if any unit is not in sync.
+    type: str
+    choices: [nothing, readable, in_sync]
+    default: in_sync
+notes:
+  - >-
+    The table is printed, unless the output is machine-readable (a stdout callback with C(json) in its name).
+    It is in RV(lines) anyway.
+  - Fingerprints in the table are cut to 16 digits.
+seealso:
+  - module: vpnops.keys.ios_rsa_key_compare
+  - module: vpnops.keys.ios_rsa_key_sync
+"""
+
+EXAMPLES = r"""
+- name: Compare the key servers
+  vpnops.keys.ios_rsa_key_compare:
+    hosts: "{{ groups['key_servers'] }}"
+  run_once: true
+  register: found
+
+- name: Show the result, keep it, and fail unless all are in sync
+  vpnops.keys.key_server_report:
+    found: "{{ found }}"
+    path: "{{ playbook_dir }}/key-servers.json"
+  run_once: true
+"""
+
+RETURN = r"""
+in_sync:
+  description: Whether every unit is in sync and every key server could be looked at.
+  returned: success, or if O(require) is not met
+  type: bool
+  sample: true
+lines:
+  description: The report as text, line by line.
+  returned: success, or if O(require) is not met
+  type: list
+  elements: str
+  sample:
+    - ""
+    - "GETVPN-REKEY (EUROPE): in sync"
+    - ""
+    - " key server  role       found             bits  exportable  saved "
+    - " ──────────────────────────────────────────────────────────────── "
+    - " ks1         Primary    bb1e7fbef3b186bc  2048  yes         yes   "
+    - " ks2         Secondary  bb1e7fbef3b186bc  2048  yes         yes   "
+path:
+  description: The file with the JSON report.
+  returned: if O(path) is set
+  type: str
+  sample: /srv/reports/key-servers.json
+code:
+  description:
+    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - The connection guide explains all of them.
+  returned: failure, if it was found by this collection
+  type: str
+  sample: bad_input
+"""
+
 from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENT_SPEC = dict(

@@ -17,9 +17,11 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from ..module_utils._errors import VpnKeysError
+from ..module_utils._fingerprint import short
 from ..module_utils._ios import replacement, rsa_keys
 from ..module_utils._ios.commands import Label
 from ..module_utils._ios.dialogue import Talk, Terminal
+from ..module_utils._ios.listings import Usage
 from ..module_utils._ios.rsa_keys import Sealed
 from ..module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Plan, Save, Step
 from . import ios_session, key_files
@@ -47,9 +49,10 @@ class Progress:
     tell: Callable[[str], None]
     done: dict[str, list[str]] = field(default_factory=dict)
 
-    def did(self, host: str, what: str) -> None:
+    def did(self, host: str, what: str, more: str = "") -> None:
+        """`what`: one word for the table; `more`: for who watches."""
         self.done.setdefault(host, []).append(what)
-        self.tell(f"{host}: {what}")
+        self.tell(f"{host}: {what} {more}".rstrip())
 
 
 def hosts_of(steps: Sequence[Step], *, sources: bool = True) -> tuple[str, ...]:
@@ -117,42 +120,36 @@ class _Worker:
         await moves[type(step)](step)
 
     async def _finish(self, step: Finish) -> None:
-        await self._do(step.host, lambda tty: replacement.finish(tty, self.label, exportable=step.exportable))
-        self.progress.did(step.host, "finished an interrupted replacement")
-        await self._tidy(step.host)
+        save = self.wishes.save
+        await self._do(
+            step.host, lambda tty: replacement.finish(tty, self.label, exportable=step.exportable, save=save)
+        )
+        self._done(step.host, "finished", "an interrupted replacement")
 
     async def _generate(self, step: Generate) -> None:
         label = self.label.scratch if step.scratch else self.label
-        await self._do(
-            step.host,
-            lambda tty: rsa_keys.generate(
-                tty,
-                label,
-                step.bits,
-                usage="general",
-                exportable=True,
-                timeout=self.wishes.generation_timeout,
-            ),
-        )
-        self.progress.did(
-            step.host, f"generated {step.bits} bits" + (" under the scratch label" if step.scratch else "")
-        )
-        if not step.scratch:
-            await self._tidy(step.host)
+
+        def work(tty: Terminal) -> Talk[None]:
+            timeout, usage = self.wishes.generation_timeout, t.cast(Usage, step.usage)
+            yield from rsa_keys.generate(tty, label, step.bits, usage=usage, exportable=True, timeout=timeout)
+            if self.wishes.save:
+                yield from rsa_keys.save(tty)
+
+        await self._do(step.host, work)
+        self._done(step.host, "generated", f"{step.bits} bits under {label}")
 
     async def _distribute(self, step: Distribute) -> None:
         source_label = self.label.scratch if step.from_scratch else self.label
         sealed = await self._do(step.source, lambda tty: rsa_keys.export(tty, source_label))
         if step.fingerprint not in (None, sealed.fingerprint):
             raise VpnKeysError(
-                "conflict",
-                f"{step.source}: {source_label} is another key than planned. Nothing was replaced.",
+                "conflict", f"{step.source}: {source_label} is another key than planned. Nothing was replaced."
             )
+        wishes = {"exportable": step.exportable, "save": self.wishes.save}
 
         async def bring(host: str) -> None:
-            await self._do(host, lambda tty: rsa_keys.bring_in(tty, self.label, sealed, exportable=step.exportable))
-            self.progress.did(host, f"imported from {step.source}")
-            await self._tidy(host)
+            await self._do(host, lambda tty: replacement.bring(tty, self.label, sealed, **wishes))
+            self._done(host, "imported", f"from {step.source}")
 
         await self._all(step.missing, bring)
         if step.replace:
@@ -160,25 +157,25 @@ class _Worker:
 
     async def _replace(self, step: Distribute, sealed: Sealed) -> None:
         """Staged everywhere before the first old key goes; then one key server after the other."""
+        save = self.wishes.save
         old: dict[str, Sealed | None] = {}
 
         async def stage(host: str) -> None:
             old[host] = await self._do(host, lambda tty: replacement.take_old(tty, self.label))
             self._back_up(host, old[host])
-            await self._do(host, lambda tty: replacement.stage(tty, self.label, sealed, save=self.wishes.save))
-            self.progress.did(host, "proved the new key under the scratch label")
+            await self._do(host, lambda tty: replacement.stage(tty, self.label, sealed, save=save))
+            self.progress.did(host, "staged", "the new key, proved under the scratch label")
 
         async def unstage(host: str) -> None:
             await self._do(host, lambda tty: replacement.drop_scratch(tty, self.label))
-            self.progress.did(host, "removed the scratch key again, as not every key server could be prepared")
+            self.progress.did(host, "unstaged", "as not every key server could be prepared")
 
         async def swap(host: str) -> None:
             exportable = step.exportable or host == step.source
             await self._do(
-                host, lambda tty: replacement.swap(tty, self.label, sealed, old[host], exportable=exportable)
+                host, lambda tty: replacement.swap(tty, self.label, sealed, old[host], exportable=exportable, save=save)
             )
-            self.progress.did(host, f"replaced by the key of {step.source}")
-            await self._tidy(host)
+            self._done(host, "replaced", f"by the key of {step.source}")
 
         try:
             await self._all(step.replace, stage)
@@ -193,14 +190,20 @@ class _Worker:
     async def _clean(self, step: Clean) -> None:
         for host in step.hosts:
             await self._do(host, lambda tty: replacement.drop_scratch(tty, self.label))
-            self.progress.did(host, "removed a leftover scratch key")
+            self.saved.discard(host)
+            self.progress.did(host, "cleaned", "a leftover scratch key is gone")
 
     async def _save(self, step: Save) -> None:
-        await self._all([host for host in step.hosts if host not in self.saved], self._tidy)
+        async def save(host: str) -> None:
+            await self._do(host, lambda tty: replacement.save_key(tty, self.label))
+            self._done(host)
 
-    async def _tidy(self, host: str) -> None:
-        """After the last write on a host: no scratch key beside the label, configuration saved, looked at again."""
-        await self._do(host, lambda tty: replacement.clean(tty, self.label, save=self.wishes.save))
+        await self._all([host for host in step.hosts if host not in self.saved], save)
+
+    def _done(self, host: str, what: str = "", more: str = "") -> None:
+        """A write of its own is complete on a host, saved if that is wanted."""
+        if what:
+            self.progress.did(host, what, more)
         if self.wishes.save:
             self.saved.add(host)
             self.progress.did(host, "saved")
@@ -208,10 +211,10 @@ class _Worker:
     def _back_up(self, host: str, old: Sealed | None) -> None:
         if old is None or not self.wishes.backup_directory or not self.wishes.backup_passphrase:
             return
-        path = os.path.join(self.wishes.backup_directory, f"{host}-{self.label}-{old.fingerprint[:16]}.pem")
+        path = os.path.join(self.wishes.backup_directory, f"{host}-{self.label}-{short(old.fingerprint)}.pem")
         if key_files.fingerprint_in(path, self.wishes.backup_passphrase) != old.fingerprint:
             key_files.write(path, key_files.armoured(old, self.wishes.backup_passphrase, "pkcs8"))
-        self.progress.did(host, f"old key kept in {path}")
+        self.progress.did(host, "backed up", f"the old key to {path}")
 
     async def _do(self, host: str, operation: Callable[[Terminal], Talk[T]]) -> T:
         return await self.sessions[host].do(operation)
@@ -238,7 +241,7 @@ def _raise_first(results: Sequence[t.Any]) -> None:
 
 @contextmanager
 def locked(label: str, hosts: Sequence[str]) -> Iterator[None]:
-    """One run at a time per label and set of key servers on this control node. The lock ends with the process that has it."""
+    """One run at a time per label and set of key servers on this control node. The lock ends with its process."""
     folder = os.path.expanduser(LOCKS)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     name = hashlib.sha256("\n".join((label, *sorted(hosts))).encode()).hexdigest()[:24]

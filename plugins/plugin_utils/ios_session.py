@@ -53,6 +53,7 @@ class Session:
         await self._drive(self._terminal.login(self.target.become_password, self.target.become))
 
     async def do(self, operation: Callable[[Terminal], Talk[T]]) -> T:
+        self._terminal.note = None
         return await self._drive(operation(self._terminal))
 
     async def _drive(self, talk: Talk[T]) -> T:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import typing as t
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._ios import getvpn
 from ..module_utils._ios.commands import Label
 from ..module_utils._ios.getvpn import Survey
-from ..module_utils._ios.listings import KeyRing
+from ..module_utils._ios.listings import KeyRing, Member
 from ..module_utils._key_servers import grouping
 from ..module_utils._key_servers import plan as planning
 from ..module_utils._key_servers.grouping import GivenGroup, Grouping, GroupOnHost, Host, Unit
@@ -34,8 +35,9 @@ class Planned:
     unit: Unit
     plan: Plan
     servers: tuple[KeyServer, ...]
-    registered: dict[str, int]
-    """Registered group members per group: they verify rekeys with the public key that they got when they registered."""
+    members: tuple[Member, ...]
+    """Registered group members, each once per group. They verify rekeys with the public key that they got from the
+    key server where they registered."""
 
     @property
     def digest(self) -> str:
@@ -150,21 +152,30 @@ def _copy(ring: KeyRing, label: Label) -> Copy | None:
     )
 
 
-def _registered(unit: Unit, seen: Mapping[str, Seen]) -> dict[str, int]:
-    """Per group: group members that some key server lists as registered; each counted once."""
-    addresses: dict[str, set[str]] = {group: set() for group in unit.groups}
+def _registered(unit: Unit, seen: Mapping[str, Seen]) -> tuple[Member, ...]:
+    """Group members that some key server lists as registered."""
+    members: dict[tuple[str, str], Member] = {}
     for name in unit.hosts:
         found = seen[name]
         if isinstance(found, Survey):
             for member in found.members:
-                if member.group in addresses and member.state == "Registered":
-                    addresses[member.group].add(member.address)
-    return {group: len(members) for group, members in addresses.items()}
+                if member.group in unit.groups and member.state == "Registered":
+                    members.setdefault((member.group, member.address), member)
+    return tuple(members.values())
+
+
+def _with_old_key(planned: Planned, replaced: Collection[str]) -> int:
+    """How many members registered with a key server whose key is replaced; one that is not listed counts as such."""
+    kept = {server.address for server in planned.servers if server.name not in replaced and server.copy}
+    return sum(member.key_server not in kept for member in planned.members) if replaced else 0
 
 
 def shown(planned: Planned) -> dict[str, t.Any]:
     """A plan as a result: plain data, fingerprints only."""
     plan = planned.plan
+    replaced = sorted(
+        {host for step in (*plan.steps, *plan.would) if step.kind == "distribute" for host in step.replace}
+    )
     changes = [_shown_step(step) for step in plan.steps]
     would = [_shown_step(step) for step in plan.would]
     return {
@@ -176,14 +187,13 @@ def shown(planned: Planned) -> dict[str, t.Any]:
         "needs_consent": plan.needs_consent,
         "steps": changes,
         "would": would,
-        "replaces": sorted(
-            {host for step in (*plan.steps, *plan.would) if step.kind == "distribute" for host in step.replace}
-        ),
+        "replaces": replaced,
         "primary": plan.primary,
         "source": plan.source,
         "fingerprint": plan.fingerprint,
         "findings": [*planned.unit.findings, *plan.findings],
-        "registered_members": planned.registered,
+        "registered_members": dict(Counter(member.group for member in planned.members)),
+        "members_with_old_key": _with_old_key(planned, replaced),
         "digest": planned.digest,
         "key_servers": [_shown_server(server) for server in planned.servers],
     }

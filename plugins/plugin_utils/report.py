@@ -10,6 +10,8 @@ import io
 import typing as t
 from collections.abc import Mapping
 
+from ..module_utils._fingerprint import short
+
 try:
     from rich import box
     from rich.console import Console
@@ -19,9 +21,6 @@ except ImportError:  # ios_action names the missing library
     pass
 
 Data = dict[str, t.Any]
-SHORT = 16
-"""Hex digits of a fingerprint that are shown; the JSON report has all of them."""
-
 VERDICTS = {
     "in_sync": "in sync",
     "absent": "no key server holds the key",
@@ -76,6 +75,7 @@ def _merge_unit(
         "error": (done or {}).get("error"),
         "findings": list(last["findings"]),
         "registered_members": dict(found["registered_members"]),
+        "members_with_old_key": found["members_with_old_key"],
         "replaces": list(found["replaces"]),
         "digest": found["digest"],
         "key_servers": [
@@ -144,32 +144,41 @@ def render(report: Data, width: int) -> str:
 
 def _render_unit(console: Console, unit: Data) -> None:
     acted = any(server["done"] for server in unit["key_servers"])
+    columns = COLUMNS_AFTER if acted else COLUMNS
+    title = Text(f"{_title(unit)}: {_state(unit)}")
     table = Table(
-        box=box.SIMPLE_HEAD,
-        title=Text(f"{_title(unit)}: {_state(unit)}"),
-        title_justify="left",
-        title_style="bold",
-        pad_edge=False,
+        box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 1, 0, 0)
     )
-    for column in (
-        "key server",
-        "role",
-        "found",
-        *(("done", "now") if acted else ()),
-        "bits",
-        "exportable",
-        "saved",
-    ):
-        table.add_column(column, overflow="fold", no_wrap=column in ("found", "now", "role"))
+    for name in columns:
+        table.add_column(name, overflow="fold", no_wrap=name in ("found", "now", "role"))
     for server in unit["key_servers"]:
-        now = ("\n".join(server["done"]) or "-", _key(server["fingerprint"])) if acted else ()
-        facts = (str(server["size"] or "-"), _yes(server["exportable"]), _yes(server["saved"]))
-        found = "unreadable" if server["problem"] else _key(server["found"])
-        table.add_row(*(Text(cell) for cell in (server["host"], server["role"] or "-", found, *now, *facts)))
+        table.add_row(*(Text(cell(server)) for cell in columns.values()))
     console.print()
     console.print(table)
     for line in _notes(unit):
         console.print(Text(f"  {line}"))
+
+
+COLUMNS: dict[str, t.Callable[[Data], str]] = {
+    "key server": lambda server: str(server["host"]),
+    "role": lambda server: server["role"] or "-",
+    "found": lambda server: "unreadable" if server["problem"] else _key(server["found"]),
+    "bits": lambda server: str(server["size"] or "-"),
+    "exportable": lambda server: _yes(server["exportable"]),
+    "saved": lambda server: _yes(server["saved"]),
+}
+COLUMNS_AFTER: dict[str, t.Callable[[Data], str]] = {
+    **{name: COLUMNS[name] for name in ("key server", "role", "found")},
+    "done": lambda server: _done(server["done"]),
+    "now": lambda server: _key(server["fingerprint"]),
+    "saved": COLUMNS["saved"],
+}
+
+
+def _done(words: list[str]) -> str:
+    """What was done, without the steps on the way to it."""
+    final = [word for word in dict.fromkeys(words) if not (word == "staged" and "replaced" in words)]
+    return ", ".join(final) or "-"
 
 
 def _state(unit: Data) -> str:
@@ -191,11 +200,10 @@ def _notes(unit: Data) -> list[str]:
         notes += [f"would: {_in_words(step)}" for step in unit["would"]] or [
             f"planned: {_in_words(step)}" for step in unit["planned"]
         ]
-    registered = sum(unit["registered_members"].values())
-    if unit["replaces"] and registered:
+    if unit["members_with_old_key"]:
         notes.append(
-            f"{registered} registered group members hold the old public key: they cannot verify rekeys signed with "
-            "another one until they register again."
+            f"{unit['members_with_old_key']} of {sum(unit['registered_members'].values())} registered group members hold "
+            "the old public key: they cannot verify rekeys signed with another one until they register again."
         )
     return [*notes, *unit["findings"]]
 
@@ -216,7 +224,7 @@ def _in_words(step: Mapping[str, t.Any]) -> str:
 
 
 def _key(fingerprint: str | None) -> str:
-    return fingerprint[:SHORT] if fingerprint else "none"
+    return short(fingerprint) if fingerprint else "none"
 
 
 def _yes(value: bool | None) -> str:

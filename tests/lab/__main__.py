@@ -19,7 +19,9 @@ from .spec import load
 
 def _up(args: argparse.Namespace) -> None:
     count = daemon.up(args.file, args.dir, args.processes)
-    print(f"{count} devices answer; inventory: {args.dir / 'inventory.yml'}; by hand: ssh -F {args.dir / 'ssh_config'} NAME")
+    print(
+        f"{count} devices answer; inventory: {args.dir / 'inventory.yml'}; by hand: ssh -F {args.dir / 'ssh_config'} NAME"
+    )
 
 
 def _down(args: argparse.Namespace) -> None:
@@ -104,7 +106,9 @@ def parser() -> argparse.ArgumentParser:
         made = verbs.add_parser(name, help=help, description=help)
         made.set_defaults(run=run)
         if directory:
-            made.add_argument("--dir", type=Path, default=Path(".lab"), help="directory of the running lab (default: .lab)")
+            made.add_argument(
+                "--dir", type=Path, default=Path(".lab"), help="directory of the running lab (default: .lab)"
+            )
         return made
 
     up = verb("up", _up, "start a lab in the background; returns when every device answers")

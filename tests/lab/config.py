@@ -102,7 +102,10 @@ def render(config: Config, version: str) -> str:
     if config.domain:
         out.append(f"ip domain name {config.domain}")
     out += config.lines + ["!"]
-    out += [f"username {name} privilege {level} secret 5 $1$lab$1111111111111111111111" for name, (_, level) in config.users.items()]
+    out += [
+        f"username {name} privilege {level} secret 5 $1$lab$1111111111111111111111"
+        for name, (_, level) in config.users.items()
+    ]
     crypto = [heading for heading in config.sections if heading.startswith("crypto")]
     for heading in crypto:
         out += ["!", heading, *_indented(config.sections[heading])]

@@ -35,7 +35,12 @@ class Coop:
         if other is None or not other.alive:
             return None
         for theirs in other.config.groups.values():
-            if theirs.identity == group.identity and theirs.local and theirs.redundancy and group.address in theirs.peers:
+            if (
+                theirs.identity == group.identity
+                and theirs.local
+                and theirs.redundancy
+                and group.address in theirs.peers
+            ):
                 if device.personality.coop_needs_key and not _same_key(device, group, other, theirs):
                     return None
                 return theirs

@@ -87,7 +87,9 @@ async def serve(lab: LabSpec, directory: Path | None, shard: tuple[int, int] = (
         fresh.rename(directory / f"ports-{index}.json")
     if count == 1 and sys.stdout.isatty():
         for spec, host, port in ports:
-            print(f"{spec.name:<16} ssh -p {port} {spec.username}@{host}    password {spec.password}, enable {spec.enable}")
+            print(
+                f"{spec.name:<16} ssh -p {port} {spec.username}@{host}    password {spec.password}, enable {spec.enable}"
+            )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -133,23 +135,25 @@ def down(directory: Path, timeout: float = 10) -> int:
                     os.kill(pid, number)
         end = time.monotonic() + timeout
         while any(_is_ours(pid, started) for pid, started in ours) and time.monotonic() < end:
-            _reap()
             time.sleep(0.02)
     _clean(directory)
     return len(ours)
 
 
-def _reap() -> None:
-    """Collect children that ended, if the lab was started by this very process."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
 def _spawn(directory: Path, index: int, count: int) -> subprocess.Popen[bytes]:
     here = str(Path(__file__).resolve().parent.parent)
     paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
-    command = [sys.executable, "-m", "lab", "serve", str(directory / LAB_FILE), "--dir", str(directory), "--shard", f"{index}/{count}"]
+    command = [
+        sys.executable,
+        "-m",
+        "lab",
+        "serve",
+        str(directory / LAB_FILE),
+        "--dir",
+        str(directory),
+        "--shard",
+        f"{index}/{count}",
+    ]
     with (directory / "log").open("ab") as log:
         return subprocess.Popen(
             command,
@@ -161,7 +165,9 @@ def _spawn(directory: Path, index: int, count: int) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait_for_ports(directory: Path, children: Sequence[subprocess.Popen[bytes]], timeout: float) -> dict[str, tuple[str, int]]:
+def _wait_for_ports(
+    directory: Path, children: Sequence[subprocess.Popen[bytes]], timeout: float
+) -> dict[str, tuple[str, int]]:
     end = time.monotonic() + timeout
     files = [directory / f"ports-{n}.json" for n in range(len(children))]
     while not all(file.exists() for file in files):
@@ -171,7 +177,11 @@ def _wait_for_ports(directory: Path, children: Sequence[subprocess.Popen[bytes]]
         if time.monotonic() > end:
             raise LabError(f"the lab did not start within {timeout:g} s; see {directory / 'log'}")
         time.sleep(0.02)
-    return {name: (reach[0], reach[1]) for file in files for name, reach in json.loads(file.read_text(encoding="utf-8")).items()}
+    return {
+        name: (reach[0], reach[1])
+        for file in files
+        for name, reach in json.loads(file.read_text(encoding="utf-8")).items()
+    }
 
 
 def _wait_for_banners(devices: Sequence[inventory.Reach], timeout: float) -> None:

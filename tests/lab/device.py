@@ -163,7 +163,7 @@ class Device:
             if shell.monitor:
                 shell.interrupt(stamped)
 
-    def say_log(self, name: str, **values: object) -> None:
+    def say_log(self, name: str, /, **values: object) -> None:
         """One of the system messages of texts.py."""
         self.syslog(self.personality.text(name, **values))
 

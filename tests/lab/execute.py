@@ -62,7 +62,7 @@ async def configure_ask(shell: Shell, args: Args) -> None:
     if answer is not None and "terminal".startswith(answer.strip().lower()):
         await configure(shell, args)
     elif answer is not None:
-        shell.term.write("?Must be \"terminal\", \"memory\" or \"network\"\n")
+        shell.term.write('?Must be "terminal", "memory" or "network"\n')
 
 
 async def write(shell: Shell, args: Args) -> None:
@@ -153,7 +153,10 @@ async def directory(shell: Shell, args: Args) -> None:
         return
     files = {"startup-config": 4096 if device.nvram.config else 0, "private-config": 2048 * len(device.nvram.keys)}
     files |= {name.removeprefix("nvram:"): len(text) for name, text in device.files.items()}
-    rows = [f"{number:5}  -rw-  {size:>10}                    <no date>  {name}" for number, (name, size) in enumerate(files.items(), 1)]
+    rows = [
+        f"{number:5}  -rw-  {size:>10}                    <no date>  {name}"
+        for number, (name, size) in enumerate(files.items(), 1)
+    ]
     await shell.show("Directory of nvram:/\n\n" + "\n".join(rows) + "\n\n262144 bytes total (200000 bytes free)\n")
 
 

@@ -61,6 +61,7 @@ class Syslog:
     every: int = 1
     times: int = -1
     obey_monitor: bool = False
+    delay_ms: float = 5  # between a prompt and the message after it
 
     def __post_init__(self) -> None:
         _one_of("syslog.where", self.where, ("during_output", "after_prompt", "in_question"))

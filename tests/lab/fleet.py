@@ -69,7 +69,9 @@ class Lab:
 class Fleet:
     """A lab in a background thread, for tests: `with Fleet([DeviceSpec("ks1")]) as fleet: fleet["ks1"].port`."""
 
-    def __init__(self, specs: Sequence[DeviceSpec], host: str = "127.0.0.1", host_key: asyncssh.SSHKey | None = None) -> None:
+    def __init__(
+        self, specs: Sequence[DeviceSpec], host: str = "127.0.0.1", host_key: asyncssh.SSHKey | None = None
+    ) -> None:
         self._specs, self._host, self._host_key = tuple(specs), host, host_key
 
     def __enter__(self) -> Fleet:
@@ -84,7 +86,9 @@ class Fleet:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         asyncio.run_coroutine_threadsafe(self._lab.stop(), self._loop).result(60)
         self._end()
 

@@ -74,20 +74,34 @@ async def show_gdoi(shell: Shell, args: Args) -> None:
 
 def _information(device: Device, group: Group) -> list[str]:
     xe = device.personality.xe_getvpn
-    out = [f"    Group Name               : {group.name} ({'Unicast' if group.transport == 'unicast' else 'Multicast'})"]
+    out = [
+        f"    Group Name               : {group.name} ({'Unicast' if group.transport == 'unicast' else 'Multicast'})"
+    ]
     if xe:
         out.append("    Re-auth on new CRL       : Disabled")
     out.append(f"    Group Identity           : {group.identity}")
     if xe:
-        out += [f"    Group Type               : {_type(group)}", "    Crypto Path              : ipv4", "    Key Management Path      : ipv4"]
+        out += [
+            f"    Group Type               : {_type(group)}",
+            "    Crypto Path              : ipv4",
+            "    Key Management Path      : ipv4",
+        ]
     if not group.local:
         return [*out, ""]
     out += [f"    Group Members            : {device.members(group.name)}", "    IPSec SA Direction       : Both"]
     if xe:
-        out += ["    IP D3P Window            : Disabled", "    Split Resiliency         : Disabled", "    CKM status               : Disabled"]
+        out += [
+            "    IP D3P Window            : Disabled",
+            "    Split Resiliency         : Disabled",
+            "    CKM status               : Disabled",
+        ]
     out += _redundancy(device, group)
     left = _left(device, group.rekey_lifetime)
-    out += [f"    Group Rekey Lifetime     : {group.rekey_lifetime} secs", "    Group Rekey", f"        Remaining Lifetime   : {left} secs"]
+    out += [
+        f"    Group Rekey Lifetime     : {group.rekey_lifetime} secs",
+        "    Group Rekey",
+        f"        Remaining Lifetime   : {left} secs",
+    ]
     if xe:
         out += [f"        Time to Rekey        : {max(left - 300, 0)} secs", "        Acknowledgement Cfg  : Cisco"]
     out += [
@@ -176,9 +190,17 @@ def _coop(device: Device, group: Group, handle: int) -> list[str]:
         out += ["        Local KS version: 1.0.27", "        Local COOP version: 1.0.8 "]
     age = int(device.uptime())
     if role == "Primary":
-        out += ["        Primary Timers:", "                Primary Refresh Policy Time: 20", f"                Remaining Time: {20 - age % 20}"]
+        out += [
+            "        Primary Timers:",
+            "                Primary Refresh Policy Time: 20",
+            f"                Remaining Time: {20 - age % 20}",
+        ]
     else:
-        out += ["        Secondary Timers:", "                Sec Primary Periodic Time: 30", f"                Remaining Time: {30 - age % 30}, Retries: 0"]
+        out += [
+            "        Secondary Timers:",
+            "                Sec Primary Periodic Time: 30",
+            f"                Remaining Time: {30 - age % 30}, Retries: 0",
+        ]
     out += [f"                Antireplay Sequence Number: {age // 20}", "", "        Peer Sessions:"]
     for number, address in enumerate(group.peers, 1):
         out += _session(device, group, address, number, handle + number, xe)
@@ -189,7 +211,11 @@ def _session(device: Device, group: Group, address: str, number: int, handle: in
     theirs = device.coop.peer(device, group, address)
     known = device.coop.devices.get(address)
     up = theirs is not None
-    role = ("Primary" if known and theirs and known.coop.primary(known, theirs) == address else "Secondary") if up else "Unknown"
+    role = (
+        ("Primary" if known and theirs and known.coop.primary(known, theirs) == address else "Secondary")
+        if up
+        else "Unknown"
+    )
     out = [
         f"        Session {number}:",
         f"                Server handle: {handle}",
@@ -207,10 +233,20 @@ def _session(device: Device, group: Group, address: str, number: int, handle: in
         f"                IKE status: {'Established' if up else 'Failed'}",
         "                Counters:",
     ]
-    counters = ("Ann msgs sent", "Ann msgs sent with reply request", "Ann msgs recv", "Ann msgs recv with reply request")
+    counters = (
+        "Ann msgs sent",
+        "Ann msgs sent with reply request",
+        "Ann msgs recv",
+        "Ann msgs recv with reply request",
+    )
     out += [f"                    {name}: {1 if up else 0}" for name in counters]
     out += ["                    Packet sent drops: 0", "                    Packet Recv drops: 0"]
-    return [*out, "                    Total bytes sent: 1076", f"                    Total bytes recv: {5180 if up else 0}", ""]
+    return [
+        *out,
+        "                    Total bytes sent: 1076",
+        f"                    Total bytes recv: {5180 if up else 0}",
+        "",
+    ]
 
 
 async def show_policy(shell: Shell, args: Args) -> None:

@@ -10,21 +10,36 @@ from .texts import TEXTS
 
 # switch: (how sure the default is, what is behind it)
 SWITCHES: dict[str, tuple[str, str]] = {
-    "caret": ("recalled", "whether the caret stands under the first character that no keyword has (mismatch) or under the first of the word (token)"),
-    "unknown_command": ("documented", "one unknown word in exec: refused as after `transport preferred none`, or taken for a host name"),
+    "caret": (
+        "recalled",
+        "whether the caret stands under the first character that no keyword has (mismatch) or under the first of the word (token)",
+    ),
+    "unknown_command": (
+        "documented",
+        "one unknown word in exec: refused as after `transport preferred none`, or taken for a host name",
+    ),
     "config_quit": ("guess", "whether global configuration knows `quit`"),
     "max_line": ("recalled", "characters in a command line; more are refused with a bell"),
     "passphrase": ("guess", "whether a passphrase is one word, or the rest of the line with its spaces"),
-    "output_wrap": ("guess", "whether output is broken at the terminal width; input lines scroll with `$` in any case (seen)"),
+    "output_wrap": (
+        "guess",
+        "whether output is broken at the terminal width; input lines scroll with `$` in any case (seen)",
+    ),
     "scroll_redraw": ("guess", "how a scrolling line is redrawn; what one sees in the end is the same (seen)"),
     "pty_size": ("guess", "whether the size in the SSH pty request becomes terminal length and width"),
     "typeahead_limit": ("guess", "characters typed ahead that are kept while a command runs; 0: all"),
     "questions_drop_typeahead": ("guess", "whether a question forgets what was typed ahead"),
-    "logging_synchronous": ("documented", "`logging synchronous` on the vty lines: prompt and input come again after a message"),
+    "logging_synchronous": (
+        "documented",
+        "`logging synchronous` on the vty lines: prompt and input come again after a message",
+    ),
     "vty_lines": ("documented", "SSH sessions at a time; one more is closed before the SSH banner"),
     "enable_failure": ("recalled", "after three wrong secrets `% Bad secrets`; with AAA one try and another text"),
     "generate_mode": ("documented", "modes that accept `crypto key generate`"),
-    "export_mode": ("guess", "modes that accept `crypto key export`; all transcripts are from configuration mode, the models hint at exec"),
+    "export_mode": (
+        "guess",
+        "modes that accept `crypto key export`; all transcripts are from configuration mode, the models hint at exec",
+    ),
     "import_mode": ("guess", "modes that accept `crypto key import`"),
     "zeroize_mode": ("code", "modes that accept `crypto key zeroize`"),
     "modulus_low": ("seen", "smallest modulus"),
@@ -38,16 +53,37 @@ SWITCHES: dict[str, tuple[str, str]] = {
     "ssh_banner_version": ("seen", "the version in SSH-5-ENABLED"),
     "show_bits": ("seen", "`Key type: RSA KEYS      2048 bits`"),
     "show_redundancy": ("seen", "`Redundancy enabled.`"),
-    "show_saved": ("guess", "`Storage Device` changes from `not specified` to `private-config` when the key is written (strong hint, no proof)"),
+    "show_saved": (
+        "guess",
+        "`Storage Device` changes from `not specified` to `private-config` when the key is written (strong hint, no proof)",
+    ),
     "show_missing": ("guess", "`show crypto key mypubkey rsa L` without such a key: nothing, or a text"),
     "export_aes": ("seen", "`aes` is offered, in IOS XE's own form"),
     "base64_len": ("seen", "`base64 len N` glued to the BEGIN line"),
-    "short_passphrase": ("guess", "fewer than 8 characters: refused (documented as the minimum, text unknown) or accepted"),
-    "import_order": ("guess", "order of the import keywords: any; `pem [usage] terminal [exportable] PASS` (documented); options before `pem`"),
-    "import_pem_keyword": ("seen", "`crypto key import rsa L terminal PASS` works without `pem` on IOS 15; not known of IOS XE"),
-    "import_existing": ("guess", "import onto a label in use: refused at once, refused after the paste, replaces, or asks"),
-    "import_bad_public": ("guess", "a bad public part is noticed after both pastes, or at once: then the private part arrives as commands"),
-    "import_bad_private": ("guess", "a bad private part is noticed at `quit`, or at the line: then the rest arrives as commands"),
+    "short_passphrase": (
+        "guess",
+        "fewer than 8 characters: refused (documented as the minimum, text unknown) or accepted",
+    ),
+    "import_order": (
+        "guess",
+        "order of the import keywords: any; `pem [usage] terminal [exportable] PASS` (documented); options before `pem`",
+    ),
+    "import_pem_keyword": (
+        "seen",
+        "`crypto key import rsa L terminal PASS` works without `pem` on IOS 15; not known of IOS XE",
+    ),
+    "import_existing": (
+        "guess",
+        "import onto a label in use: refused at once, refused after the paste, replaces, or asks",
+    ),
+    "import_bad_public": (
+        "guess",
+        "a bad public part is noticed after both pastes, or at once: then the private part arrives as commands",
+    ),
+    "import_bad_private": (
+        "guess",
+        "a bad private part is noticed at `quit`, or at the line: then the rest arrives as commands",
+    ),
     "import_plain": ("guess", "import without a passphrase takes an unencrypted private key"),
     "import_plain_with_passphrase": ("guess", "an unencrypted private key although a passphrase was given"),
     "import_aes": ("guess", "IOS XE reads its own aes form (surely); IOS 15 does not (expected)"),
@@ -57,9 +93,18 @@ SWITCHES: dict[str, tuple[str, str]] = {
     "zeroize_missing": ("guess", "zeroize of a label that is not there: a text, nothing, or the question as usual"),
     "zeroize_nvram": ("guess", "whether zeroize empties NVRAM at once or with the next `write memory`"),
     "write_confirm": ("recalled", "`write memory` asks before overwriting the NVRAM of another release"),
-    "ssh_needs_rsa_key": ("simplified", "a real router without RSA key has no SSH; the lab's own host key is separate unless this is on"),
-    "xe_getvpn": ("seen", "gkm prompts and the longer GET VPN outputs of IOS XE; the coop prompt `gkm-coop-ks-config` is a guess"),
-    "coop_needs_key": ("guess", "whether key servers with different keys stop hearing each other (both become primary)"),
+    "ssh_needs_rsa_key": (
+        "simplified",
+        "a real router without RSA key has no SSH; the lab's own host key is separate unless this is on",
+    ),
+    "xe_getvpn": (
+        "seen",
+        "gkm prompts and the longer GET VPN outputs of IOS XE; the coop prompt `gkm-coop-ks-config` is a guess",
+    ),
+    "coop_needs_key": (
+        "guess",
+        "whether key servers with different keys stop hearing each other (both become primary)",
+    ),
     "sig_key_length": ("seen", "`sig key length`: modulus bits, or bytes of the public key"),
 }
 SURE = ("seen",)
@@ -68,7 +113,10 @@ SURE = ("seen",)
 def table() -> str:
     """Everything that is not certain, as Markdown."""
     names = list(PERSONALITIES)
-    out = [f"| switch | values | {' | '.join(names)} | how sure | what it is |", "|---|---|" + "---|" * len(names) + "---|---|"]
+    out = [
+        f"| switch | values | {' | '.join(names)} | how sure | what it is |",
+        "|---|---|" + "---|" * len(names) + "---|---|",
+    ]
     for name, (sure, what) in SWITCHES.items():
         if sure in SURE:
             continue

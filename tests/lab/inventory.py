@@ -65,7 +65,10 @@ def ssh_config(devices: Iterable[Reach], directory: Path) -> str:
     lines = []
     for spec, host, port in devices:
         lines += [f"Host {spec.name}", f"    HostName {host}", f"    Port {port}", f"    User {spec.username}"]
-        lines += [f"    UserKnownHostsFile {directory / 'known_hosts'}", "    PubkeyAuthentication no" if not spec.authorized_keys else ""]
+        lines += [
+            f"    UserKnownHostsFile {directory / 'known_hosts'}",
+            "    PubkeyAuthentication no" if not spec.authorized_keys else "",
+        ]
         if spec.legacy:
             lines += ["    KexAlgorithms +diffie-hellman-group14-sha1", "    HostKeyAlgorithms +ssh-rsa"]
             lines += ["    Ciphers +aes128-cbc", "    MACs +hmac-sha1"]

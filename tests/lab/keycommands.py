@@ -206,7 +206,9 @@ async def import_key(shell: Shell, args: Args) -> None:
             return
     parts: list[Part] = []
     for usage in USAGES[_KINDS.get(args.get("usage", ""), "general")]:
-        part = await (_from_files(shell, args, usage) if "from_url" in args else _from_terminal(shell, passphrase, usage))
+        part = await (
+            _from_files(shell, args, usage) if "from_url" in args else _from_terminal(shell, passphrase, usage)
+        )
         if part is None:
             return
         parts.append(part)

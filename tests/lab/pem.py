@@ -143,7 +143,9 @@ def acceptable_line(index: int, line: str, accepted: Accepted) -> bool:
         return True
     match = _DEK.match(line)
     if match:
-        return match[1] in ("DES-CBC", "DES-EDE3-CBC") or (match[1] in _SIZES and (accepted.ios_aes or accepted.openssl_aes))
+        return match[1] in ("DES-CBC", "DES-EDE3-CBC") or (
+            match[1] in _SIZES and (accepted.ios_aes or accepted.openssl_aes)
+        )
     return bool(_BASE64.match(line))
 
 

@@ -85,13 +85,15 @@ class Personality:
     sig_key_length: Literal["bits", "spki_bytes"] = "bits"
     texts: Mapping[str, str] = field(default_factory=dict, hash=False)
 
-    def text(self, name: str, **values: object) -> str:
+    def text(self, name: str, /, **values: object) -> str:
         """The device's words of that name."""
         template = self.texts.get(name) or TEXTS[name][1]
         return template.format(**values) if values else template
 
 
-IOS15 = Personality(name="ios15", version="15.7(3)M3", release="Version 15.7(3)M3, RELEASE SOFTWARE (fc2)", train="15.7")
+IOS15 = Personality(
+    name="ios15", version="15.7(3)M3", release="Version 15.7(3)M3, RELEASE SOFTWARE (fc2)", train="15.7"
+)
 
 XE16 = replace(
     IOS15,

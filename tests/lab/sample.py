@@ -10,7 +10,9 @@ from typing import Any
 MOST_PEERS = 7
 
 
-def sample(count: int, groups: int = 1, latency_ms: float = 0, personality: str = "xe16", state: str = "equal") -> dict[str, Any]:
+def sample(
+    count: int, groups: int = 1, latency_ms: float = 0, personality: str = "xe16", state: str = "equal"
+) -> dict[str, Any]:
     """`count` key servers in `groups` groups of nearly equal size.
 
     state: equal (all hold the same key), absent (nobody has one), missing (only the first of each group), conflict (each
@@ -28,7 +30,9 @@ def sample(count: int, groups: int = 1, latency_ms: float = 0, personality: str 
             {
                 "name": f"ks{index + 1:03d}",
                 "address": _address(index),
-                "keys": [{"label": f"GETVPN{group + 1}", "pool": index % 64 if state == "conflict" else group % 64}] if has else [],
+                "keys": [{"label": f"GETVPN{group + 1}", "pool": index % 64 if state == "conflict" else group % 64}]
+                if has
+                else [],
                 "groups": [
                     {
                         "name": f"G{group + 1}",
@@ -41,7 +45,10 @@ def sample(count: int, groups: int = 1, latency_ms: float = 0, personality: str 
                 ],
             }
         )
-    return {"defaults": {"personality": personality, "faults": {"latency_ms": latency_ms} if latency_ms else {}}, "devices": devices}
+    return {
+        "defaults": {"personality": personality, "faults": {"latency_ms": latency_ms} if latency_ms else {}},
+        "devices": devices,
+    }
 
 
 def _address(index: int) -> str:

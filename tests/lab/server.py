@@ -20,7 +20,14 @@ MODERN: dict[str, Sequence[str]] = {
     "encryption_algs": ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr"),
     "mac_algs": ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512"),
     "host_key_algs": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"),
-    "signature_algs": ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"),
+    "signature_algs": (
+        "ssh-ed25519",
+        "ecdsa-sha2-nistp256",
+        "ecdsa-sha2-nistp384",
+        "rsa-sha2-512",
+        "rsa-sha2-256",
+        "ssh-rsa",
+    ),
 }
 LEGACY: dict[str, Sequence[str]] = {
     "kex_algs": ("diffie-hellman-group14-sha1",),
@@ -39,6 +46,7 @@ class _Login(asyncssh.SSHServer):
         self.server, self.device = server, server.device
         self.user, self.peer = "", ""
         self._failures = 0
+        self._has_session = False
         self.connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -89,7 +97,11 @@ class _Login(asyncssh.SSHServer):
             asyncio.get_running_loop().call_later(0.02, connection.close)
         return False
 
-    def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
+    def session_requested(self) -> asyncssh.SSHServerSession[bytes] | bool:
+        """IOS serves one session per connection."""
+        if self._has_session:
+            return False
+        self._has_session = True
         return _Session(self)
 
 
@@ -129,9 +141,11 @@ class _Session(asyncssh.SSHServerSession[bytes]):
         shell.line = next(n for n in range(1000) if n not in {other.line for other in device.shells.values()})
         device.shells[shell.number] = shell
         self._task = asyncio.create_task(shell.run(self._command))
+        login.server.running.add(self._task)
         self._task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
+        self._login.server.running.discard(task)
         if self._shell is not None:
             self._device.shells.pop(self._shell.number, None)
         if not task.cancelled() and task.exception() is not None:
@@ -169,11 +183,6 @@ class _Session(asyncssh.SSHServerSession[bytes]):
             if self._login.connection is not None:
                 self._login.connection.close()
 
-    def cancel(self) -> None:
-        """Stop the shell at once."""
-        if self._task is not None:
-            self._task.cancel()
-
 
 class _Mute(asyncio.Protocol):
     """Accepts TCP and says nothing."""
@@ -203,6 +212,7 @@ class DeviceServer:
         self.device, self._host_key = device, host_key
         self.logins: set[_Login] = set()
         self.mute: set[asyncio.BaseTransport] = set()
+        self.running: set[asyncio.Task[None]] = set()
         self.authorized_keys = [asyncssh.import_public_key(line).public_data for line in device.spec.authorized_keys]
         self._refused = 0
         self._listener: asyncio.Server | None = None
@@ -251,7 +261,9 @@ class DeviceServer:
         device = self.device
         if device.faults.silent:
             return _Mute(self)
-        if len(self.logins) >= device.personality.vty_lines or (device.personality.ssh_needs_rsa_key and not device.keys):
+        if len(self.logins) >= device.personality.vty_lines or (
+            device.personality.ssh_needs_rsa_key and not device.keys
+        ):
             return _Refuse()
         return asyncssh.SSHServerConnection(self._loop, self._options)
 
@@ -302,7 +314,7 @@ class DeviceServer:
     def _hang_up(self) -> None:
         for shell in list(self.device.shells.values()):
             shell.gone()
-        for task in list(self.device.tasks):
+        for task in [*self.device.tasks, *self.running]:
             task.cancel()
         for login in list(self.logins):
             if login.connection is not None:

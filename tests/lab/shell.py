@@ -60,8 +60,11 @@ class Shell:
             if device.faults.silent_after_login:
                 await self._hang()
             if command is not None:
-                self.term.length = 0
+                self.term.length = self.term.width = 0
+                self.term.write("\n")
+                await self.receive("command", command)
                 await self._execute(command)
+                await self._after_line()
                 await self.term.flush()
                 self._bye()
                 return
@@ -78,9 +81,13 @@ class Shell:
     async def _one_line(self, typed: str) -> str:
         """Read and run one line; returns what stands on the next one already (after `?`)."""
         term, prompt = self.term, self.prompt()
-        if self._syslog_due("after_prompt"):
-            # the message is written when the prompt is: the client sees prompt, message, and nothing more
-            term.write_raw(prompt + "\r\n" + self._syslog_text() + "\r\n")
+        fault = self.device.faults.syslog
+        if fault is not None and fault.due("after_prompt", self.monitor):
+            # the client sees the prompt, then the message, and nothing more
+            term.write_raw(prompt)
+            await term.flush()
+            await asyncio.sleep(fault.delay_ms / 1000)
+            term.write_raw("\r\n" + self._syslog_text() + "\r\n")
             prompt = ""
         line = await term.command(prompt, typed)
         if line.ended_by == "help":
@@ -220,7 +227,7 @@ class Shell:
             await commands.ACTIONS[parsed.action](self, parsed.args)
 
     # -- talking
-    def say(self, name: str, **values: object) -> None:
+    def say(self, name: str, /, **values: object) -> None:
         """One of the device's texts."""
         self.term.write(self.device.personality.text(name, **values))
 

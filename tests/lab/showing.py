@@ -113,7 +113,12 @@ def serial(device: Device) -> str:
 def uptime(seconds: float) -> str:
     """How long, in the words of `show version`."""
     minutes = int(seconds) // 60
-    parts = [(minutes // 10080, "week"), (minutes // 1440 % 7, "day"), (minutes // 60 % 24, "hour"), (minutes % 60, "minute")]
+    parts = [
+        (minutes // 10080, "week"),
+        (minutes // 1440 % 7, "day"),
+        (minutes // 60 % 24, "hour"),
+        (minutes % 60, "minute"),
+    ]
     shown = [f"{n} {unit}{'s' if n != 1 else ''}" for n, unit in parts if n or unit == "minute"]
     return ", ".join(shown)
 
@@ -143,7 +148,9 @@ async def privilege(shell: Shell, args: Args) -> None:
 async def clock(shell: Shell, args: Args) -> None:
     """`show clock`."""
     now = shell.device.now()
-    await shell.show(f"*{now.strftime('%H:%M:%S')}.{now.microsecond // 1000:03d} UTC {now.strftime('%a %b')} {now.day} {now.year}\n")
+    await shell.show(
+        f"*{now.strftime('%H:%M:%S')}.{now.microsecond // 1000:03d} UTC {now.strftime('%a %b')} {now.day} {now.year}\n"
+    )
 
 
 async def users(shell: Shell, args: Args) -> None:
@@ -151,7 +158,9 @@ async def users(shell: Shell, args: Args) -> None:
     rows = ["    Line       User       Host(s)              Idle       Location"]
     for other in sorted(shell.device.shells.values(), key=lambda s: s.line):
         mark = "*" if other is shell else " "
-        rows.append(f"{mark}{other.line + 2:3} vty {other.line:<5} {other.user:<10} idle                 00:00:00 {other.peer}")
+        rows.append(
+            f"{mark}{other.line + 2:3} vty {other.line:<5} {other.user:<10} idle                 00:00:00 {other.peer}"
+        )
     rows += ["", "  Interface    User               Mode         Idle     Peer Address", "", ""]
     await shell.show("\n".join(rows))
 
@@ -224,7 +233,9 @@ async def ssh(shell: Shell, args: Args) -> None:
     device = shell.device
     first = next(iter(device.keys.values()), None)
     if first is None:
-        await shell.show("SSH Disabled - version 1.99\n%Please create RSA keys to enable SSH (and of atleast 768 bits for SSH v2).\n")
+        await shell.show(
+            "SSH Disabled - version 1.99\n%Please create RSA keys to enable SSH (and of atleast 768 bits for SSH v2).\n"
+        )
         return
     body = openssh(first.key)
     lines = "".join(body[i : i + 64] + "\n" for i in range(0, len(body), 64))

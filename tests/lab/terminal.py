@@ -160,6 +160,11 @@ class Terminal:
         """Whether the line is gone."""
         return self._closed
 
+    @property
+    def idle(self) -> bool:
+        """Whether somebody waits for input and there is none."""
+        return self._reading and not self._in
+
     def drop_typeahead(self) -> None:
         """Forget what was typed ahead."""
         self._in = ""

@@ -43,8 +43,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "in_background": ("documented", "% Generating crypto RSA keys in background ...\n"),
     "choose_modulus": (
         "seen",
-        "Choose the size of the key modulus in the range of {low} to {high} for your\n"
-        "  {usage} Keys. Choosing a key modulus greater than 512 may take\n  a few minutes.\n\n",
+        (
+            "Choose the size of the key modulus in the range of {low} to {high} for your\n"
+            "  {usage} Keys. Choosing a key modulus greater than 512 may take\n  a few minutes.\n\n"
+        ),
     ),
     "how_many_bits": ("seen", "How many bits in the modulus [{default}]: "),
     "define_domain": ("code", "% Please define a domain-name first.\n"),
@@ -64,11 +66,19 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # -- import
     "paste_public": (
         "seen",
-        '\n% Enter PEM-formatted public {usage} key or certificate.\n'
-        '% End with a blank line or "quit" on a line by itself.\n',
+        (
+            "\n% Enter PEM-formatted public {usage} key or certificate.\n"
+            '% End with a blank line or "quit" on a line by itself.\n'
+        ),
     ),
-    "paste_private": ("seen", '% Enter PEM-formatted encrypted private {usage} key.\n% End with "quit" on a line by itself.\n'),
-    "paste_plain_private": ("guess", '% Enter PEM-formatted private {usage} key.\n% End with "quit" on a line by itself.\n'),
+    "paste_private": (
+        "seen",
+        '% Enter PEM-formatted encrypted private {usage} key.\n% End with "quit" on a line by itself.\n',
+    ),
+    "paste_plain_private": (
+        "guess",
+        '% Enter PEM-formatted private {usage} key.\n% End with "quit" on a line by itself.\n',
+    ),
     "imported": ("seen", "% Key pair import succeeded.\n"),
     "import_failed": ("guess", "% Key pair import failed.\n"),
     "import_wrong_passphrase": ("guess", "% Key pair import failed.\n"),
@@ -95,8 +105,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "saved": ("seen", "[OK]\n"),
     "nvram_other_version": (
         "recalled",
-        "Warning: Attempting to overwrite an NVRAM configuration previously written\n"
-        "by a different version of the system image.\nOverwrite the previous NVRAM configuration?[confirm]",
+        (
+            "Warning: Attempting to overwrite an NVRAM configuration previously written\n"
+            "by a different version of the system image.\nOverwrite the previous NVRAM configuration?[confirm]"
+        ),
     ),
     "nvram_full": ("guess", "startup-config file open failed (Not enough space)\n"),
     "no_startup": ("recalled", "startup-config is not present\n"),
@@ -105,23 +117,33 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # -- GET VPN
     "clear_gdoi": (
         "code",
-        "% The Key Server and Group Member will destroy created and downloaded policies.\n"
-        "% All Group Members are required to re-register.\n\nAre you sure you want to proceed ? [yes/no]: ",
+        (
+            "% The Key Server and Group Member will destroy created and downloaded policies.\n"
+            "% All Group Members are required to re-register.\n\nAre you sure you want to proceed ? [yes/no]: "
+        ),
     ),
     "no_such_group": ("guess", "% Group {group} is not configured\n"),
     "no_such_member": ("seen", "Group Member not Found\n"),
     # -- system messages (without time stamp)
-    "log_key_added": ("seen", "%CRYPTO_ENGINE-5-KEY_ADDITION: A key named {label} has been generated or imported by {who}"),
+    "log_key_added": (
+        "seen",
+        "%CRYPTO_ENGINE-5-KEY_ADDITION: A key named {label} has been generated or imported by {who}",
+    ),
     "log_key_deleted": ("seen", "%CRYPTO_ENGINE-5-KEY_DELETED: A key named {label} has been removed from key storage"),
     "log_ssh_enabled": ("seen", "%SSH-5-ENABLED: SSH {version} has been enabled"),
     "log_ssh_disabled": ("seen", "%SSH-5-DISABLED: SSH {version} has been disabled"),
     "log_hidden": (
         "seen",
-        "%PARSER-5-HIDDEN: Warning!!! ' {command}' is a hidden command. "
-        "Use of this command is not recommended/supported and will be removed in future.",
+        (
+            "%PARSER-5-HIDDEN: Warning!!! ' {command}' is a hidden command. "
+            "Use of this command is not recommended/supported and will be removed in future."
+        ),
     ),
     "log_configured": ("seen", "%SYS-5-CONFIG_I: Configured from console by {user} on vty{line} ({peer})"),
-    "log_reload": ("recalled", "%SYS-5-RELOAD: Reload requested by {user} on vty{line} ({peer}). Reload Reason: Reload Command."),
+    "log_reload": (
+        "recalled",
+        "%SYS-5-RELOAD: Reload requested by {user} on vty{line} ({peer}). Reload Reason: Reload Command.",
+    ),
     "log_no_keys": ("recalled", "%GDOI-1-KS_NO_RSA_KEYS: RSA Key - get : Not found, Required for group {group}"),
     "log_to_primary": (
         "recalled",

@@ -170,22 +170,10 @@ def _kind(kind: GroupKind) -> str:
     return kind
 
 
-# -- answers -------------------------------------------------------------------------------------------------
-
-# What Cisco's models say for all of XE; older switches allow less, the newest images start higher.
-MODULUS_RANGE = (360, 4096)
-
-
-def bits_answer(bits: int, allowed: tuple[int, int] = MODULUS_RANGE) -> str:
-    """The answer to the question for the size. `allowed`: what the device just offered."""
-    low, high = allowed
-    if isinstance(bits, bool) or not isinstance(bits, int) or not low <= bits <= high:
-        raise VpnKeysError("bad_input", f"A key cannot have {bits!r} bits, only {low} to {high}.")
-    return str(bits)
-
+# -- passphrases ---------------------------------------------------------------------------------------------
 
 _ALPHABET = string.ascii_letters + string.digits
-_PASSPHRASE = re.compile(r"[!#-&(-,./:;<=>@A-Z\[\\\]^_a-z{|}~0-9-]+\Z")
+_PASSPHRASE = re.compile(r"""(?:(?![?"'`])[!-~])+\Z""")
 _SHORTEST, _LONGEST = 8, 128
 
 
@@ -208,6 +196,8 @@ def check_passphrase(text: str) -> str:
         )
     return text
 
+
+# -- pasting -------------------------------------------------------------------------------------------------
 
 _PEM = re.compile(
     r"""-----BEGIN[ ](?P<kind>PUBLIC[ ]KEY|RSA[ ]PRIVATE[ ]KEY)-----\n

@@ -79,6 +79,8 @@ class Terminal:
         self.name = name
         self.timeout = timeout
         self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{listings.ANY_PROMPT})\s*\Z")
+        self.note: object = None
+        """What the last answer told, for whoever asks the same again; forgotten when anything else is sent."""
         self._last_prompt = ""
         self._pasting = False
 
@@ -186,6 +188,7 @@ class Terminal:
         probe: bool,
     ) -> Talk[Reply]:
         raw, mark, silent, wait = "", 0, 0.0, FIRST_PROBE
+        self.note = None
         echoed = not echo
         asked: dict[str, int] = {}
         while True:

@@ -215,7 +215,7 @@ _AND_THEN = re.compile(r"% (?:They will be replaced|Do you really want)", re.IGN
 
 # Messages with "% " that come while a device does what it was asked.
 _REMARK = re.compile(
-    r"% (?:Key name:|Key pair was generated|Key pair import succeeded|The key modulus size|Generating \w|"
+    r"% (?:Key name:|Key pair was generated|Key pair import succeeded|The key modulus size|Generating \w|Importing \w|"
     r"Enter PEM|End with|Keys to be removed|All \w+ certs issued|All (?:RSA )?keys will be removed|"
     r"Do you really want|You already have|Please answer|Choose the size|Warning\b)",
     re.IGNORECASE,
@@ -245,7 +245,7 @@ def refusal(text: str) -> Refusal | None:
 
 
 _SECRETS = (
-    (re.compile(r"(pass ?phrase|password|secret)\b(?=.*\S).*", re.IGNORECASE), r"\1 ..."),
+    (re.compile(r"(pass ?phrase|password|secret)\b(?! set\b)(?=.*\S).*", re.IGNORECASE), r"\1 ..."),
     (re.compile(r"\b(3des|des|aes|terminal|url) +\S.*", re.IGNORECASE), r"\1 ..."),
     (re.compile(r"[A-Za-z0-9+/]{20,}={0,2}"), "..."),
 )
@@ -364,12 +364,12 @@ def _rsa_key(block: dict[str, str]) -> RsaKey | None:
         return None
     usage = _KEY_USAGES.get(block.get("Usage", ""))
     if usage is None:
-        _unreadable(f"The listing of RSA keys shows no known usage for key {quote(label)!r}.")
+        _unreadable(f"The listing of RSA keys shows no known usage for key {label[:80]!r}.")
     try:
         spki = bytes.fromhex(block.get("data", ""))
         modulus, _exponent = pem.rsa_numbers(spki)
     except ValueError:
-        _unreadable(f"The listing of RSA keys shows no whole public key for {quote(label)!r}.")
+        _unreadable(f"The listing of RSA keys shows no whole public key for {label[:80]!r}.")
     storage = block.get("Storage Device") or block.get("On Cryptographic Device")
     return RsaKey(
         label=label,

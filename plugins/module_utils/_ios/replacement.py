@@ -17,7 +17,7 @@ from .._errors import VpnKeysError
 from . import rsa_keys
 from .commands import Label
 from .dialogue import Talk, Terminal
-from .listings import RsaKey
+from .listings import KeyRing, RsaKey
 from .rsa_keys import Sealed
 
 
@@ -34,6 +34,12 @@ def stage(tty: Terminal, label: Label, sealed: Sealed, *, save: bool) -> Talk[No
         yield from rsa_keys.save(tty)
 
 
+def bring(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool, save: bool) -> Talk[RsaKey]:
+    """A key for an empty label."""
+    yield from rsa_keys.bring_in(tty, label, sealed, exportable=exportable)
+    return (yield from clean(tty, label, save=save))
+
+
 def take_old(tty: Terminal, label: Label) -> Talk[Sealed | None]:
     """The key that is to be replaced, if the device gives it away."""
     ring = yield from rsa_keys.look(tty)
@@ -43,11 +49,10 @@ def take_old(tty: Terminal, label: Label) -> Talk[Sealed | None]:
     return (yield from rsa_keys.export(tty, label))
 
 
-def swap(tty: Terminal, label: Label, sealed: Sealed, old: Sealed | None, *, exportable: bool) -> Talk[None]:
-    """From the old key to the staged one, and back to the old one (if it could be exported) when that fails.
-
-    The scratch key stays; `clean` removes it.
-    """
+def swap(
+    tty: Terminal, label: Label, sealed: Sealed, old: Sealed | None, *, exportable: bool, save: bool
+) -> Talk[RsaKey]:
+    """From the old key to the staged one, and back to the old one (if it could be exported) when that fails."""
     ring = yield from rsa_keys.look(tty)
     if not any(key.spki == sealed.spki for key in ring.of(label.scratch)):
         raise VpnKeysError(
@@ -60,6 +65,7 @@ def swap(tty: Terminal, label: Label, sealed: Sealed, old: Sealed | None, *, exp
     except VpnKeysError as error:
         state = yield from _put_back(tty, label, old)
         raise VpnKeysError(error.code, f"{error} {state}") from None
+    return (yield from clean(tty, label, save=save))
 
 
 def _put_back(tty: Terminal, label: Label, old: Sealed | None) -> Talk[str]:
@@ -77,12 +83,13 @@ def _put_back(tty: Terminal, label: Label, old: Sealed | None) -> Talk[str]:
     return "The old key was put back."
 
 
-def finish(tty: Terminal, label: Label, *, exportable: bool) -> Talk[None]:
-    """Complete an interrupted swap from what lies on the device itself. The scratch key stays; `clean` removes it."""
+def finish(tty: Terminal, label: Label, *, exportable: bool, save: bool) -> Talk[RsaKey]:
+    """Complete an interrupted swap from what lies on the device itself."""
     sealed = yield from rsa_keys.export(tty, label.scratch)
     ring = yield from rsa_keys.look(tty)
     if not ring.of(label):
         yield from rsa_keys.bring_in(tty, label, sealed, exportable=exportable)
+    return (yield from clean(tty, label, save=save))
 
 
 def drop_scratch(tty: Terminal, label: Label) -> Talk[None]:
@@ -95,18 +102,16 @@ def clean(tty: Terminal, label: Label, *, save: bool) -> Talk[RsaKey]:
     """The last step on a device: the scratch key goes if the label now holds the same one, and the configuration is
     saved. Returns what the label holds. Raises conflict, save_failed."""
     ring = yield from rsa_keys.look(tty)
-    held = ring.of(label)
-    if not held:
-        raise VpnKeysError(
-            "conflict", f"{tty.name}: there is no key {label} any more; somebody else is at work. Look again."
-        )
-    if any(key.spki == held[0].spki for key in ring.of(label.scratch)):
+    key = _held(tty, ring, label)
+    if any(other.spki == key.spki for other in ring.of(label.scratch)):
         yield from rsa_keys.remove(tty, label.scratch)
-    if not save:
-        return held[0]
+    return (yield from save_key(tty, label)) if save else key
+
+
+def save_key(tty: Terminal, label: Label) -> Talk[RsaKey]:
+    """Saves the configuration, and proves that the key under the label is in it. Raises conflict, save_failed."""
     yield from rsa_keys.save(tty)
-    ring = yield from rsa_keys.look(tty)
-    key = next(iter(ring.of(label)), held[0])
+    key = _held(tty, (yield from rsa_keys.look(tty)), label)
     if key.saved is False:
         raise VpnKeysError(
             "save_failed",
@@ -114,3 +119,12 @@ def clean(tty: Terminal, label: Label, *, save: bool) -> Talk[RsaKey]:
             f'("{key.storage}"). It works now; make sure that it survives a reload.',
         )
     return key
+
+
+def _held(tty: Terminal, ring: KeyRing, label: Label) -> RsaKey:
+    keys = ring.of(label)
+    if not keys:
+        raise VpnKeysError(
+            "conflict", f"{tty.name}: there is no key {label} any more; somebody else is at work. Look again."
+        )
+    return keys[0]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 
 from .._errors import VpnKeysError
-from .._fingerprint import fingerprint
+from .._fingerprint import fingerprint, short
 from . import commands, listings, pem
 from .commands import Label
 from .dialogue import Answer, Reply, Talk, Terminal, snooze
@@ -51,12 +51,19 @@ class Sealed:
 
 
 def look(tty: Terminal) -> Talk[KeyRing]:
-    """All RSA keys of the device. Raises no_privilege, refused, unreadable."""
+    """All RSA keys of the device; a look right after another one is the same look.
+
+    Raises no_privilege, refused, unreadable.
+    """
+    if isinstance(tty.note, KeyRing):
+        return tty.note
     reply = yield from show(tty, commands.show_keys())
     try:
-        return KeyRing(listings.read_rsa_keys(reply))
+        ring = KeyRing(listings.read_rsa_keys(reply))
     except VpnKeysError as error:
         raise VpnKeysError(error.code, f"{tty.name}: {error} Nothing was changed.") from None
+    tty.note = ring
+    return ring
 
 
 def look_at(tty: Terminal, label: Label) -> Talk[RsaKey]:
@@ -325,4 +332,4 @@ def _now(ring: KeyRing, label: Label) -> str:
     keys = ring.of(label)
     if not keys:
         return f"There is no key {label} on it now."
-    return f"Under {label} stands the key {keys[0].fingerprint[:16]}."
+    return f"Under {label} stands the key {short(keys[0].fingerprint)}."

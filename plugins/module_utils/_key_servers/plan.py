@@ -30,6 +30,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .._fingerprint import short
+
 Verdict = Literal["in_sync", "absent", "missing", "conflict", "unknown"]
 
 _GENERATED = "generated"  # stands for the fingerprint of a key that does not exist yet
@@ -339,7 +341,7 @@ def _decide(label: str, order: Sequence[KeyServer], policy: Policy) -> _Decision
     consent = None
     if step.replace:
         consent = (
-            f"{reason}: overwrite would put the key of {holders[0][0]} ({_short(winning)})"
+            f"{reason}: overwrite would put the key of {holders[0][0]} ({short(winning)})"
             f" on {_list((*step.missing, *step.replace))}."
         )
     return _Decision(verdict, winning, source[0], (step,), consent)
@@ -367,9 +369,9 @@ def _why_no_source(order: Sequence[KeyServer], fingerprint: str, policy: Policy)
         if copy and copy.fingerprint == fingerprint and copy.exportable
     ]
     if not unfit:
-        return f"no copy of key {_short(fingerprint)} is exportable"
+        return f"no copy of key {short(fingerprint)} is exportable"
     return (
-        f"key {_short(fingerprint)} of {_list(unfit)} is refused as a source, as a key for {policy.usage} use"
+        f"key {short(fingerprint)} of {_list(unfit)} is refused as a source, as a key for {policy.usage} use"
         f" with at least {policy.minimum_bits} bits is wanted (allow_weak_source would copy it all the same)"
     )
 
@@ -385,7 +387,7 @@ def _new_key(verdict: Verdict, order: Sequence[KeyServer], policy: Policy, reaso
         steps = (_distribute(order, (primary.name, True), ready.fingerprint, policy),)
         consent = (
             f"{reason}: overwrite would put the new key that {primary.name} already has under the scratch"
-            f" label ({_short(ready.fingerprint)}) on every key server."
+            f" label ({short(ready.fingerprint)}) on every key server."
         )
         return _Decision(verdict, ready.fingerprint, primary.name, steps, consent)
     if policy.bits < policy.minimum_bits and not policy.allow_weak_source:
@@ -538,7 +540,7 @@ def _scratch_findings(label: str, order: Sequence[KeyServer], steps: Sequence[St
     }
     found: list[str] = []
     for what, hosts in hosts_of.items():
-        where = [f"{host} ({_short(staged[host].fingerprint)})" for host in sorted(hosts & staged.keys())]
+        where = [f"{host} ({short(staged[host].fingerprint)})" for host in sorted(hosts & staged.keys())]
         if where:
             found.append(f"An interrupted replacement of {label} {what}, on {_list(where)}.")
     return found
@@ -548,11 +550,7 @@ def _who_holds_what(holders: Sequence[tuple[str, Copy]]) -> str:
     by_key: dict[str, list[str]] = {}
     for name, copy in holders:
         by_key.setdefault(copy.fingerprint, []).append(name)
-    return "; ".join(f"{_short(fingerprint)} on {_list(names)}" for fingerprint, names in by_key.items())
-
-
-def _short(fingerprint: str) -> str:
-    return fingerprint[:16]
+    return "; ".join(f"{short(fingerprint)} on {_list(names)}" for fingerprint, names in by_key.items())
 
 
 def _list(names: Iterable[str]) -> str:

@@ -518,6 +518,22 @@ def test_devices_that_do_what_they_were_asked_refuse_nothing(name: str) -> None:
     assert refusal(TRANSCRIPTS[name]) is None
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "% Please answer 'yes' or 'no'.",
+        "% Importing public General Purpose key or certificate PEM file...",
+        "% WARNING: The master key is not configured, so passwords/secrets might not be encrypted.",
+        "% All RSA keys will be removed.",
+    ],
+)
+def test_remarks_are_no_refusals(line: str) -> None:
+    assert refusal(f"{line}\nR1#") is None
+    found = refusal(f"{line}\n% Key pair import failed.\nR1#")
+    assert found
+    assert found.code == "import_failed"
+
+
 def test_codes_that_change_what_is_tried_next_exist() -> None:
     known = {code for _pattern, code in listings._REFUSALS}
     assert known >= listings.COMMAND_REFUSED > listings.COMMAND_UNKNOWN
