@@ -239,11 +239,17 @@ units:
       sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or bring back an older key."]
     registered_members:
       description: >-
-        Registered members by group. They hold the old public key, so they have to register again if the key
-        is replaced.
+        Registered members by group, each counted once; groups without any are left out. Members verify rekeys
+        with the public key that they got when they registered.
       type: dict
       sample:
         EUROPE: 412
+    members_with_old_key:
+      description: >-
+        How many of them registered with a key server whose key is replaced, or would be. They have to
+        register again.
+      type: int
+      sample: 0
     digest:
       description: >-
         Stands for this plan and for what the key servers hold now. Give it to
@@ -310,7 +316,7 @@ problems:
   returned: success
   type: dict
   sample:
-    ks4: "ks4: 192.0.2.14 port 22 refuses the connection. Is SSH switched on there, and the port right? Nothing was changed."
+    ks4: "ks4: no SSH login at 192.0.2.14 port 22 within 30 s. Is it reachable? Nothing was changed."
 ungrouped:
   description: Key servers that could be looked at and belong to no unit.
   returned: success

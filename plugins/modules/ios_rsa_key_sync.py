@@ -64,11 +64,20 @@ options:
       - Without this option the plans of this run are carried out.
     type: list
     elements: str
+  allowed_hosts:
+    description:
+      - >-
+        Key servers that this run may change, for example C(ansible_play_hosts_all) of a limited play. A unit
+        whose plan would change another one is left alone and has RV(units[].error). To give a key away is no
+        change.
+      - Without this option every key server of a unit may be changed.
+    type: list
+    elements: str
   backup_directory:
     description:
       - >-
         Directory on the control node that keeps the keys which are replaced, as
-        V(HOST-LABEL-FINGERPRINT.pem), with the first 16 digits of the fingerprint, encrypted under
+        V(HOST-LABEL-FINGERPRINT.pem), with the first 12 digits of the fingerprint, encrypted under
         O(backup_passphrase). Only its owner may read the files.
       - The directory must exist.
       - A key that is not exportable cannot be kept. It is replaced all the same.
@@ -91,8 +100,8 @@ notes:
     lock in C(~/.ansible/vpnops.keys) makes the second one fail. Runs from different control nodes are found
     out when a key server has changed since it was looked at.
   - >-
-    Group members verify rekeys with the public key that they got when they registered. After a key is
-    replaced they have to register again.
+    Group members verify rekeys with the public key that they got when they registered. Those that registered
+    with a key server whose key is replaced have to register again.
 seealso:
   - module: vpnops.keys.ios_rsa_key_compare
   - module: vpnops.keys.key_server_report
@@ -267,11 +276,17 @@ units:
       sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or bring back an older key."]
     registered_members:
       description: >-
-        Registered members by group. They hold the old public key, so they have to register again if the key
-        is replaced.
+        Registered members by group, each counted once; groups without any are left out. Members verify rekeys
+        with the public key that they got when they registered.
       type: dict
       sample:
         EUROPE: 412
+    members_with_old_key:
+      description: >-
+        How many of them registered with a key server whose key is replaced, or would be. They have to
+        register again.
+      type: int
+      sample: 0
     digest:
       description: >-
         Stands for this plan and for what the key servers hold now. Give it to
@@ -334,12 +349,17 @@ units:
           type: str
           sample: null
     done:
-      description: >-
-        What was done on each key server that was changed, in the order in which it happened. Empty in check
-        mode.
+      description:
+        - >-
+          What was done on each key server that was changed, in the order in which it happened. Empty in check
+          mode.
+        - >-
+          The words are C(generated), C(imported), C(staged) (the new key was proved under the scratch label),
+          C(unstaged), C(replaced), C(backed up), C(finished) (an interrupted replacement), C(cleaned) (a
+          leftover scratch key is gone) and C(saved).
       type: dict
       sample:
-        ks2: [imported from ks1, saved]
+        ks2: [imported, saved]
     error:
       description: Why carrying out the plan failed and what state things are in; null if it did not fail.
       type: str

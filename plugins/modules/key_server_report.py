@@ -40,8 +40,9 @@ options:
     description: Result of the M(vpnops.keys.ios_rsa_key_sync) task, if there was one.
     type: dict
   proof:
-    description: >-
-      Result of the M(vpnops.keys.ios_rsa_key_compare) task that looked again afterwards, if there was one.
+    description:
+      - Result of the M(vpnops.keys.ios_rsa_key_compare) task that looked again afterwards, if there was one.
+      - Without it, what O(found) says is reported and judged, whatever was done since.
     type: dict
   path:
     description:
@@ -64,8 +65,8 @@ options:
 notes:
   - >-
     The table is printed, unless the output is machine-readable (a stdout callback with C(json) in its name).
-    It is in RV(lines) anyway.
-  - Fingerprints in the table are cut to 16 digits.
+    It is in RV(lines) anyway, unless the module fails.
+  - Fingerprints in the table are cut to 12 digits.
 seealso:
   - module: vpnops.keys.ios_rsa_key_compare
   - module: vpnops.keys.ios_rsa_key_sync
@@ -93,17 +94,16 @@ in_sync:
   sample: true
 lines:
   description: The report as text, line by line.
-  returned: success, or if O(require) is not met
+  returned: success
   type: list
   elements: str
   sample:
     - ""
     - "GETVPN-REKEY (EUROPE): in sync"
     - ""
-    - " key server  role       found             bits  exportable  saved "
-    - " ──────────────────────────────────────────────────────────────── "
-    - " ks1         Primary    bb1e7fbef3b186bc  2048  yes         yes   "
-    - " ks2         Secondary  bb1e7fbef3b186bc  2048  yes         yes   "
+    - " key server  role       found         bits  exportable  saved "
+    - " ks1         Primary    bb1e7fbef3b1  2048  yes         yes   "
+    - " ks2         Secondary  bb1e7fbef3b1  2048  yes         yes   "
 path:
   description: The file with the JSON report.
   returned: if O(path) is set

@@ -17,7 +17,7 @@ from ..module_utils._errors import VpnKeysError
 from ..module_utils._ios import getvpn
 from ..module_utils._ios.commands import Label
 from ..module_utils._ios.getvpn import Survey
-from ..module_utils._ios.listings import KeyRing, Member
+from ..module_utils._ios.listings import Group, KeyRing, Member
 from ..module_utils._key_servers import grouping
 from ..module_utils._key_servers import plan as planning
 from ..module_utils._key_servers.grouping import GivenGroup, Grouping, GroupOnHost, Host, Unit
@@ -86,10 +86,16 @@ def _host(name: str, found: Seen, target: Target) -> Host:
     if isinstance(found, VpnKeysError):
         return Host(name, (), (target.host,), readable=False)
     groups = tuple(
-        GroupOnHost(group.name, group.identity, group.label, (group.address,) if group.address else (), group.peers)
+        GroupOnHost(group.name, group.identity, group.label, _addresses(found, group), group.peers)
         for group in found.groups
     )
     return Host(name, groups, (target.host,))
+
+
+def _addresses(found: Survey, group: Group) -> tuple[str, ...]:
+    """Of this key server in a group: as configured, and as COOP shows it."""
+    coop = found.coop.get(group.name)
+    return tuple(address for address in (group.address, coop.address if coop else None) if address)
 
 
 def _plan(unit: Unit, seen: Mapping[str, Seen], policy: Policy) -> Planned:
@@ -112,9 +118,7 @@ def _key_server(name: str, unit: Unit, found: Seen) -> KeyServer:
     states = [found.coop[group.name] for group in groups if group.name in found.coop]
     roles = {state.role for state in states if state.role}
     priorities = [group.priority for group in groups if group.priority is not None]
-    address = next((group.address for group in groups if group.address), None) or next(
-        (state.address for state in states if state.address), None
-    )
+    address = next((address for group in groups for address in _addresses(found, group)), None)
     copy, staged = observed_copies(found.ring, Label(unit.label)) if unit.label else (None, None)
     return KeyServer(
         name,

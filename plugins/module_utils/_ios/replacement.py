@@ -5,7 +5,7 @@
 """Another key under a label that is in use. IOS can only empty the label and fill it again; so, in this order:
 
     stage   the new key is imported under the scratch label, proved, and saved: from here on it cannot be lost
-    swap    the old key is removed by name, the new one imported under the label, proved; scratch removed; saved
+    swap    the old key is removed by name, the new one imported under the label, proved, saved; scratch removed; saved
 
 A cut before the swap leaves the old key untouched. A cut inside it leaves the new key whole under the scratch label,
 and `finish` (the next run's first step) puts it in place without anything from anywhere else.
@@ -104,6 +104,9 @@ def clean(tty: Terminal, label: Label, *, save: bool) -> Talk[RsaKey]:
     ring = yield from rsa_keys.look(tty)
     key = _held(tty, ring, label)
     if any(other.spki == key.spki for other in ring.of(label.scratch)):
+        if save and not key.saved:
+            # Where zeroize reaches NVRAM at once, a reload right after it would find neither of the two.
+            yield from rsa_keys.save(tty)
         yield from rsa_keys.remove(tty, label.scratch)
     return (yield from save_key(tty, label)) if save else key
 

@@ -3,17 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sorts key servers into units: those that must hold the same key under one label and are planned together.
 
-Pure and total; the order of the input does not matter. Two groups are the same one on two hosts if they have
-the same identity (number or address: that is what the devices exchange, the name is local), or, where one of
-them has no identity, the same name. Groups that name the same label on the same host share its key, so all
-their hosts form one unit. The same label on hosts that share no group is another key, and another unit.
+Pure and total; the order of the input does not matter. Two groups are the same one on two hosts if they have the
+same identity (number or address: that is what the devices exchange, the name is local), or, where one of them has
+no identity, the same name; and if their hosts name each other as peers. Where no host of the inventory owns a
+peer's address, the identity alone decides: else many customers' groups of the same number would be one.
+Groups that name the same label on the same host share its key, so all their hosts form one unit. The same label on
+hosts that share no group is another key, and another unit.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+from .._addresses import spelled
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,8 @@ def as_configured(hosts: Sequence[Host]) -> Grouping:
     """The groups are what the hosts say."""
     members = _members(hosts)
     owned = _owned(hosts)
-    placed = _place_unreadable(_components(members), hosts, owned)
+    addresses = {host.name: _addresses(host) for host in hosts}
+    placed = _place_unreadable(_components(members, addresses, owned), hosts, owned)
     units = [_unit(component, unreadable, owned) for component, unreadable in placed]
     grouped = {name for unit in units for name in unit.hosts}
     return Grouping(
@@ -132,10 +136,12 @@ def _members(hosts: Sequence[Host]) -> list[_Member]:
     return sorted(members, key=repr)
 
 
-def _components(members: Sequence[_Member]) -> list[list[_Member]]:
+def _components(
+    members: Sequence[_Member], addresses: Mapping[str, set[str]], owned: set[str]
+) -> list[list[_Member]]:
     """What must hold the same key. A label that is filled in may tie more together, until no more is."""
     while True:
-        components = _joined(members)
+        components = _joined(members, addresses, owned)
         filled = [member for component in components for member in _with_label(component)]
         if set(filled) == set(members):
             return components
@@ -150,12 +156,14 @@ def _with_label(component: Sequence[_Member]) -> list[_Member]:
     return [replace(member, label=label) for member in component]
 
 
-def _joined(members: Sequence[_Member]) -> list[list[_Member]]:
+def _joined(
+    members: Sequence[_Member], addresses: Mapping[str, set[str]], owned: set[str]
+) -> list[list[_Member]]:
     """Members that a chain of shared `_ties` joins."""
     unidentified = {member.group.name for member in members if member.group.identity is None}
     tied: dict[_Tie, list[_Member]] = {}
     for member in members:
-        for tie in _ties(member, unidentified):
+        for tie in _ties(member, unidentified, addresses[member.host], owned):
             tied.setdefault(tie, []).append(member)
     components: list[list[_Member]] = []
     done: set[_Member] = set()
@@ -168,21 +176,28 @@ def _joined(members: Sequence[_Member]) -> list[list[_Member]]:
                 continue
             done.add(member)
             component.append(member)
-            for tie in _ties(member, unidentified):
+            for tie in _ties(member, unidentified, addresses[member.host], owned):
                 waiting += tied.pop(tie, [])
         if component:
             components.append(component)
     return components
 
 
-def _ties(member: _Member, unidentified: Container[str]) -> Iterator[_Tie]:
+def _ties(
+    member: _Member, unidentified: Container[str], own: set[str], owned: set[str]
+) -> Iterator[_Tie]:
     group = member.group
     if member.label is not None:
         yield ("label on host", member.label, member.host)
-    if group.identity is not None:
-        yield ("identity", group.identity, "")
+    peers = _normal(group.peers)
+    identities = [("identity", group.identity)] if group.identity is not None else []
     if group.name in unidentified:
-        yield ("name", group.name, "")
+        identities.append(("name", group.name))
+    for kind, identity in identities:
+        for address in own | peers:
+            yield (f"{kind} at address", identity, address)
+        if not peers & owned:
+            yield (kind, identity, "")
 
 
 def _place_unreadable(
@@ -248,12 +263,13 @@ def _strangers(component: Sequence[_Member], owned: set[str]) -> tuple[str, ...]
 
 
 def _owned(hosts: Sequence[Host]) -> set[str]:
-    return {
-        address
-        for host in hosts
-        for addresses in (host.addresses, *(group.addresses for group in host.groups if host.readable))
-        for address in _normal(addresses)
-    }
+    return {address for host in hosts for address in _addresses(host)}
+
+
+def _addresses(host: Host) -> set[str]:
+    """All of a host's own ones, in one spelling."""
+    of_groups = (group.addresses for group in host.groups if host.readable)
+    return {address for addresses in (host.addresses, *of_groups) for address in _normal(addresses)}
 
 
 def _peers(component: Sequence[_Member]) -> set[str]:
@@ -262,14 +278,7 @@ def _peers(component: Sequence[_Member]) -> set[str]:
 
 def _normal(addresses: Iterable[str]) -> set[str]:
     """Addresses in one spelling; what is no address stays as it is."""
-    return {_spelled(address) for address in addresses}
-
-
-def _spelled(address: str) -> str:
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        return address
+    return {spelled(address) for address in addresses}
 
 
 def _names(members: Iterable[_Member]) -> tuple[str, ...]:

@@ -24,12 +24,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import ipaddress
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .._addresses import rank as address_rank
 from .._fingerprint import short
 
 Verdict = Literal["in_sync", "absent", "missing", "conflict", "unknown"]
@@ -283,15 +283,7 @@ def _order(servers: Sequence[KeyServer]) -> tuple[KeyServer, ...]:
 
 
 def _rank(server: KeyServer) -> tuple[bool, int, tuple[int, int]]:
-    return (server.priority is not None, server.priority or 0, _number(server.address))
-
-
-def _number(address: str | None) -> tuple[int, int]:
-    try:
-        parsed = ipaddress.ip_address(address or "")
-    except ValueError:
-        return (0, 0)
-    return (parsed.version, int(parsed))
+    return (server.priority is not None, server.priority or 0, address_rank(server.address))
 
 
 # How to make all equal

@@ -44,6 +44,31 @@ def test_hosts_of_one_group_are_one_unit() -> None:
     assert found.ungrouped == ()
 
 
+def test_the_same_group_number_of_two_customers_is_two_units() -> None:
+    def customer(name: str, address: str, peer: str) -> Host:
+        return Host(name, (group("G", addresses=(address,), peers=(peer,)),))
+
+    found = as_configured(
+        [
+            customer("a1", "10.0.0.1", "10.0.0.2"),
+            customer("a2", "10.0.0.2", "10.0.0.1"),
+            customer("b1", "10.9.0.1", "10.9.0.2"),
+            customer("b2", "10.9.0.2", "10.9.0.1"),
+        ]
+    )
+    assert found.units == (unit("K", "G", "a1 a2"), unit("K", "G", "b1 b2"))
+
+
+def test_a_key_server_that_names_no_peers_belongs_where_it_is_named() -> None:
+    found = as_configured(
+        [
+            Host("ks1", (group("G", addresses=("10.0.0.1",), peers=("10.0.0.2",)),)),
+            Host("ks2", (group("G"),), addresses=("10.0.0.2",)),
+        ]
+    )
+    assert found.units == (unit("K", "G", "ks1 ks2"),)
+
+
 def test_groups_with_the_same_label_on_a_common_host_are_one_unit() -> None:
     found = as_configured(
         [

@@ -135,7 +135,7 @@ def test_some_lack_it_and_no_copy_is_exportable() -> None:
     found = decide(fleet(sealed(A), sealed(A), None))
     assert (found.verdict, found.steps, found.needs_consent) == ("missing", (), True)
     assert found.blocked == (
-        "GETVPN is missing on ks3, and no copy of key aaaaaaaaaaaaaaaa is exportable:"
+        "GETVPN is missing on ks3, and no copy of key aaaaaaaaaaaa is exportable:"
         " overwrite would put a new key, made on ks1, on every key server."
     )
     assert found.would == (
@@ -171,8 +171,8 @@ def test_copies_differ() -> None:
         Save(("ks2", "ks3")),
     )
     assert found.blocked == (
-        "GETVPN is not the same key everywhere (aaaaaaaaaaaaaaaa on ks1; bbbbbbbbbbbbbbbb on ks2):"
-        " overwrite would put the key of ks1 (aaaaaaaaaaaaaaaa) on ks3, ks2."
+        "GETVPN is not the same key everywhere (aaaaaaaaaaaa on ks1; bbbbbbbbbbbb on ks2):"
+        " overwrite would put the key of ks1 (aaaaaaaaaaaa) on ks3, ks2."
     )
 
 
@@ -210,7 +210,7 @@ def test_copies_differ_and_the_winner_is_not_exportable() -> None:
     servers = fleet(sealed(A), key(B), None)
     found = decide(servers)
     assert (found.steps, found.needs_consent) == ((), True)
-    assert "no copy of key aaaaaaaaaaaaaaaa is exportable" in (found.blocked or "")
+    assert "no copy of key aaaaaaaaaaaa is exportable" in (found.blocked or "")
     assert decide(servers, OVERWRITE).steps == found.would
     assert found.would[0] == make("ks1", scratch=True)
 

@@ -1,0 +1,198 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A control node: real ansible-playbook processes in a directory, home and environment of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).parent
+CHECKOUT = HERE.parent.parent
+FINISHED_WITHIN = 120
+Data = dict[str, t.Any]
+
+# A session leader without a terminal gets the first one it opens as its own: that is where -k and pause ask.
+ON_TERMINAL = "import os, sys; os.close(os.open(sys.argv[1], os.O_RDWR)); os.execv(sys.argv[2], sys.argv[2:])"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One ansible-playbook process: its exit code, all it printed, and every task result."""
+
+    code: int
+    output: str
+    results: list[Data]
+
+    def _found(self, what: str, host: str | None) -> Data:
+        """The last result of a module (the end of its name), or of a task by its whole name."""
+        found = [
+            one
+            for one in self.results
+            if (one["task"] == what or one["action"].endswith(what)) and host in (None, one["host"])
+        ]
+        assert found, f"{what} did not run:\n{self.output}"
+        return found[-1]
+
+    def result(self, what: str, host: str | None = None) -> Data:
+        """What it returned."""
+        return t.cast(Data, self._found(what, host)["result"])
+
+    def status(self, what: str, host: str | None = None) -> str:
+        """ok, failed, ignored, unreachable or skipped."""
+        return str(self._found(what, host)["status"])
+
+    def changed(self, what: str, host: str | None = None) -> bool:
+        """Whether it succeeded and changed something; fails where it did not succeed."""
+        assert self.status(what, host) == "ok", self.result(what, host)
+        return bool(self.result(what, host)["changed"])
+
+    def error(self, what: str, host: str | None = None) -> tuple[str, str]:
+        """Code and sentence of a failure; fails where there is none."""
+        assert self.status(what, host) in ("failed", "ignored", "unreachable"), self.result(what, host)
+        result = self.result(what, host)
+        return str(result.get("code")), str(result["msg"])
+
+
+@dataclass
+class ControlNode:
+    """A directory with an inventory, an empty home and an environment of its own."""
+
+    path: Path
+    inventory: Data
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def hosts(self) -> dict[str, Data]:
+        """The variables of each host; to be changed by tests."""
+        return t.cast("dict[str, Data]", self.inventory["key_servers"]["hosts"])
+
+    @property
+    def shared(self) -> Data:
+        """The variables of all hosts."""
+        return t.cast(Data, self.inventory["key_servers"]["vars"])
+
+    def command(self, what: str | Sequence[Data], *arguments: str) -> list[str]:
+        inventory = self.path / "inventory.yml"
+        inventory.write_text(yaml.safe_dump(self.inventory))
+        if isinstance(what, str):
+            playbook = what
+        else:
+            playbook = str(self.path / "play.yml")
+            play = {"hosts": "key_servers", "gather_facts": False, "tasks": list(what)}
+            Path(playbook).write_text(yaml.safe_dump([play], sort_keys=False))
+        return [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), playbook, *arguments]
+
+    def _collections(self) -> str:
+        """Ours, and what stands in for ansible.netcommon, which may not be installed."""
+        stand_in = self.path / "collections" / "ansible_collections" / "ansible" / "netcommon"
+        if not stand_in.exists():
+            stand_in.parent.mkdir(parents=True)
+            stand_in.symlink_to(HERE / "netcommon")
+        return f"{CHECKOUT / '.build'}:{self.path / 'collections'}"
+
+    def env(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        keep = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LC_ALL", "LANG") if name in os.environ}
+        return {
+            **keep,
+            "HOME": str(self.path),
+            "ANSIBLE_COLLECTIONS_PATH": self._collections(),
+            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
+            "ANSIBLE_CALLBACKS_ENABLED": "record",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_FORKS": "12",
+            "ANSIBLE_HOST_KEY_CHECKING": "false",
+            "RECORD": str(self.path / "results.jsonl"),
+            **self.environment,
+            **(extra or {}),
+        }
+
+    def run(
+        self,
+        what: str | Sequence[Data],
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        typed: str = "",
+    ) -> Run:
+        """Run a playbook of the collection by name, or a list of tasks on the group key_servers."""
+        (self.path / "results.jsonl").unlink(missing_ok=True)
+        done = subprocess.run(
+            self.command(what, *arguments),
+            cwd=self.path,
+            env=self.env(env),
+            input=typed,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=FINISHED_WITHIN,
+            check=False,
+        )
+        return self.recorded(done.returncode, done.stdout)
+
+    def run_on_terminal(
+        self, what: str | Sequence[Data], *arguments: str, answers: Sequence[tuple[str, str]] = ()
+    ) -> Run:
+        """The same on a terminal, where the questions that match come in this order and are answered."""
+        (self.path / "results.jsonl").unlink(missing_ok=True)
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-c", ON_TERMINAL, os.ttyname(theirs), *self.command(what, *arguments)],
+            cwd=self.path,
+            env=self.env(),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        try:
+            output = _converse(ours, answers)
+            code = process.wait(10)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(10)
+            os.close(ours)
+        return self.recorded(code, output)
+
+    def recorded(self, code: int, output: str) -> Run:
+        """What the process that just ended left."""
+        record = self.path / "results.jsonl"
+        results = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+        return Run(code, output, results)
+
+
+def _converse(terminal: int, answers: Sequence[tuple[str, str]]) -> str:
+    """All that comes from the terminal until its other end is closed."""
+    output, answered, waiting = "", 0, list(answers)
+    end = time.monotonic() + FINISHED_WITHIN
+    while (left := end - time.monotonic()) > 0:
+        if not select.select([terminal], [], [], left)[0]:
+            break
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not data:
+            break
+        output += data.decode(errors="replace")
+        if waiting and (found := re.compile(waiting[0][0]).search(output, answered)):
+            answered = found.end()
+            os.write(terminal, (waiting.pop(0)[1] + "\r").encode())
+    assert not waiting, f"{waiting[0][0]!r} was never asked:\n{output}"
+    return output

@@ -1,0 +1,339 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rounds of a sync without Ansible, in one event loop with the devices, and what must be true of the devices then.
+
+A round is what the action ios_rsa_key_sync does: look at all, plan, carry out. Some 30 ms, so that it can be cut short at
+every line that a device receives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import typing as t
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.plugin_utils import carry_out, key_servers
+from ansible_collections.vpnops.keys.plugins.plugin_utils.carry_out import Progress, Wishes
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import Target
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import Planned
+
+from lab import DeviceSpec, GroupSpec, KeySpec
+from lab.device import Device, LogEntry, StoredKey
+from lab.fleet import Lab
+
+LABEL = "REKEY"
+SCRATCH = "REKEY.vpnops-new"
+OPTIONS: Mapping[str, t.Any] = {
+    "overwrite": False,
+    "size": 2048,
+    "minimum_size": 2048,
+    "allow_weak_source": False,
+    "exportable": True,
+    "save": True,
+}
+# The rounds are many, and a login with a host key of this kind costs a tenth.
+QUICK_SSH = {"host_key_algs": ("ssh-ed25519",), "kex_algs": ("curve25519-sha256",)}
+Keys = Mapping[str, StoredKey]
+
+
+def key_server(
+    number: int, personality: str, *keys: KeySpec, of: int = 3, overrides: Mapping[str, t.Any] | None = None
+) -> DeviceSpec:
+    """Key server ks`number` of `of`; ks1 is the primary."""
+    addresses = [f"10.0.0.{one}" for one in range(1, of + 1)]
+    mine = addresses[number - 1]
+    peers = [address for address in addresses if address != mine]
+    return DeviceSpec(
+        f"ks{number}",
+        personality,
+        mine,
+        keys=keys,
+        groups=[GroupSpec("GETVPN", 1, LABEL, 100 - number, peers, members=2)],
+        overrides=overrides or {},
+        reload_seconds=0.03,
+    )
+
+
+def key(pool: int, *, exportable: bool = True, label: str = LABEL, saved: bool = True) -> KeySpec:
+    return KeySpec(label, pool, exportable=exportable, saved=saved)
+
+
+@asynccontextmanager
+async def running(specs: Sequence[DeviceSpec]) -> AsyncIterator[dict[str, Device]]:
+    """The devices, in this very event loop. A crash of the simulator fails the test."""
+    lab = Lab(specs)
+    await lab.start()
+    try:
+        yield lab.devices
+    finally:
+        await lab.stop()
+        crashes = [crash for device in lab.devices.values() for crash in device.crashes]
+    assert not crashes
+
+
+def target(device: Device, *, patience: float = 30.0) -> Target:
+    """How to reach a device. `patience`: seconds of silence that are borne."""
+    return Target(
+        device.name,
+        device.host,
+        port=device.port,
+        user=device.spec.username,
+        password=device.spec.password,
+        become=True,
+        become_password=device.spec.enable,
+        host_key_checking=False,
+        connect_timeout=min(patience, 10.0),
+        command_timeout=patience,
+    )
+
+
+@dataclass
+class Outcome:
+    """What one round came to, as the action would report it."""
+
+    planned: list[Planned]
+    done: dict[str, list[str]] = field(default_factory=dict)
+    error: VpnKeysError | None = None
+
+    @property
+    def plan(self) -> t.Any:
+        (one,) = self.planned
+        return one.plan
+
+    @property
+    def told(self) -> str:
+        """The sentence with which the round ended; empty when all went well."""
+        return str(self.error or self.plan.blocked or "")
+
+
+async def look(devices: Mapping[str, Device], *, patience: float = 30.0, **options: t.Any) -> Outcome:
+    """Look at all key servers and plan."""
+    targets = {name: target(device, patience=patience) for name, device in devices.items()}
+    seen = await key_servers.look(list(targets.values()), 64, 60.0)
+    planned, _ = key_servers.plan_all(seen, targets, {**OPTIONS, **options})
+    return Outcome(planned)
+
+
+async def carry(outcome: Outcome, devices: Mapping[str, Device], *, patience: float = 30.0, save: bool = True) -> None:
+    """Carry out what was planned, and note what came of it."""
+    targets = {name: target(device, patience=patience) for name, device in devices.items()}
+
+    def tell(*_: object) -> None:
+        return None
+
+    progress = Progress(tell)
+    try:
+        for one in outcome.planned:
+            if one.plan.steps:
+                await carry_out.carry_out(one.plan, targets, Wishes(save, 20.0), progress)
+    except VpnKeysError as error:
+        outcome.error = error
+
+
+async def sync(devices: Mapping[str, Device], *, patience: float = 30.0, **options: t.Any) -> Outcome:
+    """One whole round."""
+    outcome = await look(devices, patience=patience, **options)
+    await carry(outcome, devices, patience=patience, save=options.get("save", True))
+    return outcome
+
+
+# What must be true
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the devices held at the start: fingerprints under the label and under the scratch label."""
+
+    label: Mapping[str, str | None]
+    scratch: Mapping[str, str | None]
+    made: bool
+    """Whether the plan makes a new key: then it is the one that nobody had."""
+    target: str | None
+    """The key that all shall hold in the end, if it is there already."""
+
+    @property
+    def known(self) -> set[str]:
+        return {one for one in (*self.label.values(), *self.scratch.values()) if one}
+
+
+def fingerprint(keys: Keys, label: str = LABEL) -> str | None:
+    return keys[label].fingerprint if label in keys else None
+
+
+def before(devices: Mapping[str, Device], *, target: str | None) -> Before:
+    return Before(
+        {name: fingerprint(device.keys) for name, device in devices.items()},
+        {name: fingerprint(device.keys, SCRATCH) for name, device in devices.items()},
+        target is None,
+        target,
+    )
+
+
+def violations(was: Before, states: Mapping[str, Keys]) -> list[str]:
+    """What is wrong with the keys that these devices hold, whatever a sync was just doing to them."""
+    held = {name: fingerprint(keys) for name, keys in states.items()}
+    staged = {name: fingerprint(keys, SCRATCH) for name, keys in states.items()}
+    present = {one for one in (*held.values(), *staged.values()) if one}
+    new = {was.target} if was.target else present - was.known
+    wrong = []
+    windows = []
+    for name, keys in states.items():
+        old, now = was.label[name], held[name]
+        if now is not None:
+            if now != old and now not in new:
+                wrong.append(f"{name}: a key that is neither the old nor the new one stands under the label")
+        elif old is not None:
+            if staged[name] in new and keys[SCRATCH].exportable:
+                windows.append(name)
+            else:
+                wrong.append(f"{name}: the old key is gone, and the new one is not there")
+        elif was.scratch[name] is not None and staged[name] is None:
+            wrong.append(f"{name}: the staged key is gone, and nothing stands under the label")
+    if len(windows) > 1:
+        wrong.append(f"{', '.join(windows)}: more than one key server is without the key under its label")
+    exportable = {one.fingerprint for keys in states.values() for one in keys.values() if one.exportable}
+    needed = {one for name, one in held.items() if one in new and one != was.label[name]} | {
+        one for one in staged.values() if one in new
+    }
+    if was.target:
+        needed.add(was.target)
+    for one in needed - exportable:
+        wrong.append(f"key {one[:16]} cannot be given to anybody any more")
+    return wrong
+
+
+def mishaps(was: Before, devices: Mapping[str, Device]) -> list[str]:
+    """`violations` of what the devices hold, and of what they would hold if any of them lost its power now."""
+    wrong: list[str] = []
+    choices = [((device.name, False), (device.name, True)) for device in devices.values()]
+    for chosen in itertools.product(*choices):
+        reloaded = [name for name, off in chosen if off]
+        states = {name: devices[name].nvram.keys if off else devices[name].keys for name, off in chosen}
+        wrong += [f"{one} (after a reload of {', '.join(reloaded) or 'none'})" for one in violations(was, states)]
+    return wrong
+
+
+def unfinished(devices: Mapping[str, Device], *, saved: bool = True) -> list[str]:
+    """What is left to do: keys that differ, are not saved, or lie under the scratch label."""
+    left = []
+    held = {name: fingerprint(device.keys) for name, device in devices.items()}
+    if len(set(held.values())) != 1 or None in held.values():
+        left.append(f"not the same key everywhere: { {name: (one or '-')[:8] for name, one in held.items()} }")
+    for name, device in devices.items():
+        if SCRATCH in device.keys:
+            left.append(f"{name}: a scratch key is left")
+        if saved and fingerprint(device.nvram.keys) != held[name]:
+            left.append(f"{name}: the key is not saved")
+        if saved and SCRATCH in device.nvram.keys:
+            left.append(f"{name}: a scratch key comes back with a reload")
+    if not any(LABEL in device.keys and device.keys[LABEL].exportable for device in devices.values()):
+        left.append("nobody can give the key away any more")
+    return left
+
+
+async def untouched_by(devices: Mapping[str, Device], run: Callable[[], t.Awaitable[t.Any]]) -> list[str]:
+    """What a run changed that should change nothing: keys, saving, or only configuration mode."""
+    was = {name: (device.keys, device.nvram.keys, device.saves, len(device.log)) for name, device in devices.items()}
+    await run()
+    changed = []
+    for name, device in devices.items():
+        keys, nvram, saves, lines = was[name]
+        if device.keys != keys or device.nvram.keys != nvram or device.saves != saves:
+            changed.append(f"{name}: something was changed")
+        entered = [entry.text for entry in list(device.log)[lines:] if entry.text.startswith("conf")]
+        if entered:
+            changed.append(f"{name}: configuration mode was entered")
+    return changed
+
+
+# Where to cut
+
+
+@dataclass(frozen=True)
+class Point:
+    """The `line`-th line that a device receives, counted from 1."""
+
+    host: str
+    line: int
+    kind: str
+    text: str
+    session: int
+
+    def __str__(self) -> str:
+        what = "PEM" if self.kind == "paste" and len(self.text) > 4 else self.text[:50]
+        return f"{self.host} line {self.line} ({self.kind} {what!r})"
+
+
+def points(name: str, log: Iterable[LogEntry]) -> list[Point]:
+    """Every line; of each PEM block the first, one in the midst, and the one that ends the question."""
+    found = []
+    inside = 0
+    for number, entry in enumerate(log, 1):
+        pasted = entry.kind == "paste"
+        inside = inside + 1 if pasted and not entry.text.startswith("-----BEGIN") else 0
+        closing = entry.text == "quit" or (not entry.text and inside > 6)
+        if not pasted or closing or inside in (0, 6):
+            found.append(Point(name, number, entry.kind, entry.text, entry.session))
+    return found
+
+
+async def record(specs: Sequence[DeviceSpec], **options: t.Any) -> list[Point]:
+    """The lines of an undisturbed round. What the devices hold at every instant of it must be right, too."""
+    async with running(specs) as devices:
+        was = before(devices, target=(await look(devices, **options)).plan.fingerprint)
+        wrong = watch(was, devices)
+        start = {name: len(device.log) for name, device in devices.items()}
+        outcome = await sync(devices, **options)
+        assert not outcome.told
+        assert not wrong, "\n".join(wrong)
+        assert not unfinished(devices)
+        return [
+            point for name, device in devices.items() for point in points(name, list(device.log)[start[name] :])
+        ]
+
+
+def watch(was: Before, devices: Mapping[str, Device]) -> list[str]:
+    """From now on look for mishaps whenever a device that has changed receives a line; the list grows by itself."""
+    wrong: list[str] = []
+    seen: dict[str, tuple[Keys, Keys]] = {}
+
+    def check(entry: LogEntry) -> None:
+        now = {name: (device.keys, device.nvram.keys) for name, device in devices.items()}
+        if any(seen.get(name, (None,))[0] is not keys or seen[name][1] is not nvram for name, (keys, nvram) in now.items()):
+            seen.update(now)
+            wrong.extend(f"before {entry.text!r}: {one}" for one in mishaps(was, devices))
+
+    for device in devices.values():
+        at_each_line(device, check)
+    return wrong
+
+
+def at_each_line(device: Device, call: Callable[[LogEntry], None]) -> None:
+    """Call at every line that the device receives, before it acts on it."""
+    original = device.received
+
+    def received(session: int, mode: str, kind: str, text: str) -> None:
+        original(session, mode, kind, text)
+        call(device.log[-1])
+
+    device.received = received  # type: ignore[method-assign]
+
+
+def at_line(device: Device, line: int, call: Callable[[], object]) -> None:
+    """Call at the `line`-th line from now on."""
+    count = itertools.count(1)
+    at_each_line(device, lambda _: call() if next(count) == line else None)
+
+
+async def back(devices: Mapping[str, Device]) -> None:
+    """Wait until every device is up again."""
+    await asyncio.sleep(0.005)
+    while not all(device.alive for device in devices.values()):
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.005)

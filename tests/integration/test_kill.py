@@ -1,0 +1,184 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A sync that is cut short at any line that it sends: no device is worse off, no key is lost, and the next run completes."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import typing as t
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pytest
+from integration import rounds
+from integration.rounds import LABEL, SCRATCH, Before, Point, key, key_server
+
+from lab import DeviceSpec
+from lab.device import Device
+
+Nvram = t.Literal["on_save", "at_once"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the key servers hold before the sync, and what the sync is allowed to do."""
+
+    specs: Callable[[Mapping[str, t.Any]], list[DeviceSpec]]
+    overwrite: bool
+
+
+STARTS: dict[str, Start] = {
+    "absent": Start(
+        lambda switches: [
+            key_server(1, "xe16", overrides=switches),
+            key_server(2, "ios15", overrides=switches),
+            key_server(3, "xe17", overrides=switches),
+        ],
+        overwrite=False,
+    ),
+    "missing": Start(
+        lambda switches: [
+            key_server(1, "xe17", overrides=switches),
+            key_server(2, "ios15", key(0), overrides=switches),
+            key_server(3, "xe16", key(0, exportable=False), overrides=switches),
+        ],
+        overwrite=False,
+    ),
+    "conflict": Start(
+        lambda switches: [
+            key_server(1, "ios15", key(0), overrides=switches),
+            key_server(2, "xe16", key(1), overrides=switches),
+            key_server(3, "xe17", key(2, exportable=False), overrides=switches),
+        ],
+        overwrite=True,
+    ),
+    "none_exportable": Start(
+        lambda switches: [
+            key_server(1, "xe17", key(0, exportable=False), overrides=switches),
+            key_server(2, "ios15", key(0, exportable=False), overrides=switches),
+            key_server(3, "xe16", overrides=switches),
+        ],
+        overwrite=True,
+    ),
+    "leftovers": Start(
+        lambda switches: [
+            key_server(1, "ios15", key(5, label=SCRATCH), overrides=switches),
+            key_server(2, "xe17", key(1), key(5, label=SCRATCH), overrides=switches),
+            key_server(3, "xe16", key(5), overrides=switches),
+        ],
+        overwrite=True,
+    ),
+    "window": Start(
+        lambda switches: [
+            key_server(1, "xe16", key(5), key(5, label=SCRATCH), overrides=switches),
+            key_server(2, "ios15", key(5, label=SCRATCH), overrides=switches),
+            key_server(3, "xe17", key(5, exportable=False), overrides=switches),
+        ],
+        overwrite=False,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a sync is cut short at a line; `of`: at which lines. Without a fault the controller itself is stopped."""
+
+    of: Callable[[Point], bool]
+    fault: Mapping[str, t.Any] | None = None
+    nvram: Nvram = "on_save"
+    never_first: bool = False
+    """Whether the next run has no consent, which it must not need for closing the window."""
+
+
+def of_the_work(point: Point) -> bool:
+    """Not what only shows something or sets up the terminal."""
+    return point.session > 2 and point.kind != "password" and not point.text.startswith(("show", "terminal", "enable"))
+
+
+def with_output(point: Point) -> bool:
+    return of_the_work(point) and point.kind == "command" and point.text != "end"
+
+
+CUTS: dict[str, Cut] = {
+    "dropped_before": Cut(lambda point: True, {"when": "before", "do": "drop"}, never_first=True),
+    "dropped_during": Cut(with_output, {"when": "during", "do": "drop", "bytes": 20}),
+    "dropped_after": Cut(with_output, {"when": "after", "do": "drop"}, nvram="at_once"),
+    "reloaded": Cut(of_the_work, {"when": "before", "do": "reload"}, never_first=True),
+    "reloaded_forgetful": Cut(of_the_work, {"when": "before", "do": "reload"}, nvram="at_once"),
+    "killed": Cut(of_the_work),
+}
+
+
+@functools.cache
+def every_point(start: str, nvram: Nvram) -> tuple[Point, ...]:
+    chosen = STARTS[start]
+    return tuple(asyncio.run(rounds.record(chosen.specs({"zeroize_nvram": nvram}), overwrite=chosen.overwrite)))
+
+
+@pytest.mark.parametrize("host", ["ks1", "ks2", "ks3"])
+@pytest.mark.parametrize("how", CUTS)
+@pytest.mark.parametrize("start", STARTS)
+def test_cut_at_every_line(start: str, how: str, host: str) -> None:
+    cut = CUTS[how]
+    points = [point for point in every_point(start, cut.nvram) if point.host == host and cut.of(point)]
+    failures = [f"{point}: {one}" for point in points for one in asyncio.run(cut_there(STARTS[start], cut, point))]
+    assert not failures, f"{len(failures)} failures at {len(points)} points\n" + "\n".join(failures[:20])
+
+
+async def cut_there(start: Start, cut: Cut, point: Point) -> list[str]:
+    """Cut one sync at that line and go on from there; returns what is wrong."""
+    async with rounds.running(start.specs({"zeroize_nvram": cut.nvram})) as devices:
+        target = (await rounds.look(devices, overwrite=start.overwrite)).plan.fingerprint
+        was = rounds.before(devices, target=target)
+        wrong = await _cut_short(devices, cut, point, overwrite=start.overwrite)
+        await rounds.back(devices)
+        wrong += rounds.mishaps(was, devices)
+        if point.session == 2 and _held(devices) != _held_before(was):
+            wrong.append("something was changed while the key servers were only looked at")
+        return wrong or await _goes_on(devices, was, overwrite=start.overwrite, never_first=cut.never_first)
+
+
+async def _cut_short(devices: Mapping[str, Device], cut: Cut, point: Point, *, overwrite: bool) -> list[str]:
+    device = devices[point.host]
+    if cut.fault:
+        device.set_fault(cut={"at": point.line, "unit": "line", **cut.fault})
+        outcome = await rounds.sync(devices, overwrite=overwrite)
+        missed = device.faults.cut is not None and device.faults.cut.times > 0
+        device.clear_faults()
+        return ["the cut was missed"] if missed else [] if outcome.told else ["the cut was not told"]
+    running = asyncio.ensure_future(rounds.sync(devices, overwrite=overwrite))
+    rounds.at_line(device, point.line, running.cancel)
+    await asyncio.wait([running])
+    return [] if running.cancelled() else ["the cut was missed"]
+
+
+async def _goes_on(devices: Mapping[str, Device], was: Before, *, overwrite: bool, never_first: bool) -> list[str]:
+    wrong = rounds.watch(was, devices)
+    if never_first:
+        await rounds.sync(devices)
+        wrong += [
+            f"{name}: the window was not closed without consent"
+            for name, device in devices.items()
+            if LABEL not in device.keys and (was.label[name] or SCRATCH in device.keys)
+        ]
+    outcome = await rounds.sync(devices, overwrite=overwrite)
+    wrong += [f"the next run ended with: {outcome.told}"] if outcome.told else []
+    wrong += rounds.unfinished(devices)
+    held = {rounds.fingerprint(device.keys) for device in devices.values()}
+    if was.target and held != {was.target}:
+        wrong.append("the key servers hold another key than was planned")
+    return wrong + await rounds.untouched_by(devices, lambda: rounds.sync(devices, overwrite=overwrite))
+
+
+def _held(devices: Mapping[str, Device]) -> dict[str, tuple[str | None, str | None]]:
+    return {
+        name: (rounds.fingerprint(device.keys), rounds.fingerprint(device.keys, SCRATCH))
+        for name, device in devices.items()
+    }
+
+
+def _held_before(was: Before) -> dict[str, tuple[str | None, str | None]]:
+    return {name: (was.label[name], was.scratch[name]) for name in was.label}

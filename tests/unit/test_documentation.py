@@ -1,0 +1,236 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The documentation says what the code does: options, results, examples, connection variables, error codes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import CODES
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn import Survey
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.listings import (
+    Coop,
+    CoopPeer,
+    Group,
+    Kek,
+    KeyRing,
+    Member,
+    Policy,
+    RsaKey,
+    Tek,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import Step
+from ansible_collections.vpnops.keys.plugins.plugin_utils import ios_results, key_servers
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import OPTIONS, SSH_ARGUMENTS, Target
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_session import LEGACY
+
+ROOT = Path(__file__).parents[2]
+PLUGINS = "ansible_collections.vpnops.keys.plugins"
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+GUIDE = (ROOT / "docs/docsite/rst/guide_connection.rst").read_text(encoding="utf-8")
+
+Data = dict[str, Any]
+each_module = pytest.mark.parametrize("name", MODULES)
+
+
+@functools.cache
+def documented() -> Data:
+    """What ansible-doc says about every module, with the fragments merged in."""
+    names = [f"vpnops.keys.{name}" for name in MODULES]
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "doc", "--type", "module", "--json", *names],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name: json.loads(done.stdout)[f"vpnops.keys.{name}"] for name in MODULES}
+
+
+def module(name: str) -> Any:
+    return importlib.import_module(f"{PLUGINS}.modules.{name}")
+
+
+def action(name: str) -> Any:
+    return importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule
+
+
+# -- options
+
+
+def shape(options: Mapping[str, Any] | None, nested: str) -> Data:
+    """Name, type, default, choices, elements, required, and the same of what is inside."""
+    return {
+        name: {
+            "type": one.get("type", "str"),
+            "default": one.get("default"),
+            "choices": list(one.get("choices") or ()),
+            "elements": one.get("elements"),
+            "required": one.get("required", False),
+            "inside": shape(one.get(nested), nested),
+        }
+        for name, one in (options or {}).items()
+    }
+
+
+@each_module
+def test_documented_options_are_the_argument_spec(name: str) -> None:
+    documented_options = shape(documented()[name]["doc"].get("options"), "suboptions")
+    assert documented_options == shape(module(name).ARGUMENT_SPEC, "options")
+
+
+@each_module
+def test_attributes_and_requirements(name: str) -> None:
+    doc = documented()[name]["doc"]
+    assert {"check_mode", "diff_mode", "idempotent"} <= doc["attributes"].keys()
+    assert {line.split()[0] for line in doc["requirements"]} == set(action(name).LIBRARIES)
+
+
+def test_required_versions() -> None:
+    required = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    needed = {f"{library} >= {version}" for library, version in re.findall(r"^(\w+)>=([\d.]+)", required, re.MULTILINE)}
+    lines = {line.partition(" (")[0] for one in documented().values() for line in one["doc"]["requirements"]}
+    assert {line for line in lines if ">=" in line} <= needed
+
+
+def test_action_group() -> None:
+    runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))
+    members = [name for name in MODULES if "action_group" in documented()[name]["doc"]["attributes"]]
+    assert members == runtime["action_groups"]["ios"]
+
+
+# -- examples
+
+
+def tasks(entries: list[Data]) -> Iterator[tuple[Data, Data]]:
+    """Every task of some examples, with the options that module_defaults give it."""
+    for entry in entries:
+        if "block" not in entry:
+            yield entry, {}
+            continue
+        defaults = entry.get("module_defaults", {}).get("group/vpnops.keys.ios", {})
+        for task, _none in tasks(entry["block"]):
+            yield task, defaults
+
+
+@each_module
+def test_examples_can_run(name: str) -> None:
+    examples = yaml.safe_load(documented()[name]["examples"])
+    used = set()
+    for task, defaults in tasks(examples):
+        assert task["name"][0].isupper()
+        (called,) = [key for key in task if "." in key]
+        if not called.startswith("vpnops.keys."):
+            assert called.startswith("ansible.builtin.")
+            continue
+        used.add(called)
+        mine = module(called.rpartition(".")[2])
+        options = {**defaults, **(task[called] or {})}
+        for option, spec in mine.ARGUMENT_SPEC.items():
+            if spec.get("type") == "dict" and option in options:
+                options[option] = {}  # a template that only a run can fill
+        constraints = {
+            constraint.lower(): getattr(mine, constraint)
+            for constraint in ("MUTUALLY_EXCLUSIVE", "REQUIRED_BY", "REQUIRED_IF", "REQUIRED_ONE_OF")
+            if hasattr(mine, constraint)
+        }
+        validator = ArgumentSpecValidator(mine.ARGUMENT_SPEC, **constraints)
+        assert validator.validate(options).error_messages == [], task["name"]
+        assert not any("passphrase" in option for option in options) or task.get("no_log"), task["name"]
+        assert not getattr(action(mine.__name__.rpartition(".")[2]), "BYPASS_HOST_LOOP", False) or task["run_once"]
+    assert f"vpnops.keys.{name}" in used
+
+
+# -- results
+
+
+def agree(value: Any, documentation: Data, where: str) -> None:
+    """What is returned has the fields that are documented, all the way down."""
+    if "contains" not in documentation:
+        return
+    for one in value if isinstance(value, (list, tuple)) else [value]:
+        assert set(one) == set(documentation["contains"]), where
+        for field, inside in documentation["contains"].items():
+            agree(one[field], inside, f"{where}.{field}")
+
+
+KEY = RsaKey("K", "general", 2048, True, "private-config", True, False, "06:51:40 UTC Aug 30 2026", b"")
+GROUP = Group("G", "gdoi", label="K", local_server=True)
+SURVEY = Survey(
+    KeyRing((KEY,)),
+    (GROUP,),
+    {"G": Coop(peers=(CoopPeer("192.0.2.12"),))},
+    (Member("198.51.100.1", "G"),),
+    (Policy("G", kek=Kek("0x1"), teks=(Tek("0x2"),)),),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("ios_rsa_key_info", "keys"), ("ios_rsa_key", "key"), ("ios_rsa_key_import", "key")]
+)
+def test_documented_key(name: str, field: str) -> None:
+    agree([ios_results.shown(KEY)], documented()[name]["return"][field], field)
+
+
+def test_documented_groups() -> None:
+    agree(ios_results.shown_groups(SURVEY), documented()["getvpn_info"]["return"]["groups"], "groups")
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("ios_rsa_key_compare", {}), ("ios_rsa_key_sync", {"done": {}, "error": None})]
+)
+def test_documented_units(name: str, more: Data) -> None:
+    options = {option: spec.get("default") for option, spec in module(name).ARGUMENT_SPEC.items()}
+    planned, _ungrouped = key_servers.plan_all({"ks1": SURVEY}, {"ks1": Target("ks1", "192.0.2.11")}, options)
+    units = documented()[name]["return"]["units"]
+    assert planned
+    agree([{**key_servers.shown(one), "steps": [], **more} for one in planned], units, "units")
+
+    fields = {field.name for step in get_args(Step) for field in dataclasses.fields(step)}
+    steps = units["contains"]["steps"]["contains"]
+    assert set(steps) == fields
+    kinds = {field.default for step in get_args(Step) for field in dataclasses.fields(step) if field.name == "kind"}
+    assert set(steps["kind"]["choices"]) == kinds
+
+
+# -- the guide
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the table that begins with this heading, without markup; without the head."""
+    table = GUIDE.partition(f"   * - {heading}\n")[2].partition("\n\n")[0]
+    plain = re.sub(r"``", "", table)
+    cells = [row.split("\n     - ") for row in plain.split("\n   * - ")[1:]]
+    return [[" ".join(cell.split()) for cell in row] for row in cells]
+
+
+def test_guide_has_every_connection_variable() -> None:
+    expected = [
+        [one.about, ", ".join(one.variables) or "none", one.ssh_option or "none", one.fallback] for one in OPTIONS
+    ]
+    assert rows("What") == expected
+    assert [name for name in SSH_ARGUMENTS if f"``{name}``" not in GUIDE] == []
+
+
+def test_guide_has_every_legacy_algorithm() -> None:
+    algorithms = {name for names in LEGACY.values() for name in names.removeprefix("+").split(",")}
+    assert [name for name in sorted(algorithms) if f"``{name}``" not in GUIDE] == []
+
+
+def test_guide_has_every_error_code() -> None:
+    assert {code for code, _meaning in rows("Code")} == CODES | {"internal"}
