@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,13 @@ def _ask(args: argparse.Namespace, **message: Any) -> Any:
 
 
 def _state(args: argparse.Namespace) -> None:
+    devices = _ask(args, do="state")
+    if args.json:
+        print(json.dumps(devices, indent=2))
+        return
     row = "{:<16} {:<20} {:>5} {:<10} {:<6} {:<14} {:>8} {:>5}".format
     print(row("device", "label", "bits", "exportable", "saved", "fingerprint", "sessions", "port"))
-    for device in _ask(args, do="state"):
+    for device in devices:
         name = device["name"] if device["alive"] else device["name"] + " (away)"
         for key in device["keys"] or [None]:
             shown = (
@@ -119,7 +124,8 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("file", type=Path)
     serve.add_argument("--dir", type=Path, default=None, help="lab directory, for the control socket")
     serve.add_argument("--shard", default="0/1", help=argparse.SUPPRESS)
-    verb("state", _state, "which device holds which key")
+    state = verb("state", _state, "which device holds which key")
+    state.add_argument("--json", action="store_true", help="for programs: whole fingerprints, and counters")
     set_ = verb("set", _set, "set faults on a device, or on all")
     set_.add_argument("name")
     set_.add_argument("values", nargs="+", metavar="name=value")

@@ -9,6 +9,7 @@ import asyncio
 import resource
 import threading
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,7 +38,7 @@ class Lab:
     ) -> None:
         check(specs)
         self.host = host
-        self.host_key = host_key or default_host_key()
+        self._host_key = host_key
         taken = {(key.bits, key.pool + second) for spec in specs for key in spec.keys for second in (0, 1)}
         taken.add((_HOST_KEY_POOL, pool_size(_HOST_KEY_POOL) - 1))
         source = KeySource(frozenset(taken), slice_of)
@@ -49,6 +50,11 @@ class Lab:
                 self.coop.add(device)
             if served is None or spec.name in served:
                 self.devices[spec.name] = device
+
+    @property
+    def host_key(self) -> asyncssh.SSHKey:
+        """The host key of all devices."""
+        return self._host_key or default_host_key()
 
     async def start(self) -> None:
         """Listen, all of them."""
@@ -124,6 +130,7 @@ class Fleet:
         return inventory.known_hosts([(device.spec, device.host, device.port) for device in self], self.host_key)
 
 
+@lru_cache(maxsize=1)
 def default_host_key() -> asyncssh.SSHKey:
     """The host key of a lab that has no directory: shipped, hence the same everywhere and worth nothing."""
     from .pem import plain_pem

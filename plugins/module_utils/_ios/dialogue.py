@@ -97,11 +97,12 @@ class Terminal:
     def login(self, enable_password: str | None, enable: bool) -> Talk[None]:
         """From the first byte to a privileged prompt with paging, wrapping and log messages off."""
         yield from self._first_prompt()
+        # Only the prompt behind the echo of our own lines is surely one; before it, a banner may look like it.
+        yield from self.send_ahead(commands.terminal_setup())
+        host = re.escape(listings.host_of(self._last_prompt)[: listings.SHOWN_HOST_NAME])
+        self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{host}{listings.PROMPT_REST})\s*\Z")
         if not self.privileged:
             yield from self._enable(enable_password, enable)
-        yield from self.send_ahead(commands.terminal_setup())
-        prompt = re.escape(listings.host_of(self._last_prompt)[: listings.SHOWN_HOST_NAME])
-        self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{prompt}{listings.PROMPT_REST})\s*\Z")
 
     def _first_prompt(self) -> Talk[None]:
         raw, silent, send = "", 0.0, ""

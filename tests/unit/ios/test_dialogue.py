@@ -119,7 +119,8 @@ def test_questions_are_answered_and_never_nudged() -> None:
 def test_a_question_behind_which_a_log_message_was_printed_is_still_answered() -> None:
     def device(text: str) -> Iterator[str | None]:
         if text == "go\r":
-            yield "go\r\nHow many bits in the modulus [512]: \r\n*Jun  7 10:00:00.1: %SSH-5-DISABLED: SSH 2.0 has been disabled\r\n"
+            yield "go\r\nHow many bits in the modulus [512]: \r\n"
+            yield "*Jun  7 10:00:00.1: %SSH-5-DISABLED: SSH 2.0 has been disabled\r\n"
             yield None
         elif text == "2048\r":
             yield "2048\r\n[OK]\r\nR1(config)#"
@@ -186,12 +187,13 @@ def test_enable_is_given_its_password_once() -> None:
 
     def device(text: str) -> Iterator[str | None]:
         typed.append(text)
-        if text == "":
-            yield "R1>"
-        elif text == "enable\r":
+        if text == "enable\r":
             yield "enable\r\nPassword: "
         elif text == "wrong\r":
             yield "\r\nPassword: "
+        else:
+            for line in text.split("\r")[:-1]:
+                yield f"{line}\r\nR1>"
 
     tty = Terminal("ks1")
     talk = tty.login("wrong", enable=True)
@@ -225,6 +227,20 @@ def test_a_banner_that_looks_like_a_prompt_is_not_one() -> None:
     play_on(talk, device, "*** keep out ***\r\nNO>ACCESS#\r\n\r\nedge-router-1#")
     reply = play(tty.ask("show x"), answers_as("edge-router-1", "OTHER#\r\nvalue"))
     assert "value" in reply.text
+
+
+def test_a_banner_that_arrives_as_a_prompt_does_not_pass_for_a_privileged_one() -> None:
+    tty = Terminal("ks1")
+    talk = tty.login(None, enable=False)
+    next(talk)
+
+    def device(text: str) -> Iterator[str | None]:
+        yield "\r\nR1>"
+        for line in text.split("\r")[:-1]:
+            yield f"{line}\r\nR1>"
+
+    with pytest.raises(VpnKeysError, match="unprivileged prompt"):
+        play_on(talk, device, "KEEP-OUT#")
 
 
 def answers_as(host: str, text: str) -> Device:
