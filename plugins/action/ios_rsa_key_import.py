@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._fingerprint import short
 from ..module_utils._ios import replacement, rsa_keys
-from ..module_utils._ios.commands import Label
 from ..module_utils._ios.dialogue import Talk, Terminal
+from ..module_utils._ios.labels import Label
 from ..module_utils._ios.listings import KeyRing, RsaKey
 from ..module_utils._ios.rsa_keys import Sealed
 from ..modules.ios_rsa_key_import import ARGUMENT_SPEC, MUTUALLY_EXCLUSIVE, REQUIRED_BY, REQUIRED_ONE_OF

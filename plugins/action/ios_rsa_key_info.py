@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils._ios import rsa_keys
-from ..module_utils._ios.commands import Label
+from ..module_utils._ios.labels import Label
 from ..modules.ios_rsa_key_info import ARGUMENT_SPEC
 from ..plugin_utils.ios_action import IosAction, Result
 from ..plugin_utils.ios_results import shown
@@ -20,4 +20,4 @@ class ActionModule(IosAction):
         label = Label.parse(options["label"]) if options["label"] is not None else None
         ring = await self.on_device(rsa_keys.look)
         keys = ring.of(label) if label else [key for key in ring.keys if not key.temporary]
-        return {"changed": False, "keys": [shown(key) for key in keys]}
+        return {"changed": False, "rsa_keys": [shown(key) for key in keys]}

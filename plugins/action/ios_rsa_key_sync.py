@@ -34,7 +34,7 @@ class ActionModule(IosAction):
                 )
         targets = self.fleet(options)
         seen = await key_servers.look(list(targets.values()), options["parallel"], options["timeout"])
-        planned, _ = key_servers.plan_all(seen, targets, options)
+        planned = key_servers.plan_all(seen, targets, options)[0]
         wishes = Wishes(
             options["save"],
             options["generation_timeout"],

@@ -20,6 +20,10 @@ description:
     Key servers are sorted into units. A unit is all key servers that must hold the same key under one label,
     because they serve the same GET VPN group, or because they serve groups that share a label on some key
     server. Every unit is planned on its own.
+  - >-
+    A group is the same on two key servers if it has the same identity there (where it has none, the same
+    name) and the COOP peers that are configured connect them. Where a peer's address belongs to no key server
+    of the inventory, the identity alone decides.
   - Keys are told apart by their public keys alone. No private key is exported.
   - If all key servers hold the same key, nothing is planned, except to save it where it is not saved.
   - If nobody holds the key, it is generated on the primary, exportable, and imported to the others.

@@ -39,10 +39,9 @@ EXAMPLES = r"""
   vpnops.keys.ios_rsa_key_info:
   register: result
 
-# result.keys would be a method of the dictionary.
 - name: Show their labels and fingerprints
   ansible.builtin.debug:
-    msg: "{{ result['keys'] | items2dict(key_name='label', value_name='fingerprint') }}"
+    msg: "{{ result.rsa_keys | items2dict(key_name='label', value_name='fingerprint') }}"
 
 - name: Look at one key
   vpnops.keys.ios_rsa_key_info:
@@ -51,12 +50,12 @@ EXAMPLES = r"""
 
 - name: Make sure that it survives a reload
   ansible.builtin.assert:
-    that: rekey['keys'] | rejectattr('saved', 'true') | length == 0
+    that: rekey.rsa_keys | rejectattr('saved', 'true') | length == 0
     fail_msg: The key is not saved.
 """
 
 RETURN = r"""
-keys:
+rsa_keys:
   description:
     - The RSA keys of the device, in its order.
     - A pair of usage keys is two entries with the same label.

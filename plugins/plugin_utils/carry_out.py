@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._fingerprint import short
 from ..module_utils._ios import replacement, rsa_keys
-from ..module_utils._ios.commands import Label
 from ..module_utils._ios.dialogue import Talk, Terminal
-from ..module_utils._ios.listings import Usage
+from ..module_utils._ios.labels import Label
+from ..module_utils._ios.pem import Usage
 from ..module_utils._ios.rsa_keys import Sealed
 from ..module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Plan, Save, Step
 from . import ios_session, key_files

@@ -55,7 +55,7 @@ class IosAction(ActionBase):  # type: ignore[misc]
         self.check = bool(self._task.check_mode)
         try:
             _require(self.LIBRARIES)
-            _, options = self.validate_argument_spec(self.ARGUMENT_SPEC, **self.CONSTRAINTS)
+            options = self.validate_argument_spec(self.ARGUMENT_SPEC, **self.CONSTRAINTS)[1]
             result |= asyncio.run(self.operate(options))
         except VpnKeysError as error:
             result |= {"failed": True, "msg": str(error), "code": error.code}

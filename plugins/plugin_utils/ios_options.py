@@ -246,15 +246,15 @@ def _ssh_arguments(name: str, texts: list[t.Any]) -> dict[str, str]:
         if not text:
             continue
         try:
-            known, _ = parser.parse_known_args(shlex.split(str(text)))
+            known = parser.parse_known_args(shlex.split(str(text)))[0]
         except (ValueError, argparse.ArgumentError):
             raise VpnKeysError(
                 "bad_input", f"{name}: the SSH arguments cannot be read ({text!r}). Nothing was done."
             ) from None
         found = {key: value for key, value in vars(known).items() if key != "o" and value is not None}
         for assignment in known.o:
-            key, _, value = assignment.strip().replace("=", " ", 1).partition(" ")
-            found.setdefault(key.lower(), value.strip().strip('"'))
+            key, *value = assignment.strip().replace("=", " ", 1).split(" ", 1)
+            found.setdefault(key.lower(), "".join(value).strip().strip('"'))
         for key, value in found.items():
             options.setdefault(key, value)
     return options

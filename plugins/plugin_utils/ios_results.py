@@ -10,8 +10,8 @@ import dataclasses
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ..module_utils._ios.commands import Label
 from ..module_utils._ios.getvpn import Survey
+from ..module_utils._ios.labels import Label
 from ..module_utils._ios.listings import RsaKey
 
 

@@ -218,7 +218,7 @@ class _HostKeys:
         files = [file for file in _known_hosts_files(self.target) if os.path.exists(file)]
         if not files:
             return False
-        trusted, *_ = asyncssh.match_known_hosts(asyncssh.read_known_hosts(files), host, addr, port)
+        trusted = asyncssh.match_known_hosts(asyncssh.read_known_hosts(files), host, addr, port)[0]
         return bool(trusted)
 
 

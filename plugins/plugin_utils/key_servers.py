@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._ios import getvpn
-from ..module_utils._ios.commands import Label
 from ..module_utils._ios.getvpn import Survey
+from ..module_utils._ios.labels import Label
 from ..module_utils._ios.listings import Group, KeyRing, Member
 from ..module_utils._key_servers import grouping
 from ..module_utils._key_servers import plan as planning
@@ -25,7 +25,7 @@ from ..module_utils._key_servers.plan import Copy, KeyServer, Plan, Policy
 from . import ios_session
 from .ios_options import Target
 
-Seen = Survey | VpnKeysError
+Seen: t.TypeAlias = "Survey | VpnKeysError"
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,14 @@ class _Tree:
 
     def look(self) -> None:
         """Note memory (PSS, MB) and CPU so far (s)."""
-        pids, ticks = self._descendants()
+        pids, ticks = self.descendants()
         memory = sum(map(_pss, pids)) / 1024
         self.peak, self.most = max(self.peak, memory), max(self.most, len(pids))
         self.cpu.append((time.monotonic(), ticks / _TICK + _reaped()))
 
     @staticmethod
-    def _descendants() -> tuple[list[int], int]:
+    def descendants() -> tuple[list[int], int]:
+        """Their ids, and the clock ticks that they have used."""
         parents: dict[int, tuple[int, int]] = {}
         for entry in os.scandir("/proc"):
             if entry.name.isdigit():
@@ -54,7 +55,7 @@ class _Tree:
                     fields = Path(entry.path, "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
                     # utime, stime, and those of the children that it has waited for
                     parents[int(entry.name)] = int(fields[1]), sum(map(int, fields[11:15]))
-        ours, found, ticks = {os.getpid()}, [], 0
+        ours, found, ticks = {os.getpid()}, list[int](), 0
         grown = True
         while grown:
             grown = False
@@ -109,7 +110,7 @@ def measure(command: list[str], limit: float) -> dict[str, object]:
     end = time.monotonic() + LINGER
     while _reap():
         if time.monotonic() > end:
-            for pid, _ in [(pid, 0) for pid in tree._descendants()[0]]:
+            for pid in tree.descendants()[0]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
@@ -117,7 +118,8 @@ def measure(command: list[str], limit: float) -> dict[str, object]:
         "exit_code": code,
         "wall_s": round(wall, 3),
         "cpu_s": round(_reaped(), 3),
-        "peak_mb": round(tree.peak, 1),
+        # Of a short run there are few looks; the kernel has kept the size of the largest process.
+        "peak_mb": round(max(tree.peak, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024), 1),
         "processes": tree.most,
         "started": started,
         "cpu_timeline": tree.cpu,

@@ -80,7 +80,7 @@ def test_every_task_on_every_device(
         assert run.result("make another", device.name)["key"]["fingerprint"] != own
         assert held(device) == {LABEL: (key(5).fingerprint, False, True)}
         assert after_reload(device) == {LABEL: key(5).fingerprint}
-        assert [one["fingerprint"] for one in run.result("look", device.name)["keys"]] == [key(5).fingerprint]
+        assert [one["fingerprint"] for one in run.result("look", device.name)["rsa_keys"]] == [key(5).fingerprint]
         assert device.sessions == len(LIFE)
 
 

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +148,9 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run one command; 1 and one sentence on stderr when it fails."""
-    args = parser().parse_args()
+    args = parser().parse_args(words)
     try:
         args.run(args)
     except (daemon.LabError, ValueError, OSError) as error:

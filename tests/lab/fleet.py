@@ -20,6 +20,8 @@ from . import inventory
 from .coop import Coop
 from .device import Device
 from .keys import KeySource, pool_key, pool_size
+from .pem import plain_pem
+from .server import DeviceServer
 from .spec import DeviceSpec, check
 
 _HOST_KEY_POOL = 2048
@@ -58,8 +60,6 @@ class Lab:
 
     async def start(self) -> None:
         """Listen, all of them."""
-        from .server import DeviceServer  # asyncssh's server side is slow to import; reading a lab does not need it
-
         _raise_file_limit()
         self._servers = [DeviceServer(device, self.host_key) for device in self.devices.values()]
         for server in self._servers:
@@ -133,8 +133,6 @@ class Fleet:
 @lru_cache(maxsize=1)
 def default_host_key() -> asyncssh.SSHKey:
     """The host key of a lab that has no directory: shipped, hence the same everywhere and worth nothing."""
-    from .pem import plain_pem
-
     return asyncssh.import_private_key(plain_pem(pool_key(_HOST_KEY_POOL, pool_size(_HOST_KEY_POOL) - 1)))
 
 

@@ -36,6 +36,7 @@ LEGACY: dict[str, Sequence[str]] = {
     "host_key_algs": ("ssh-rsa",),
     "signature_algs": ("ssh-rsa",),
 }
+_LINGER = 1.0
 RETRIES = 3  # ip ssh authentication-retries
 
 
@@ -164,6 +165,8 @@ class _Session(asyncssh.SSHServerSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._shell is not None:
             self._shell.gone()
+        if self._login.connection is not None:
+            self._login.connection.close()
 
     def break_received(self, msec: int) -> bool:
         return True
@@ -177,11 +180,12 @@ class _Session(asyncssh.SSHServerSession[bytes]):
             self._login.connection.abort()
 
     def _bye(self) -> None:
-        """IOS closes the whole connection when its session ends."""
+        """End the session, and with it the connection: once the client has closed its side, or soon anyway."""
+        connection = self._login.connection
         with contextlib.suppress(OSError):
             self._chan.exit(0)
-            if self._login.connection is not None:
-                self._login.connection.close()
+        if connection is not None:
+            asyncio.get_running_loop().call_later(_LINGER, connection.close)
 
 
 class _Mute(asyncio.Protocol):

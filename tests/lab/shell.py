@@ -302,9 +302,9 @@ class Shell:
     async def _after_line(self) -> None:
         """A command is done. Cut here if a fault waits for that."""
         if self._cut is not None:
-            cut, self._cut = self._cut, None
             await self.term.flush()
-            await self._do(cut)
+        if self._cut is not None:
+            await self._do(self._cut)
 
     async def _do(self, cut: Cut) -> None:
         self._cut = None

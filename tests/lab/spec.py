@@ -13,6 +13,9 @@ from typing import Any, Literal
 
 import yaml
 
+from .faults import Faults
+from .personality import personality
+
 Usage = Literal["general", "signature", "encryption", "usage"]
 
 
@@ -118,6 +121,8 @@ def check(devices: Sequence[DeviceSpec]) -> None:
             raise ValueError(f"two devices have the {what} {sorted(twice)[0]}")
     for device in devices:
         ipaddress.ip_address(device.address)
+        personality(device.personality, device.overrides)
+        Faults().changed(device.faults)
 
 
 def _build(kind: type[Any], values: Mapping[str, Any]) -> Any:

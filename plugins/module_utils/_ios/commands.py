@@ -22,8 +22,9 @@ import secrets
 import string
 
 from .._errors import VpnKeysError
-from .labels import Label as Label
-from .listings import FreeLabel, GroupKind, HeldLabel, Usage
+from .labels import Label
+from .listings import FreeLabel, GroupKind, HeldLabel
+from .pem import Usage
 
 # -- looking -------------------------------------------------------------------------------------------------
 
@@ -153,7 +154,7 @@ def save() -> str:
 
 
 def _proved(proof: object, kind: type[FreeLabel] | type[HeldLabel]) -> Label:
-    if type(proof) is not kind:
+    if proof.__class__ is not kind:
         raise TypeError(f"a {kind.__name__} is needed, which only the key listing of the device gives")
     return kind(proof.label, proof.ring).label  # looks again: a proof that was tampered with raises
 
@@ -179,7 +180,7 @@ _SHORTEST, _LONGEST = 8, 128
 
 def one_time_passphrase() -> str:
     """32 letters and digits: 190 bits."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(32))
+    return "".join(secrets.choice(_ALPHABET) for place in range(32))
 
 
 def check_passphrase(text: str) -> str:

@@ -32,7 +32,7 @@ class Wire:
 
 
 Talk = Generator[Wire, "str | None", T]
-Answer = str | Callable[[str], str]
+Answer = t.Union[str, Callable[[str], str]]  # noqa: UP007 - pylint of ansible-test knows no other alias
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Terminal:
             )
         asked = 0
 
-        def secret(_: str) -> str:
+        def secret(question: str) -> str:
             nonlocal asked
             asked += 1
             if asked > 1 or not password:

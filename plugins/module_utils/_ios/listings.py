@@ -22,8 +22,7 @@ from .._errors import VpnKeysError
 from .._fingerprint import fingerprint
 from . import pem
 from .labels import Label
-from .pem import Exported as Exported
-from .pem import Usage as Usage
+from .pem import Exported, Usage
 
 GroupKind = Literal["gdoi", "gkm"]
 
@@ -434,7 +433,7 @@ class HeldLabel:
 
 
 def _check_proof(label: object, ring: object) -> None:
-    if type(label) is not Label or type(ring) is not KeyRing:
+    if label.__class__ is not Label or ring.__class__ is not KeyRing:
         raise TypeError("a proof about a label is made from a Label and the KeyRing of a device")
 
 

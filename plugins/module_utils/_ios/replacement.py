@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from .._errors import VpnKeysError
 from . import rsa_keys
-from .commands import Label
 from .dialogue import Talk, Terminal
+from .labels import Label
 from .listings import KeyRing, RsaKey
 from .rsa_keys import Sealed
 

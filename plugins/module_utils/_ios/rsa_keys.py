@@ -17,8 +17,8 @@ from itertools import chain, repeat
 from .._errors import VpnKeysError
 from .._fingerprint import fingerprint, short
 from . import commands, listings, pem
-from .commands import Label
 from .dialogue import Answer, Reply, Talk, Terminal, snooze
+from .labels import Label
 from .listings import KeyRing, RsaKey
 
 GENERATION_TIMEOUT = 600.0
@@ -36,7 +36,7 @@ class Sealed:
     """A key pair on its way between devices: public half, and private half encrypted under a one-time passphrase."""
 
     spki: bytes
-    usage: listings.Usage
+    usage: pem.Usage
     public_pem: str
     private_pem: str = field(repr=False)
     passphrase: str = field(repr=False)
@@ -93,7 +93,7 @@ def generate(
     label: Label,
     bits: int,
     *,
-    usage: listings.Usage,
+    usage: pem.Usage,
     exportable: bool,
     replace: bool = False,
     timeout: float = GENERATION_TIMEOUT,
@@ -110,7 +110,7 @@ def generate(
     before = {key.spki for key in ring.of(label)}
     appeared = False
 
-    def may_replace(_: str) -> str:
+    def may_replace(question: str) -> str:
         nonlocal appeared
         appeared = not replace
         return "yes" if replace else "no"

@@ -27,7 +27,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from .._addresses import rank as address_rank
 from .._fingerprint import short
@@ -137,7 +137,7 @@ class Save:
     kind: Literal["save"] = field(default="save", init=False)
 
 
-Step = Finish | Generate | Distribute | Clean | Save
+Step: TypeAlias = "Finish | Generate | Distribute | Clean | Save"
 
 
 @dataclass(frozen=True)

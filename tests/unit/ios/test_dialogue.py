@@ -24,7 +24,7 @@ def play(talk: Talk[T], device: Device, limit: int = 500) -> T:
     waiting: list[str | None] = []
     try:
         wire: Wire = next(talk)
-        for _ in range(limit):
+        for dummy in range(limit):
             if wire.send:
                 waiting += device(wire.send)
             wire = talk.send(waiting.pop(0) if waiting else None)
@@ -207,7 +207,7 @@ def play_on(talk: Talk[T], device: Device, first: str) -> T:
     """Go on with a dialogue that listens already."""
     waiting: list[str | None] = [first]
     try:
-        for _ in range(200):
+        for dummy in range(200):
             wire = talk.send(waiting.pop(0) if waiting else None)
             if wire.send:
                 waiting += device(wire.send)

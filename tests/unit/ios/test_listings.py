@@ -678,7 +678,7 @@ def test_readers_take_any_text(text: str) -> None:
 @settings(max_examples=400, deadline=None)
 def test_readers_take_any_damage(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(ALL_TEXTS))
-    for _ in range(data.draw(st.integers(1, 4))):
+    for dummy in range(data.draw(st.integers(1, 4))):
         begin = data.draw(st.integers(0, len(text)))
         end = data.draw(st.integers(begin, min(len(text), begin + 200)))
         new = data.draw(st.one_of(st.text(max_size=8), st.sampled_from(WORDS), st.just(text[begin:end] * 2)))

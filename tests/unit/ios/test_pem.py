@@ -47,7 +47,7 @@ def made(bits: int = 2048) -> tuple[PrivateKey, rsa.RSAPrivateKey]:
 
 
 KEY, KEY_OBJECT = made()
-OTHER, _ = made()
+OTHER, dummy = made()
 
 
 # -- numbers ---------------------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_long_files_cost_little(piece: str) -> None:
 def test_opening_is_fast() -> None:
     text = read_export(TRANSCRIPTS["export_xe_aes"]).private_pem
     begin = time.process_time()
-    for _ in range(50):
+    for dummy in range(50):
         open_private(text, PASSPHRASE)
     assert (time.process_time() - begin) / 50 < 0.005
 
@@ -253,7 +253,7 @@ def test_opening_is_fast() -> None:
 
 
 def test_what_is_sealed_opens_again_and_never_looks_the_same() -> None:
-    texts = {seal_3des(KEY, PASSPHRASE) for _ in range(5)}
+    texts = {seal_3des(KEY, PASSPHRASE) for dummy in range(5)}
     assert len(texts) == 5
     assert all(open_private(text, PASSPHRASE) == KEY for text in texts)
 
@@ -261,7 +261,7 @@ def test_what_is_sealed_opens_again_and_never_looks_the_same() -> None:
 @needs_openssl
 @pytest.mark.parametrize("bits", [1024, 2048, 2056])
 def test_openssl_opens_what_is_sealed(bits: int) -> None:
-    private, _ = made(bits)
+    private, dummy = made(bits)
     text = seal_3des(private, PASSPHRASE)
     opened = openssl("rsa", "-traditional", "-passin", f"pass:{PASSPHRASE}", "-outform", "der", given=text)
     assert opened == private.der

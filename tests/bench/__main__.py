@@ -1,0 +1,63 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`PYTHONPATH=.build:tests python -m bench`: everything, some ten minutes; `--quick`: a few seconds, to see that it works."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from lab.daemon import LabError
+
+from . import report
+from .cases import CASES, HERE, QUICK, TOOLS
+from .run import BenchError, machine, run_case
+
+RESULTS = HERE / "results" / "latest.json"
+
+
+def main() -> int:
+    """Measure, write the results, show them."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="8 devices, once; nothing is written but to --output")
+    parser.add_argument("--only", default="", metavar="WORD", help="only cases whose name contains this; writes as --quick")
+    parser.add_argument("--tools", metavar="A,B", help=f"only these of {', '.join(TOOLS)}; writes as --quick")
+    parser.add_argument("--output", type=Path, help=f"default: {RESULTS.name}, with the table in the guide")
+    parser.add_argument("--report", action="store_true", help="measure nothing; write the table from the last results")
+    args = parser.parse_args()
+    if args.report:
+        report.write(json.loads(RESULTS.read_text(encoding="utf-8")))
+        return 0
+    cases = [case for case in (QUICK if args.quick else CASES) if args.only in case.title]
+    if args.tools:
+        cases = [replace(case, tools=tuple(args.tools.split(","))) for case in cases]
+    missing = [tool.title for tool in TOOLS.values() if not tool.here]
+    if missing:
+        print(f"not installed, left out: {', '.join(missing)}")
+    results = {"machine": machine(), "runs": []}
+    started = time.monotonic()
+    for case in cases:
+        print(case.title, flush=True)
+        try:
+            results["runs"] += run_case(case, lambda line: print(line, flush=True))
+        except (BenchError, LabError) as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+    results["machine"]["seconds"] = round(time.monotonic() - started)
+    whole = not (args.quick or args.only or args.tools)
+    output = args.output or (RESULTS if whole else None)
+    if output:
+        output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    print(report.goals(results), end="")
+    if whole:
+        report.write(results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
