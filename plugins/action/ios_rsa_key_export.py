@@ -40,7 +40,7 @@ class ActionModule(IosAction):
                 "after": f"{sealed.fingerprint}\n",
             }
             if result["changed"] and not self.check:
-                key_files.write(path, key_files.armoured(sealed, passphrase, options["format"]))
+                key_files.keep(sealed, path, passphrase, options["format"])
         if options["return_content"]:
             result["content"] = key_files.armoured(sealed, passphrase, options["format"])
         return result

@@ -123,6 +123,6 @@ class ActionModule(IosAction):
             return (yield from replacement.bring(tty, label, sealed, **wishes))
         old = yield from replacement.take_old(tty, label)
         if old and options["backup_path"]:
-            key_files.write(options["backup_path"], key_files.armoured(old, options["backup_passphrase"], "pkcs8"))
+            key_files.keep(old, options["backup_path"], options["backup_passphrase"], "pkcs8")
         yield from replacement.stage(tty, label, sealed, save=options["save"])
         return (yield from replacement.swap(tty, label, sealed, old, **wishes))

@@ -179,7 +179,9 @@ REQUIRED_IF = [("return_content", True, ["passphrase"])]
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_by=REQUIRED_BY, required_if=REQUIRED_IF)
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_by=REQUIRED_BY, required_if=REQUIRED_IF
+    )
     module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
 
 

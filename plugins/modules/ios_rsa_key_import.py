@@ -248,8 +248,13 @@ REQUIRED_BY = dict(from_label=["from_host"], backup_path=["backup_passphrase"])
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True,
-        mutually_exclusive=MUTUALLY_EXCLUSIVE, required_one_of=REQUIRED_ONE_OF, required_by=REQUIRED_BY)
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        supports_check_mode=True,
+        mutually_exclusive=MUTUALLY_EXCLUSIVE,
+        required_one_of=REQUIRED_ONE_OF,
+        required_by=REQUIRED_BY,
+    )
     module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
 
 

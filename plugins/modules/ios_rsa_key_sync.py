@@ -421,7 +421,12 @@ REQUIRED_BY = dict(backup_directory=["backup_passphrase"])
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, mutually_exclusive=MUTUALLY_EXCLUSIVE, required_by=REQUIRED_BY)
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        supports_check_mode=True,
+        mutually_exclusive=MUTUALLY_EXCLUSIVE,
+        required_by=REQUIRED_BY,
+    )
     module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
 
 

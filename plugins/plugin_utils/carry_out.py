@@ -212,8 +212,7 @@ class _Worker:
         if old is None or not self.wishes.backup_directory or not self.wishes.backup_passphrase:
             return
         path = os.path.join(self.wishes.backup_directory, f"{host}-{self.label}-{short(old.fingerprint)}.pem")
-        if key_files.fingerprint_in(path, self.wishes.backup_passphrase) != old.fingerprint:
-            key_files.write(path, key_files.armoured(old, self.wishes.backup_passphrase, "pkcs8"))
+        key_files.keep(old, path, self.wishes.backup_passphrase, "pkcs8")
         self.progress.did(host, "backed up", f"the old key to {path}")
 
     async def _do(self, host: str, operation: Callable[[Terminal], Talk[T]]) -> T:

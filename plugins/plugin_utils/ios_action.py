@@ -59,7 +59,7 @@ class IosAction(ActionBase):  # type: ignore[misc]
             result |= asyncio.run(self.operate(options))
         except VpnKeysError as error:
             result |= {"failed": True, "msg": str(error), "code": error.code}
-            if self.PER_HOST and error.code in UNREACHABLE:
+            if self.PER_HOST and error.code in UNREACHABLE and str(error).startswith(f"{self.host}: "):
                 result |= {"failed": False, "unreachable": True}
         except (KeyboardInterrupt, SystemExit):
             raise

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import typing as t
@@ -48,6 +49,7 @@ class Session:
         self.target = target
         self._process = process
         self._terminal = Terminal(target.name, timeout=target.command_timeout)
+        self.expired = False
 
     async def log_in(self) -> None:
         await self._drive(self._terminal.login(self.target.become_password, self.target.become))
@@ -69,20 +71,22 @@ class Session:
                     wire = talk.send(None)
                     continue
                 if not text:
-                    raise _lost(self.target)
+                    raise self._lost()
                 wire = talk.send(text)
         except StopIteration as stop:
             return t.cast(T, stop.value)
         except (OSError, asyncssh.Error):
-            raise _lost(self.target) from None
+            raise self._lost() from None
 
-
-def _lost(target: Target) -> VpnKeysError:
-    return VpnKeysError(
-        "session_lost",
-        f"{target.name}: the device closed the session in the middle. What was under way may or may not have "
-        "happened; run again, it starts by looking.",
-    )
+    def _lost(self) -> VpnKeysError:
+        name = self.target.name
+        if self.expired:
+            return VpnKeysError("timeout", f"{name}: the session took longer than it may. Run again; it looks first.")
+        return VpnKeysError(
+            "session_lost",
+            f"{name}: the device closed the session in the middle. What was under way may or may not have happened; "
+            "run again, it starts by looking.",
+        )
 
 
 @asynccontextmanager
@@ -103,7 +107,12 @@ async def session(target: Target, limit: float = SESSION_LIMIT) -> AsyncIterator
         except Exception as error:  # noqa: BLE001 - whatever a library raises ends in one sentence
             raise _not_connected(target, error, keeper) from None
         here = Session(target, process)
-        timer = asyncio.get_running_loop().call_later(limit, connection.abort)
+
+        def expire() -> None:
+            here.expired = True
+            connection.abort()
+
+        timer = asyncio.get_running_loop().call_later(limit, expire)
         try:
             await here.log_in()
             yield here
@@ -142,7 +151,6 @@ def _connect_options(target: Target) -> dict[str, t.Any]:
             "port": target.port,
             "username": target.user,
             "password": target.password,
-            "passphrase": target.key_passphrase,
             "tunnel": target.proxy_jump,
             "config": target.config_file,
             "kex_algs": target.kex,
@@ -154,7 +162,7 @@ def _connect_options(target: Target) -> dict[str, t.Any]:
         if value is not None
     }
     if target.key_file:
-        options["client_keys"] = [target.key_file]
+        options |= _login_key(target.key_file, target.key_passphrase)
     elif target.password:
         # As network_cli does: a password means that no agent keys use up the device's few login attempts.
         options["client_keys"] = None
@@ -181,6 +189,17 @@ def _connect_options(target: Target) -> dict[str, t.Any]:
         "login_timeout": target.connect_timeout,
         "keepalive_interval": 15,
     }
+
+
+@functools.cache
+def _login_key(file: str, passphrase: str | None) -> dict[str, t.Any]:
+    """That key alone: a device allows few attempts. One that cannot be opened here is left to the agent."""
+    try:
+        return {"client_keys": [asyncssh.read_private_key(file, passphrase)], "agent_path": None}
+    except asyncssh.KeyEncryptionError:
+        if passphrase is not None:
+            raise
+        return {}
 
 
 def _known_hosts_files(target: Target) -> list[str]:

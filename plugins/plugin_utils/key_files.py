@@ -140,6 +140,12 @@ def fingerprint_in(path: str, passphrase: str) -> str | None:
         ) from None
 
 
+def keep(key: Sealed, path: str, passphrase: str, form: str) -> None:
+    """The key in a file, unless it holds that very key. Raises bad_input, also for a file that is something else."""
+    if fingerprint_in(path, passphrase) != key.fingerprint:
+        write(path, armoured(key, passphrase, form))
+
+
 def write(path: str, content: str) -> None:
     """Whole or not at all, readable by its owner alone. Raises bad_input."""
     folder = os.path.dirname(os.path.abspath(path))

@@ -234,6 +234,9 @@ def check_options(options: Mapping[str, t.Any], known: Callable[[str], bool]) ->
             ]
         )
     )
+    for label in [options["label"], *(group["label"] for group in options["groups"] or [])]:
+        if label is not None:
+            Label.parse(label)
     unknown = [host for host in hosts if not known(host)]
     if unknown:
         raise VpnKeysError("bad_input", f"Not in the inventory: {', '.join(unknown)}. Nothing was done.")

@@ -202,8 +202,8 @@ def _notes(unit: Data) -> list[str]:
         ]
     if unit["members_with_old_key"]:
         notes.append(
-            f"{unit['members_with_old_key']} of {sum(unit['registered_members'].values())} registered group members hold "
-            "the old public key: they cannot verify rekeys signed with another one until they register again."
+            f"{unit['members_with_old_key']} of {sum(unit['registered_members'].values())} registered group members "
+            "hold the old public key: they cannot verify rekeys signed with another one until they register again."
         )
     return [*notes, *unit["findings"]]
 

@@ -11,6 +11,7 @@ every line that a device receives.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import typing as t
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ from ansible_collections.vpnops.keys.plugins.plugin_utils import carry_out, key_
 from ansible_collections.vpnops.keys.plugins.plugin_utils.carry_out import Progress, Wishes
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import Target
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import Planned
+
+from integration import cable
 
 from lab import DeviceSpec, GroupSpec, KeySpec
 from lab.device import Device, LogEntry, StoredKey
@@ -37,8 +40,6 @@ OPTIONS: Mapping[str, t.Any] = {
     "exportable": True,
     "save": True,
 }
-# The rounds are many, and a login with a host key of this kind costs a tenth.
-QUICK_SSH = {"host_key_algs": ("ssh-ed25519",), "kex_algs": ("curve25519-sha256",)}
 Keys = Mapping[str, StoredKey]
 
 
@@ -65,12 +66,13 @@ def key(pool: int, *, exportable: bool = True, label: str = LABEL, saved: bool =
 
 
 @asynccontextmanager
-async def running(specs: Sequence[DeviceSpec]) -> AsyncIterator[dict[str, Device]]:
+async def running(specs: Sequence[DeviceSpec], *, ssh: bool = False) -> AsyncIterator[dict[str, Device]]:
     """The devices, in this very event loop. A crash of the simulator fails the test."""
     lab = Lab(specs)
     await lab.start()
     try:
-        yield lab.devices
+        with contextlib.nullcontext() if ssh else cable.plugged_in(lab.devices):
+            yield lab.devices
     finally:
         await lab.stop()
         crashes = [crash for device in lab.devices.values() for crash in device.crashes]

@@ -107,6 +107,22 @@ SWITCHES: dict[str, tuple[str, str]] = {
     ),
     "sig_key_length": ("seen", "`sig key length`: modulus bits, or bytes of the public key"),
 }
+# What has neither a switch nor a text of its own: (how sure, what)
+OUTPUTS: tuple[tuple[str, str], ...] = (
+    ("recalled", "the layout of `show crypto gdoi`, `... ks` and `... ks policy` beyond the lines that transcripts show"),
+    ("guess", "`show crypto gdoi ks members summary`; `show crypto gdoi` on a router without groups"),
+    ("guess", "`ks policy` of a group whose RSA key is missing: no KEK, no TEK"),
+    ("guess", "a COOP peer that does not answer: role Unknown, status Dead, IKE Failed"),
+    ("guess", "`crypto gdoi ks rekey` says nothing; members that registered under another key do not acknowledge it"),
+    ("guess", "after the key of the SSH helper is gone, the next RSA key gets a helper"),
+    ("guess", "a key being replaced in the background stays usable until the new one is there"),
+    ("guess", "modulus questions of usage keys in the background: one for both keys"),
+    ("recalled", "an SSH exec request runs one command without paging; one session per SSH connection"),
+    ("recalled", "ctrl-C in a question or a paste breaks off the command"),
+    ("recalled", "host names are cut to 20 characters in configuration prompts"),
+    ("simplified", "the words a router knows at a place but the lab does not serve count for `?`, abbreviations and the caret"),
+    ("simplified", "messages about insecure keys of the newest IOS XE are not sent; the fault `syslog` can"),
+)
 SURE = ("seen",)
 
 
@@ -127,6 +143,8 @@ def table() -> str:
     for name, (sure, text) in TEXTS.items():
         if sure not in ("seen", "code", "documented"):
             out.append(f"| `text.{name}` | {sure} | `{_cell(text.strip(chr(10)).replace(chr(10), ' / '))}` |")
+    out += ["", "| other behaviour | how sure |", "|---|---|"]
+    out += [f"| {_cell(what)} | {sure} |" for sure, what in OUTPUTS]
     return "\n".join(out) + "\n"
 
 

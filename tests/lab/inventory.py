@@ -56,8 +56,12 @@ def write(path: Path | str, content: dict[str, Any]) -> Path:
 
 def known_hosts(devices: Iterable[Reach], host_key: asyncssh.SSHKey) -> str:
     """known_hosts lines."""
-    public = host_key.export_public_key().decode().split()
-    return "".join(f"[{host}]:{port} {public[0]} {public[1]}\n" for _, host, port in devices)
+    lines = []
+    for spec, host, port in devices:
+        key = asyncssh.import_private_key(spec.host_key) if spec.host_key else host_key
+        kind, data = key.export_public_key().decode().split()[:2]
+        lines.append(f"[{host}]:{port} {kind} {data}\n")
+    return "".join(lines)
 
 
 def ssh_config(devices: Iterable[Reach], directory: Path) -> str:

@@ -213,7 +213,8 @@ class DeviceServer:
     """Listens for one device. Belongs to one event loop."""
 
     def __init__(self, device: Device, host_key: asyncssh.SSHKey) -> None:
-        self.device, self._host_key = device, host_key
+        self.device = device
+        self._host_key = asyncssh.import_private_key(device.spec.host_key) if device.spec.host_key else host_key
         self.logins: set[_Login] = set()
         self.mute: set[asyncio.BaseTransport] = set()
         self.running: set[asyncio.Task[None]] = set()
@@ -283,7 +284,9 @@ class DeviceServer:
     def _make_options(self) -> asyncssh.SSHServerConnectionOptions:
         algs = {**(LEGACY if self.device.spec.legacy else MODERN), **self.device.spec.ssh}
         pair = asyncssh.load_keypairs([self._host_key])[0]
-        pair.host_key_algorithms = tuple(name.encode() for name in algs.pop("host_key_algs"))
+        offered = tuple(name.encode() for name in algs.pop("host_key_algs"))
+        if set(offered) & set(pair.host_key_algorithms):
+            pair.host_key_algorithms = offered
         return asyncssh.SSHServerConnectionOptions(
             config=None,
             server_factory=lambda: _Login(self),

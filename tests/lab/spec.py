@@ -48,7 +48,9 @@ class GroupSpec:
 class DeviceSpec:
     """One simulated router. `address` is the one it has in GET VPN; it listens where the fleet says, or on `listen`.
 
-    `enable=None`: no enable secret. `authorized_keys`: OpenSSH public key lines. `port` 0: any free one.
+    `enable=None`: no enable secret. `authorized_keys`: OpenSSH public key lines. `port` 0: any free one. `host_key`: a
+    private key of its own (PEM or OpenSSH text) in place of the lab's. `ssh`: other algorithms, by asyncssh's names
+    (kex_algs, encryption_algs, mac_algs, signature_algs, host_key_algs); `legacy` is what IOS 12.4 and 15 offered.
     """
 
     name: str
@@ -70,6 +72,7 @@ class DeviceSpec:
     listen: str | None = None
     port: int = 0
     ssh: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    host_key: str = ""
     reload_seconds: float = 2.0
     saved_config: bool = True
 

@@ -187,7 +187,7 @@ SURVEY = Survey(
 
 
 @pytest.mark.parametrize(
-    ("name", "field"), [("ios_rsa_key_info", "keys"), ("ios_rsa_key", "key"), ("ios_rsa_key_import", "key")]
+    ("name", "field"), [("ios_rsa_key_info", "rsa_keys"), ("ios_rsa_key", "key"), ("ios_rsa_key_import", "key")]
 )
 def test_documented_key(name: str, field: str) -> None:
     agree([ios_results.shown(KEY)], documented()[name]["return"][field], field)

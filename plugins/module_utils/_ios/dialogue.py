@@ -32,7 +32,7 @@ class Wire:
 
 
 Talk = Generator[Wire, "str | None", T]
-Answer = t.Union[str, Callable[[str], str]]  # noqa: UP007 - pylint of ansible-test knows no other alias
+Answer = t.Union[str, Callable[[str], str]]
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ class Terminal:
         None: all were taken; a Reply: the device went back to its prompt.
         """
         self._pasting = True
-        blind = False
+        blind = bare = False  # no echo at all; of the line's end alone
         for line in lines:
             raw, send = "", line + "\r"
             while True:
@@ -260,8 +260,9 @@ class Terminal:
                 if self._ends_with_prompt(raw):
                     self._pasting = False
                     return self._reply(raw, line)
-                if text is None or line in listings.strip_noise(raw):
+                if text is None or line in listings.strip_noise(raw) or (bare and "\n" in raw):
                     blind = blind or not raw
+                    bare = bare or (text is None and raw != "" and not raw.strip())
                     break
         return None
 
