@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 import typing as t
 from collections.abc import Mapping
 
@@ -134,12 +135,12 @@ def render(report: Data, width: int) -> str:
     for unit in report["units"]:
         _render_unit(console, unit)
     if report["ungrouped"]:
-        console.print(f"Serve no GET VPN group: {', '.join(report['ungrouped'])}.")
+        _note(console, f"Serve no GET VPN group: {', '.join(report['ungrouped'])}.")
     shown = {server["problem"] for unit in report["units"] for server in unit["key_servers"]}
     for text in report["problems"].values():
         if text not in shown:
-            console.print(Text(text))
-    return out.getvalue().rstrip("\n")
+            _note(console, text)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).rstrip("\n")
 
 
 def _render_unit(console: Console, unit: Data) -> None:
@@ -156,7 +157,15 @@ def _render_unit(console: Console, unit: Data) -> None:
     console.print()
     console.print(table)
     for line in _notes(unit):
-        console.print(Text(f"  {line}"))
+        _note(console, line)
+
+
+def _note(console: Console, text: str) -> None:
+    """Hanging: the next one must be told from the rest of this one."""
+    rest = " " * (len(text) - len(text.lstrip()) + 4)
+    console.print(
+        Text(textwrap.fill(text, console.width, initial_indent="  ", subsequent_indent=rest, break_on_hyphens=False))
+    )
 
 
 COLUMNS: dict[str, t.Callable[[Data], str]] = {
@@ -197,9 +206,9 @@ def _notes(unit: Data) -> list[str]:
         if server["problem"] and server["problem"].rstrip(". ") not in str(unit["blocked"])
     ]
     if not unit["in_sync"]:
-        notes += [f"would: {_in_words(step)}" for step in unit["would"]] or [
-            f"planned: {_in_words(step)}" for step in unit["planned"]
-        ]
+        heading = "With consent (key_server_sync_overwrite: always):" if unit["would"] else "Planned:"
+        steps = [f"  {number}. {_in_words(step)}" for number, step in enumerate(unit["would"] or unit["planned"], 1)]
+        notes += [heading, *steps] if steps else []
     if unit["members_with_old_key"]:
         notes.append(
             f"{unit['members_with_old_key']} of {sum(unit['registered_members'].values())} registered group members "

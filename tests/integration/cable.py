@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sessions on simulated devices of this event loop without SSH in between, for rounds by the hundred: a fifth of the time."""
+"""Sessions on simulated devices of this event loop without SSH in between: a fifth of the time, for rounds by the hundred."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.plugin_utils import ios_session
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import Target
-
 from lab.device import Device
 from lab.shell import Shell
 

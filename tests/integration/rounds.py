@@ -4,8 +4,8 @@
 
 """Rounds of a sync without Ansible, in one event loop with the devices, and what must be true of the devices then.
 
-A round is what the action ios_rsa_key_sync does: look at all, plan, carry out. Some 30 ms, so that it can be cut short at
-every line that a device receives.
+A round is what the action ios_rsa_key_sync does: look at all, plan, carry out. It takes some 20 ms, so that it can be cut short
+at every line that a device receives.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from integration import cable
+
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.plugin_utils import carry_out, key_servers
 from ansible_collections.vpnops.keys.plugins.plugin_utils.carry_out import Progress, Wishes
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import Target
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import Planned
-
-from integration import cable
-
 from lab import DeviceSpec, GroupSpec, KeySpec
 from lab.device import Device, LogEntry, StoredKey
 from lab.fleet import Lab
@@ -149,76 +148,84 @@ async def sync(devices: Mapping[str, Device], *, patience: float = 30.0, **optio
 
 
 @dataclass(frozen=True)
+class Stood:
+    """Fingerprints under the label and under the scratch label."""
+
+    label: str | None
+    scratch: str | None
+
+
+@dataclass(frozen=True)
 class Before:
-    """What the devices held at the start: fingerprints under the label and under the scratch label."""
+    """What stood on each device at the start, and in its NVRAM."""
 
-    label: Mapping[str, str | None]
-    scratch: Mapping[str, str | None]
-    made: bool
-    """Whether the plan makes a new key: then it is the one that nobody had."""
+    running: Mapping[str, Stood]
+    saved: Mapping[str, Stood]
     target: str | None
-    """The key that all shall hold in the end, if it is there already."""
+    """The key that all shall hold in the end; None if it is still to be made: then it is the one that nobody had."""
 
-    @property
-    def known(self) -> set[str]:
-        return {one for one in (*self.label.values(), *self.scratch.values()) if one}
+    def new(self, present: set[str]) -> set[str]:
+        if self.target:
+            return {self.target}
+        all_ = (*self.running.values(), *self.saved.values())
+        return present - {key for one in all_ for key in (one.label, one.scratch) if key}
 
 
 def fingerprint(keys: Keys, label: str = LABEL) -> str | None:
     return keys[label].fingerprint if label in keys else None
 
 
+def stood(keys: Keys) -> Stood:
+    return Stood(fingerprint(keys), fingerprint(keys, SCRATCH))
+
+
 def before(devices: Mapping[str, Device], *, target: str | None) -> Before:
     return Before(
-        {name: fingerprint(device.keys) for name, device in devices.items()},
-        {name: fingerprint(device.keys, SCRATCH) for name, device in devices.items()},
-        target is None,
+        {name: stood(device.keys) for name, device in devices.items()},
+        {name: stood(device.nvram.keys) for name, device in devices.items()},
         target,
     )
 
 
-def violations(was: Before, states: Mapping[str, Keys]) -> list[str]:
-    """What is wrong with the keys that these devices hold, whatever a sync was just doing to them."""
-    held = {name: fingerprint(keys) for name, keys in states.items()}
-    staged = {name: fingerprint(keys, SCRATCH) for name, keys in states.items()}
-    present = {one for one in (*held.values(), *staged.values()) if one}
-    new = {was.target} if was.target else present - was.known
+def violations(was: Before, devices: Mapping[str, Device], reloaded: Iterable[str] = ()) -> list[str]:
+    """What is wrong with the keys that the devices hold, whatever a sync was just doing to them.
+
+    `reloaded`: the devices of which only that counts which is in their NVRAM."""
+    reloaded = set(reloaded)
+    keys = {name: device.nvram.keys if name in reloaded else device.keys for name, device in devices.items()}
+    now = {name: stood(held) for name, held in keys.items()}
+    new = was.new({key for one in now.values() for key in (one.label, one.scratch) if key})
     wrong = []
     windows = []
-    for name, keys in states.items():
-        old, now = was.label[name], held[name]
-        if now is not None:
-            if now != old and now not in new:
+    for name, one in now.items():
+        old = (was.saved if name in reloaded else was.running)[name]
+        # An interrupted replacement is finished first, with the key that lies there.
+        olds = {was.running[name].label, was.saved[name].label, was.running[name].scratch}
+        if one.label is not None:
+            if one.label not in olds | new:
                 wrong.append(f"{name}: a key that is neither the old nor the new one stands under the label")
-        elif old is not None:
-            if staged[name] in new and keys[SCRATCH].exportable:
+        elif old.label is not None:
+            if one.scratch in new and keys[name][SCRATCH].exportable:
                 windows.append(name)
             else:
                 wrong.append(f"{name}: the old key is gone, and the new one is not there")
-        elif was.scratch[name] is not None and staged[name] is None:
+        elif old.scratch is not None and one.scratch is None:
             wrong.append(f"{name}: the staged key is gone, and nothing stands under the label")
-    if len(windows) > 1:
+    if len(windows) > 1 and not reloaded:
         wrong.append(f"{', '.join(windows)}: more than one key server is without the key under its label")
-    exportable = {one.fingerprint for keys in states.values() for one in keys.values() if one.exportable}
-    needed = {one for name, one in held.items() if one in new and one != was.label[name]} | {
-        one for one in staged.values() if one in new
-    }
-    if was.target:
-        needed.add(was.target)
-    for one in needed - exportable:
-        wrong.append(f"key {one[:16]} cannot be given to anybody any more")
-    return wrong
+    exportable = {key.fingerprint for held in keys.values() for key in held.values() if key.exportable}
+    relied_on = {one.label for name, one in now.items() if one.label in new and one.label != was.saved[name].label}
+    for key in relied_on | ({was.target} if was.target else set()):
+        if key not in exportable:
+            wrong.append(f"key {key} cannot be given to anybody any more")
+    return [f"{one} (after a reload of {', '.join(sorted(reloaded)) or 'none'})" for one in wrong]
 
 
 def mishaps(was: Before, devices: Mapping[str, Device]) -> list[str]:
-    """`violations` of what the devices hold, and of what they would hold if any of them lost its power now."""
-    wrong: list[str] = []
-    choices = [((device.name, False), (device.name, True)) for device in devices.values()]
-    for chosen in itertools.product(*choices):
-        reloaded = [name for name, off in chosen if off]
-        states = {name: devices[name].nvram.keys if off else devices[name].keys for name, off in chosen}
-        wrong += [f"{one} (after a reload of {', '.join(reloaded) or 'none'})" for one in violations(was, states)]
-    return wrong
+    """`violations` as things are, and if any of the devices, or several, lost their power now."""
+    names = list(devices)
+    some = itertools.chain.from_iterable(itertools.combinations(names, count) for count in range(len(names) + 1))
+    return [one for reloaded in some for one in violations(was, devices, reloaded)]
 
 
 def unfinished(devices: Mapping[str, Device], *, saved: bool = True) -> list[str]:
@@ -295,19 +302,17 @@ async def record(specs: Sequence[DeviceSpec], **options: t.Any) -> list[Point]:
         assert not outcome.told
         assert not wrong, "\n".join(wrong)
         assert not unfinished(devices)
-        return [
-            point for name, device in devices.items() for point in points(name, list(device.log)[start[name] :])
-        ]
+        return [point for name, device in devices.items() for point in points(name, list(device.log)[start[name] :])]
 
 
 def watch(was: Before, devices: Mapping[str, Device]) -> list[str]:
     """From now on look for mishaps whenever a device that has changed receives a line; the list grows by itself."""
     wrong: list[str] = []
-    seen: dict[str, tuple[Keys, Keys]] = {}
+    seen: dict[str, tuple[Keys, Keys]] = dict.fromkeys(devices, ({}, {}))
 
     def check(entry: LogEntry) -> None:
         now = {name: (device.keys, device.nvram.keys) for name, device in devices.items()}
-        if any(seen.get(name, (None,))[0] is not keys or seen[name][1] is not nvram for name, (keys, nvram) in now.items()):
+        if any(seen[name][0] is not keys or seen[name][1] is not nvram for name, (keys, nvram) in now.items()):
             seen.update(now)
             wrong.extend(f"before {entry.text!r}: {one}" for one in mishaps(was, devices))
 

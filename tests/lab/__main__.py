@@ -22,7 +22,8 @@ from .spec import load
 def _up(args: argparse.Namespace) -> None:
     count = daemon.up(args.file, args.dir, args.processes)
     print(
-        f"{count} devices answer; inventory: {args.dir / 'inventory.yml'}; by hand: ssh -F {args.dir / 'ssh_config'} NAME"
+        f"{count} devices answer; inventory: {args.dir / 'inventory.yml'}; by hand: ssh -F "
+        f"{args.dir / 'ssh_config'} NAME"
     )
 
 

@@ -59,29 +59,36 @@ def tree(mode: str, p: Personality) -> Node:
 # Words that real devices know here and the lab does not serve: they count for abbreviations, `?` and the caret.
 _KNOWN = {
     "exec": (
-        "access-enable access-template archive connect debug delete disconnect erase help lock login more mrinfo mstat mtrace "
-        "name-connection no ping rename resume rsh send setup slip ssh start-chat systat tclsh telnet test traceroute tunnel "
-        "undebug verify where x28 x3"
+        "access-enable access-template archive connect debug delete disconnect erase help lock login more mrinfo "
+        "mstat mtrace name-connection no ping rename resume rsh send setup slip ssh start-chat systat tclsh "
+        "telnet test traceroute tunnel undebug verify where x28 x3"
     ),
     "config": (
-        "aaa alias archive arp boot bridge buffers cdp class-map config-register control-plane default default-value define "
-        "dialer dialer-list event file flow frame-relay help ipv6 kron l2tp-class lldp login mac map-class map-list "
-        "memory-size mpls multilink netconf parser policy-map priority-list privilege process prompt queue-list radius-server "
-        "redundancy regexp resume-string rmon route-map route-tag router scheduler security service snmp-server stackmaker "
-        "standby tacacs-server template tftp-server time-range track tunnel virtual-template vrf x25 xconnect"
+        "aaa alias archive arp boot bridge buffers cdp class-map config-register control-plane default default- "
+        "value define dialer dialer-list event file flow frame-relay help ipv6 kron l2tp-class lldp login mac "
+        "map-class map-list memory-size mpls multilink netconf parser policy-map priority-list privilege process "
+        "prompt queue-list radius-server redundancy regexp resume-string rmon route-map route-tag router "
+        "scheduler security service snmp-server stackmaker standby tacacs-server template tftp-server time-range "
+        "track tunnel virtual-template vrf x25 xconnect"
     ),
     "show": (
-        "aaa access-lists alias archive arp boot buffers cdp class-map configuration controllers cef debugging dhcp diag "
-        "environment file flash: flow frame-relay hosts interfaces ipv6 key line location mac memory monitor mpls ntp parser "
-        "platform policy-map processes protocols queue redundancy rmon route-map sessions snmp spanning-tree ssh stacks "
-        "standby sysmon tacacs tcp tech-support template track vlans vrf"
+        "aaa access-lists alias archive arp boot buffers cdp class-map configuration controllers cef debugging "
+        "dhcp diag environment file flash: flow frame-relay hosts interfaces ipv6 key line location mac memory "
+        "monitor mpls ntp parser platform policy-map processes protocols queue redundancy rmon route-map sessions "
+        "snmp spanning-tree ssh stacks standby sysmon tacacs tcp tech-support template track vlans vrf"
     ),
-    "show crypto": "ace call dynamic-map eli engine identity ikev2 ipsec isakmp map mib pki route ruleset session sockets tech-support",
+    "show crypto": (
+        "ace call dynamic-map eli engine identity ikev2 ipsec isakmp map mib pki route ruleset session sockets "
+        "tech-support"
+    ),
     "crypto": "call ctcp dynamic-map engine identity ikev2 isakmp keyring logging map mib pki vpn xauth",
     "crypto key": "decrypt encrypt lock pubkey-chain storage unlock",
     "exec crypto key": "lock unlock",
     "exec crypto": "call ctcp ikev2 isakmp pki",
-    "show ip": "access-lists arp bgp cache cef dhcp dns eigrp host-list http igmp local mroute nat nhrp ospf pim policy protocols rip route sla sockets static tcp traffic vrf",
+    "show ip": (
+        "access-lists arp bgp cache cef dhcp dns eigrp host-list http igmp local mroute nat nhrp ospf pim policy "
+        "protocols rip route sla sockets static tcp traffic vrf"
+    ),
 }
 
 

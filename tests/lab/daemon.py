@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A lab as background processes: start, wait until every device answers, stop.
 
-The lab directory holds: inventory.yml, known_hosts, ssh_config, ssh_host_rsa_key, pids, log, control.sock, lab.yml (a copy of
-the lab file) and, per process, ports-N.json.
+The lab directory holds: inventory.yml, known_hosts, ssh_config, ssh_host_rsa_key, pids, log, control.sock, lab.yml
+(a copy of the lab file) and, per process, ports-N.json.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ async def serve(lab: LabSpec, directory: Path | None, shard: tuple[int, int] = (
     if count == 1 and sys.stdout.isatty():
         for spec, host, port in ports:
             print(
-                f"{spec.name:<16} ssh -p {port} {spec.username}@{host}    password {spec.password}, enable {spec.enable}"
+                f"{spec.name:<16} ssh -p {port} {spec.username}@{host}    password {spec.password}, "
+                f"enable {spec.enable}"
             )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -244,7 +244,7 @@ class Device:
         return Config("Router", enable=spec.enable, users={spec.username: (spec.password, spec.login_privilege)})
 
     def reload(self, seconds: float | None = None) -> None:
-        """Reload: drop all sessions, be away for `seconds` (the lab file's `reload_seconds` if None), come back from NVRAM."""
+        """Drop all sessions, be away for `seconds` (None: the lab file's `reload_seconds`), come back from NVRAM."""
         self.on_reload(self.spec.reload_seconds if seconds is None else seconds)
 
     # -- faults

@@ -50,7 +50,7 @@ class Cut:
 
 @dataclass
 class Syslog:
-    """A system message at a bad moment: during_output (in the middle of what a command says), after_prompt, in_question.
+    """A system message at a bad moment: during_output (amid what a command says), after_prompt, in_question.
 
     At every `every`-th such moment, `times` times (-1: always). Comes whether or not the session asked for messages
     (`terminal monitor`), unless `obey_monitor`.
@@ -80,7 +80,7 @@ class Syslog:
 
 @dataclass(frozen=True)
 class Faults:
-    """The faults of one device; the defaults are a healthy one. A fault that is a text or True: True says the usual text."""
+    """The faults of one device; the defaults are a healthy one. Where a text may stand, True says the usual one."""
 
     latency_ms: float = 0  # before each line is acted upon
     chunk_bytes: int = 0  # output arrives in pieces of that size

@@ -28,7 +28,7 @@ _HOST_KEY_POOL = 2048
 
 
 class Lab:
-    """The devices of a lab file; those in `served` (all if None) listen in this process, the others are only known of."""
+    """The devices of a lab file; those in `served` (None: all) listen in this process, the others are known of."""
 
     def __init__(
         self,

@@ -399,7 +399,7 @@ async def clear_gdoi(shell: Shell, args: Args) -> None:
 
 
 async def rekey(shell: Shell, args: Args) -> None:
-    """`crypto gdoi ks rekey [group G] [replace-now]`: members that registered under another key cannot acknowledge it."""
+    """`crypto gdoi ks rekey [group G] [replace-now]`: members that registered under another key do not answer."""
     groups = _groups(shell, args)
     device = shell.device
     for group in groups or ():

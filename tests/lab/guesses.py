@@ -12,7 +12,10 @@ from .texts import TEXTS
 SWITCHES: dict[str, tuple[str, str]] = {
     "caret": (
         "recalled",
-        "whether the caret stands under the first character that no keyword has (mismatch) or under the first of the word (token)",
+        (
+            "whether the caret stands under the first character that no keyword has (mismatch) or "
+            "under the first of the word (token)"
+        ),
     ),
     "unknown_command": (
         "documented",
@@ -55,7 +58,10 @@ SWITCHES: dict[str, tuple[str, str]] = {
     "show_redundancy": ("seen", "`Redundancy enabled.`"),
     "show_saved": (
         "guess",
-        "`Storage Device` changes from `not specified` to `private-config` when the key is written (strong hint, no proof)",
+        (
+            "`Storage Device` changes from `not specified` to `private-config` when the key is "
+            "written (strong hint, no proof)"
+        ),
     ),
     "show_missing": ("guess", "`show crypto key mypubkey rsa L` without such a key: nothing, or a text"),
     "export_aes": ("seen", "`aes` is offered, in IOS XE's own form"),
@@ -66,7 +72,10 @@ SWITCHES: dict[str, tuple[str, str]] = {
     ),
     "import_order": (
         "guess",
-        "order of the import keywords: any; `pem [usage] terminal [exportable] PASS` (documented); options before `pem`",
+        (
+            "order of the import keywords: any; `pem [usage] terminal [exportable] PASS` "
+            "(documented); options before `pem`"
+        ),
     ),
     "import_pem_keyword": (
         "seen",
@@ -88,6 +97,7 @@ SWITCHES: dict[str, tuple[str, str]] = {
     "import_plain_with_passphrase": ("guess", "an unencrypted private key although a passphrase was given"),
     "import_aes": ("guess", "IOS XE reads its own aes form (surely); IOS 15 does not (expected)"),
     "import_openssl_aes": ("guess", "whether OpenSSL's AES-256-CBC PEM can be imported; `crypto pki import` could not"),
+    "pem_trailing_space": ("guess", "whether blanks at the end of a pasted line (PEM or `quit`) are ignored"),
     "pem_echo": ("seen", "pasted lines are echoed"),
     "zeroize_all_says": ("code", "text when no label is given"),
     "zeroize_missing": ("guess", "zeroize of a label that is not there: a text, nothing, or the question as usual"),
@@ -109,7 +119,10 @@ SWITCHES: dict[str, tuple[str, str]] = {
 }
 # What has neither a switch nor a text of its own: (how sure, what)
 OUTPUTS: tuple[tuple[str, str], ...] = (
-    ("recalled", "the layout of `show crypto gdoi`, `... ks` and `... ks policy` beyond the lines that transcripts show"),
+    (
+        "recalled",
+        "the layout of `show crypto gdoi`, `... ks` and `... ks policy` beyond the lines that transcripts show",
+    ),
     ("guess", "`show crypto gdoi ks members summary`; `show crypto gdoi` on a router without groups"),
     ("guess", "`ks policy` of a group whose RSA key is missing: no KEK, no TEK"),
     ("guess", "a COOP peer that does not answer: role Unknown, status Dead, IKE Failed"),
@@ -120,7 +133,10 @@ OUTPUTS: tuple[tuple[str, str], ...] = (
     ("recalled", "an SSH exec request runs one command without paging; one session per SSH connection"),
     ("recalled", "ctrl-C in a question or a paste breaks off the command"),
     ("recalled", "host names are cut to 20 characters in configuration prompts"),
-    ("simplified", "the words a router knows at a place but the lab does not serve count for `?`, abbreviations and the caret"),
+    (
+        "simplified",
+        "the words a router knows at a place but the lab does not serve count for `?`, abbreviations and the caret",
+    ),
     ("simplified", "messages about insecure keys of the newest IOS XE are not sent; the fault `syslog` can"),
 )
 SURE = ("seen",)

@@ -242,7 +242,7 @@ async def _from_terminal(shell: Shell, passphrase: str | None, usage: str) -> Pa
         line = await shell.paste()
         if line.ended_by != "enter":
             return None
-        text = line.text.rstrip()
+        text = _pasted(shell, line.text)
         if text == "quit":
             break
         if not private and not text:
@@ -263,10 +263,14 @@ async def _paste_public(shell: Shell) -> list[str] | None:
         line = await shell.paste()
         if line.ended_by != "enter":
             return None
-        text = line.text.rstrip()
+        text = _pasted(shell, line.text)
         if text in ("", "quit"):
             return lines
         lines.append(text)
+
+
+def _pasted(shell: Shell, text: str) -> str:
+    return text.rstrip() if shell.device.personality.pem_trailing_space == "accept" else text
 
 
 def _accepted(shell: Shell) -> pem.Accepted:
@@ -375,7 +379,8 @@ def listing(device: Device, stored: StoredKey) -> str:
         export = "Key is exportable." if stored.exportable else "Key is not exportable."
         redundancy = " Redundancy enabled." if p.show_redundancy else ""
         out.append(
-            f"% Key pair was generated at: {part.created.strftime('%H:%M:%S UTC %b')} {part.created.day} {part.created.year}\n"
+            f"% Key pair was generated at: {part.created.strftime('%H:%M:%S UTC %b')} "
+            f"{part.created.day} {part.created.year}\n"
             f"Key name: {stored.label}\nKey type: RSA KEYS{bits}\n{storage}\n Usage: {part.usage} Key\n"
             f" {export}{redundancy}\n Key Data:\n{part.key.hex_lines}"
         )

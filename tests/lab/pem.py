@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The PEM forms of IOS: what it exports, and what it can read back.
 
-3des and des are OpenSSL's traditional form. The aes of IOS XE is not: the body is an 8-byte salt and then the cipher text;
-the salt, and not the IV of DEK-Info, goes into the key derivation (verified on a published IOS XE export).
+3des and des are OpenSSL's traditional form. The aes of IOS XE is not: the body is an 8-byte salt and then the
+cipher text; the salt, and not the IV of DEK-Info, goes into the key derivation (verified on a published IOS XE
+export).
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def public_pem(key: RsaKey) -> str:
 
 
 def private_pem(key: RsaKey, cipher: str, passphrase: str) -> tuple[str, int]:
-    """The encrypted private key as exported with `cipher` (3des, des, aes), and the number IOS XE calls `base64 len`."""
+    """The private key as exported with `cipher` (3des, des, aes), and the number IOS XE calls `base64 len`."""
     name = _NAMES[cipher]
     key_size, iv_size = _SIZES[name]
     iv = secrets.token_bytes(iv_size)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the vpnops.keys authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What differs between releases, and what nobody knows: one switch each. See guesses.py for how sure each default is."""
+"""What differs between releases, and what nobody knows: one switch each. guesses.py says how sure each is."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ class Personality:
     import_aes: bool = False
     import_openssl_aes: Literal["accept", "refuse"] = "refuse"
     pem_echo: bool = True
+    pem_trailing_space: Literal["accept", "refuse"] = "refuse"
     # -- zeroize, NVRAM
     zeroize_all_says: Literal["rsa", "all"] = "rsa"
     zeroize_missing: Literal["text", "silent", "question"] = "text"
@@ -152,12 +153,17 @@ def personality(name: str, overrides: Mapping[str, Any] | None = None) -> Person
     texts: dict[str, str] = dict(PERSONALITIES[name].texts)
     for key, value in (overrides or {}).items():
         if key.startswith("text.") and key[5:] in TEXTS:
-            texts[key[5:]] = str(value)
+            texts[key[5:]] = _ended(str(value), TEXTS[key[5:]][1])
         elif key in known:
             switches[key] = _checked(key, value)
         else:
             raise ValueError(f"unknown switch {key!r}")
     return replace(PERSONALITIES[name], texts=texts, **switches)
+
+
+def _ended(text: str, like: str) -> str:
+    """A line of its own where the usual text is one."""
+    return text + "\n" if like.endswith("\n") and not text.endswith("\n") else text
 
 
 def _checked(key: str, value: Any) -> Any:

@@ -15,8 +15,8 @@ def sample(
 ) -> dict[str, Any]:
     """`count` key servers in `groups` groups of nearly equal size.
 
-    state: equal (all hold the same key), absent (nobody has one), missing (only the first of each group), conflict (each
-    its own). A key server names its next seven neighbours as peers, as many as COOP allows.
+    state: equal (all hold the same key), absent (nobody has one), missing (only the first of each group), conflict
+    (each its own). A key server names its next seven neighbours as peers, as many as COOP allows.
     """
     groups = max(1, min(groups, count))
     devices = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 import asyncssh
 
@@ -223,6 +223,7 @@ class DeviceServer:
         self._listener: asyncio.Server | None = None
         self._port_holder: socket.socket | None = None
         self._returning: asyncio.Task[None] | None = None
+        self._work: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str) -> None:
         """Take a port and listen on it (unless a fault keeps it closed)."""
@@ -230,31 +231,38 @@ class DeviceServer:
         self._loop = asyncio.get_running_loop()
         device.host = device.spec.listen or host
         self._options = self._make_options()
+        if device.spec.port:
+            self._socket(device.spec.port, share=False).close()  # OSError if somebody else has it
         self._port_holder = self._socket(device.spec.port)
         device.port = self._port_holder.getsockname()[1]
-        device.on_fault = lambda: self._soon(self._apply_faults)
-        device.on_reload = lambda seconds: self._soon(self._reload, seconds)
+        device.on_fault = lambda: self._run(self._apply_faults())
+        device.on_reload = lambda seconds: self._run(self._reload(seconds))
         await self._listen()
 
-    def _soon(self, call: object, *args: object) -> None:
-        """Run on the loop of this server, whichever thread asks."""
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        """Run on the loop of this server, whichever thread asks; other threads wait for it."""
         try:
             inside = asyncio.get_running_loop() is self._loop
         except RuntimeError:
             inside = False
         if inside:
-            call(*args)  # type: ignore[operator]
-            return
-        done = asyncio.run_coroutine_threadsafe(_call(call, *args), self._loop)
-        done.result(timeout=30)
+            task = self._loop.create_task(work)
+            self._work.add(task)
+            task.add_done_callback(self._work.discard)
+        else:
+            asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
 
-    def _socket(self, port: int) -> socket.socket:
+    def _socket(self, port: int, share: bool = True) -> socket.socket:
         """A bound socket that does not listen: holds the port while the device is away."""
         family = socket.AF_INET6 if ":" in self.device.host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind((self.device.host, port))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, share)
+        try:
+            sock.bind((self.device.host, port))
+        except OSError:
+            sock.close()
+            raise
         return sock
 
     async def _listen(self) -> None:
@@ -304,11 +312,11 @@ class DeviceServer:
         )
 
     # -- faults and reload
-    def _apply_faults(self) -> None:
+    async def _apply_faults(self) -> None:
         if self.device.faults.closed:
             self._stop_listening()
         else:
-            self._loop.create_task(self._listen())
+            await self._listen()
         if not self.device.faults.silent:
             for transport in list(self.mute):
                 transport.close()
@@ -329,7 +337,7 @@ class DeviceServer:
         for transport in list(self.mute):
             transport.close()
 
-    def _reload(self, seconds: float) -> None:
+    async def _reload(self, seconds: float) -> None:
         """Go away now, come back from NVRAM later."""
         self.device.alive = False
         self._stop_listening()
@@ -355,7 +363,3 @@ class DeviceServer:
         if self._port_holder is not None:
             self._port_holder.close()
         await asyncio.sleep(0)
-
-
-async def _call(call: object, *args: object) -> None:
-    call(*args)  # type: ignore[operator]

@@ -174,7 +174,8 @@ async def inventory(shell: Shell, args: Args) -> None:
     """`show inventory`."""
     product = "CSR1000V" if shell.device.personality.xe_getvpn else "IOSv"
     await shell.show(
-        f'NAME: "Chassis", DESCR: "Cisco {product} Chassis"\nPID: {product:<18}, VID: V00  , SN: {serial(shell.device)}\n\n\n'
+        f'NAME: "Chassis", DESCR: "Cisco {product} Chassis"\n'
+        f"PID: {product:<18}, VID: V00  , SN: {serial(shell.device)}\n\n\n"
     )
 
 
@@ -189,7 +190,8 @@ async def interfaces(shell: Shell, args: Args) -> None:
 async def terminal(shell: Shell, args: Args) -> None:
     """`show terminal`."""
     await shell.show(
-        f'Line {shell.line + 2}, Location: "", Type: "vt100"\nLength: {shell.term.length} lines, Width: {shell.term.width} columns\n'
+        f'Line {shell.line + 2}, Location: "", Type: "vt100"\n'
+        f"Length: {shell.term.length} lines, Width: {shell.term.width} columns\n"
         "Status: PSI Enabled, Ready, Active, Ctrl-c Enabled, Automore On\n"
     )
 
@@ -198,7 +200,8 @@ async def logging(shell: Shell, args: Args) -> None:
     """`show logging`."""
     messages = "".join(message + "\n" for message in shell.device.messages)
     await shell.show(
-        "Syslog logging: enabled (0 messages dropped, 0 messages rate-limited, 0 flushes, 0 overruns, xml disabled, filtering disabled)\n"
+        "Syslog logging: enabled (0 messages dropped, 0 messages rate-limited, 0 flushes, 0 "
+        "overruns, xml disabled, filtering disabled)\n"
         "\n    Console logging: disabled\n"
         f"    Monitor logging: level debugging, {len(shell.device.messages)} messages logged, xml disabled,\n"
         f"    Buffer logging:  level debugging, {len(shell.device.messages)} messages logged, xml disabled,\n"

@@ -21,7 +21,7 @@ Usage = Literal["general", "signature", "encryption", "usage"]
 
 @dataclass(frozen=True)
 class KeySpec:
-    """A key that is on the device at the start: number `pool` of the pool of that size. Equal numbers are equal keys."""
+    """A key that is there at the start: number `pool` of the pool of that size. Equal numbers are equal keys."""
 
     label: str
     pool: int = 0

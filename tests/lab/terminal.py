@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The terminal line: echo, editing, scrolling, paging.
 
-Characters wait in a type-ahead buffer and are echoed only when somebody reads them, as IOS does. CR, LF and CR LF each end one
-line. Text is str with one character per byte (latin-1); callers write "\\n", the wire sees "\\r\\n".
+Characters wait in a type-ahead buffer and are echoed only when somebody reads them, as IOS does. CR, LF and CR LF
+each end one line. Text is str with one character per byte (latin-1); callers write "\\n", the wire sees "\\r\\n".
 """
 
 from __future__ import annotations
@@ -349,7 +349,9 @@ class Terminal:
             self.last = text[-1]
 
     def interrupt(self, message: str, prompt: str | None = None) -> None:
-        """A message at any moment. With `prompt` (logging synchronous) the prompt and what was typed come again after it."""
+        """A message at any moment. With `prompt` (logging synchronous) the prompt and what was typed come again after
+        it.
+        """
         self.write_raw(("" if self.last == "\n" else "\r\n") + message + "\r\n")
         if self._reading:
             if prompt is not None:

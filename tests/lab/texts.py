@@ -4,8 +4,10 @@
 """Every line the simulated IOS says about keys, with how sure it is.
 
 Provenance: `seen` in a device transcript; `documented` by Cisco; `code`: in Cisco's own test code, made from devices;
-`recalled`: known from use, no transcript at hand; `guess`: nobody knows, something plausible. A device of the lab file can
-say something else: `overrides: {text.NAME: "..."}`. Texts are str.format templates; a line ends in a newline, a question does not.
+`recalled`: known from use, no transcript at hand; `guess`: nobody knows, something plausible. A device of the lab
+file can say something else: `overrides: {text.NAME: "..."}`. Texts are str.format templates; a line ends in a
+newline, a
+question does not.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "subcommands": ("recalled", '% Type "{line} ?" for a list of subcommands\n'),
     "unknown_host": (
         "recalled",
-        'Translating "{word}"\n\nTranslating "{word}"\n% Unknown command or computer name, or unable to find computer address\n',
+        (
+            'Translating "{word}"\n\nTranslating "{word}"\n'
+            "% Unknown command or computer name, or unable to find computer address\n"
+        ),
     ),
     "configuring": ("seen", "Enter configuration commands, one per line.  End with CNTL/Z.\n"),
     "configure_from": ("recalled", "Configuring from terminal, memory, or network [terminal]? "),
@@ -147,6 +152,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "log_no_keys": ("recalled", "%GDOI-1-KS_NO_RSA_KEYS: RSA Key - get : Not found, Required for group {group}"),
     "log_to_primary": (
         "recalled",
-        "%GDOI-5-COOP_KS_TRANS_TO_PRI: KS {address} in group {group} transitioned to Primary (Previous Primary = {previous})",
+        (
+            "%GDOI-5-COOP_KS_TRANS_TO_PRI: KS {address} in group {group} transitioned to Primary "
+            "(Previous Primary = {previous})"
+        ),
     ),
 }

@@ -265,7 +265,7 @@ def _unreadable(servers: Sequence[KeyServer]) -> str | None:
         return f"Key server {_list(twice)} is listed more than once: list every key server once."
     problems = sorted((server.name, server.problem) for server in servers if server.problem is not None)
     if problems:
-        reasons = "; ".join(f"{name}: {problem.rstrip('. ')}" for name, problem in problems)
+        reasons = "; ".join(f"{name}: {problem.removeprefix(f'{name}: ').rstrip('. ')}" for name, problem in problems)
         return f"Nothing is changed before every key server of the group can be read ({reasons})."
     return None
 

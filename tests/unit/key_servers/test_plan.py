@@ -221,7 +221,7 @@ def test_a_key_server_cannot_be_read() -> None:
     found = decide(staged(servers, ks3=key(A)), OVERWRITE)
     assert (found.verdict, found.steps, found.would, found.needs_consent) == ("unknown", (), (), False)
     assert found.blocked == (
-        "Nothing is changed before every key server of the group can be read (ks2: ks2: nothing answers on port 22)."
+        "Nothing is changed before every key server of the group can be read (ks2: nothing answers on port 22)."
     )
 
 

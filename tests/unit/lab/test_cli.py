@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from lab import control, daemon, guesses, sample
 from lab.__main__ import main
 from lab.personality import PERSONALITIES
@@ -130,7 +131,18 @@ def test_shipped_labs_load(file: Path) -> None:
 
 
 def test_a_lab_for_each_row_of_the_plan() -> None:
-    rows = {"demo", "equal", "absent", "missing", "not_exportable", "conflict", "unreachable", "weak", "shared_label", "many_groups"}
+    rows = {
+        "demo",
+        "equal",
+        "absent",
+        "missing",
+        "not_exportable",
+        "conflict",
+        "unreachable",
+        "weak",
+        "shared_label",
+        "many_groups",
+    }
     assert rows <= {path.stem for path in FLEETS}
 
 

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 import pytest
+
 from lab import DeviceSpec, GroupSpec, KeySpec
 from lab.faults import Faults
 from lab.personality import PERSONALITIES, personality
@@ -203,7 +204,11 @@ def test_election(console: Any) -> None:
 
 def test_equal_priorities_highest_address_wins(console: Any) -> None:
     specs = [
-        DeviceSpec(name, address=address, groups=[GroupSpec("G", 1, "L", 10, [p for p in ("10.0.0.9", "10.0.0.10") if p != address])])
+        DeviceSpec(
+            name,
+            address=address,
+            groups=[GroupSpec("G", 1, "L", 10, [p for p in ("10.0.0.9", "10.0.0.10") if p != address])],
+        )
         for name, address in (("a", "10.0.0.9"), ("b", "10.0.0.10"))
     ]
     ks = console(*specs)
@@ -269,7 +274,12 @@ def test_members_miss_rekeys_signed_with_another_key(console: Any) -> None:
     ks.run("terminal length 0")
     ks.run("crypto gdoi ks rekey")
     assert " Rekey Acks missed : 0\n" in ks.run("show crypto gdoi ks members")
-    for line in ("configure terminal", "crypto key generate rsa label getvpnkey modulus 2048", "end", "crypto gdoi ks rekey"):
+    for line in (
+        "configure terminal",
+        "crypto key generate rsa label getvpnkey modulus 2048",
+        "end",
+        "crypto gdoi ks rekey",
+    ):
         ks.type(line + "\r")
     assert " Rekey Acks missed : 1\n" in ks.run("show crypto gdoi ks members")
     assert ks.type("clear crypto gdoi\r").endswith("Are you sure you want to proceed ? [yes/no]: ")
@@ -288,6 +298,7 @@ def test_gkm_is_for_xe(console: Any) -> None:
 
 
 def test_bad_lab_files() -> None:
+    bad: Any
     for bad in (
         [],
         {"devices": 3},
@@ -301,12 +312,25 @@ def test_bad_lab_files() -> None:
 
 
 def test_bad_switches_and_faults() -> None:
-    for overrides in ({"caret": "sideways"}, {"nonsense": 1}, {"modulus_low": "many"}, {"text.nonsense": "x"}, {"show_bits": 3}):
+    for overrides in (
+        {"caret": "sideways"},
+        {"nonsense": 1},
+        {"modulus_low": "many"},
+        {"text.nonsense": "x"},
+        {"show_bits": 3},
+    ):
         with pytest.raises(ValueError, match=r"\w"):
             personality("ios15", overrides)
     with pytest.raises(ValueError, match="unknown personality"):
         personality("ios9")
-    for faults in ({"nonsense": 1}, {"cut": {"at": 1, "when": "later"}}, {"cut": {}}, {"cut": "("}, {"syslog": "never"}):
+    faults: Any
+    for faults in (
+        {"nonsense": 1},
+        {"cut": {"at": 1, "when": "later"}},
+        {"cut": {}},
+        {"cut": "("},
+        {"syslog": "never"},
+    ):
         with pytest.raises(ValueError, match=r"\w"):
             Faults().changed(faults)
 

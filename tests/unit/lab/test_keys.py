@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import math
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+
 from lab import DeviceSpec, GroupSpec, KeySpec, keys, pem
 from lab.texts import TEXTS
 
@@ -82,7 +84,9 @@ def test_generate_replaces_without_asking(console: Any) -> None:
 def test_generate_without_modulus_asks(console: Any) -> None:
     ks = _config(console(_ks("KS-1", "ios15", KeySpec("PKI"))))
     out = ks.type("crypto key generate rsa label PKI\r")
-    assert out.endswith("% You already have RSA keys defined named PKI.\r\n% Do you really want to replace them? [yes/no]: ")
+    assert out.endswith(
+        "% You already have RSA keys defined named PKI.\r\n% Do you really want to replace them? [yes/no]: "
+    )
     assert ks.type("maybe\r") == (
         "maybe\r\n% Please answer 'yes' or 'no'.\r\n% Do you really want to replace them? [yes/no]: "
     )
@@ -170,7 +174,8 @@ def test_hidden_command_is_logged_with_the_label_masked(console: Any) -> None:
     ks.run("do terminal monitor")
     out = ks.run("crypto key generate rsa general-keys label MYKEY modulus 2048")
     assert (
-        "%PARSER-5-HIDDEN: Warning!!! ' crypto key generate rsa general-keys label * modulus 2048' is a hidden command. "
+        "%PARSER-5-HIDDEN: Warning!!! ' crypto key generate rsa general-keys label * modulus "
+        "2048' is a hidden command. "
         "Use of this command is not recommended/supported and will be removed in future." in out
     )
     assert "[OK]" in out
@@ -213,7 +218,7 @@ def test_show(console: Any, personality: str, kind: str, redundancy: str) -> Non
     assert re.fullmatch(r"  ([0-9A-F]{8} ){1}[0-9A-F]{4}", rows[-1])
     spki = bytes.fromhex("".join(data.split()))
     assert hashlib.sha256(spki).hexdigest() == ks.device.keys["test"].fingerprint
-    assert serialization.load_der_public_key(spki).key_size == 2048
+    assert keys.pool_key(2048, 0).spki == spki
 
 
 def test_show_of_a_missing_label(console: Any) -> None:
@@ -236,9 +241,12 @@ def test_storage_changes_when_written(console: Any) -> None:
 def test_export_like_the_transcript(console: Any) -> None:
     ks = _config(console(_ks("KS-1", "ios15", KeySpec("getvpnkey"))))
     out = ks.run("crypto key export rsa getvpnkey pem terminal 3des cisco123")
-    assert out.startswith("% Key name: getvpnkey\n   Usage: General Purpose Key\n   Key data:\n-----BEGIN PUBLIC KEY-----\n")
+    assert out.startswith(
+        "% Key name: getvpnkey\n   Usage: General Purpose Key\n   Key data:\n-----BEGIN PUBLIC KEY-----\n"
+    )
     assert (
-        "-----END PUBLIC KEY-----\n-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES-EDE3-CBC," in out
+        "-----END PUBLIC KEY-----\n-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES-EDE3-CBC,"
+        in out
     )
     assert out.endswith("-----END RSA PRIVATE KEY-----\n")
     private = serialization.load_pem_private_key(out[out.index("-----BEGIN RSA") :].encode(), b"cisco123")
@@ -262,17 +270,21 @@ def test_aes_is_not_openssls(console: Any) -> None:
     ks = _config(console(_ks("KS-1", "xe17", KeySpec("K"))))
     out = ks.run("crypto key export rsa K pem terminal aes test12345")
     text = out[out.index("-----BEGIN RSA") :]
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"\w"):
         serialization.load_pem_private_key(text.encode(), b"test12345")
     assert pem.read_private(text.splitlines(), "test12345", pem.Accepted(True, False, False)).bits == 2048
-    assert "Invalid input" in _config(console(_ks("K", "ios15", KeySpec("K")))).run("crypto key export rsa K pem terminal aes x2345678")
+    assert "Invalid input" in _config(console(_ks("K", "ios15", KeySpec("K")))).run(
+        "crypto key export rsa K pem terminal aes x2345678"
+    )
 
 
 def test_des_opens_with_openssl(console: Any, tmp_path: Path) -> None:
     ks = _config(console(_ks("KS-1", "ios15", KeySpec("K"))))
     out = ks.run("crypto key export rsa K pem terminal des test12345")
     assert "DEK-Info: DES-CBC," in out
-    assert pem.read_private(out[out.index("-----BEGIN RSA") :].splitlines(), "test12345", pem.Accepted(False, False, False))
+    assert pem.read_private(
+        out[out.index("-----BEGIN RSA") :].splitlines(), "test12345", pem.Accepted(False, False, False)
+    )
 
 
 def test_export_refusals(console: Any) -> None:
@@ -281,7 +293,9 @@ def test_export_refusals(console: Any) -> None:
     assert ks.run("crypto key export rsa N pem terminal 3des cisco123") == "% RSA keypair N not found.\n"
     assert ks.run("crypto key export rsa M pem terminal 3des short") == TEXTS["short_passphrase"][1]
     assert "Invalid input" in ks.run("crypto key export rsa M pem terminal 3des two words")
-    lax = _config(console(_ks("KS-1", "ios15", KeySpec("M"), overrides={"short_passphrase": "accept", "passphrase": "line"})))
+    lax = _config(
+        console(_ks("KS-1", "ios15", KeySpec("M"), overrides={"short_passphrase": "accept", "passphrase": "line"}))
+    )
     assert "BEGIN RSA" in lax.run("crypto key export rsa M pem terminal 3des abc")
     assert "BEGIN RSA" in lax.run("crypto key export rsa M pem terminal 3des two words here")
 
@@ -313,7 +327,8 @@ def _exported(cipher: str = "3des", index: int = 3, passphrase: str = PASSWORD) 
 
 def _paste(one: Any, command: str, public: str, private: str, end_public: str = "\n") -> str:
     """Everything at once, as an impatient client does; the output after the command line."""
-    return one.type(f"{command}\n{public}{end_public}{private}quit\n").replace("\r\n", "\n").split("\n", 1)[1]
+    out: str = one.type(f"{command}\n{public}{end_public}{private}quit\n")
+    return out.replace("\r\n", "\n").split("\n", 1)[1]
 
 
 def test_import_like_the_transcript(console: Any) -> None:
@@ -476,6 +491,15 @@ def test_import_without_passphrase(console: Any) -> None:
     assert "succeeded" in _paste(lax, f"crypto key import rsa L pem terminal {PASSWORD}", *plain)
 
 
+@pytest.mark.parametrize("how", ["accept", "refuse"])
+def test_blanks_after_pasted_lines(console: Any, how: str) -> None:
+    ks = _config(console(_ks("KS-2", "ios15", overrides={"pem_trailing_space": how})))
+    public, private = _exported()
+    private = private.replace("-----\n", "----- \n")
+    out = _paste(ks, f"crypto key import rsa L pem terminal {PASSWORD}", public, private)
+    assert ("succeeded" in out) == (how == "accept")
+
+
 def test_no_echo_of_pasted_lines(console: Any) -> None:
     ks = _config(console(_ks("KS-2", "ios15", overrides={"pem_echo": False})))
     out = _paste(ks, f"crypto key import rsa L pem terminal {PASSWORD}", *_exported())
@@ -531,7 +555,9 @@ def test_zeroize(console: Any) -> None:
     assert "RSAKEYS" in ks.device.nvram.keys
 
 
-@pytest.mark.parametrize(("personality", "text"), [("ios15", "% All RSA keys will be removed."), ("xe16", "% All keys will be removed.")])
+@pytest.mark.parametrize(
+    ("personality", "text"), [("ios15", "% All RSA keys will be removed."), ("xe16", "% All keys will be removed.")]
+)
 def test_zeroize_everything(console: Any, personality: str, text: str) -> None:
     ks = _config(console(_ks("KS-1", personality, KeySpec("A"), KeySpec("B", pool=2))))
     assert text in ks.type("crypto key zeroize rsa\r")
@@ -667,5 +693,5 @@ def test_the_pool_never_hands_out_a_key_of_the_lab_file() -> None:
 
 def test_processes_share_the_pool() -> None:
     parts = [keys.KeySource(slice_of=(n, 3)) for n in range(3)]
-    got = [{k.fingerprint for k in iter(lambda s=s: s.from_pool(1024), None) if k} for s in parts]
+    got = [{key.fingerprint for key in iter(functools.partial(part.from_pool, 1024), None) if key} for part in parts]
     assert sum(map(len, got)) == len(set.union(*got)) == keys.pool_size(1024)

@@ -16,6 +16,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+
 from lab import DeviceSpec, Fleet, GroupSpec, KeySpec
 
 SHOW = "show privilege\r"
@@ -39,11 +40,14 @@ def test_cut(console: Any, when: str, do: str) -> None:
     r1.type(SHOW)
     out = r1.type(SHOW)
     assert r1.ended in ("dropped", "reload")
-    assert out.removeprefix("show privilege\r\n") == {
-        "before": "",
-        "during": "Curre",
-        "after": "Current privilege level is 15\r\n",
-    }[when]
+    assert (
+        out.removeprefix("show privilege\r\n")
+        == {
+            "before": "",
+            "during": "Curre",
+            "after": "Current privilege level is 15\r\n",
+        }[when]
+    )
 
 
 def test_cut_before_keeps_the_command_from_happening(console: Any) -> None:
@@ -93,7 +97,9 @@ def test_chunks(console: Any) -> None:
 
 def test_syslog_after_the_prompt(console: Any) -> None:
     r1 = console(DeviceSpec("R1", faults={"syslog": "after_prompt"}))
-    assert re.fullmatch(r"show privilege\r\nCurrent .*\r\nR1#\r\n\*\w{3} [ \d]\d [\d:.]+: %LINEPROTO.*\r\n", r1.type(SHOW))
+    assert re.fullmatch(
+        r"show privilege\r\nCurrent .*\r\nR1#\r\n\*\w{3} [ \d]\d [\d:.]+: %LINEPROTO.*\r\n", r1.type(SHOW)
+    )
     assert r1.type("\r").startswith("\r\nR1#\r\n*")
 
 
@@ -227,6 +233,23 @@ def test_legacy_algorithms(client: Any) -> None:
         assert "R1#" in client(fleet["R1"], **legacy).talk()
 
 
+def test_a_host_key_and_algorithms_of_its_own(client: Any) -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    own = DeviceSpec("R1", host_key=key.export_private_key().decode(), ssh={"kex_algs": ["ecdh-sha2-nistp256"]})
+    with Fleet([own, DeviceSpec("R2", address="10.0.0.2")]) as fleet:
+        known = asyncssh.import_known_hosts(fleet.known_hosts())
+        assert "ssh-ed25519" in fleet.known_hosts()
+        for name in ("R1", "R2"):
+            assert f"{name}#" in client(fleet[name], known_hosts=known).talk()
+        with pytest.raises((asyncssh.Error, OSError)):
+            client(fleet["R1"], kex_algs="curve25519-sha256").talk()
+
+
+def test_a_fixed_port_that_is_taken() -> None:
+    with Fleet([DeviceSpec("R1")]) as fleet, pytest.raises(OSError, match="in use"):
+        Fleet([DeviceSpec("R2", port=fleet["R1"].port)]).__enter__()
+
+
 def test_vty_limit(client: Any) -> None:
     async def crowd(device: Any) -> tuple[int, int]:
         inside, refused = [], 0
@@ -313,7 +336,9 @@ def test_killed_client_leaves_no_paste_behind(client: Any) -> None:
     async def abort(device: Any) -> None:
         connection = await client(device).connect()
         process = await connection.create_process(term_type="vt100", encoding="latin-1")
-        process.stdin.write("configure terminal\rcrypto key import rsa L pem terminal cisco123\r-----BEGIN PUBLIC KEY-----\r")
+        process.stdin.write(
+            "configure terminal\rcrypto key import rsa L pem terminal cisco123\r-----BEGIN PUBLIC KEY-----\r"
+        )
         await asyncio.sleep(0.2)
         connection.abort()
 
@@ -332,7 +357,10 @@ def test_ipv6(client: Any) -> None:
 
 
 def test_ssh_without_rsa_key(client: Any) -> None:
-    with Fleet([DeviceSpec("R1", overrides={"ssh_needs_rsa_key": True})]) as fleet, pytest.raises((asyncssh.Error, OSError)):
+    with (
+        Fleet([DeviceSpec("R1", overrides={"ssh_needs_rsa_key": True})]) as fleet,
+        pytest.raises((asyncssh.Error, OSError)),
+    ):
         client(fleet["R1"]).talk()
 
 
@@ -348,7 +376,8 @@ def test_inventory(tmp_path: Path) -> None:
 
 def test_groups_are_elected_over_ssh(client: Any) -> None:
     specs = [
-        DeviceSpec(f"k{n}", address=f"10.0.0.{n}", groups=[GroupSpec("G", 1, "L", n, [f"10.0.0.{3 - n}"])]) for n in (1, 2)
+        DeviceSpec(f"k{n}", address=f"10.0.0.{n}", groups=[GroupSpec("G", 1, "L", n, [f"10.0.0.{3 - n}"])])
+        for n in (1, 2)
     ]
     with Fleet(specs) as fleet:
         fleet["k2"].reload(30)
@@ -368,7 +397,14 @@ def _openssh(fleet: Fleet, name: str, directory: Path, *options: str, feed: str 
     ask.chmod(0o700)
     device = fleet[name]
     line = ["ssh", "-F", "none", "-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=yes", *options]
-    line += ["-o", "PubkeyAuthentication=no", "-p", str(device.port), f"admin@{device.host}", *([command] if command else [])]
+    line += [
+        "-o",
+        "PubkeyAuthentication=no",
+        "-p",
+        str(device.port),
+        f"admin@{device.host}",
+        *([command] if command else []),
+    ]
     environment = {"PATH": "/usr/bin:/bin", "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0"}
     return subprocess.run(line, input=feed, capture_output=True, text=True, timeout=20, env=environment, check=False)
 

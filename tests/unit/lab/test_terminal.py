@@ -11,10 +11,11 @@ import time
 from typing import Any
 
 import pytest
-from lab.grammar import Parsed, Wrong, complete, key, line, num, parse, word
-from lab.grammar import Node as Root
-from lab.personality import PERSONALITIES
+
 from lab.commands import tree
+from lab.grammar import Node as Root
+from lab.grammar import Parsed, Wrong, complete, key, line, num, parse, word
+from lab.personality import PERSONALITIES
 from lab.spec import DeviceSpec, KeySpec
 
 ROOT = Root(
