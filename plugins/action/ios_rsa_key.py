@@ -9,8 +9,8 @@ import typing as t
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._ios import replacement, rsa_keys
 from ..module_utils._ios.dialogue import Talk, Terminal
+from ..module_utils._ios.key_listings import RsaKey
 from ..module_utils._ios.labels import Label
-from ..module_utils._ios.listings import RsaKey
 from ..modules.ios_rsa_key import ARGUMENT_SPEC
 from ..plugin_utils.ios_action import IosAction, Result
 from ..plugin_utils.ios_results import difference, shown

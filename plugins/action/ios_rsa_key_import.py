@@ -13,8 +13,8 @@ from ..module_utils._errors import VpnKeysError
 from ..module_utils._fingerprint import short
 from ..module_utils._ios import replacement, rsa_keys
 from ..module_utils._ios.dialogue import Talk, Terminal
+from ..module_utils._ios.key_listings import KeyRing, RsaKey
 from ..module_utils._ios.labels import Label
-from ..module_utils._ios.listings import KeyRing, RsaKey
 from ..module_utils._ios.rsa_keys import Sealed
 from ..modules.ios_rsa_key_import import ARGUMENT_SPEC, MUTUALLY_EXCLUSIVE, REQUIRED_BY, REQUIRED_ONE_OF
 from ..plugin_utils import ios_session, key_files

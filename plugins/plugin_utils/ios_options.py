@@ -231,6 +231,8 @@ NOT_STRINGS = frozenset(
 
 def _ssh_arguments(name: str, texts: list[t.Any]) -> dict[str, str]:
     """The ssh options in OpenSSH command-line arguments, by lower-case name; the first one wins, as in OpenSSH."""
+    if not any(texts):
+        return {}
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("-o", action="append", default=[])
     for flag, option in (

@@ -11,8 +11,8 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ..module_utils._ios.getvpn import Survey
+from ..module_utils._ios.key_listings import RsaKey
 from ..module_utils._ios.labels import Label
-from ..module_utils._ios.listings import RsaKey
 
 
 def shown(key: RsaKey) -> dict[str, t.Any]:

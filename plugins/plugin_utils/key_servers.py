@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._ios import getvpn
 from ..module_utils._ios.getvpn import Survey
+from ..module_utils._ios.getvpn_listings import Group, Member
+from ..module_utils._ios.key_listings import KeyRing
 from ..module_utils._ios.labels import Label
-from ..module_utils._ios.listings import Group, KeyRing, Member
 from ..module_utils._key_servers import grouping
 from ..module_utils._key_servers import plan as planning
 from ..module_utils._key_servers.grouping import GivenGroup, Grouping, GroupOnHost, Host, Unit

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from ..module_utils._ios import commands
 from ..module_utils._ios.getvpn import Survey
+from ..module_utils._ios.key_listings import HeldLabel, KeyRing, RsaKey
 from ..module_utils._ios.labels import Label
-from ..module_utils._ios.listings import HeldLabel, KeyRing, RsaKey
 from ..module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Save, Step
 from .key_servers import Planned, Seen
 

@@ -23,17 +23,16 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import CODES
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn import Survey
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.listings import (
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_listings import (
     Coop,
     CoopPeer,
     Group,
     Kek,
-    KeyRing,
     Member,
     Policy,
-    RsaKey,
     Tek,
 )
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import KeyRing, RsaKey
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import (
     Clean,
     Distribute,

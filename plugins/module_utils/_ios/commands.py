@@ -22,8 +22,9 @@ import secrets
 import string
 
 from .._errors import VpnKeysError
+from .getvpn_listings import GroupKind
+from .key_listings import FreeLabel, HeldLabel
 from .labels import Label
-from .listings import FreeLabel, GroupKind, HeldLabel
 from .pem import Usage
 
 # -- looking -------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 from .._errors import VpnKeysError
-from . import commands, listings
+from . import commands, screen
 
 T = t.TypeVar("T")
 
@@ -44,7 +44,7 @@ class Reply:
 
     @property
     def at_prompt(self) -> bool:
-        return re.fullmatch(listings.ANY_PROMPT, self.end.strip()) is not None
+        return re.fullmatch(screen.ANY_PROMPT, self.end.strip()) is not None
 
 
 CANCEL = "\x03"
@@ -78,7 +78,7 @@ class Terminal:
     def __init__(self, name: str, timeout: float = DEFAULT_TIMEOUT) -> None:
         self.name = name
         self.timeout = timeout
-        self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{listings.ANY_PROMPT})\s*\Z")
+        self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{screen.ANY_PROMPT})\s*\Z")
         self.note: object = None
         """What the last answer told, for whoever asks the same again; forgotten when anything else is sent."""
         self._last_prompt = ""
@@ -99,8 +99,8 @@ class Terminal:
         yield from self._first_prompt()
         # Only the prompt behind the echo of our own lines is surely one; before it, a banner may look like it.
         yield from self.send_ahead(commands.terminal_setup())
-        host = re.escape(listings.host_of(self._last_prompt)[: listings.SHOWN_HOST_NAME])
-        self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{host}{listings.PROMPT_REST})\s*\Z")
+        host = re.escape(screen.host_of(self._last_prompt)[: screen.SHOWN_HOST_NAME])
+        self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{host}{screen.PROMPT_REST})\s*\Z")
         if not self.privileged:
             yield from self._enable(enable_password, enable)
 
@@ -116,7 +116,7 @@ class Terminal:
                     return
                 continue
             silent += wait
-            if re.search(listings.LOGIN_QUESTION, listings.strip_noise(raw[-TAIL:])):
+            if re.search(screen.LOGIN_QUESTION, screen.strip_noise(raw[-TAIL:])):
                 raise VpnKeysError(
                     "auth_failed",
                     f"{self.name}: the device asks for a user name again inside the session. "
@@ -148,7 +148,7 @@ class Terminal:
                 )
             return password
 
-        reply = yield from self.ask(commands.enable(), answers=[(listings.PASSWORD_QUESTION, secret)], probe=False)
+        reply = yield from self.ask(commands.enable(), answers=[(screen.PASSWORD_QUESTION, secret)], probe=False)
         if not self.privileged:
             raise VpnKeysError(
                 "no_privilege",
@@ -201,8 +201,8 @@ class Terminal:
                 raw = self._grow(raw, text or "")
                 if text and text.strip():
                     silent, wait = 0.0, FIRST_PROBE
-            echoed = echoed or echo in listings.strip_noise(raw[:TAIL])
-            tail = listings.strip_noise(raw[max(mark, len(raw) - TAIL) :])
+            echoed = echoed or echo in screen.strip_noise(raw[:TAIL])
+            tail = screen.strip_noise(raw[max(mark, len(raw) - TAIL) :])
             if (echoed or quiet) and self._prompt_in(tail):
                 return self._reply(raw, echo)
 
@@ -219,7 +219,7 @@ class Terminal:
                     send = (answer(tail) if callable(answer) else answer) + "\r"
                     break
             else:
-                if re.search(rf"(?:{listings.MORE})\s*\Z", raw[-TAIL:]):
+                if re.search(rf"(?:{screen.MORE})\s*\Z", raw[-TAIL:]):
                     send = " "
             if send:
                 mark, silent, wait = len(raw), 0.0, FIRST_PROBE
@@ -227,7 +227,7 @@ class Terminal:
             if not quiet:
                 continue
             # A carriage return would answer a question, so one that is not foreseen is never probed.
-            question = re.search(rf"(?:{listings.ANY_QUESTION}) *\Z", tail)
+            question = re.search(rf"(?:{screen.ANY_QUESTION}) *\Z", tail)
             if question and silent >= QUESTION_PAUSE:
                 yield from self._give_up(tail)
             if silent >= timeout:
@@ -237,7 +237,7 @@ class Terminal:
                 send = "\r"
 
     def _give_up(self, tail: str) -> Talk[t.NoReturn]:
-        question = listings.quote(tail.strip().rsplit("\n", 1)[-1])
+        question = screen.quote(tail.strip().rsplit("\n", 1)[-1])
         yield from self.recover()
         raise VpnKeysError("unexpected_question", f'{self.name}: the device asked something unforeseen: "{question}".')
 
@@ -260,7 +260,7 @@ class Terminal:
                 if self._ends_with_prompt(raw):
                     self._pasting = False
                     return self._reply(raw, line)
-                if text is None or line in listings.strip_noise(raw) or (bare and "\n" in raw):
+                if text is None or line in screen.strip_noise(raw) or (bare and "\n" in raw):
                     blind = blind or not raw
                     bare = bare or (text is None and raw != "" and not raw.strip())
                     break
@@ -301,7 +301,7 @@ class Terminal:
         return raw + text
 
     def _ends_with_prompt(self, raw: str) -> bool:
-        return self._prompt_in(listings.strip_noise(raw[-TAIL:]))
+        return self._prompt_in(screen.strip_noise(raw[-TAIL:]))
 
     def _prompt_in(self, tail: str) -> bool:
         if found := self._prompt.search(tail):
@@ -309,7 +309,7 @@ class Terminal:
         return found is not None
 
     def _reply(self, raw: str, echo: str) -> Reply:
-        text = listings.strip_noise(raw)
+        text = screen.strip_noise(raw)
         end = ""
         if found := self._prompt.search(text):
             text, end = text[: found.start()], found["prompt"]
@@ -319,5 +319,5 @@ class Terminal:
 
     @staticmethod
     def _said(text: str) -> str:
-        found = listings.refusal(text)
+        found = screen.refusal(text)
         return f' ("{found.line}")' if found else ""

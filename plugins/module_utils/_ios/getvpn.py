@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._errors import VpnKeysError
-from . import commands, listings, rsa_keys
+from . import commands, getvpn_listings, rsa_keys
 from .dialogue import Talk, Terminal
-from .listings import Coop, Group, KeyRing, Member, Policy
+from .getvpn_listings import Coop, Group, Member, Policy
+from .key_listings import KeyRing
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,10 @@ def survey(tty: Terminal, *, policies: bool = False) -> Talk[Survey]:
     members: list[Member] = []
     found: list[Policy] = []
     for kind in sorted({group.kind for group in groups}):
-        coop |= listings.read_coop((yield from rsa_keys.show(tty, commands.show_coop(kind))))
-        members += listings.read_members((yield from rsa_keys.show(tty, commands.show_members(kind))))
+        coop |= getvpn_listings.read_coop((yield from rsa_keys.show(tty, commands.show_coop(kind))))
+        members += getvpn_listings.read_members((yield from rsa_keys.show(tty, commands.show_members(kind))))
         if policies:
-            found += listings.read_policy((yield from rsa_keys.show(tty, commands.show_policy(kind))))
+            found += getvpn_listings.read_policy((yield from rsa_keys.show(tty, commands.show_policy(kind))))
     return Survey(ring, groups, coop, tuple(members), tuple(found))
 
 
@@ -47,4 +48,4 @@ def _groups(tty: Terminal) -> Talk[tuple[Group, ...]]:
         if error.code != "refused":
             raise
         text = yield from rsa_keys.show(tty, commands.show_groups_unfiltered())
-    return listings.read_groups(text)
+    return getvpn_listings.read_groups(text)

@@ -18,8 +18,8 @@ import dataclasses
 from .._errors import VpnKeysError
 from . import rsa_keys
 from .dialogue import Talk, Terminal
+from .key_listings import KeyRing, RsaKey
 from .labels import Label
-from .listings import KeyRing, RsaKey
 from .rsa_keys import Sealed
 
 

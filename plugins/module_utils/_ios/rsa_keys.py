@@ -16,10 +16,10 @@ from itertools import chain, repeat
 
 from .._errors import VpnKeysError
 from .._fingerprint import fingerprint, short
-from . import commands, listings, pem
+from . import commands, key_listings, pem, screen
 from .dialogue import Answer, Reply, Talk, Terminal, snooze
+from .key_listings import KeyRing, RsaKey
 from .labels import Label
-from .listings import KeyRing, RsaKey
 
 GENERATION_TIMEOUT = 600.0
 """Seconds. 4096 bits took "10 sec to over 2 minutes" on field gear; old boxes are slower still."""
@@ -59,7 +59,7 @@ def look(tty: Terminal) -> Talk[KeyRing]:
         return tty.note
     reply = yield from show(tty, commands.show_keys())
     try:
-        ring = KeyRing(listings.read_rsa_keys(reply))
+        ring = KeyRing(key_listings.read_rsa_keys(reply))
     except VpnKeysError as error:
         raise VpnKeysError(error.code, f"{tty.name}: {error} Nothing was changed.") from None
     tty.note = ring
@@ -75,10 +75,10 @@ def show(tty: Terminal, line: str) -> Talk[str]:
     """The output of one show command. Raises no_privilege or refused, with the privilege level found out."""
     yield from leave_config(tty)
     reply = yield from tty.ask(line)
-    found = listings.refusal(reply.text)
-    if found is None or found.code not in listings.COMMAND_REFUSED:
+    found = screen.refusal(reply.text)
+    if found is None or found.code not in screen.COMMAND_REFUSED:
         return reply.text
-    level = listings.read_privilege((yield from tty.ask(commands.show_privilege())).text)
+    level = screen.read_privilege((yield from tty.ask(commands.show_privilege())).text)
     if level is not None and level < 15:
         raise VpnKeysError(
             "no_privilege",
@@ -116,7 +116,7 @@ def generate(
         return "yes" if replace else "no"
 
     def size(question: str) -> str:
-        allowed = listings.modulus_range(question)
+        allowed = screen.modulus_range(question)
         if allowed and not allowed[0] <= bits <= allowed[1]:
             raise VpnKeysError(
                 "bad_input",
@@ -125,7 +125,7 @@ def generate(
             )
         return str(bits)
 
-    answers = [(listings.REPLACE_QUESTION, may_replace), (listings.MODULUS_QUESTION, size)]
+    answers = [(screen.REPLACE_QUESTION, may_replace), (screen.MODULUS_QUESTION, size)]
     try:
         reply = yield from _command(tty, (line,), answers=answers, timeout=timeout)
     except VpnKeysError:
@@ -136,7 +136,7 @@ def generate(
             "in_use",
             f"{tty.name}: somebody made a key {label} in this very moment; it was left alone. Run again to see it.",
         )
-    in_background = listings.generation(reply.text) == "background"
+    in_background = screen.generation(reply.text) == "background"
     waited = 0.0
     for pause in chain(POLL, repeat(POLL[-1])):
         ring = yield from look(tty)
@@ -178,9 +178,9 @@ def export(tty: Terminal, label: Label) -> Talk[Sealed]:
         reply = yield from _command(tty, (commands.export(held, cipher, passphrase),))
         if not _unknown_command(reply):
             break
-    found = listings.refusal(reply.text)
+    found = screen.refusal(reply.text)
     try:
-        exported = listings.read_export(reply.text)
+        exported = key_listings.read_export(reply.text)
         private = pem.check_pair(exported, passphrase, key.spki)
     except VpnKeysError as error:
         code = "not_exportable" if found and found.code == "not_exportable" else "export_failed"
@@ -202,15 +202,15 @@ def bring_in(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -
     reply = yield from _command(
         tty,
         spellings,
-        answers=[(listings.REPLACE_QUESTION, "no")],
-        until=[listings.PUBLIC_PEM_PROMPT],
+        answers=[(screen.REPLACE_QUESTION, "no")],
+        until=[screen.PUBLIC_PEM_PROMPT],
         timeout=IMPORT_TIMEOUT,
     )
     if not reply.at_prompt:
         reply = yield from _paste(tty, sealed)
     ring = yield from look(tty)
     arrived = [key for key in ring.of(label) if key.spki == sealed.spki]
-    if not arrived or not listings.imported(reply.text):
+    if not arrived or not screen.imported(reply.text):
         raise VpnKeysError(
             "import_failed", f"{tty.name}: import of {label} failed{_said(reply.text)}. {_now(ring, label)}"
         )
@@ -220,7 +220,7 @@ def bring_in(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -
 def _paste(tty: Terminal, sealed: Sealed) -> Talk[Reply]:
     stopped = yield from tty.paste(commands.paste_lines(sealed.public_pem))
     if stopped is None:
-        stopped = yield from tty.end_paste("", [listings.PRIVATE_PEM_PROMPT], IMPORT_TIMEOUT)
+        stopped = yield from tty.end_paste("", [screen.PRIVATE_PEM_PROMPT], IMPORT_TIMEOUT)
     if stopped.at_prompt:
         return stopped
     stopped = yield from tty.paste(commands.paste_lines(sealed.private_pem))
@@ -233,7 +233,7 @@ def remove(tty: Terminal, label: Label) -> Talk[None]:
     """Remove the key under one label, by name. Raises not_found, remove_failed."""
     ring = yield from look(tty)
     line = commands.remove(_held(tty, ring, label))
-    reply = yield from _command(tty, (line,), answers=[(listings.REMOVE_QUESTION, "yes")])
+    reply = yield from _command(tty, (line,), answers=[(screen.REMOVE_QUESTION, "yes")])
     ring = yield from look(tty)
     if ring.of(label):
         raise VpnKeysError("remove_failed", f"{tty.name}: key {label} is still there{_said(reply.text)}.")
@@ -242,9 +242,9 @@ def remove(tty: Terminal, label: Label) -> Talk[None]:
 def save(tty: Terminal) -> Talk[None]:
     """Write the configuration, and with it the keys, to NVRAM. Raises save_failed."""
     yield from leave_config(tty)
-    answers = [(listings.OVERWRITE_NVRAM_QUESTION, ""), (listings.DESTINATION_QUESTION, "")]
+    answers = [(screen.OVERWRITE_NVRAM_QUESTION, ""), (screen.DESTINATION_QUESTION, "")]
     reply = yield from tty.ask(commands.save(), answers=answers, timeout=SAVE_TIMEOUT, probe=False)
-    if not listings.saved(reply.text):
+    if not screen.saved(reply.text):
         raise VpnKeysError(
             "save_failed",
             f"{tty.name}: the configuration was not written{_said(reply.text)}. The keys work, but a reload "
@@ -294,8 +294,8 @@ def _spell(
 
 
 def _unknown_command(reply: Reply) -> bool:
-    found = listings.refusal(reply.text)
-    return found is not None and found.code in listings.COMMAND_UNKNOWN
+    found = screen.refusal(reply.text)
+    return found is not None and found.code in screen.COMMAND_UNKNOWN
 
 
 def _single(tty: Terminal, ring: KeyRing, label: Label) -> RsaKey:
@@ -309,14 +309,14 @@ def _single(tty: Terminal, ring: KeyRing, label: Label) -> RsaKey:
     return keys[0]
 
 
-def _free(tty: Terminal, ring: KeyRing, label: Label) -> listings.FreeLabel:
+def _free(tty: Terminal, ring: KeyRing, label: Label) -> key_listings.FreeLabel:
     try:
         return ring.free(label)
     except VpnKeysError:
         raise VpnKeysError("in_use", f"{tty.name}: there is a key {label} already; it was left alone.") from None
 
 
-def _held(tty: Terminal, ring: KeyRing, label: Label) -> listings.HeldLabel:
+def _held(tty: Terminal, ring: KeyRing, label: Label) -> key_listings.HeldLabel:
     try:
         return ring.held(label)
     except VpnKeysError:
@@ -324,7 +324,7 @@ def _held(tty: Terminal, ring: KeyRing, label: Label) -> listings.HeldLabel:
 
 
 def _said(text: str) -> str:
-    found = listings.refusal(text)
+    found = screen.refusal(text)
     return f': the device said "{found.line}"' if found else ""
 
 

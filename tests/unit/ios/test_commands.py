@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._ios import commands, listings
+from ansible_collections.vpnops.keys.plugins.module_utils._ios import commands, key_listings
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import KeyRing, RsaKey
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.labels import Label
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.listings import KeyRing, RsaKey
 
 PLUGINS = Path(commands.__file__).parents[2]
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
@@ -36,11 +36,11 @@ def ring(*labels: str) -> KeyRing:
     )
 
 
-def free(name: str) -> listings.FreeLabel:
+def free(name: str) -> key_listings.FreeLabel:
     return ring("another").free(Label(name))
 
 
-def held(name: str) -> listings.HeldLabel:
+def held(name: str) -> key_listings.HeldLabel:
     return ring("another", name).held(Label(name))
 
 
@@ -192,7 +192,7 @@ def test_a_forged_proof_is_looked_at_again() -> None:
         commands.remove(forged)
     with pytest.raises(VpnKeysError, match="no key other"):
         dataclasses.replace(proof, label=Label("other"))
-    empty = object.__new__(listings.HeldLabel)
+    empty = object.__new__(key_listings.HeldLabel)
     with pytest.raises((TypeError, AttributeError)):
         commands.remove(empty)
 

@@ -15,24 +15,25 @@ from hypothesis import strategies as st
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fingerprint import fingerprint
-from ansible_collections.vpnops.keys.plugins.module_utils._ios import listings
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.labels import Label
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.listings import (
+from ansible_collections.vpnops.keys.plugins.module_utils._ios import getvpn_listings, screen
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_listings import (
     Coop,
     CoopPeer,
-    FreeLabel,
     Group,
-    HeldLabel,
-    KeyRing,
     read_coop,
-    read_export,
     read_groups,
     read_members,
     read_policy,
-    read_rsa_keys,
-    refusal,
-    strip_noise,
 )
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import (
+    FreeLabel,
+    HeldLabel,
+    KeyRing,
+    read_export,
+    read_rsa_keys,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.labels import Label
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.screen import refusal, strip_noise
 
 TRANSCRIPTS = {path.stem: path.read_text() for path in (Path(__file__).parent / "transcripts").glob("*.txt")}
 
@@ -437,7 +438,7 @@ def test_coop_of_ios_xe() -> None:
 def test_policy() -> None:
     policy, empty = read_policy(TRANSCRIPTS["policy_xe"])
     assert (policy.group, policy.server) == ("getvpn1", "1.1.1.1")
-    assert policy.kek == listings.Kek(
+    assert policy.kek == getvpn_listings.Kek(
         spi="0xEEB0E9A2BBD4C71AF1034F6B24EB8022",
         transport="Unicast",
         algorithm="AES",
@@ -451,16 +452,16 @@ def test_policy() -> None:
         acknowledgement="Cisco",
     )
     assert policy.teks == (
-        listings.Tek("0xEE021924", "acl1", "esp-256-aes esp-sha256-hmac", 600, 188),
-        listings.Tek("0x3A14695B", "acl1", "esp-256-aes esp-sha256-hmac", 600, 0),
+        getvpn_listings.Tek("0xEE021924", "acl1", "esp-256-aes esp-sha256-hmac", 600, 188),
+        getvpn_listings.Tek("0x3A14695B", "acl1", "esp-256-aes esp-sha256-hmac", 600, 0),
     )
-    assert empty == listings.Policy("empty-one", "1.1.1.1")
+    assert empty == getvpn_listings.Policy("empty-one", "1.1.1.1")
 
 
 def test_members() -> None:
     assert read_members(TRANSCRIPTS["members_xe"]) == (
-        listings.Member("44.44.44.1", "bw-suiteB-v6", "Registered", "16.16.16.1", "1.0.25", 3, 1, 2, 1),
-        listings.Member("2001:DB8::44", "bw-suiteB-v6", "Registering", "16.16.16.1", "1.0.27", 0, 0, 0, 0),
+        getvpn_listings.Member("44.44.44.1", "bw-suiteB-v6", "Registered", "16.16.16.1", "1.0.25", 3, 1, 2, 1),
+        getvpn_listings.Member("2001:DB8::44", "bw-suiteB-v6", "Registering", "16.16.16.1", "1.0.27", 0, 0, 0, 0),
     )
 
 
@@ -535,8 +536,8 @@ def test_remarks_are_no_refusals(line: str) -> None:
 
 
 def test_codes_that_change_what_is_tried_next_exist() -> None:
-    known = {code for _pattern, code in listings._REFUSALS}
-    assert known >= listings.COMMAND_REFUSED > listings.COMMAND_UNKNOWN
+    known = {code for _pattern, code in screen._REFUSALS}
+    assert known >= screen.COMMAND_REFUSED > screen.COMMAND_UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -553,12 +554,12 @@ def test_quotations_hold_no_secret(line: str) -> None:
     found = refusal(line)
     assert found is not None
     assert "s3cret" not in found.line.lower()
-    assert "s3cret" not in listings.quote(line).lower()
+    assert "s3cret" not in screen.quote(line).lower()
 
 
 @given(st.text())
 def test_quotations_are_one_short_line(text: str) -> None:
-    line = listings.quote(text)
+    line = screen.quote(text)
     assert len(line) <= 160
     assert line.isprintable()
 
@@ -573,58 +574,58 @@ def ends_with(pattern: str, text: str) -> bool:
 @pytest.mark.parametrize(
     ("pattern", "text"),
     [
-        (listings.REPLACE_QUESTION, "% Do you really want to replace them? [yes/no]: "),
-        (listings.REMOVE_QUESTION, "Do you really want to remove these keys? [yes/no]: "),
-        (listings.MODULUS_QUESTION, "How many bits in the modulus [512]: "),
-        (listings.MODULUS_QUESTION, "How many bits in the modulus [2048]:\n"),
-        (listings.DESTINATION_QUESTION, "Destination filename [startup-config]? "),
-        (listings.OVERWRITE_NVRAM_QUESTION, "Overwrite the previous NVRAM configuration?[confirm]"),
-        (listings.PASSWORD_QUESTION, "Password: "),
-        (listings.LOGIN_QUESTION, "Username: "),
+        (screen.REPLACE_QUESTION, "% Do you really want to replace them? [yes/no]: "),
+        (screen.REMOVE_QUESTION, "Do you really want to remove these keys? [yes/no]: "),
+        (screen.MODULUS_QUESTION, "How many bits in the modulus [512]: "),
+        (screen.MODULUS_QUESTION, "How many bits in the modulus [2048]:\n"),
+        (screen.DESTINATION_QUESTION, "Destination filename [startup-config]? "),
+        (screen.OVERWRITE_NVRAM_QUESTION, "Overwrite the previous NVRAM configuration?[confirm]"),
+        (screen.PASSWORD_QUESTION, "Password: "),
+        (screen.LOGIN_QUESTION, "Username: "),
     ],
 )
 def test_questions(pattern: str, text: str) -> None:
     assert ends_with(pattern, text)
-    assert ends_with(listings.ANY_QUESTION, text)
+    assert ends_with(screen.ANY_QUESTION, text)
     assert not ends_with(pattern, text + "yes\n")
-    for other in (listings.REPLACE_QUESTION, listings.REMOVE_QUESTION, listings.MODULUS_QUESTION):
+    for other in (screen.REPLACE_QUESTION, screen.REMOVE_QUESTION, screen.MODULUS_QUESTION):
         assert other == pattern or not ends_with(other, text)
-    assert not ends_with(listings.ANY_PROMPT, text)
+    assert not ends_with(screen.ANY_PROMPT, text)
 
 
 def test_the_two_paste_questions_are_told_apart() -> None:
     text = TRANSCRIPTS["import_ios15"]
     public, private = (text[: m.end()] for m in re.finditer(r"by itself\.\n", text))
-    assert ends_with(listings.PUBLIC_PEM_PROMPT, public)
-    assert not ends_with(listings.PRIVATE_PEM_PROMPT, public)
-    assert ends_with(listings.PRIVATE_PEM_PROMPT, private)
-    assert not ends_with(listings.PUBLIC_PEM_PROMPT, private)
-    assert ends_with(listings.ANY_QUESTION, public)
-    assert not ends_with(listings.ANY_PROMPT, private)
+    assert ends_with(screen.PUBLIC_PEM_PROMPT, public)
+    assert not ends_with(screen.PRIVATE_PEM_PROMPT, public)
+    assert ends_with(screen.PRIVATE_PEM_PROMPT, private)
+    assert not ends_with(screen.PUBLIC_PEM_PROMPT, private)
+    assert ends_with(screen.ANY_QUESTION, public)
+    assert not ends_with(screen.ANY_PROMPT, private)
 
 
 @pytest.mark.parametrize(
     "prompt", ["R1>", "R1#", "R1(config)#", "KS-1(config-gkm-group)#", "a.b_c(x)(y)#", "R1(boot)>"]
 )
 def test_prompts(prompt: str) -> None:
-    assert re.fullmatch(listings.ANY_PROMPT, prompt)
-    host = listings.host_of(prompt)
+    assert re.fullmatch(screen.ANY_PROMPT, prompt)
+    host = screen.host_of(prompt)
     assert host == re.split(r"[(>#]", prompt)[0]
-    assert re.fullmatch(re.escape(host[: listings.SHOWN_HOST_NAME]) + listings.PROMPT_REST, prompt)
-    assert not ends_with(listings.ANY_QUESTION, prompt)
+    assert re.fullmatch(re.escape(host[: screen.SHOWN_HOST_NAME]) + screen.PROMPT_REST, prompt)
+    assert not ends_with(screen.ANY_QUESTION, prompt)
 
 
 @pytest.mark.parametrize("name", [n for n in TRANSCRIPTS if n.startswith(("export", "mypubkey", "import"))])
 def test_no_line_of_a_key_is_a_prompt_or_a_question(name: str) -> None:
     for line in TRANSCRIPTS[name].split("\n"):
         if re.fullmatch(r"[A-Za-z0-9+/=]{1,64}|[0-9A-F ]+|-----.*-----|Proc-Type.*|DEK-Info.*", line):
-            assert not re.fullmatch(listings.ANY_PROMPT, line)
-            assert not ends_with(listings.ANY_QUESTION, line)
+            assert not re.fullmatch(screen.ANY_PROMPT, line)
+            assert not ends_with(screen.ANY_QUESTION, line)
 
 
 def test_closing_lines() -> None:
     ends = {
-        name: listings.generation(text) for name, text in TRANSCRIPTS.items() if name.startswith("generate")
+        name: screen.generation(text) for name, text in TRANSCRIPTS.items() if name.startswith("generate")
     }
     assert ends == {
         "generate_new": "done",
@@ -632,18 +633,18 @@ def test_closing_lines() -> None:
         "generate_replaces_silently": "done",
         "generate_in_background": "background",
     }
-    assert listings.generation("% Please define a domain-name first.\n") is None
+    assert screen.generation("% Please define a domain-name first.\n") is None
     assert (
-        listings.generation("% Generating 2048 bit RSA keys, keys will be non-exportable...[OK]\n") == "done"
+        screen.generation("% Generating 2048 bit RSA keys, keys will be non-exportable...[OK]\n") == "done"
     )
-    assert listings.imported(TRANSCRIPTS["import_ios15"])
-    assert not listings.imported("% Key pair import failed.\n")
-    assert listings.saved("Building configuration...\r\n[OK]\r\nR1#")
-    assert not listings.saved("Building configuration...\r\n% Error\r\nR1#")
-    assert listings.read_privilege("Current privilege level is 15\r\nR1#") == 15
-    assert listings.read_privilege("R1#") is None
-    assert listings.modulus_range(TRANSCRIPTS["generate_new"]) == (360, 4096)
-    assert listings.modulus_range("") is None
+    assert screen.imported(TRANSCRIPTS["import_ios15"])
+    assert not screen.imported("% Key pair import failed.\n")
+    assert screen.saved("Building configuration...\r\n[OK]\r\nR1#")
+    assert not screen.saved("Building configuration...\r\n% Error\r\nR1#")
+    assert screen.read_privilege("Current privilege level is 15\r\nR1#") == 15
+    assert screen.read_privilege("R1#") is None
+    assert screen.modulus_range(TRANSCRIPTS["generate_new"]) == (360, 4096)
+    assert screen.modulus_range("") is None
 
 
 # -- anything --------------------------------------------------------------------------------------------------
@@ -666,12 +667,12 @@ def test_readers_take_any_text(text: str) -> None:
         outcome(reader, text)
     strip_noise(text)
     refusal(text)
-    listings.generation(text)
-    listings.imported(text)
-    listings.saved(text)
-    listings.read_privilege(text)
-    listings.modulus_range(text)
-    listings.host_of(text)
+    screen.generation(text)
+    screen.imported(text)
+    screen.saved(text)
+    screen.read_privilege(text)
+    screen.modulus_range(text)
+    screen.host_of(text)
 
 
 @given(st.data())

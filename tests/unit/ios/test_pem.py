@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._ios import pem
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.listings import read_export, read_rsa_keys
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import read_export, read_rsa_keys
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.pem import Exported, PrivateKey, open_private, seal_3des
 
 TRANSCRIPTS = {path.stem: path.read_text() for path in (Path(__file__).parent / "transcripts").glob("*.txt")}

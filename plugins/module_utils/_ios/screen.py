@@ -1,0 +1,259 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What IOS prints around the answers: noise, prompts, questions, closing lines, refusals. PRIVATE to the collection.
+
+Sources: "seen" means a transcript of a device, "guess" that no transcript is known.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+from .._errors import VpnKeysError
+
+# -- noise ---------------------------------------------------------------------------------------------------
+
+_DATE = (
+    r"[*.]?[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?"
+    r"(?: [A-Za-z][\w+-]{0,7})?(?: \d{4})?: "
+)
+_UPTIME = r"(?:\d{1,4}[dwy]\d{1,2}[hdw]|\d{2}:\d{2}:\d{2}): "
+_FACILITY = r"%[A-Za-z]\w{0,40}(?:-\w{1,40}){0,4}?-[0-7]-\w{1,60}(?:-\d{1,8})?: ?"
+# Of 2026: asked for by nobody, and without a facility. The leading space is theirs.
+_WARNINGS = (
+    r"SECURITY WARNING - Module: |INSECURE DYNAMIC WARNING - Module: |%?RSA key size needs to be at ?least "
+)
+# A sequence number has six digits and may stand right behind hex, which it must not swallow.
+_LOG_MESSAGE = re.compile(
+    rf"(?:^[ \t]{{1,8}})?(?:\d{{6}}: )?(?:{_DATE}|(?:{_UPTIME})?(?:{_FACILITY})|{_WARNINGS})[^\n]*\n?"
+    r"|^-(?:Traceback|Process)= [^\n]*\n?",
+    re.MULTILINE,
+)
+# Quick looks: this runs for every piece that arrives. A pattern that begins with a literal is found fast.
+_LOG_HINTS = (re.compile(r"%[A-Za-z]"), re.compile(r":\d{2}(?:\.\d{1,6})?(?: [A-Za-z][\w+-]{0,7})?(?: \d{4})?: "))
+_LOG_WORDS = ("WARNING - ", "key size needs", "-Traceback=", "-Process=")
+
+MORE = r" ?--More-- ?"
+_MORE_REMNANT = re.compile(r" ?--More-- ?(?:\r *\r|\x08{1,80} {0,80}\x08{0,80})?")
+_LINE_END = re.compile(r"\r{1,4}\n|\r")
+
+
+def strip_noise(text: str) -> str:
+    """What the device was asked for, with LF: no paging, no corrected typing, no log messages.
+
+    A log message goes with its line end; what stood before it stays, and the next line continues it.
+    The device's own messages ("% " and a text) stay.
+    """
+    text = text.replace("\x00", "").replace("\x07", "")
+    if "--More--" in text:
+        text = _MORE_REMNANT.sub("", text)
+    text = text.replace("\r\n", "\n")
+    if "\r" in text:
+        text = _LINE_END.sub("\n", text)
+    if "\b" in text:
+        text = _backspaced(text)
+    if any(word in text for word in _LOG_WORDS) or any(hint.search(text) for hint in _LOG_HINTS):
+        text = _LOG_MESSAGE.sub("", text)
+    return text
+
+
+def _backspaced(text: str) -> str:
+    kept: list[str] = []
+    for char in text:
+        if char != "\b":
+            kept.append(char)
+        elif kept and kept[-1] != "\n":
+            kept.pop()
+    return "".join(kept)
+
+
+# -- prompts and questions: patterns without anchors, to be looked for at the end of what was printed --------
+
+_HOST = r"[\w.+:/\[\]-]"
+_MODE = r"(?:\([^()\s]{1,60}\)){0,3}[>#]"
+ANY_PROMPT = rf"{_HOST}{{1,64}}{_MODE}"
+# IOS shows fewer characters of a long host name, the deeper the mode is.
+SHOWN_HOST_NAME = 10
+PROMPT_REST = rf"{_HOST}{{0,64}}{_MODE}"
+
+LOGIN_QUESTION = r"(?:[Uu]sername|[Ll]ogin): ?"
+PASSWORD_QUESTION = r"[Pp]assword: ?"
+REPLACE_QUESTION = r"replace them\? *\[yes/no\]: ?"
+REMOVE_QUESTION = r"remove these keys\? *\[yes/no\]: ?"
+MODULUS_QUESTION = r"How many bits in the modulus *\[\d{1,6}\]: ?"
+_QUIT = r"[\"']quit[\"'] on a line by itself\."
+PUBLIC_PEM_PROMPT = rf"Enter PEM-formatted public [^\n]{{1,80}}\n\s*% End with a blank line or {_QUIT}"
+PRIVATE_PEM_PROMPT = rf"Enter PEM-formatted (?:encrypted )?private [^\n]{{1,80}}\n\s*% End with {_QUIT}"
+DESTINATION_QUESTION = r"Destination filename *\[[^\]\n]{0,200}\]\? ?"
+OVERWRITE_NVRAM_QUESTION = r"Overwrite the previous NVRAM configuration\? ?\[confirm\] ?"
+# "[yes/no]: ", "[confirm]", "[512]: ", "Destination filename [x]? ", "Password: ", and the paste questions.
+ANY_QUESTION = r"(?:\[[^\]\n]{0,200}\] ?[:?]?|[^\s:][:?]|on a line by itself\.) ?"
+
+_MODULUS_RANGE = re.compile(r"in the range of\s{1,4}(\d{1,6})\s{1,4}to\s{1,4}(\d{1,6})\b")
+_PROMPT_PARTS = re.compile(rf"({_HOST}{{1,64}}?){_MODE}")
+
+
+def host_of(prompt: str) -> str:
+    """The host name in a prompt; empty where there is none."""
+    found = _PROMPT_PARTS.fullmatch(prompt.strip())
+    return found[1] if found else ""
+
+
+def modulus_range(text: str) -> tuple[int, int] | None:
+    """What "Choose the size of the key modulus in the range of 360 to 4096" offers."""
+    found = _MODULUS_RANGE.search(strip_noise(text))
+    return (int(found[1]), int(found[2])) if found else None
+
+
+# -- closing lines: success is one of these, never the absence of a complaint --------------------------------
+
+_OK = re.compile(r"\[OK\]")
+_BACKGROUND = re.compile(r"^\s*% Generating crypto RSA keys in background", re.MULTILINE)
+_IMPORTED = re.compile(r"^\s*% Key pair import succeeded\.", re.MULTILINE)
+_PRIVILEGE = re.compile(r"Current privilege level is (\d{1,2})\b")
+
+
+def generation(text: str) -> Literal["done", "background"] | None:
+    """How `crypto key generate` ended. "background": the key is still being made, and must be looked for."""
+    text = strip_noise(text)
+    if _BACKGROUND.search(text):
+        return "background"
+    return "done" if _OK.search(text) else None
+
+
+def imported(text: str) -> bool:
+    return _IMPORTED.search(strip_noise(text)) is not None
+
+
+def saved(text: str) -> bool:
+    return _OK.search(strip_noise(text)) is not None
+
+
+def read_privilege(text: str) -> int | None:
+    found = _PRIVILEGE.search(strip_noise(text))
+    return int(found[1]) if found else None
+
+
+# -- refusals ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a device said instead of doing what it was asked. `line` holds no secret."""
+
+    code: str
+    line: str
+
+
+COMMAND_UNKNOWN = frozenset({"ambiguous", "incomplete", "invalid_input", "unknown_command"})
+COMMAND_REFUSED = COMMAND_UNKNOWN | {"not_authorized"}
+
+# The first row that matches the beginning of a line decides.
+_SEEN_REFUSALS = (
+    (r"% ?Invalid input detected", "invalid_input"),
+    (r"% ?Ambiguous command", "ambiguous"),
+    (r"% ?Incomplete command", "incomplete"),
+    (r"% ?(?:Unknown|Unrecognized) command", "unknown_command"),
+    (r"(?:% ?)?(?:Command )?authori[sz]ation failed", "not_authorized"),
+    (r"% ?(?:Bad secrets|Bad passwords?|Access denied|Error in authentication)", "bad_secret"),
+    (r"% ?No password set", "no_secret"),
+    (r"%.{0,200}\bis not exportable", "not_exportable"),
+    (r"% ?Please define a (?:domain-?name|hostname)", "domain_name_missing"),
+    (r"% ?They will be replaced", "will_be_replaced"),
+    (r".{0,200}\bno space left", "no_space"),
+    (r"(?:% ?)?Configuration (?:mode )?(?:is )?locked", "config_locked"),
+    (r"(?:% ?)?Config mode cannot be entered", "config_locked"),
+    # Seen for `crypto pki import`, the sister command:
+    (r"(?:%.{0,200}\b)?unable to decode key", "undecodable"),
+    (r"% ?(?:Key pair|PEM files) import failed", "import_failed"),
+    (r"%.{0,200}\bis in use\b", "in_use"),
+)
+# No transcript is known for any of these.
+_GUESSED_REFUSALS = (
+    (r"%.{0,200}\bnot exportable", "not_exportable"),
+    (r"%.{0,200}\bpass(?:phrase|word)\b.{0,80}\b(?:at ?least|minimum|short|characters)", "short_passphrase"),
+    (r"%.{0,200}\b(?:bad|wrong|invalid|incorrect) pass(?:phrase|word)", "bad_passphrase"),
+    (r"%.{0,200}\bpass(?:phrase|word) (?:is )?(?:bad|wrong|invalid|incorrect)", "bad_passphrase"),
+    (r"%.{0,200}\b(?:unable to|failed to|cannot|could not|error in|error) decrypt", "bad_passphrase"),
+    (r"%.{0,200}\b(?:mismatch|do(?:es)? not match)", "mismatch"),
+    (r"%.{0,200}\balready (?:in use|exists?|defined)\b", "in_use"),
+    (r"%.{0,200}\b(?:not found|does(?: not|n't) exist|no such)\b", "not_found"),
+    (r"% ?No .{0,40}\bkeys?\b", "not_found"),
+    (r"%.{0,200}\b(?:not enough|insufficient) (?:space|memory|room)", "no_space"),
+    (r"%.{0,200}\bnvram.{0,40}\bfull\b", "no_space"),
+    (r".{0,40}\bopen failed \(Device or resource busy\)", "busy"),
+    (r"(?:% ?)?Configuration (?:mode )?is currently locked", "config_locked"),
+    (r"% ?A decimal number between", "bad_number"),
+)
+_OTHER_REFUSALS = (
+    (r"(?:% ?)?Command rejected", "other"),
+    (r"%\S{0,3} ?Error", "other"),
+    (r"% [^%]", "other"),
+)
+_REFUSALS = tuple(
+    (re.compile(pattern, re.IGNORECASE), code)
+    for pattern, code in (*_SEEN_REFUSALS, *_GUESSED_REFUSALS, *_OTHER_REFUSALS)
+)
+_ALREADY_THERE = re.compile(r"% You already have \w{1,6} keys defined", re.IGNORECASE)
+_AND_THEN = re.compile(r"% (?:They will be replaced|Do you really want)", re.IGNORECASE)
+
+# Messages with "% " that come while a device does what it was asked.
+_REMARK = re.compile(
+    r"% (?:Key name:|Key pair was generated|Key pair import succeeded|The key modulus size|Generating \w|Importing \w|"
+    r"Enter PEM|End with|Keys to be removed|All \w+ certs issued|All (?:RSA )?keys will be removed|"
+    r"Do you really want|You already have|Please answer|Choose the size|Warning\b)",
+    re.IGNORECASE,
+)
+# A quick look before the long table: every refusal begins with "%" or holds one of these.
+_REFUSAL_WORDS = ("authori", "unable to decode", "locked", "cannot be", "rejected", "no space", "open failed")
+
+
+def refusal(text: str) -> Refusal | None:
+    """The first thing in an output that says "no"; None where there is none, which proves nothing."""
+    text = strip_noise(text)
+    lines = [line.strip() for line in text.split("\n")]
+    lowered = text.lower()
+    only_percent = not any(word in lowered for word in _REFUSAL_WORDS)
+    for number, line in enumerate(lines):
+        if only_percent and not line.startswith("%"):
+            continue
+        following = lines[number + 1 : number + 4]
+        if _ALREADY_THERE.match(line) and not any(map(_AND_THEN.match, following)):
+            return Refusal("in_use", quote(line))
+        if _REMARK.match(line):
+            continue
+        for pattern, code in _REFUSALS:
+            if pattern.match(line):
+                return Refusal(code, quote(line))
+    return None
+
+
+_SECRETS = (
+    (re.compile(r"(pass ?phrase|password|secret)\b(?! set\b)(?=.*\S).*", re.IGNORECASE), r"\1 ..."),
+    (re.compile(r"\b(3des|des|aes|terminal|url) +\S.*", re.IGNORECASE), r"\1 ..."),
+    (re.compile(r"[A-Za-z0-9+/]{20,}={0,2}"), "..."),
+)
+_QUOTED = 160
+
+
+def quote(line: str) -> str:
+    """A line of the device fit for an error message: one line, short, nothing in it that could be secret."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in line[: 4 * _QUOTED]).split())
+    for pattern, replacement in _SECRETS:
+        line = pattern.sub(replacement, line)
+    return line if len(line) <= _QUOTED else line[: _QUOTED - 4] + " ..."
+
+
+def unreadable(message: str) -> NoReturn:
+    raise VpnKeysError("unreadable", message)
+
+
+def expect_no_refusal(text: str, what: str) -> None:
+    """Where nothing was listed: the device must not have refused to list."""
+    found = refusal(text)
+    if found and found.code != "not_found":
+        unreadable(f'The device did not show {what}: "{found.line}".')
