@@ -42,7 +42,7 @@ test-integration: setup ## modules, role and playbooks against simulated devices
 	$(AWAY) python -m pytest tests/integration --quiet --numprocesses auto
 
 test-molecule: setup ## molecule scenarios: the sync of every row of the plan
-	$(AWAY) molecule test --all --report
+	$(AWAY) molecule test --all --workers 2 --report
 
 test-sanity: setup ## ansible-test sanity
 	scripts/sanity

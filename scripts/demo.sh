@@ -48,6 +48,6 @@ play 0 vpnops.keys.sync_key_servers -e key_server_sync_overwrite=always
 echo "The devices hold what they held before, and nothing was written to them."
 
 say "5. What the devices themselves say"
-python -m lab state --dir "$lab" | cut -c -71
+python -m lab state --dir "$lab" | cut -c -74
 printf '%s\n' "" "To try more:" "  make lab" \
     "  .venv/bin/ansible-playbook -i .lab/inventory.yml vpnops.keys.sync_key_servers" "  make lab-down"

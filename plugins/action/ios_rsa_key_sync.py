@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 
 from ..module_utils._errors import VpnKeysError
 from ..modules.ios_rsa_key_sync import ARGUMENT_SPEC, MUTUALLY_EXCLUSIVE, REQUIRED_BY
-from ..plugin_utils import carry_out, key_files, key_servers
+from ..plugin_utils import carry_out, ios_session, key_files, key_servers
 from ..plugin_utils.carry_out import Progress, Wishes
 from ..plugin_utils.ios_action import IosAction, Result, display
 from ..plugin_utils.ios_options import Target
@@ -33,8 +33,22 @@ class ActionModule(IosAction):
                     f"backup_directory {options['backup_directory']} is no directory. Nothing was done.",
                 )
         targets = self.fleet(options)
-        seen = await key_servers.look(list(targets.values()), options["parallel"], options["timeout"])
-        planned = key_servers.plan_all(seen, targets, options)[0]
+        async with ios_session.Kept() as kept:
+            # What was opened for the look is used for the work, unless that were more sessions than are wanted at once.
+            opener = kept.session if len(targets) <= options["parallel"] else ios_session.session
+            seen = await key_servers.look(list(targets.values()), options["parallel"], options["timeout"], opener)
+            planned = key_servers.plan_all(seen, targets, options)[0]
+            needed = {host for one in planned for host in carry_out.hosts_of(one.plan.steps)}
+            await kept.only(set() if self.check else needed)
+            return await self._carry_out(planned, targets, options, opener)
+
+    async def _carry_out(
+        self,
+        planned: list[Planned],
+        targets: dict[str, Target],
+        options: dict[str, t.Any],
+        opener: ios_session.Opener,
+    ) -> Result:
         wishes = Wishes(
             options["save"],
             options["generation_timeout"],
@@ -43,7 +57,7 @@ class ActionModule(IosAction):
         )
         # Units that share a device take turns: two sessions must not write the configuration of one device at once.
         turns = {name: asyncio.Lock() for name in sorted(targets)}
-        units = await asyncio.gather(*(self._unit(one, targets, wishes, options, turns) for one in planned))
+        units = await asyncio.gather(*(self._unit(one, targets, wishes, options, turns, opener) for one in planned))
         failed = [unit for unit in units if unit["error"]]
         result: Result = {
             "changed": any(unit["done"] or (unit["steps"] and not unit["error"]) for unit in units),
@@ -64,6 +78,7 @@ class ActionModule(IosAction):
         wishes: Wishes,
         options: dict[str, t.Any],
         turns: dict[str, asyncio.Lock],
+        opener: ios_session.Opener,
     ) -> dict[str, t.Any]:
         unit = key_servers.shown(one) | {"done": {}, "error": None}
         label = unit["label"]
@@ -88,7 +103,7 @@ class ActionModule(IosAction):
                 async with AsyncExitStack() as waiting:
                     for host in sorted(carry_out.hosts_of(one.plan.steps)):
                         await waiting.enter_async_context(turns[host])
-                    await carry_out.carry_out(one.plan, targets, wishes, progress)
+                    await carry_out.carry_out(one.plan, targets, wishes, progress, opener)
         except VpnKeysError as error:
             unit["error"] = str(error)
         return unit

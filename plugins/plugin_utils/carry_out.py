@@ -68,13 +68,20 @@ def hosts_of(steps: Sequence[Step], *, sources: bool = True) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-async def carry_out(plan: Plan, targets: Mapping[str, Target], wishes: Wishes, progress: Progress) -> None:
+async def carry_out(
+    plan: Plan,
+    targets: Mapping[str, Target],
+    wishes: Wishes,
+    progress: Progress,
+    opener: ios_session.Opener | None = None,
+) -> None:
     """All steps of the plan. Raises VpnKeysError; what was done until then is in `progress`."""
+    opened_by = opener or ios_session.session
     label = Label.parse(plan.label)
     async with AsyncExitStack() as stack:
         hosts = hosts_of(plan.steps)
         opened = await asyncio.gather(
-            *(stack.enter_async_context(ios_session.session(targets[host])) for host in hosts),
+            *(stack.enter_async_context(opened_by(targets[host])) for host in hosts),
             return_exceptions=True,
         )
         _raise_first(opened)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import traceback
 import typing as t
@@ -86,7 +87,7 @@ class IosAction(ActionBase):  # type: ignore[misc]
         hostvars = self.variables.get("hostvars", {})
         if name not in hostvars:
             raise VpnKeysError("bad_input", f"There is no host {name} in the inventory. Nothing was done.")
-        return read_target(name, self._templated(hostvars[name]), self._given_to_all())
+        return read_target(name, self._templated(hostvars[name]), self._given_to_all)
 
     def fleet(self, options: Mapping[str, t.Any]) -> dict[str, Target]:
         """How to reach every host that `hosts` and `groups` name. Raises bad_input."""
@@ -94,7 +95,11 @@ class IosAction(ActionBase):  # type: ignore[misc]
         return {name: self.target(name) for name in key_servers.check_options(options, lambda name: name in hostvars)}
 
     def _templated(self, variables: Mapping[str, t.Any]) -> dict[str, t.Any]:
-        return {name: self._templar.template(variables[name]) for name in VARIABLES if name in variables}
+        return {name: self._template(variables[name]) for name in VARIABLES if name in variables}
+
+    def _template(self, value: t.Any) -> t.Any:
+        # Most values are plain, and with hundreds of hosts there are thousands of them.
+        return value if isinstance(value, str) and "{" not in value else self._templar.template(value)
 
     def _given(self) -> dict[str, t.Any]:
         """What the command line, the play and ansible.cfg say, for the host of this task."""
@@ -111,6 +116,7 @@ class IosAction(ActionBase):  # type: ignore[misc]
             "ssh_args": [_command_line("ssh_common_args"), _command_line("ssh_extra_args")],
         }
 
+    @functools.cached_property
     def _given_to_all(self) -> dict[str, t.Any]:
         """The same for any host: without what the play context took from the variables of this task's host and play."""
         own = {

@@ -11,8 +11,8 @@ import functools
 import logging
 import os
 import typing as t
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._ios.dialogue import Talk, Terminal
@@ -50,6 +50,22 @@ class Session:
         self._process = process
         self._terminal = Terminal(target.name, timeout=target.command_timeout)
         self.expired = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing can be said on it any more."""
+        return self._process.is_closing()
+
+    def allow(self, seconds: float | None) -> None:
+        """From now on the session may take that long, whatever the device does; None: no limit any more."""
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire) if seconds else None
+
+    def _expire(self) -> None:
+        self.expired = True
+        self._process.channel.get_connection().abort()
 
     async def log_in(self) -> None:
         await self._drive(self._terminal.login(self.target.become_password, self.target.become))
@@ -107,22 +123,58 @@ async def session(target: Target, limit: float = SESSION_LIMIT) -> AsyncIterator
         except Exception as error:  # noqa: BLE001 - whatever a library raises ends in one sentence
             raise _not_connected(target, error, keeper) from None
         here = Session(target, process)
-
-        def expire() -> None:
-            here.expired = True
-            connection.abort()
-
-        timer = asyncio.get_running_loop().call_later(limit, expire)
+        here.allow(limit)
         try:
             await here.log_in()
             yield here
         finally:
-            timer.cancel()
+            here.allow(None)
     finally:
         if connection is not None:
             connection.close()
             with suppress(Exception):
                 await asyncio.wait_for(connection.wait_closed(), 2.0)
+
+
+class Kept:
+    """Opens sessions as `session` does, and keeps them for the next use: one login per device and task."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Session, AsyncExitStack]] = {}
+
+    async def __aenter__(self) -> Kept:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.only(())
+
+    async def only(self, names: Collection[str]) -> None:
+        """Close all sessions but those with these devices."""
+        await asyncio.gather(*(self._close(name) for name in list(self._kept) if name not in names))
+
+    @asynccontextmanager
+    async def session(self, target: Target, limit: float = SESSION_LIMIT) -> AsyncIterator[Session]:
+        """The session with a device: the kept one, or a new one. One on which something failed is not kept."""
+        name = target.name
+        if name in self._kept and self._kept[name][0].lost:
+            await self._close(name)
+        if name not in self._kept:
+            stack = AsyncExitStack()
+            self._kept[name] = (await stack.enter_async_context(session(target, limit)), stack)
+        here = self._kept[name][0]
+        here.allow(limit)
+        try:
+            yield here
+        except BaseException:
+            await self._close(name)
+            raise
+
+    async def _close(self, name: str) -> None:
+        await self._kept.pop(name)[1].aclose()
+
+
+Opener = Callable[..., AbstractAsyncContextManager[Session]]
+"""`session`, or that of a `Kept`."""
 
 
 async def on_all(

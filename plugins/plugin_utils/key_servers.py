@@ -45,11 +45,14 @@ class Planned:
         return planning.digest(self.plan)
 
 
-async def look(targets: Sequence[Target], parallel: int, limit: float) -> dict[str, Seen]:
+async def look(
+    targets: Sequence[Target], parallel: int, limit: float, opener: ios_session.Opener | None = None
+) -> dict[str, Seen]:
     """Every key server's survey, or why it could not be had."""
+    opened = opener or ios_session.session
 
     async def one(target: Target) -> Survey:
-        async with ios_session.session(target, limit) as session:
+        async with opened(target, limit) as session:
             return await session.do(getvpn.survey)
 
     return await ios_session.on_all(targets, one, parallel)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 import typing as t
 from collections.abc import Mapping
@@ -140,7 +141,8 @@ def render(report: Data, width: int) -> str:
     for text in report["problems"].values():
         if text not in shown:
             _note(console, text)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).rstrip("\n")
+    text = "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+    return re.sub("\n\n\n+", "\n\n", text).rstrip("\n")
 
 
 def _render_unit(console: Console, unit: Data) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the vpnops.keys authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`PYTHONPATH=.build:tests python -m bench`: everything, some ten minutes; `--quick`: a few seconds, to see that it works."""
+"""`python -m bench`, with PYTHONPATH=.build:tests: everything, some ten minutes. `--quick`: see that it works."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.daemon import LabError
 
 from . import report
 from .cases import CASES, HERE, QUICK, TOOLS
-from .run import BenchError, machine, run_case
+from .run import BenchError, Run, machine, run_case
 
 RESULTS = HERE / "results" / "latest.json"
 
@@ -25,7 +25,7 @@ def main() -> int:
     """Measure, write the results, show them."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="8 devices, once; nothing is written but to --output")
-    parser.add_argument("--only", default="", metavar="WORD", help="only cases whose name contains this; writes as --quick")
+    parser.add_argument("--only", default="", metavar="WORD", help="only cases whose name has this; writes as --quick")
     parser.add_argument("--tools", metavar="A,B", help=f"only these of {', '.join(TOOLS)}; writes as --quick")
     parser.add_argument("--output", type=Path, help=f"default: {RESULTS.name}, with the table in the guide")
     parser.add_argument("--report", action="store_true", help="measure nothing; write the table from the last results")
@@ -39,16 +39,17 @@ def main() -> int:
     missing = [tool.title for tool in TOOLS.values() if not tool.here]
     if missing:
         print(f"not installed, left out: {', '.join(missing)}")
-    results = {"machine": machine(), "runs": []}
+    where, runs = machine(), list[Run]()
     started = time.monotonic()
     for case in cases:
         print(case.title, flush=True)
         try:
-            results["runs"] += run_case(case, lambda line: print(line, flush=True))
+            runs += run_case(case, lambda line: print(line, flush=True))
         except (BenchError, LabError) as error:
             print(f"bench: {error}", file=sys.stderr)
             return 1
-    results["machine"]["seconds"] = round(time.monotonic() - started)
+    where["seconds"] = round(time.monotonic() - started)
+    results = {"machine": where, "runs": runs}
     whole = not (args.quick or args.only or args.tools)
     output = args.output or (RESULTS if whole else None)
     if output:

@@ -119,6 +119,6 @@ CASES = (
     Case("wait", 8, 0, (OURS, FLOOR, NORNIR, START, ONE_TASK), 1),
 )
 QUICK = (
-    Case("compare", 8, 0, (OURS, FLOOR, SCRAPLI, NORNIR, START), 1),
-    Case("sync", 8, 0, (OURS, FLOOR, NORNIR), 1),
+    Case("compare", 8, 0, (OURS, FLOOR, SCRAPLI, NORNIR), 1),
+    Case("sync", 8, 0, (OURS, FLOOR), 1),
 )

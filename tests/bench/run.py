@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import yaml
+
 from lab import control, daemon, sample
 
 from .cases import GENERATION_SECONDS, ONCE, PER_GROUP, TOOLS, Case, Tool
@@ -166,7 +169,7 @@ def _sessions(folder: Path) -> dict[str, int]:
 
 
 def _done(case: Case, tool: Tool, folder: Path) -> bool:
-    """After a sync all devices hold one key, saved; after a wait each has one. Asked of the devices, not of the tool."""
+    """After a sync all devices hold one key, saved; after a wait each has one. The devices are asked, not the tool."""
     if case.work == "compare" or tool.name == "ansible":
         return True
     copies = [[key for key in device["keys"] if key["label"] == "GETVPN1"] for device in _state(folder)]
@@ -205,11 +208,9 @@ def _cpu(pid: int) -> float:
 
 def machine() -> dict[str, Any]:
     """Where this ran, when, with what."""
-    import platform
-    from importlib import metadata
-
     versions = {}
-    for name in ("ansible", "ansible-core", "asyncssh", "cryptography", "ansible-pylibssh", "netmiko", "nornir", "scrapli"):
+    names = "ansible ansible-core asyncssh cryptography ansible-pylibssh netmiko nornir scrapli"
+    for name in names.split():
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sessions on simulated devices of this event loop without SSH in between: a fifth of the time, for rounds by the hundred."""
+"""Sessions on simulated devices of this event loop without SSH in between, which is what takes most of the time."""
 
 from __future__ import annotations
 

@@ -41,11 +41,8 @@ class Run:
 
     def _found(self, what: str, host: str | None) -> Data:
         """The last result of a module (the end of its name), or of a task by its whole name."""
-        found = [
-            one
-            for one in self.results
-            if (one["task"] == what or one["action"].endswith(what)) and host in (None, one["host"])
-        ]
+        here = [one for one in self.results if host in (None, one["host"])]
+        found = [one for one in here if one["task"] == what] or [one for one in here if one["action"].endswith(what)]
         assert found, f"{what} did not run:\n{self.output}"
         return found[-1]
 

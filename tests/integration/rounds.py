@@ -4,8 +4,8 @@
 
 """Rounds of a sync without Ansible, in one event loop with the devices, and what must be true of the devices then.
 
-A round is what the action ios_rsa_key_sync does: look at all, plan, carry out. It takes some 20 ms, so that it can be cut short
-at every line that a device receives.
+A round is what the action ios_rsa_key_sync does: look at all, plan, carry out. It takes some 20 ms,
+so that it can be cut short at every line that a device receives.
 """
 
 from __future__ import annotations
@@ -215,7 +215,9 @@ def violations(was: Before, devices: Mapping[str, Device], reloaded: Iterable[st
         wrong.append(f"{', '.join(windows)}: more than one key server is without the key under its label")
     exportable = {key.fingerprint for held in keys.values() for key in held.values() if key.exportable}
     relied_on = {one.label for name, one in now.items() if one.label in new and one.label != was.saved[name].label}
-    for key in relied_on | ({was.target} if was.target else set()):
+    if was.target and was.target in {key for one in was.saved.values() for key in (one.label, one.scratch)}:
+        relied_on.add(was.target)
+    for key in relied_on:
         if key not in exportable:
             wrong.append(f"key {key} cannot be given to anybody any more")
     return [f"{one} (after a reload of {', '.join(sorted(reloaded)) or 'none'})" for one in wrong]

@@ -66,7 +66,7 @@ def test_every_task_at_bad_moments(
 ) -> None:
     fleet = start_fleet(
         *(
-            spec(f"{release}-{name}", release, faults=faults, login_privilege=1)
+            spec(f"{release}-{name}", release, KeySpec("OTHER", 5), faults=faults, login_privilege=1)
             for release in NAMES
             for name, faults in ({"none": {}} | BAD_MOMENTS).items()
         )
@@ -81,9 +81,10 @@ def test_every_task_at_bad_moments(
         assert run.result("export", device.name)["fingerprint"] == own
         assert run.result("import", device.name)["fingerprint"] == own
         assert run.result("make another", device.name)["key"]["fingerprint"] != own
-        assert held(device) == {LABEL: (key(5).fingerprint, False, True)}
-        assert after_reload(device) == {LABEL: key(5).fingerprint}
-        assert [one["fingerprint"] for one in run.result("look", device.name)["keys"]] == [key(5).fingerprint]
+        replaced = (key(5).fingerprint, False, True)
+        assert held(device) == {"OTHER": (key(5).fingerprint, True, True), LABEL: replaced}
+        assert after_reload(device) == {"OTHER": key(5).fingerprint, LABEL: key(5).fingerprint}
+        assert [one["fingerprint"] for one in run.result("look", device.name)["rsa_keys"]] == [key(5).fingerprint] * 2
         assert device.sessions == len(LIFE)
 
 

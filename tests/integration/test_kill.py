@@ -2,21 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A sync that is cut short at any line that it sends: nobody is worse off, no key is lost, and the next run completes."""
+"""A sync that is cut short at any line that it sends: nobody is worse off, no key is lost, the next run completes."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import subprocess
 import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
 from integration import rounds
+from integration.control_node import ControlNode
+from integration.processes import SYNC, interrupt, kill, started, wait_for_cut
 from integration.rounds import LABEL, SCRATCH, Before, Point, Stood, key, key_server
 
-from lab import DeviceSpec
+from lab import DeviceSpec, Fleet
 from lab.device import Device
 
 Nvram = t.Literal["on_save", "at_once"]
@@ -27,7 +30,12 @@ class Start:
     """What the key servers hold before the sync, and what the sync is allowed to do."""
 
     specs: Callable[[Mapping[str, t.Any]], list[DeviceSpec]]
-    overwrite: bool
+    overwrite: bool = False
+    exportable: bool = True
+
+    @property
+    def options(self) -> dict[str, bool]:
+        return {"overwrite": self.overwrite, "exportable": self.exportable}
 
 
 STARTS: dict[str, Start] = {
@@ -37,7 +45,14 @@ STARTS: dict[str, Start] = {
             key_server(2, "ios15", overrides=switches),
             key_server(3, "xe17", overrides=switches),
         ],
-        overwrite=False,
+    ),
+    "absent_private": Start(
+        lambda switches: [
+            key_server(1, "ios15", overrides=switches),
+            key_server(2, "xe17", overrides=switches),
+            key_server(3, "xe16", overrides=switches),
+        ],
+        exportable=False,
     ),
     "missing": Start(
         lambda switches: [
@@ -45,7 +60,6 @@ STARTS: dict[str, Start] = {
             key_server(2, "ios15", key(0), overrides=switches),
             key_server(3, "xe16", key(0, exportable=False), overrides=switches),
         ],
-        overwrite=False,
     ),
     "conflict": Start(
         lambda switches: [
@@ -77,7 +91,6 @@ STARTS: dict[str, Start] = {
             key_server(2, "ios15", key(5, label=SCRATCH), overrides=switches),
             key_server(3, "xe17", key(5, exportable=False), overrides=switches),
         ],
-        overwrite=False,
     ),
 }
 
@@ -115,7 +128,7 @@ CUTS: dict[str, Cut] = {
 @functools.cache
 def every_point(start: str, nvram: Nvram) -> tuple[Point, ...]:
     chosen = STARTS[start]
-    return tuple(asyncio.run(rounds.record(chosen.specs({"zeroize_nvram": nvram}), overwrite=chosen.overwrite)))
+    return tuple(asyncio.run(rounds.record(chosen.specs({"zeroize_nvram": nvram}), **chosen.options)))
 
 
 @pytest.mark.parametrize("host", ["ks1", "ks2", "ks3"])
@@ -132,9 +145,9 @@ def test_cut_at_every_line(start: str, how: str, host: str) -> None:
 async def cut_there(start: Start, cut: Cut, point: Point) -> list[str]:
     """Cut one sync at that line and go on from there; returns what is wrong."""
     async with rounds.running(start.specs({"zeroize_nvram": cut.nvram})) as devices:
-        target = (await rounds.look(devices, overwrite=start.overwrite)).plan.fingerprint
+        target = (await rounds.look(devices, **start.options)).plan.fingerprint
         was = rounds.before(devices, target=target)
-        wrong = await _cut_short(devices, cut, point, overwrite=start.overwrite)
+        wrong = await _cut_short(devices, start, cut, point)
         await rounds.back(devices)
         wrong += rounds.mishaps(was, devices)
         if point.session == 2 and rounds.before(devices, target=target) != was:
@@ -142,15 +155,15 @@ async def cut_there(start: Start, cut: Cut, point: Point) -> list[str]:
         return wrong or await _goes_on(devices, was, point, start, cut)
 
 
-async def _cut_short(devices: Mapping[str, Device], cut: Cut, point: Point, *, overwrite: bool) -> list[str]:
+async def _cut_short(devices: Mapping[str, Device], start: Start, cut: Cut, point: Point) -> list[str]:
     device = devices[point.host]
     if cut.fault:
         device.set_fault(cut={"at": point.line, "unit": "line", **cut.fault})
-        outcome = await rounds.sync(devices, overwrite=overwrite)
+        outcome = await rounds.sync(devices, **start.options)
         missed = device.faults.cut is not None and device.faults.cut.times > 0
         device.clear_faults()
         return ["the cut was missed"] if missed else [] if outcome.told else ["the cut was not told"]
-    running = asyncio.ensure_future(rounds.sync(devices, overwrite=overwrite))
+    running = asyncio.ensure_future(rounds.sync(devices, **start.options))
     rounds.at_line(device, point.line, running.cancel)
     await asyncio.wait([running])
     return [] if running.cancelled() else ["the cut was missed"]
@@ -158,20 +171,20 @@ async def _cut_short(devices: Mapping[str, Device], cut: Cut, point: Point, *, o
 
 async def _goes_on(devices: Mapping[str, Device], was: Before, point: Point, start: Start, cut: Cut) -> list[str]:
     """The runs that follow."""
-    target = (await rounds.look(devices, overwrite=start.overwrite)).plan.fingerprint
+    target = (await rounds.look(devices, **start.options)).plan.fingerprint
     moved = cut.fault is not None and cut.fault["do"] == "reload" and point.host == "ks1"
     if was.target and target != was.target and not moved:  # with the primary gone, another one has taken over
         return ["the next run would choose another key"]
     was = rounds.before(devices, target=target)
     wrong = rounds.watch(was, devices)
     if cut.never_first:
-        await rounds.sync(devices)
+        await rounds.sync(devices, exportable=start.exportable)
         wrong += [
             f"{name}: the window was not closed without consent"
             for name, device in devices.items()
             if LABEL not in device.keys and (was.running[name] != Stood(None, None))
         ]
-    outcome = await rounds.sync(devices, overwrite=start.overwrite)
+    outcome = await rounds.sync(devices, **start.options)
     wrong += [f"the next run ended with: {outcome.told}"] if outcome.told else []
     # No listing shows a scratch key that is gone but for NVRAM. A second copy of the right key does no harm; should it
     # come back with a reload, the run after that removes it.
@@ -184,4 +197,76 @@ async def _goes_on(devices: Mapping[str, Device], was: Before, point: Point, sta
     wrong += rounds.unfinished(devices)
     if target and {rounds.fingerprint(device.keys) for device in devices.values()} != {target}:
         wrong.append("the key servers hold another key than was planned")
-    return wrong + await rounds.untouched_by(devices, lambda: rounds.sync(devices, overwrite=start.overwrite))
+    return wrong + await rounds.untouched_by(devices, lambda: rounds.sync(devices, **start.options))
+
+
+# The same with real processes, at a few lines
+
+
+@dataclass(frozen=True)
+class Stop:
+    """ansible-playbook is stopped when `host` receives the line."""
+
+    line: str
+    how: Callable[[subprocess.Popen[str]], None]
+    host: str = "ks2"
+    overwrite_next: str = "always"
+
+
+STOPS: dict[str, Stop] = {
+    "export": Stop(r"key export rsa REKEY ", kill, host="ks1"),
+    "staging": Stop(r"^-----END PUBLIC KEY", interrupt),
+    "emptying": Stop(r"^yes$", kill),
+    "in_the_window": Stop(r"key import rsa REKEY ", interrupt, overwrite_next="never"),
+    "saving": Stop(r"zeroize rsa REKEY.vpnops-new", kill, overwrite_next="never"),
+}
+
+
+def group_of_two() -> list[DeviceSpec]:
+    return [key_server(1, "ios15", key(0), of=2), key_server(2, "xe17", key(1, exportable=False), of=2)]
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_ansible_is_killed(
+    name: str, start_fleet: Callable[..., Fleet], control_node: Callable[[Fleet], ControlNode]
+) -> None:
+    stop = STOPS[name]
+    fleet = start_fleet(*group_of_two())
+    node, devices = control_node(fleet), {device.name: device for device in fleet}
+    was = rounds.before(devices, target=devices["ks1"].keys[LABEL].fingerprint)
+    devices[stop.host].set_fault(cut={"at": stop.line, "unit": "line", "do": "hang"})
+    with started(node, SYNC, "-e", "key_server_sync_overwrite=always") as process:
+        wait_for_cut(devices[stop.host], process)
+        stop.how(process)
+        process.wait(20)
+    devices[stop.host].clear_faults()
+    assert not rounds.mishaps(was, devices)
+    wrong = rounds.watch(was, devices)
+    done = node.run(SYNC, "-e", f"key_server_sync_overwrite={stop.overwrite_next}")
+    assert done.code == 0, done.output
+    assert not wrong, "\n".join(wrong)
+    assert not rounds.unfinished(devices)
+    assert fleet["ks2"].keys[LABEL].fingerprint == was.target
+    saves = [device.saves for device in fleet]
+    assert node.run(SYNC).code == 0
+    assert [device.saves for device in fleet] == saves
+
+
+@pytest.mark.parametrize("do", ["drop", "reload"])
+def test_ansible_loses_a_device(
+    do: str, start_fleet: Callable[..., Fleet], control_node: Callable[[Fleet], ControlNode]
+) -> None:
+    """In the window: the run says what happened and what to do; the next one needs no consent."""
+    fleet = start_fleet(*group_of_two())
+    node, devices = control_node(fleet), {device.name: device for device in fleet}
+    was = rounds.before(devices, target=devices["ks1"].keys[LABEL].fingerprint)
+    devices["ks2"].set_fault(cut={"at": r"key import rsa REKEY ", "do": do})
+    lost = node.run(SYNC, "-e", "key_server_sync_overwrite=always")
+    assert lost.code == 2
+    assert "ks2: the device closed the session in the middle" in " ".join(lost.output.split())
+    asyncio.run(rounds.back(devices))
+    assert not rounds.mishaps(was, devices)
+    devices["ks2"].clear_faults()
+    done = node.run(SYNC, "-e", f"key_server_sync_overwrite={'never' if do == 'drop' else 'always'}")
+    assert done.code == 0, done.output
+    assert not rounds.unfinished(devices)

@@ -129,9 +129,12 @@ _LONGEST_LINE = 1000
 
 
 def _fields(line: str) -> Iterator[tuple[str, str]]:
-    if len(line) > _LONGEST_LINE:
+    if ":" not in line or len(line) > _LONGEST_LINE:
         return
-    for part in _FIELD_BREAK.split(line):
+    line = line.lstrip()
+    # Most lines hold one field, and a fleet's listings have many lines.
+    several = "  " in line or "\t" in line or ", " in line
+    for part in _FIELD_BREAK.split(line) if several else (line,):
         name, colon, value = part.partition(":")
         if colon:
             yield " ".join(name.split()).lower(), value.strip()
@@ -168,7 +171,7 @@ def read_coop(text: str) -> dict[str, Coop]:
     own: dict[str, str] = {}
     peers: list[dict[str, str]] = []
     for line in strip_noise(text).split("\n"):
-        if _NO_REDUNDANCY.search(line):
+        if "*" in line and _NO_REDUNDANCY.search(line):
             own["alone"] = "yes"
         for name, value in _fields(line):
             if _COOP_GROUP.fullmatch(name):

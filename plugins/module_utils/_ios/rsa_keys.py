@@ -148,6 +148,7 @@ def generate(
                 "generate_failed", f"{tty.name}: no new key {label} was made{_said(reply.text)}. {_now(ring, label)}"
             )
         yield from snooze(pause)
+        tty.note = None  # what was seen before the pause is no news any more
         waited += pause
     for key in keys:
         if key.bits != bits or key.exportable != exportable:

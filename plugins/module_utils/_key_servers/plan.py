@@ -212,8 +212,11 @@ def plan(label: str, servers: Sequence[KeyServer], policy: Policy) -> Plan:
     needs_consent = decision.blocked is None and decision.consent is not None and not policy.overwrite
     blocked = decision.blocked or (decision.consent if needs_consent else None)
     equalising = () if blocked else decision.steps
-    steps: tuple[Step, ...] = (*finishes, *equalising)
-    steps += _saving(_to_save(finished, steps, reaches_equality=blocked is None), policy)
+    given = _unsaved_sources(order, equalising)
+    steps: tuple[Step, ...] = (*finishes, *_saving(given, policy), *equalising)
+    left = _to_save(finished, steps, reaches_equality=blocked is None)
+    replaced = {host for step in equalising if isinstance(step, Distribute) for host in step.replace}
+    steps += _saving(tuple(host for host in left if host not in given or host in replaced), policy)
     cleaned = _leftovers(finished, equalising, policy, reaches_equality=blocked is None)
     if cleaned:
         # Only now that the copies survive a reload: a scratch key may have been what they were made from.
@@ -463,6 +466,14 @@ def _leftovers(
         for server in order
         if server.staged is not None and server.name not in gone and may_go(server, server.staged)
     )
+
+
+def _unsaved_sources(order: Sequence[KeyServer], steps: Iterable[Step]) -> tuple[str, ...]:
+    """Those that a reload would make forget the key while others get it, perhaps not exportable."""
+    of = {server.name: server for server in order}
+    giving = [step for step in steps if isinstance(step, Distribute)]
+    copies = [(step.source, of[step.source].staged if step.from_scratch else of[step.source].copy) for step in giving]
+    return tuple(name for name, copy in copies if copy is not None and copy.saved is False)
 
 
 def _saving(hosts: tuple[str, ...], policy: Policy) -> tuple[Step, ...]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the vpnops.keys authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""nornir with netmiko: 64 worker threads, netmiko's fast_cli (its default), no session log, prompts known beforehand."""
+"""nornir with netmiko: 64 worker threads, fast_cli (netmiko's default), no session log, prompts known beforehand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from . import job
 
 
 def nornir(folder: Path) -> Nornir:
-    """As in its tutorial: the SimpleInventory's files (hosts.yaml and defaults.yaml in `folder`), and a threaded runner."""
+    """As in its tutorial: SimpleInventory (hosts.yaml and defaults.yaml in `folder`), and a threaded runner."""
     return InitNornir(
         runner={"plugin": "threaded", "options": {"num_workers": job.AT_ONCE}},
         inventory={

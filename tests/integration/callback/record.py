@@ -32,6 +32,8 @@ class CallbackModule(CallbackBase):
             "action": result._task.action,
             "result": json.loads(self._dump_results(result._result)),
         }
+        if "diff" in result._result:
+            entry["result"]["diff"] = result._result["diff"]
         with open(os.environ["RECORD"], "a", encoding="utf-8") as out:
             out.write(json.dumps(entry) + "\n")
 

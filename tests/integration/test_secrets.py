@@ -1,0 +1,1 @@
+"""No secret is left behind (being written)."""
