@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
 import logging
 import os
 import typing as t
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 
@@ -18,6 +20,8 @@ from ..module_utils._errors import VpnKeysError
 from ..module_utils._ios.dialogue import Talk, Terminal
 from .ios_options import Target
 
+# Old ciphers and key exchanges are deprecated in cryptography, which would say so on stderr for every old device.
+warnings.filterwarnings("ignore", module=r"asyncssh\.")
 try:
     import asyncssh
 except ImportError:  # ios_action names the missing library
@@ -249,9 +253,15 @@ def _login_key(file: str, passphrase: str | None) -> dict[str, t.Any]:
     try:
         return {"client_keys": [asyncssh.read_private_key(file, passphrase)], "agent_path": None}
     except asyncssh.KeyEncryptionError:
-        if passphrase is not None:
+        # The one reason that is not a passphrase: OpenSSH's own format needs a library that asyncssh does not ask for.
+        importlib.import_module("bcrypt")
+        raise
+    except asyncssh.KeyImportError as error:
+        if passphrase is not None or "passphrase" not in str(error).lower():
             raise
-        return {}
+        if os.environ.get("SSH_AUTH_SOCK"):
+            return {}
+        raise asyncssh.KeyEncryptionError(str(error)) from None
 
 
 def _known_hosts_files(target: Target) -> list[str]:
@@ -343,7 +353,12 @@ def _not_connected(target: Target, error: Exception, keeper: _HostKeys) -> VpnKe
         (
             asyncssh.KeyImportError,
             "bad_input",
-            "the private key for the login cannot be read. Check its path and format.",
+            "the private key for the login cannot be read. Check its path, its format and ansible_private_key_passphrase.",
+        ),
+        (
+            ImportError,
+            "missing_library",
+            "the private key for the login needs the Python library bcrypt on the control node (pip install bcrypt).",
         ),
         (
             asyncssh.ConfigParseError,

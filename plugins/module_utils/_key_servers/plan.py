@@ -519,8 +519,7 @@ def _findings(label: str, order: Sequence[KeyServer], policy: Policy, steps: Seq
         found.append(f"{label} is not saved on {_list(unsaved)}: a reload would lose it or bring back an older key.")
     if holders and not any(copy.exportable for _name, copy in holders):
         found.append(
-            f"{label} is exportable on none of {_list(name for name, _copy in holders)}, so it cannot be"
-            " given to another key server or be backed up."
+            f"No copy of {label} is exportable, so it cannot be given to another key server or be backed up."
         )
     return (*found, *_scratch_findings(label, order, steps))
 

@@ -144,7 +144,7 @@ def test_some_lack_it_and_no_copy_is_exportable() -> None:
         copy_to("ks1", from_scratch=True, missing=("ks3",), replace=("ks2", "ks1")),
         Save(("ks1", "ks2", "ks3")),
     )
-    assert "exportable on none of ks1, ks2" in found.findings[0]
+    assert "No copy of GETVPN is exportable" in found.findings[0]
 
 
 def test_some_lack_it_and_no_copy_is_exportable_with_overwrite() -> None:

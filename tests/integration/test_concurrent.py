@@ -1,0 +1,115 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two syncs of the same key servers at once: one waits its turn, or whatever they make of it together is told."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from integration import rounds
+from integration.control_node import ControlNode
+from integration.processes import SYNC, kill, started, wait_for_cut
+from integration.rounds import LABEL, Outcome, key, key_server
+
+from lab import DeviceSpec, Fleet
+from lab.device import Device
+
+STARTS: dict[str, list[DeviceSpec]] = {
+    "absent": [key_server(1, "ios15"), key_server(2, "xe16"), key_server(3, "xe17")],
+    "missing": [key_server(1, "xe17", key(0)), key_server(2, "ios15"), key_server(3, "xe16", key(0))],
+    "conflict": [key_server(1, "ios15", key(0)), key_server(2, "xe16", key(1)), key_server(3, "xe17", key(2))],
+    "none_exportable": [
+        key_server(1, "xe16", key(0, exportable=False)),
+        key_server(2, "xe17", key(0, exportable=False)),
+        key_server(3, "ios15"),
+    ],
+}
+ROUNDS = 20
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+@pytest.mark.parametrize("start", STARTS)
+def test_two_control_nodes(start: str, seed: int) -> None:
+    wrong = asyncio.run(_together(STARTS[start], random.Random(f"{start} {seed}")))
+    assert not wrong, "\n".join(wrong)
+
+
+async def _together(specs: list[DeviceSpec], chance: random.Random) -> list[str]:
+    async with rounds.running(specs) as devices:
+        before = {name: device.keys.get(LABEL) for name, device in devices.items()}
+        for device in devices.values():
+            device.set_fault(latency_ms=chance.choice([0, 0, 1, 2, 4]), generation_seconds=chance.choice([0, 0.02]))
+        offset = chance.choice([0, 0, chance.uniform(0, 0.05), chance.uniform(0, 0.3)])
+
+        async def later() -> Outcome:
+            await asyncio.sleep(offset)
+            return await rounds.sync(devices, patience=5, overwrite=True)
+
+        outcomes = await asyncio.gather(rounds.sync(devices, patience=5, overwrite=True), later())
+        for device in devices.values():
+            device.clear_faults()
+        proof = (await rounds.look(devices, overwrite=True)).plan
+        left = rounds.unfinished(devices)
+        wrong = []
+        if left and proof.verdict == "in_sync" and not proof.steps:
+            wrong.append(f"the proof does not tell: {left}")
+        if left and not proof.steps and not any(outcome.told for outcome in outcomes):
+            wrong.append(f"nobody tells: {left}")
+        wrong += [
+            f"{name} has lost its key" for name in _without(devices) if before[name] and not _ready(devices[name])
+        ]
+        done = await rounds.sync(devices, overwrite=True)
+        wrong += [f"the next run ended with: {done.told}"] if done.told else []
+        return wrong + rounds.unfinished(devices)
+
+
+def _without(devices: Mapping[str, Device]) -> list[str]:
+    return [name for name, device in devices.items() if LABEL not in device.keys]
+
+
+def _ready(device: Device) -> bool:
+    return rounds.SCRATCH in device.keys
+
+
+def test_the_same_control_node(start_fleet: Callable[..., Fleet], control_node: Callable[[Fleet], ControlNode]) -> None:
+    """The second run is told so and changes nothing; when the first is gone, so is the lock."""
+    fleet = start_fleet(key_server(1, "ios15", key(0), of=2), key_server(2, "xe17", key(1), of=2))
+    node, devices = control_node(fleet), {device.name: device for device in fleet}
+    devices["ks2"].set_fault(cut={"at": "key import", "do": "hang"})
+    with started(node, SYNC, "-e", "key_server_sync_overwrite=always") as first:
+        wait_for_cut(devices["ks2"], first)
+        was = rounds.before(devices, target=None)
+        second = node.run(SYNC, "-e", "key_server_sync_overwrite=always")
+        assert second.code == 2
+        assert "Another run is changing key REKEY of the same key servers" in second.result("ios_rsa_key_sync")["msg"]
+        assert rounds.before(devices, target=None) == was
+        kill(first)
+    devices["ks2"].clear_faults()
+    third = node.run(SYNC, "-e", "key_server_sync_overwrite=always")
+    assert third.code == 0, third.output
+    assert not rounds.unfinished(devices)
+
+
+def test_two_homes(start_fleet: Callable[..., Fleet], tmp_path: Path) -> None:
+    """Two control nodes know nothing of each other: either both are content with the outcome, or one is told."""
+    fleet = start_fleet(key_server(1, "ios15", key(0), of=2), key_server(2, "xe17", key(1), of=2))
+    devices = {device.name: device for device in fleet}
+    nodes = []
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        nodes.append(ControlNode(tmp_path / name, fleet.inventory()))
+    arguments = (SYNC, "-e", "key_server_sync_overwrite=always")
+    with started(nodes[0], *arguments) as first, started(nodes[1], *arguments) as second:
+        output = [process.communicate(timeout=60)[0] for process in (first, second)]
+        codes = [process.returncode for process in (first, second)]
+    assert set(codes) <= {0, 2}, output
+    assert 2 in codes or not rounds.unfinished(devices), output
+    done = nodes[0].run(*arguments)
+    assert done.code == 0, done.output
+    assert not rounds.unfinished(devices)
