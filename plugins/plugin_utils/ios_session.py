@@ -20,8 +20,6 @@ from ..module_utils._errors import VpnKeysError
 from ..module_utils._ios.dialogue import Talk, Terminal
 from .ios_options import Target
 
-# Old ciphers and key exchanges are deprecated in cryptography, which would say so on stderr for every old device.
-warnings.filterwarnings("ignore", module=r"asyncssh\.")
 try:
     import asyncssh
 except ImportError:  # ios_action names the missing library
@@ -112,6 +110,9 @@ class Session:
 @asynccontextmanager
 async def session(target: Target, limit: float = SESSION_LIMIT) -> AsyncIterator[Session]:
     """A logged-in session; closed at the end, whatever happens. Raises VpnKeysError with the reason in one sentence."""
+    # For every old device cryptography would say on stderr that its algorithms are deprecated. Not at import time:
+    # Ansible takes back what a plugin sets while it is loaded.
+    warnings.filterwarnings("ignore", module=r"asyncssh\.")
     keeper = _HostKeys(target)
     connection = None
     try:
@@ -275,11 +276,21 @@ class _HostKeys:
         self.target = target
         self.refused: str | None = None
         self.offered = ""
+        self.connection: asyncssh.SSHClientConnection | None = None
+
+    @property
+    def negotiating(self) -> bool:
+        """Whether the device had greeted, and it was not yet agreed how to encrypt."""
+        known = self.connection and self.connection.get_extra_info
+        return bool(known and known("server_version") and not known("send_cipher"))
 
     def client(self) -> asyncssh.SSHClient:
-        judge = self.judge
+        judge, keeper = self.judge, self
 
         class Client(asyncssh.SSHClient):
+            def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+                keeper.connection = conn
+
             def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
                 return judge(host, addr, port, key)
 
@@ -334,6 +345,12 @@ def _not_connected(target: Target, error: Exception, keeper: _HostKeys) -> VpnKe
         )
     refused = f"the login was refused for user {target.user or 'of this account'}. "
     algorithms = "the device offers only SSH algorithms that are switched off by default. "
+    # A device that finds no common algorithm may hang up before it is read what it offers.
+    if isinstance(error, (asyncssh.ConnectionLost, ConnectionResetError)) and keeper.negotiating:
+        error = asyncssh.KeyExchangeFailed("")
+    elif isinstance(error, ConnectionResetError):
+        error = asyncssh.ConnectionLost("")
+    ended = f"{where} ended the connection before the login. Are all its vty lines in use?"
     table: tuple[tuple[type[Exception], str, str], ...] = (
         (
             asyncssh.PermissionDenied,
@@ -353,7 +370,7 @@ def _not_connected(target: Target, error: Exception, keeper: _HostKeys) -> VpnKe
         (
             asyncssh.KeyImportError,
             "bad_input",
-            "the private key for the login cannot be read. Check its path, its format and ansible_private_key_passphrase.",
+            "the private key for the login cannot be read. Check its path, format and ansible_private_key_passphrase.",
         ),
         (
             ImportError,
@@ -381,11 +398,8 @@ def _not_connected(target: Target, error: Exception, keeper: _HostKeys) -> VpnKe
             "unreachable",
             f"{where} refuses the connection. Is SSH on there, and the port right?",
         ),
-        (
-            asyncssh.Error,
-            "unreachable",
-            f"{where} ended the connection before the login. Are all its vty lines in use?",
-        ),
+        (ConnectionError, "unreachable", ended),
+        (asyncssh.Error, "unreachable", ended),
     )
     for kind, code, sentence in table:
         if isinstance(error, kind):

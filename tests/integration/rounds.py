@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from integration import cable
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import Plan
 from ansible_collections.vpnops.keys.plugins.plugin_utils import carry_out, key_servers
 from ansible_collections.vpnops.keys.plugins.plugin_utils.carry_out import Progress, Wishes
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import Target
@@ -39,6 +40,8 @@ OPTIONS: Mapping[str, t.Any] = {
     "exportable": True,
     "save": True,
 }
+CONNECT_WITHIN = 10.0
+"""Seconds for SSH and login."""
 Keys = Mapping[str, StoredKey]
 
 
@@ -89,7 +92,7 @@ def target(device: Device, *, patience: float = 30.0) -> Target:
         become=True,
         become_password=device.spec.enable,
         host_key_checking=False,
-        connect_timeout=min(patience, 10.0),
+        connect_timeout=CONNECT_WITHIN,
         command_timeout=patience,
     )
 
@@ -103,7 +106,7 @@ class Outcome:
     error: VpnKeysError | None = None
 
     @property
-    def plan(self) -> t.Any:
+    def plan(self) -> Plan:
         (one,) = self.planned
         return one.plan
 

@@ -83,6 +83,8 @@ class Terminal:
         """What the last answer told, for whoever asks the same again; forgotten when anything else is sent."""
         self._last_prompt = ""
         self._pasting = False
+        self._owed = 0
+        """Prompts that may still come for what was sent before; they do not answer the next line."""
 
     @property
     def in_config(self) -> bool:
@@ -123,6 +125,7 @@ class Terminal:
                     "Nothing was changed; check its AAA settings and ansible_user.",
                 )
             send, wait = "\r", min(wait * 2, LONGEST_WAIT)
+            self._owed += 1
         raise VpnKeysError(
             "timeout",
             f"{self.name}: connected, but no prompt appeared within {self.timeout:.0f} s. "
@@ -177,6 +180,7 @@ class Terminal:
 
     def send_ahead(self, lines: Sequence[str]) -> Talk[None]:
         """Send harmless lines in one go: one round trip. What the device says to them does not matter."""
+        self._owed += len(lines) - 1
         yield from self._await("".join(f"{line}\r" for line in lines), lines[-1], (), (), self.timeout, True)
 
     def _await(
@@ -189,6 +193,7 @@ class Terminal:
         probe: bool,
     ) -> Talk[Reply]:
         raw, mark, silent, wait = "", 0, 0.0, FIRST_PROBE
+        owed, nudges = self._owed, 0
         self.note = None
         echoed = not echo
         asked: dict[str, int] = {}
@@ -203,7 +208,8 @@ class Terminal:
                     silent, wait = 0.0, FIRST_PROBE
             echoed = echoed or echo in screen.strip_noise(raw[:TAIL])
             tail = screen.strip_noise(raw[max(mark, len(raw) - TAIL) :])
-            if (echoed or quiet) and self._prompt_in(tail):
+            if (echoed or (quiet and self._prompts(raw) > owed)) and self._prompt_in(tail):
+                self._owed = max(0, owed + nudges + 1 - self._prompts(raw))
                 return self._reply(raw, echo)
 
             # After a silence a question counts wherever it stands: a log message may have been printed behind it.
@@ -234,7 +240,7 @@ class Terminal:
                 yield from self.recover()
                 raise VpnKeysError("timeout", f"{self.name}: no answer within {timeout:.0f} s.")
             if probe and not question:
-                send = "\r"
+                send, nudges = "\r", nudges + 1
 
     def _give_up(self, tail: str) -> Talk[t.NoReturn]:
         question = screen.quote(tail.strip().rsplit("\n", 1)[-1])
@@ -289,6 +295,7 @@ class Terminal:
                 if self._ends_with_prompt(raw):
                     self._pasting = False
                     return True
+            self._owed += 1
         return False
 
     # ---------------------------------------------------------------- reading
@@ -307,6 +314,11 @@ class Terminal:
         if found := self._prompt.search(tail):
             self._last_prompt = found["prompt"].strip()
         return found is not None
+
+    def _prompts(self, raw: str) -> int:
+        """How many prompts there are, also those behind which something was typed."""
+        pattern = self._prompt.pattern.removesuffix(r"\s*\Z")
+        return len(re.findall(pattern, screen.strip_noise(raw)))
 
     def _reply(self, raw: str, echo: str) -> Reply:
         text = screen.strip_noise(raw)
