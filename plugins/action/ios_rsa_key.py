@@ -21,6 +21,11 @@ class ActionModule(IosAction):
 
     async def operate(self, options: dict[str, t.Any]) -> Result:
         label = Label.parse(options["label"])
+        for name, low in (("size", 360), ("generation_timeout", 1)):
+            if options[name] < low:
+                raise VpnKeysError(
+                    "bad_input", f"{name} must be at least {low}, not {options[name]}. Nothing was done."
+                )
         return await self.on_device(lambda tty: self._bring_about(tty, label, options))
 
     def _bring_about(self, tty: Terminal, label: Label, options: dict[str, t.Any]) -> Talk[Result]:

@@ -32,5 +32,5 @@ class ActionModule(IosAction):
             "ungrouped": [name for name in ungrouped if name not in problems],
         }
         if options["render"]:
-            result["manual"] = manual.commands_for(planned, seen)
+            result["manual"] = manual.commands_for(planned)
         return result

@@ -40,14 +40,14 @@ class ActionModule(IosAction):
             planned = key_servers.plan_all(seen, targets, options)[0]
             needed = {host for one in planned for host in carry_out.hosts_of(one.plan.steps)}
             await kept.only(set() if self.check else needed)
-            return await self._carry_out(planned, targets, options, opener)
+            return await self._carry_out(planned, targets, options, kept)
 
     async def _carry_out(
         self,
         planned: list[Planned],
         targets: dict[str, Target],
         options: dict[str, t.Any],
-        opener: ios_session.Opener,
+        kept: ios_session.Kept,
     ) -> Result:
         wishes = Wishes(
             options["save"],
@@ -57,7 +57,7 @@ class ActionModule(IosAction):
         )
         # Units that share a device take turns: two sessions must not write the configuration of one device at once.
         turns = {name: asyncio.Lock() for name in sorted(targets)}
-        units = await asyncio.gather(*(self._unit(one, targets, wishes, options, turns, opener) for one in planned))
+        units = await asyncio.gather(*(self._unit(one, targets, wishes, options, turns, kept) for one in planned))
         failed = [unit for unit in units if unit["error"]]
         result: Result = {
             "changed": any(unit["done"] or (unit["steps"] and not unit["error"]) for unit in units),
@@ -78,7 +78,7 @@ class ActionModule(IosAction):
         wishes: Wishes,
         options: dict[str, t.Any],
         turns: dict[str, asyncio.Lock],
-        opener: ios_session.Opener,
+        kept: ios_session.Kept,
     ) -> dict[str, t.Any]:
         unit = key_servers.shown(one) | {"done": {}, "error": None}
         label = unit["label"]
@@ -103,9 +103,11 @@ class ActionModule(IosAction):
                 async with AsyncExitStack() as waiting:
                     for host in sorted(carry_out.hosts_of(one.plan.steps)):
                         await waiting.enter_async_context(turns[host])
-                    await carry_out.carry_out(one.plan, targets, wishes, progress, opener)
+                    await carry_out.carry_out(one.plan, targets, wishes, progress, kept)
         except VpnKeysError as error:
             unit["error"] = str(error)
+        except Exception as error:  # noqa: BLE001 - one unit must not end the work on the others
+            unit["error"] = str(ios_session.internal_error(label, error))
         return unit
 
     @staticmethod

@@ -19,6 +19,7 @@ CODES = frozenset(
         "import_failed",
         "in_use",
         "missing_library",
+        "internal",
         "no_privilege",
         "not_exportable",
         "not_found",
@@ -37,8 +38,10 @@ CODES = frozenset(
 class VpnKeysError(Exception):
     """Something the user must know about: a code for programs, one sentence for people.
 
-    Neither ever holds a secret or raw device text.
+    Neither ever holds a secret or raw device text. `changed`: whether something had been written to a device by then.
     """
+
+    changed = False
 
     def __init__(self, code: str, message: str) -> None:
         if code not in CODES:

@@ -13,7 +13,7 @@ import hashlib
 import os
 import typing as t
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from ..module_utils._errors import VpnKeysError
@@ -69,45 +69,28 @@ def hosts_of(steps: Sequence[Step], *, sources: bool = True) -> tuple[str, ...]:
 
 
 async def carry_out(
-    plan: Plan,
-    targets: Mapping[str, Target],
-    wishes: Wishes,
-    progress: Progress,
-    opener: ios_session.Opener | None = None,
+    plan: Plan, targets: Mapping[str, Target], wishes: Wishes, progress: Progress, kept: ios_session.Kept
 ) -> None:
     """All steps of the plan. Raises VpnKeysError; what was done until then is in `progress`."""
-    opened_by = opener or ios_session.session
-    label = Label.parse(plan.label)
-    async with AsyncExitStack() as stack:
-        hosts = hosts_of(plan.steps)
-        opened = await asyncio.gather(
-            *(stack.enter_async_context(opened_by(targets[host])) for host in hosts),
-            return_exceptions=True,
-        )
-        _raise_first(opened)
-        worker = _Worker(
-            label,
-            dict(zip(hosts, t.cast("list[ios_session.Session]", opened), strict=True)),
-            wishes,
-            progress,
-        )
-        await worker.unchanged_since(plan)
-        for step in plan.steps:
-            await worker.take(step)
+    worker = _Worker(Label.parse(plan.label), targets, wishes, progress, kept)
+    await worker.unchanged_since(plan)
+    for step in plan.steps:
+        await worker.take(step)
 
 
 @dataclass
 class _Worker:
     label: Label
-    sessions: Mapping[str, ios_session.Session]
+    targets: Mapping[str, Target]
     wishes: Wishes
     progress: Progress
+    kept: ios_session.Kept
     saved: set[str] = field(default_factory=set)
 
     async def unchanged_since(self, plan: Plan) -> None:
-        """What the plan was made for still stands. Raises conflict."""
+        """All devices can be talked to, and what the plan was made for still stands. Raises conflict."""
         seen = {one.name: (one.copy, one.staged) for one in plan.observed}
-        rings = await self._everywhere(self.sessions, rsa_keys.look)
+        rings = await self._everywhere(hosts_of(plan.steps), rsa_keys.look)
         changed = [host for host, ring in rings.items() if observed_copies(ring, self.label) != seen[host]]
         if changed:
             raise VpnKeysError(
@@ -174,8 +157,8 @@ class _Worker:
             self.progress.did(host, "staged", "the new key, proved under the scratch label")
 
         async def unstage(host: str) -> None:
-            await self._do(host, lambda tty: replacement.drop_scratch(tty, self.label))
-            self.progress.did(host, "unstaged", "as not every key server could be prepared")
+            if await self._do(host, lambda tty: replacement.drop_scratch(tty, self.label)):
+                self.progress.did(host, "unstaged", "as not every key server could be prepared")
 
         async def swap(host: str) -> None:
             exportable = step.exportable or host == step.source
@@ -191,8 +174,15 @@ class _Worker:
             with suppress(VpnKeysError):
                 await self._all([host for host in old if host not in source], unstage)
             raise
-        for host in step.replace:
-            await swap(host)
+        for place, host in enumerate(step.replace):
+            try:
+                await swap(host)
+            except VpnKeysError as error:
+                waiting = step.replace[place + 1 :]
+                left = (
+                    f" Prepared, but not replaced yet: {', '.join(waiting)}; the next run goes on." if waiting else ""
+                )
+                raise VpnKeysError(error.code, f"{error}{left}") from None
 
     async def _clean(self, step: Clean) -> None:
         for host in step.hosts:
@@ -223,7 +213,14 @@ class _Worker:
         self.progress.did(host, "backed up", f"the old key to {path}")
 
     async def _do(self, host: str, operation: Callable[[Terminal], Talk[T]]) -> T:
-        return await self.sessions[host].do(operation)
+        # A device ends sessions that were idle for too long; then the next operation gets a new one.
+        async with self.kept.session(self.targets[host]) as session:
+            try:
+                return await session.do(operation)
+            except VpnKeysError as error:
+                if error.changed:
+                    self.progress.did(host, "cut short")
+                raise
 
     async def _everywhere(self, hosts: t.Iterable[str], operation: Callable[[Terminal], Talk[T]]) -> dict[str, T]:
         hosts = list(hosts)
@@ -247,21 +244,27 @@ def _raise_first(results: Sequence[t.Any]) -> None:
 
 @contextmanager
 def locked(label: str, hosts: Sequence[str]) -> Iterator[None]:
-    """One run at a time per label and set of key servers on this control node. The lock ends with its process."""
+    """One run at a time per label and key server on this control node. The locks end with their process."""
     folder = os.path.expanduser(LOCKS)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    name = hashlib.sha256("\n".join((label, *sorted(hosts))).encode()).hexdigest()[:24]
-    with open(os.path.join(folder, f"{name}.lock"), "a+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise VpnKeysError(
-                "blocked",
-                f"Another run is changing key {label} of the same key servers from this control "
-                f"node (process {file.read().strip() or 'unknown'}). Nothing was changed; wait for it, then run again.",
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+    with ExitStack() as locks:
+        for host in sorted(hosts):
+            name = hashlib.sha256(f"{label}\n{host}".encode()).hexdigest()[:24]
+            try:
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+                file = locks.enter_context(open(os.path.join(folder, f"{name}.lock"), "a+", encoding="ascii"))
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise VpnKeysError(
+                    "blocked",
+                    f"Another run is changing key {label} on {host} from this control node (process "
+                    f"{file.read().strip() or 'unknown'}). Nothing was changed; wait for it, then run again.",
+                ) from None
+            except OSError as error:
+                raise VpnKeysError(
+                    "bad_input", f"No lock can be kept in {folder}: {error.strerror}. Nothing was changed."
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
         yield

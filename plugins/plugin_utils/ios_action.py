@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib
-import traceback
+import multiprocessing
 import typing as t
 from collections.abc import Callable, Mapping
 
 from ansible import constants as C
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -55,27 +56,31 @@ class IosAction(ActionBase):  # type: ignore[misc]
         self.host = str(self.variables.get("inventory_hostname", "localhost"))
         self.check = bool(self._task.check_mode)
         try:
+            delegated = self._task.delegate_to
+            if self.PER_HOST and delegated and delegated != self.host:
+                raise VpnKeysError(
+                    "bad_input",
+                    f"{self.host}: the task is delegated to {delegated}, but it works on the host that it runs for. "
+                    "Nothing was done; run it for that host.",
+                )
             _require(self.LIBRARIES)
             options = self.validate_argument_spec(self.ARGUMENT_SPEC, **self.CONSTRAINTS)[1]
             result |= asyncio.run(self.operate(options))
         except VpnKeysError as error:
-            result |= {"failed": True, "msg": str(error), "code": error.code}
-            if self.PER_HOST and error.code in UNREACHABLE and str(error).startswith(f"{self.host}: "):
-                result |= {"failed": False, "unreachable": True}
+            result |= self._failure(error)
         except (KeyboardInterrupt, SystemExit):
             raise
         except Exception as error:
             if type(error).__module__.startswith("ansible."):
                 raise
-            # The text of a foreign exception may quote what the device said, so only its kind and place are shown.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            result |= {
-                "failed": True,
-                "code": "internal",
-                "msg": f"{self.host}: internal error {type(error).__name__} in {place.name} "
-                f"({place.filename}:{place.lineno}). "
-                "Look at the device before running again, and please report this.",
-            }
+            result |= self._failure(ios_session.internal_error(self.host, error))
+        return result
+
+    def _failure(self, error: VpnKeysError) -> Result:
+        result: Result = {"failed": True, "msg": _one_line(str(error)), "code": error.code, "changed": error.changed}
+        not_reached = isinstance(error, ios_session.NotReached) and error.code in UNREACHABLE
+        if self.PER_HOST and not_reached and str(error).startswith(f"{self.host}: "):
+            result |= {"failed": False, "unreachable": True}
         return result
 
     # ------------------------------------------------------------------ devices
@@ -83,16 +88,25 @@ class IosAction(ActionBase):  # type: ignore[misc]
     def target(self, name: str | None = None) -> Target:
         """How to reach a host of the inventory (default: the one this task runs for). Raises VpnKeysError bad_input."""
         if name is None:
-            return read_target(self.host, self._templated(self.variables), self._given())
+            return self._read(self.host, self.variables, self._given())
         hostvars = self.variables.get("hostvars", {})
         if name not in hostvars:
             raise VpnKeysError("bad_input", f"There is no host {name} in the inventory. Nothing was done.")
-        return read_target(name, self._templated(hostvars[name]), self._given_to_all)
+        return self._read(name, {**self._of_play, **hostvars[name]}, self._given_to_all)
 
     def fleet(self, options: Mapping[str, t.Any]) -> dict[str, Target]:
         """How to reach every host that `hosts` and `groups` name. Raises bad_input."""
         hostvars = self.variables.get("hostvars", {})
         return {name: self.target(name) for name in key_servers.check_options(options, lambda name: name in hostvars)}
+
+    def _read(self, name: str, variables: Mapping[str, t.Any], given: Mapping[str, t.Any]) -> Target:
+        try:
+            return read_target(name, self._templated(variables), given)
+        except AnsibleError as error:
+            raise VpnKeysError(
+                "bad_input",
+                f"{name}: a variable for the connection cannot be read ({type(error).__name__}). Nothing was done.",
+            ) from None
 
     def _templated(self, variables: Mapping[str, t.Any]) -> dict[str, t.Any]:
         return {name: self._template(variables[name]) for name in VARIABLES if name in variables}
@@ -118,25 +132,44 @@ class IosAction(ActionBase):  # type: ignore[misc]
 
     @functools.cached_property
     def _given_to_all(self) -> dict[str, t.Any]:
-        """The same for any host: without what the play context took from the variables of this task's host and play."""
+        """The same for any host: the play context of this task holds what this host's own variables say, and a password
+        of one host must never go to another one."""
         own = {
             option.name for option in OPTIONS if any(self.variables.get(name) is not None for name in option.variables)
         }
-        given = {key: value for key, value in self._given().items() if key not in own}
-        return given | {
-            key: value
-            for key, value in (
-                ("user", _command_line("remote_user")),
-                ("key_file", _command_line("private_key_file")),
-                ("become", _command_line("become")),
-            )
-            if key in own and value
+        # The worker was forked with the play context as it was before the variables of the host came in.
+        play = getattr(multiprocessing.current_process(), "_play_context", None)
+        typed = {
+            "user": _command_line("remote_user"),
+            "key_file": _command_line("private_key_file"),
+            "become": _command_line("become"),
+            "password": getattr(play, "password", None),
+            "become_password": getattr(play, "become_pass", None),
+        }
+        return {key: typed.get(key) if key in own else value for key, value in self._given().items()}
+
+    @functools.cached_property
+    def _of_play(self) -> dict[str, t.Any]:
+        """Variables of the play (vars, vars_files, vars_prompt), which `hostvars` does not have: for hosts that say
+        nothing themselves. What this task's host says under any name is its own, also where Ansible repeats it."""
+        of_host = self.variables.get("hostvars", {}).get(self.host, {})
+        return {
+            name: self.variables[name]
+            for option in OPTIONS
+            if option.name != "become" and not any(name in of_host for name in option.variables)
+            for name in option.variables
+            if self.variables.get(name) is not None
         }
 
     async def on_device(self, operation: Callable[[Terminal], Talk[T]]) -> T:
         """One operation in one session with the host of this task."""
         async with ios_session.session(self.target()) as session:
             return await session.do(operation)
+
+
+def _one_line(text: str) -> str:
+    """What users named may hold anything, and is quoted."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _command_line(name: str) -> t.Any:

@@ -137,7 +137,7 @@ OPTIONS = (
     ),
     Option(
         "connect_timeout",
-        ("ansible_connect_timeout", "ansible_ssh_timeout", "ansible_timeout"),
+        ("ansible_connect_timeout", "ansible_ssh_timeout"),
         "ConnectTimeout",
         "30",
         "seconds for connecting and logging in",
@@ -251,7 +251,7 @@ def _ssh_arguments(name: str, texts: list[t.Any]) -> dict[str, str]:
             known = parser.parse_known_args(shlex.split(str(text)))[0]
         except (ValueError, argparse.ArgumentError):
             raise VpnKeysError(
-                "bad_input", f"{name}: the SSH arguments cannot be read ({text!r}). Nothing was done."
+                "bad_input", f"{name}: the SSH arguments cannot be read (is a quote not closed?). Nothing was done."
             ) from None
         found = {key: value for key, value in vars(known).items() if key != "o" and value is not None}
         for assignment in known.o:

@@ -11,6 +11,8 @@ import functools
 import importlib
 import logging
 import os
+import re
+import traceback
 import typing as t
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
@@ -44,6 +46,10 @@ SESSION_LIMIT = 1800.0
 PARALLEL = 64
 
 
+class NotReached(VpnKeysError):
+    """There was no session to do anything in: what Ansible calls unreachable, unless it is a question of rights."""
+
+
 class Session:
     """One logged-in device. `do` runs one operation after the other on the same terminal."""
 
@@ -73,8 +79,17 @@ class Session:
         await self._drive(self._terminal.login(self.target.become_password, self.target.become))
 
     async def do(self, operation: Callable[[Terminal], Talk[T]]) -> T:
+        """One operation. It may take SESSION_LIMIT, or what `allow` has set; the time between two does not count."""
         self._terminal.note = None
-        return await self._drive(operation(self._terminal))
+        if self._timer is None:
+            self.allow(SESSION_LIMIT)
+        try:
+            return await self._drive(operation(self._terminal))
+        except VpnKeysError as error:
+            error.changed = self._terminal.wrote
+            raise
+        finally:
+            self.allow(None)
 
     async def _drive(self, talk: Talk[T]) -> T:
         stdin, stdout = self._process.stdin, self._process.stdout
@@ -130,7 +145,10 @@ async def session(target: Target, limit: float = SESSION_LIMIT) -> AsyncIterator
         here = Session(target, process)
         here.allow(limit)
         try:
-            await here.log_in()
+            try:
+                await here.log_in()
+            except VpnKeysError as error:
+                raise NotReached(error.code, str(error)) from None
             yield here
         finally:
             here.allow(None)
@@ -182,6 +200,16 @@ Opener = Callable[..., AbstractAsyncContextManager[Session]]
 """`session`, or that of a `Kept`."""
 
 
+def internal_error(name: str, error: Exception) -> VpnKeysError:
+    """The text of a foreign exception may quote what a device said, so only its kind and place are shown."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return VpnKeysError(
+        "internal",
+        f"{name}: internal error {type(error).__name__} in {place.name} ({place.filename}:{place.lineno}). "
+        "Look at the device before running again, and please report this.",
+    )
+
+
 async def on_all(
     targets: Iterable[Target], work: Callable[[Target], Awaitable[T]], parallel: int = PARALLEL
 ) -> dict[str, T | VpnKeysError]:
@@ -194,6 +222,8 @@ async def on_all(
                 return await work(target)
             except VpnKeysError as error:
                 return error
+            except Exception as error:  # noqa: BLE001 - one device must not end the work on the others
+                return internal_error(target.name, error)
 
     targets = list(targets)
     return dict(zip((target.name for target in targets), await asyncio.gather(*map(one, targets)), strict=True))
@@ -224,14 +254,8 @@ def _connect_options(target: Target) -> dict[str, t.Any]:
         # As network_cli does: a password means that no agent keys use up the device's few login attempts.
         options["client_keys"] = None
     if target.proxy_command:
-        filled = target.proxy_command
-        for token, value in (
-            ("%h", target.host),
-            ("%p", str(target.port or 22)),
-            ("%r", target.user or ""),
-            ("%%", "%"),
-        ):
-            filled = filled.replace(token, value)
+        tokens = {"h": target.host, "p": str(target.port or 22), "r": target.user or "", "%": "%"}
+        filled = re.sub(r"%([hpr%])", lambda found: tokens[found[1]], target.proxy_command)
         options["proxy_command"] = ["/bin/sh", "-c", f"exec {filled}"]
     if not target.host_key_checking:
         options["known_hosts"] = None
@@ -323,21 +347,21 @@ def _remember(file: str, host: str, port: int, key: asyncssh.SSHKey) -> None:
         out.write(line)
 
 
-def _not_connected(target: Target, error: Exception, keeper: _HostKeys) -> VpnKeysError:
+def _not_connected(target: Target, error: Exception, keeper: _HostKeys) -> NotReached:
     """One sentence for everything that can go wrong before there is a terminal."""
     name = target.name
     where = f"{target.host} port {target.port or 22}"
-    if isinstance(error, VpnKeysError):
+    if isinstance(error, NotReached):
         return error
     if keeper.refused == "host_key_changed":
-        return VpnKeysError(
+        return NotReached(
             "host_key_changed",
             f"{name}: the SSH host key has changed; the device now offers {keeper.offered}. Nothing was sent. "
             f"If the device was replaced, remove the old key (ssh-keygen -R {target.host}); "
             "if not, somebody sits in between.",
         )
     if keeper.refused == "host_key_unknown":
-        return VpnKeysError(
+        return NotReached(
             "host_key_unknown",
             f"{name}: the SSH host key {keeper.offered} is not known. Nothing was sent. Compare it with the "
             f"device (show ip ssh) and add it to known_hosts (ssh-keyscan -p {target.port or 22} {target.host}), "
@@ -403,10 +427,10 @@ def _not_connected(target: Target, error: Exception, keeper: _HostKeys) -> VpnKe
     )
     for kind, code, sentence in table:
         if isinstance(error, kind):
-            return VpnKeysError(code, f"{name}: {sentence} Nothing was changed.")
+            return NotReached(code, f"{name}: {sentence} Nothing was changed.")
     reason = (
         os.strerror(error.errno)
         if isinstance(error, OSError) and error.errno and error.errno > 0
         else type(error).__name__
     )
-    return VpnKeysError("unreachable", f"{name}: {where} cannot be reached ({reason}). Nothing was changed.")
+    return NotReached("unreachable", f"{name}: {where} cannot be reached ({reason}). Nothing was changed.")

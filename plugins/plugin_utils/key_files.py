@@ -21,6 +21,8 @@ except ImportError:  # ios_action names the missing library
     pass
 
 SHORTEST_PASSPHRASE = 8
+LONGEST_PASSPHRASE = 1023
+"""Bytes: what OpenSSL takes."""
 BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----.*?-----END \1-----", re.DOTALL)
 
 
@@ -30,6 +32,11 @@ def check_passphrase(passphrase: str) -> None:
         raise VpnKeysError(
             "bad_input",
             f"The passphrase must have at least {SHORTEST_PASSPHRASE} characters. Nothing was done.",
+        )
+    if len(passphrase.encode()) > LONGEST_PASSPHRASE:
+        raise VpnKeysError(
+            "bad_input",
+            f"The passphrase has more than {LONGEST_PASSPHRASE} bytes. Nothing was done; take a shorter one.",
         )
 
 
@@ -65,7 +72,8 @@ def _opened(text: str, passphrase: str | None) -> pem.PrivateKey:
             "bad_input",
             f"The PEM holds {len(privates)} private keys; exactly one is needed. Nothing was changed.",
         )
-    block = privates[0] if privates else text
+    begun = text.find("-----BEGIN RSA PRIVATE KEY-----")  # a public key before it is not what is wrong
+    block = privates[0] if privates else text[max(begun, 0) :]
     if passphrase is None:
         raise VpnKeysError(
             "bad_input", "A private key is taken only encrypted: passphrase is missing. Nothing was changed."
@@ -120,8 +128,12 @@ def read(path: str) -> str:
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             return file.read(pem.LARGEST + 1)
-    except OSError as error:
-        raise VpnKeysError("bad_input", f"{path} cannot be read: {error.strerror}. Nothing was changed.") from None
+    except (OSError, ValueError) as error:
+        raise VpnKeysError("bad_input", f"{path} cannot be read: {_reason(error)}. Nothing was changed.") from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return error.strerror or "" if isinstance(error, OSError) else "the path has a NUL character"
 
 
 def fingerprint_in(path: str, passphrase: str) -> str | None:
@@ -160,7 +172,7 @@ def write(path: str, content: str) -> None:
         except BaseException:
             os.unlink(temporary)
             raise
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise VpnKeysError(
-            "bad_input", f"{path} cannot be written: {error.strerror}. Nothing was changed on any device."
+            "bad_input", f"{path} cannot be written: {_reason(error)}. Nothing was changed on any device."
         ) from None

@@ -246,7 +246,7 @@ def check_options(options: Mapping[str, t.Any], known: Callable[[str], bool]) ->
         raise VpnKeysError("bad_input", f"Not in the inventory: {', '.join(unknown)}. Nothing was done.")
     if not hosts:
         raise VpnKeysError("bad_input", "There is no key server to look at: set hosts. Nothing was done.")
-    for name, low in (("parallel", 1), ("timeout", 1), ("size", 360), ("minimum_size", 0)):
-        if options[name] < low:
+    for name, low in (("parallel", 1), ("timeout", 1), ("size", 360), ("minimum_size", 0), ("generation_timeout", 1)):
+        if options.get(name, low) < low:
             raise VpnKeysError("bad_input", f"{name} must be at least {low}, not {options[name]}. Nothing was done.")
     return hosts

@@ -6,21 +6,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import typing as t
+from collections.abc import Sequence
 
 from ..module_utils._ios import commands
-from ..module_utils._ios.getvpn import Survey
 from ..module_utils._ios.key_listings import HeldLabel, KeyRing, RsaKey
 from ..module_utils._ios.labels import Label
-from ..module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Save, Step
-from .key_servers import Planned, Seen
+from ..module_utils._ios.pem import Usage
+from ..module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Step
+from .key_servers import Planned
 
 PASSPHRASE = "<PASSPHRASE>"
 PASTE = "! paste the public key, an empty line, the private key, quit"
 NOBODY = KeyRing(())
 
 
-def commands_for(planned: Sequence[Planned], seen: Mapping[str, Seen]) -> str:
+def commands_for(planned: Sequence[Planned]) -> str:
     """One text for all units; `!` begins a remark, as in IOS configurations."""
     lines = [
         "! The commands that vpnops.keys would send, for doing it by hand.",
@@ -31,17 +32,15 @@ def commands_for(planned: Sequence[Planned], seen: Mapping[str, Seen]) -> str:
         lines += ["!", f"! {one.unit.label} ({', '.join(one.unit.groups)}): {one.plan.verdict}"]
         if one.plan.blocked:
             lines.append(f"! {one.plan.blocked}")
-        steps = one.plan.steps or one.plan.would
-        rings = {name: found.ring for name, found in seen.items() if isinstance(found, Survey)}
-        for step in steps:
-            lines += _step(step, Label(str(one.unit.label)), rings)
+        for step in one.plan.steps or one.plan.would:
+            lines += _step(step, Label(str(one.unit.label)))
     return "\n".join(lines) + "\n"
 
 
-def _step(step: Step, label: Label, rings: Mapping[str, KeyRing]) -> list[str]:
+def _step(step: Step, label: Label) -> list[str]:
     if isinstance(step, Generate):
         target = label.scratch if step.scratch else label
-        line = commands.generate(rings[step.host].free(target), usage="general", exportable=True)
+        line = commands.generate(NOBODY.free(target), usage=t.cast(Usage, step.usage), exportable=True)
         return [*_on(step.host), line, f"! answer {step.bits} to the question for the modulus", *_end()]
     if isinstance(step, Finish):
         return [
@@ -54,7 +53,8 @@ def _step(step: Step, label: Label, rings: Mapping[str, KeyRing]) -> list[str]:
         for host in step.missing:
             lines += _import(host, label, step.exportable)
         for host in step.replace:
-            lines += _import(host, label.scratch, True) if not (step.from_scratch and host == step.source) else []
+            lines += [] if step.from_scratch and host == step.source else _import(host, label.scratch, True)
+            lines += _save(host)
             lines += (
                 _remove(host, label)
                 + _import(host, label, step.exportable or host == step.source)
@@ -63,7 +63,7 @@ def _step(step: Step, label: Label, rings: Mapping[str, KeyRing]) -> list[str]:
         return lines
     if isinstance(step, Clean):
         return [line for host in step.hosts for line in _remove(host, label.scratch)]
-    return [line for host in step.hosts for line in (*_on(host)[:1], commands.save())] if isinstance(step, Save) else []
+    return [line for host in step.hosts for line in _save(host)]
 
 
 def _held(label: Label) -> HeldLabel:
@@ -77,6 +77,10 @@ def _on(host: str) -> list[str]:
 
 def _end() -> list[str]:
     return [commands.leave_config()]
+
+
+def _save(host: str) -> list[str]:
+    return [f"! ---- on {host}", commands.save()]
 
 
 def _export(host: str, label: Label) -> list[str]:

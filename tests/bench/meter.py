@@ -33,17 +33,18 @@ _TICK = os.sysconf("SC_CLK_TCK")
 class _Tree:
     """This process's descendants."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: int) -> None:
+        self.command = command
         self.peak = 0.0
         self.most = 0
-        self.cpu: list[tuple[float, float]] = []
+        self.cpu: list[tuple[float, float, float]] = []
 
     def look(self) -> None:
-        """Note memory (PSS, MB) and CPU so far (s)."""
+        """Note memory (PSS, MB) and CPU so far (s): of all, and of the command's own process alone."""
         pids, ticks = self.descendants()
         memory = sum(map(_pss, pids)) / 1024
         self.peak, self.most = max(self.peak, memory), max(self.most, len(pids))
-        self.cpu.append((time.monotonic(), ticks / _TICK + _reaped()))
+        self.cpu.append((time.monotonic(), ticks / _TICK + _reaped(), _own(self.command)))
 
     @staticmethod
     def descendants() -> tuple[list[int], int]:
@@ -76,6 +77,15 @@ def _pss(pid: int) -> int:
     return 0
 
 
+def _own(pid: int) -> float:
+    with contextlib.suppress(OSError):
+        return (
+            sum(map(int, Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]))
+            / _TICK
+        )
+    return 0.0
+
+
 def _reaped() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
@@ -94,9 +104,9 @@ def _reap() -> bool:
 def measure(command: list[str], limit: float) -> dict[str, object]:
     """Run it. wall_s: of the command; cpu_s, peak_mb: of it and everything it started."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    tree = _Tree()
     started = time.monotonic()
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    tree = _Tree(child.pid)
     handle = os.pidfd_open(child.pid)
     pause = INTERVAL
     while not select.select([handle], [], [], pause)[0]:

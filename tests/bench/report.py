@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .cases import FLOOR, HERE, NORNIR, ONE_TASK, OURS, SCRAPLI, START, TASK_EACH, TOOLS
+from .cases import CALM, FLOOR, HERE, NORNIR, ONE_TASK, OURS, SCRAPLI, START, TASK_EACH, TOOLS
 
 GUIDE = HERE.parent.parent / "docs" / "docsite" / "rst" / "guide_performance.rst"
 BEGIN, END = ".. BEGIN of what make bench writes", ".. END of what make bench writes"
@@ -78,11 +78,12 @@ def _goals(found: Best) -> Iterable[Goal]:
             times = rows[1]["cpu_s"] / rows[0]["cpu_s"]
             what = f"{work} {devices} at {latency} ms: CPU of {TOOLS[rival].title}"
             yield what, f"at least {TIMES_LESS} times ours", f"{times:.1f} times ours", times >= TIMES_LESS
-    if rows := get("wait", 8, 0, OURS):
-        waiting = rows[0]["waiting"]
-        if waiting:
-            percent = waiting["percent_per_device"]
-            yield at_most("waiting for 8 keys: CPU per device", WAITING_PERCENT, percent, "% of a core")
+    if (rows := get("wait", 8, 0, OURS)) and rows[0]["waiting"]:
+        what = "waiting for 8 keys: CPU per device, beside Ansible's own loop"
+        yield at_most(what, WAITING_PERCENT, rows[0]["waiting"]["percent_per_device_beside_main"], "% of a core")
+    if (rows := get("wait", 8, 0, CALM)) and rows[0]["waiting"]:
+        what = "waiting for 8 keys: CPU per device, all in all, with internal_poll_interval = 0.05"
+        yield at_most(what, WAITING_PERCENT, rows[0]["waiting"]["percent_per_device"], "% of a core")
 
 
 def goals(results: Results) -> str:

@@ -146,7 +146,7 @@ def _environment(folder: Path, tool: Tool) -> dict[str, str]:
     here = Path(__file__).resolve().parent.parent
     home = folder / "home"
     home.mkdir(exist_ok=True)
-    (folder / "ansible.cfg").touch()
+    (folder / "ansible.cfg").write_text(tool.config, encoding="utf-8")
     build = here.parent / ".build"
     return {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
@@ -189,15 +189,17 @@ def _waiting(case: Case, folder: Path, timeline: list[list[float]], started: flo
     times = [max(of_device) for of_device in asked if of_device]
     first, last = (min(times), max(times)) if times else (started + 2, started + 2)
     end = first + (GENERATION_SECONDS if times else 12) - 0.5
-    inside = [(when, cpu) for when, cpu in timeline if last + 1 <= when <= end]
+    inside = [entry for entry in timeline if last + 1 <= entry[0] <= end]
     if len(inside) < 2 or inside[-1][0] - inside[0][0] < 2:
         return None
     seconds = inside[-1][0] - inside[0][0]
-    whole = 100 * (inside[-1][1] - inside[0][1]) / seconds
+    whole, own = (100 * (inside[-1][column] - inside[0][column]) / seconds for column in (1, 2))
     return {
         "seconds": round(seconds, 1),
         "percent_of_a_core": round(whole, 3),
         "percent_per_device": round(whole / case.devices, 4),
+        # In Ansible all work for devices is done in other processes than the one that was started.
+        "percent_per_device_beside_main": round((whole - own) / case.devices, 4),
     }
 
 

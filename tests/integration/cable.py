@@ -61,7 +61,10 @@ class _Cable:
         # As with SSH, the other side reads a moment later.
         asyncio.get_running_loop().call_soon(self._shell.term.feed, text)
 
-    async def read(self, _: int) -> str:
+    def is_closing(self) -> bool:
+        return self._closed
+
+    async def read(self, dummy: int) -> str:
         """What has arrived; nothing once the session is over."""
         await self._arrived.wait()
         text, self._text = self._text, ""

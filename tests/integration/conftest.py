@@ -11,10 +11,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-
 from integration.control_node import ControlNode as ControlNode
 from integration.control_node import Run as Run
 from integration.devices import assert_spared
+
 from lab import DeviceSpec, Fleet
 
 

@@ -25,6 +25,8 @@ import yaml
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
 FINISHED_WITHIN = 120
+PATIENCE = 5.0
+"""Seconds without a reaction after which an answer is typed again."""
 Data = dict[str, t.Any]
 
 # A session leader without a terminal gets the first one it opens as its own: that is where -k and pause ask.
@@ -175,21 +177,26 @@ class ControlNode:
 
 
 def _converse(terminal: int, answers: Sequence[tuple[str, str]]) -> str:
-    """All that comes from the terminal until its other end is closed."""
-    output, answered, waiting = "", 0, list(answers)
+    """All that comes from the terminal until its other end is closed.
+
+    An answer is typed again when nothing follows it: `pause` throws away what was typed before it got ready.
+    """
+    output, answered, waiting, last = "", 0, list(answers), ""
     end = time.monotonic() + FINISHED_WITHIN
-    while (left := end - time.monotonic()) > 0:
-        if not select.select([terminal], [], [], left)[0]:
-            break
+    while time.monotonic() < end:
+        if not select.select([terminal], [], [], PATIENCE)[0]:
+            if last and not output[answered:].strip().removeprefix(last.strip()):
+                os.write(terminal, last.encode())
+            continue
         try:
             data = os.read(terminal, 65536)
         except OSError:  # Linux says so when the other end is closed
-            break
+            data = b""
         if not data:
-            break
+            assert not waiting, f"{waiting[0][0]!r} was never asked:\n{output}"
+            return output
         output += data.decode(errors="replace")
-        if waiting and (found := re.compile(waiting[0][0]).search(output, answered)):
-            answered = found.end()
-            os.write(terminal, (waiting.pop(0)[1] + "\r").encode())
-    assert not waiting, f"{waiting[0][0]!r} was never asked:\n{output}"
-    return output
+        if waiting and re.compile(waiting[0][0]).search(output, answered):
+            answered, last = len(output), waiting.pop(0)[1] + "\r"
+            os.write(terminal, last.encode())
+    raise AssertionError(f"not finished within {FINISHED_WITHIN} s:\n{output}")

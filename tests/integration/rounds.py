@@ -22,7 +22,7 @@ from integration import cable
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import Plan
-from ansible_collections.vpnops.keys.plugins.plugin_utils import carry_out, key_servers
+from ansible_collections.vpnops.keys.plugins.plugin_utils import carry_out, ios_session, key_servers
 from ansible_collections.vpnops.keys.plugins.plugin_utils.carry_out import Progress, Wishes
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import Target
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import Planned
@@ -135,7 +135,8 @@ async def carry(outcome: Outcome, devices: Mapping[str, Device], *, patience: fl
     try:
         for one in outcome.planned:
             if one.plan.steps:
-                await carry_out.carry_out(one.plan, targets, Wishes(save, 20.0), progress)
+                async with ios_session.Kept() as kept:
+                    await carry_out.carry_out(one.plan, targets, Wishes(save, 20.0), progress, kept)
     except VpnKeysError as error:
         outcome.error = error
 
@@ -251,6 +252,18 @@ def unfinished(devices: Mapping[str, Device], *, saved: bool = True) -> list[str
     return left
 
 
+async def forget_doubles(devices: Mapping[str, Device]) -> None:
+    """No listing shows a scratch key that is gone but for NVRAM. Such a second copy of the right key does no harm.
+
+    Should it come back with a reload, the run after that removes it."""
+    doubled = [device for device in devices.values() if SCRATCH in device.nvram.keys and SCRATCH not in device.keys]
+    for device in doubled:
+        device.reload()
+    if doubled:
+        await back(devices)
+        await sync(devices)
+
+
 async def untouched_by(devices: Mapping[str, Device], run: Callable[[], t.Awaitable[t.Any]]) -> list[str]:
     """What a run changed that should change nothing: keys, saving, or only configuration mode."""
     was = {name: (device.keys, device.nvram.keys, device.saves, len(device.log)) for name, device in devices.items()}
@@ -340,7 +353,12 @@ def at_each_line(device: Device, call: Callable[[LogEntry], None]) -> None:
 def at_line(device: Device, line: int, call: Callable[[], object]) -> None:
     """Call at the `line`-th line from now on."""
     count = itertools.count(1)
-    at_each_line(device, lambda _: call() if next(count) == line else None)
+
+    def check(_: LogEntry) -> None:
+        if next(count) == line:
+            call()
+
+    at_each_line(device, check)
 
 
 async def back(devices: Mapping[str, Device]) -> None:

@@ -87,7 +87,7 @@ def test_the_same_control_node(start_fleet: Callable[..., Fleet], control_node: 
         was = rounds.before(devices, target=None)
         second = node.run(SYNC, "-e", "key_server_sync_overwrite=always")
         assert second.code == 2
-        assert "Another run is changing key REKEY of the same key servers" in second.result("ios_rsa_key_sync")["msg"]
+        assert "Another run is changing key REKEY" in second.result("ios_rsa_key_sync")["msg"]
         assert rounds.before(devices, target=None) == was
         kill(first)
     devices["ks2"].clear_faults()
@@ -113,3 +113,19 @@ def test_two_homes(start_fleet: Callable[..., Fleet], tmp_path: Path) -> None:
     done = nodes[0].run(*arguments)
     assert done.code == 0, done.output
     assert not rounds.unfinished(devices)
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_plan_that_has_grown_old(start: str) -> None:
+    """Somebody else was faster between the plan and the first write: nothing is changed, and the run says so."""
+    asyncio.run(_too_late(STARTS[start]))
+
+
+async def _too_late(specs: list[DeviceSpec]) -> None:
+    async with rounds.running(specs) as devices:
+        old = await rounds.look(devices, overwrite=True)
+        assert not (await rounds.sync(devices, overwrite=True)).told
+        was = rounds.before(devices, target=None)
+        await rounds.carry(old, devices)
+        assert "has changed since the plan was made" in old.told
+        assert rounds.before(devices, target=None) == was

@@ -53,10 +53,12 @@ def refused(run: Run, code: str, *parts: str, host: str | None = None) -> None:
     """One sentence or two that begin with the host; no traceback, no second line."""
     found, message = run.error("look", host)
     assert found == code, message
-    assert re.match(rf"{host or 'ks1'}: [a-z0-9]", message) and "\n" not in message
+    assert re.match(rf"{host or 'ks1'}: [a-z0-9]", message)
+    assert "\n" not in message
     for part in parts:
         assert part in message
-    assert "Traceback" not in run.output and "internal error" not in run.output
+    assert "Traceback" not in run.output
+    assert "internal error" not in run.output
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +118,8 @@ def test_passwords_and_privileges(start_fleet: StartFleet, control_node: MakeNod
     for host in ("plain", "no-become", "enable", "enable-xe", "other-variable", "user", "prompts", "prompts-enable"):
         reached(run, host)
         assert fleet[host].sessions == 1
-    assert "enable" in fleet["enable"].commands() and "enable" not in fleet["plain"].commands()
+    assert "enable" in fleet["enable"].commands()
+    assert "enable" not in fleet["plain"].commands()
     refused(
         run, "no_privilege", "the login ends at an unprivileged prompt", "ansible_become: true", host="without-become"
     )
@@ -238,7 +241,8 @@ def test_host_keys(start_fleet: StartFleet, control_node: MakeNode, tmp_path: Pa
         unknown, "host_key_unknown", fleet.host_key.get_fingerprint(), "ansible_host_key_auto_add: true", host="ks1"
     )
     assert unknown.status("look", "ks2") == "unreachable"
-    assert not known.exists() and not any(device.sessions for device in fleet)
+    assert not known.exists()
+    assert not any(device.sessions for device in fleet)
 
     known.parent.mkdir(exist_ok=True)
     known.write_text(fleet.known_hosts())
@@ -305,9 +309,9 @@ def test_ipv6_proxies_and_the_ssh_configuration(
     for name in ("ansible_host", "ansible_port", "ansible_user"):
         node.hosts["configured"].pop(name, None)
     user = node.shared.pop("ansible_user", None)
-    for name, host in node.hosts.items():
+    for name, variables in node.hosts.items():
         if name != "configured" and user:
-            host["ansible_user"] = user
+            variables["ansible_user"] = user
     node.hosts["included"]["ansible_ssh_common_args"] = f"-F {tmp_path}/own_config"
     run = node.run(LOOK)
     for host in ("six", "proxied", "by-variable", "configured", "included"):

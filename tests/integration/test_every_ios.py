@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
 from integration.control_node import ControlNode
 from integration.devices import LABEL, NAMES, PASSPHRASE, after_reload, encrypted_pem, held, key, spec, variants
+
 from lab import Fleet, KeySpec
 
 BAD_MOMENTS: dict[str, dict[str, Any]] = {
@@ -21,6 +21,7 @@ BAD_MOMENTS: dict[str, dict[str, Any]] = {
     "syslog-after-prompt": {"syslog": {"where": "after_prompt", "every": 5}},
     "syslog-in-question": {"syslog": {"where": "in_question"}},
 }
+NO_FAULT: dict[str, dict[str, Any]] = {"none": {}}
 LIFE: list[dict[str, Any]] = [
     {"name": "make", "vpnops.keys.ios_rsa_key": {"label": "OWN", "exportable": True}},
     {"name": "make again", "vpnops.keys.ios_rsa_key": {"label": "OWN", "exportable": True}},
@@ -68,7 +69,7 @@ def test_every_task_at_bad_moments(
         *(
             spec(f"{release}-{name}", release, KeySpec("OTHER", 5), faults=faults, login_privilege=1)
             for release in NAMES
-            for name, faults in ({"none": {}} | BAD_MOMENTS).items()
+            for name, faults in (NO_FAULT | BAD_MOMENTS).items()
         )
     )
     run = control_node(fleet).run(LIFE)

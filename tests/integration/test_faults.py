@@ -102,7 +102,7 @@ DISTURBANCES: dict[str, dict[str, t.Any]] = {
     "threes": {"chunk_bytes": 3, "chunk_delay_ms": 0},
     "sevens": {"chunk_bytes": 7, "chunk_delay_ms": 0},
     "latency": {"latency_ms": 20},
-    "longer_than_a_probe": {"latency_ms": 130},
+    "longer_than_a_probe": {"latency_ms": 80},
     "slow_generation": {"generation_seconds": 0.6},
 }
 
@@ -112,7 +112,7 @@ DISTURBANCES: dict[str, dict[str, t.Any]] = {
 @pytest.mark.parametrize("disturbance", DISTURBANCES)
 def test_disturbed(disturbance: str, start: str) -> None:
     faults = DISTURBANCES[disturbance]
-    on = ("ks2",) if "chunk_bytes" in faults else ()
+    on = ("ks2",) if "chunk_bytes" in faults or "probe" in disturbance else ()
     outcome, wrong, left = asyncio.run(_one_sync(STARTS[start]({}), faults, on=on))
     assert not wrong, "\n".join(wrong)
     assert not outcome.told
@@ -171,11 +171,11 @@ async def _spared(specs: list[DeviceSpec], host: str, faults: Mapping[str, t.Any
 
 
 class Failure(t.NamedTuple):
-    """A fault that begins when `host` receives its `count`-th line that starts with `at`, for one line or for good."""
+    """A fault that begins when `host` receives its `nth`-th line that starts with `at`, for one line or for good."""
 
     host: str
     at: str
-    count: int
+    nth: int
     faults: Mapping[str, t.Any]
     says: Sequence[str]
     holds: Mapping[str, int]
@@ -258,9 +258,9 @@ def _fails_at(device: Device, failure: Failure) -> None:
         nonlocal seen
         if entry.kind == "command" and entry.text.startswith(failure.at):
             seen += 1
-            if seen == failure.count:
+            if seen == failure.nth:
                 device.set_fault(**failure.faults)
-            elif seen > failure.count and failure.once:
+            elif seen > failure.nth and failure.once:
                 device.clear_faults()
 
     rounds.at_each_line(device, check)
@@ -295,5 +295,6 @@ async def _hangs(point: rounds.Point) -> str:
         wrong = rounds.mishaps(was, devices) + ([] if outcome.told else ["nothing was told"])
         devices[point.host].clear_faults()
         await rounds.sync(devices, overwrite=True)
+        await rounds.forget_doubles(devices)
         wrong += rounds.unfinished(devices)
         return f"{point}: {'; '.join(wrong)}" if wrong else ""

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from integration.control_node import ControlNode, Data
-from integration.devices import LABEL, group_of, key, one_time_passphrases, spec, unchanged, writes
+from integration.devices import LABEL, NAMES, group_of, key, one_time_passphrases, spec, unchanged, writes
+
 from lab import DeviceSpec, Fleet, KeySpec
 
 StartFleet = Callable[..., Fleet]
@@ -26,10 +27,8 @@ def rows() -> list[DeviceSpec]:
     """One group per row of the plan; the label is the name of the group."""
 
     def group(identity: int, name: str, *keys: KeySpec | None) -> list[DeviceSpec]:
-        devices = [
-            (f"{name}{number}", ("ios15", "xe16", "xe17")[number % 3], (dataclasses.replace(one, label=name),) if one else ())
-            for number, one in enumerate(keys)
-        ]
+        copies = [(dataclasses.replace(one, label=name),) if one else () for one in keys]
+        devices = [(f"{name}{number}", NAMES[number % 3], one) for number, one in enumerate(copies)]
         return group_of(*devices, name=name.upper(), identity=identity, label=name)
 
     return [
@@ -53,7 +52,8 @@ def test_every_row_of_the_plan(start_fleet: StartFleet, control_node: MakeNode) 
             [task(), task("overwrite", overwrite=True), task("weak", allow_weak_source=True), task("check")], "--diff"
         )
     assert run.code == 0, run.output
-    assert not run.changed("compare") and not run.result("compare")["in_sync"]
+    assert not run.changed("compare")
+    assert not run.result("compare")["in_sync"]
     units = {unit["label"]: unit for unit in run.result("compare")["units"]}
     with_consent = {unit["label"]: unit for unit in run.result("overwrite")["units"]}
     with_weak = {unit["label"]: unit for unit in run.result("weak")["units"]}
@@ -81,22 +81,28 @@ def test_every_row_of_the_plan(start_fleet: StartFleet, control_node: MakeNode) 
         assert units[name]["would"] == with_consent[name]["steps"] != []
         assert units[name]["digest"] == with_consent[name]["digest"]
     assert shown["closed"][1:] == (True, False, [])
-    assert units["missing"]["source"] == "missing1" and units["missing"]["primary"] == "missing0"
+    assert units["missing"]["source"] == "missing1"
+    assert units["missing"]["primary"] == "missing0"
     assert units["conflict"]["replaces"] == ["conflict1"]
     assert units["conflict"]["fingerprint"] == key(1).fingerprint
     assert with_weak["weak"]["steps"][0]["source"] == "weak0"
-    assert "1024 bits" in units["weak"]["blocked"] and "signature" in units["usage"]["blocked"]
-    assert units["missing"]["registered_members"] == {"MISSING": 6} or units["missing"]["registered_members"]
+    assert "1024 bits" in units["weak"]["blocked"]
+    assert "signature" in units["usage"]["blocked"]
+    assert units["missing"]["registered_members"] == {"MISSING": 6}
     problems = run.result("compare")["problems"]
     assert list(problems) == ["closed1"]
-    assert problems["closed1"].startswith("closed1: 127.0.0.1 port ") and problems["closed1"] in str(units["closed"])
+    assert problems["closed1"].startswith("closed1: 127.0.0.1 port ")
+    assert problems["closed1"] in str(units["closed"])
     assert run.result("compare")["ungrouped"] == ["lonely"]
     seen = {server["host"]: server for unit in units.values() for server in unit["key_servers"]}
-    assert seen["equal0"]["role"] == "Primary" and seen["equal1"]["role"] == "Secondary"
-    assert seen["unsaved1"]["saved"] is False and seen["kept0"]["exportable"] is False
+    assert seen["equal0"]["role"] == "Primary"
+    assert seen["equal1"]["role"] == "Secondary"
+    assert seen["unsaved1"]["saved"] is False
+    assert seen["kept0"]["exportable"] is False
     assert seen["equal0"]["fingerprint"] == key(1).fingerprint
     for device in fleet:
-        assert not writes(device) and device.sessions == (0 if device.name == "closed1" else 4)
+        assert not writes(device)
+        assert device.sessions == (0 if device.name == "closed1" else 4)
     assert not one_time_passphrases(fleet)
 
 
@@ -136,7 +142,8 @@ def test_commands_for_doing_it_by_hand(start_fleet: StartFleet, control_node: Ma
     fleet = start_fleet(*group_of(("ks1", "ios15", (K1,)), ("ks2", "xe17", (K2,)), ("ks3", "xe16", ())))
     run = control_node(fleet).run([task(render=True)])
     lines = run.result("compare")["manual"].splitlines()
-    assert "crypto key zeroize rsa REKEY" in lines and "crypto key zeroize rsa" not in lines
+    assert "crypto key zeroize rsa REKEY" in lines
+    assert "crypto key zeroize rsa" not in lines
     assert "crypto key import rsa REKEY exportable pem terminal <PASSPHRASE>" in lines
     assert "crypto key export rsa REKEY pem terminal 3des <PASSPHRASE>" in lines
     assert "BEGIN" not in run.result("compare")["manual"]

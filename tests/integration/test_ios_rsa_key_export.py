@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from integration.control_node import ControlNode, Data
 from integration.devices import LABEL, NAMES, PASSPHRASE, encrypted_pem, key, one_time_passphrases, spec, unchanged
+
 from lab import Fleet, KeySpec
 from lab.keys import RsaKey
 from lab.pem import public_pem
@@ -36,7 +36,9 @@ def opened(text: str, passphrase: str = PASSPHRASE) -> int:
     return found.private_numbers().public_numbers.n
 
 
-def test_to_a_file_to_a_variable_or_only_proved(start_fleet: StartFleet, control_node: MakeNode, tmp_path: Path) -> None:
+def test_to_a_file_to_a_variable_or_only_proved(
+    start_fleet: StartFleet, control_node: MakeNode, tmp_path: Path
+) -> None:
     fleet = start_fleet(*(spec(name, name, KeySpec(LABEL, number)) for number, name in enumerate(NAMES)))
     file = {"path": str(tmp_path / "{{ inventory_hostname }}.pem"), "passphrase": PASSPHRASE}
     ios_file = {**file, "path": str(tmp_path / "{{ inventory_hostname }}-ios.pem"), "format": "ios"}
@@ -100,8 +102,18 @@ def test_another_key_in_the_file(start_fleet: StartFleet, control_node: MakeNode
 
 ERRORS: dict[str, tuple[dict[str, Any], list[KeySpec], str, str]] = {
     "none": ({}, [], "not_found", "there is no RSA key REKEY. Nothing was changed."),
-    "kept": ({}, [KeySpec(LABEL, exportable=False)], "not_exportable", "key REKEY is not exportable, and IOS can never"),
-    "pair": ({}, [KeySpec(LABEL, usage="usage")], "bad_input", "REKEY is a pair of usage keys; only single keys can be"),
+    "kept": (
+        {},
+        [KeySpec(LABEL, exportable=False)],
+        "not_exportable",
+        "key REKEY is not exportable, and IOS can never",
+    ),
+    "pair": (
+        {},
+        [KeySpec(LABEL, usage="usage")],
+        "bad_input",
+        "REKEY is a pair of usage keys; only single keys can be",
+    ),
     "fails": ({"faults": {"export_fails": True}}, [KeySpec(LABEL)], "export_failed", "export of REKEY failed"),
     "says": (
         {"faults": {"export_fails": "% RSA keypair REKEY is not exportable.\n"}},
@@ -127,7 +139,8 @@ def test_errors(release: str, start_fleet: StartFleet, control_node: MakeNode, t
         )
     for name, (*_, code, sentence) in ERRORS.items():
         assert run.error("out", name)[0] == code, name
-        assert run.error("out", name)[1].startswith(f"{name}: ") and sentence in run.error("out", name)[1]
+        assert run.error("out", name)[1].startswith(f"{name}: ")
+        assert sentence in run.error("out", name)[1]
         assert "\n" not in run.error("out", name)[1]
     assert not list(tmp_path.glob("*.pem"))
 
@@ -145,7 +158,10 @@ def test_files_that_cannot_be(start_fleet: StartFleet, control_node: MakeNode, t
         "other passphrase": ({"path": str(other)}, "It was left alone; choose another path."),
         "short": ({"path": "x.pem", "passphrase": "short"}, "The passphrase must have at least 8 characters."),
         "no passphrase": ({"path": "x.pem", "passphrase": None}, "missing parameter(s) required by 'path': passphrase"),
-        "content": ({"passphrase": None, "return_content": True}, "return_content is True but all of the following are"),
+        "content": (
+            {"passphrase": None, "return_content": True},
+            "return_content is True but all of the following are",
+        ),
     }
     tasks = []
     for name, (options, _) in cases.items():
@@ -157,5 +173,6 @@ def test_files_that_cannot_be(start_fleet: StartFleet, control_node: MakeNode, t
     for name, (_, sentence) in cases.items():
         assert run.status(name) == "ignored", name
         assert sentence in run.error(name)[1]
-    assert text.read_text() == "somebody's notes\n" and other.read_text() == before
+    assert text.read_text() == "somebody's notes\n"
+    assert other.read_text() == before
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".vpnops-") or name == "x.pem"]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from integration.control_node import ControlNode, Data
 from integration.devices import (
     LABEL,
@@ -24,6 +23,7 @@ from integration.devices import (
     unchanged,
     writes,
 )
+
 from lab import Fleet, KeySpec
 
 StartFleet = Callable[..., Fleet]
@@ -70,7 +70,8 @@ def test_from_text_file_and_host(start_fleet: StartFleet, control_node: MakeNode
         expected = {"text": (key(2), False), "file": (key(3), True), "host": (theirs, True)}
         before = ""
         for what, (one, exportable) in expected.items():
-            assert run.changed(what, name) and run.changed(f"{what}: check", name)
+            assert run.changed(what, name)
+            assert run.changed(f"{what}: check", name)
             assert not run.changed(f"{what}: again", name)
             assert run.result(what, name)["fingerprint"] == one.fingerprint
             assert run.result(what, name)["diff"] == run.result(f"{what}: check", name)["diff"]
@@ -104,7 +105,8 @@ def test_from_text_file_and_host(start_fleet: StartFleet, control_node: MakeNode
 def test_nothing_is_exported_that_need_not_be(start_fleet: StartFleet, control_node: MakeNode) -> None:
     fleet = start_fleet(spec("ks1", "xe17", OLD), spec("ks2", "ios15", OLD), spec("ks3"))
     run = control_node(fleet).run([task("in", from_host="ks1")], "--check", "--limit", "ks2,ks3")
-    assert not run.changed("in", "ks2") and run.changed("in", "ks3")
+    assert not run.changed("in", "ks2")
+    assert run.changed("in", "ks3")
     assert not one_time_passphrases(fleet)
     assert [device.sessions for device in fleet] == [2, 1, 1]
     assert not any(writes(device) for device in fleet)
@@ -143,7 +145,8 @@ def test_an_equal_key_that_was_not_saved(start_fleet: StartFleet, control_node: 
     assert run.code == 0, run.output
     for name in NAMES:
         assert not run.changed("left", name)
-        assert run.changed("saved", name) and not run.changed("saved: again", name)
+        assert run.changed("saved", name)
+        assert not run.changed("saved: again", name)
         assert run.result("saved", name)["diff"] == run.result("saved: check", name)["diff"]
         assert held(fleet[name]) == {LABEL: (NEW.fingerprint, False, True)}
         assert writes(fleet[name]) == ["write memory"]
@@ -162,9 +165,17 @@ def test_not_saved_if_not_wanted(start_fleet: StartFleet, control_node: MakeNode
 
 ERRORS: dict[str, tuple[dict[str, Any], str, str]] = {
     "fails": ({"faults": {"import_fails": True}}, "import_failed", "import of REKEY failed"),
-    "odd": ({"faults": {"import_fails": "% Whatever this means\n"}}, "import_failed", "There is no key REKEY on it now."),
+    "odd": (
+        {"faults": {"import_fails": "% Whatever this means\n"}},
+        "import_failed",
+        "There is no key REKEY on it now.",
+    ),
     "full": ({"faults": {"import_fails": "% Not enough space\n"}}, "import_failed", "There is no key REKEY on it now."),
-    "drops": ({"faults": {"cut": {"at": "BEGIN RSA", "unit": "line"}}}, "session_lost", "closed the session in the middle"),
+    "drops": (
+        {"faults": {"cut": {"at": "BEGIN RSA", "unit": "line"}}},
+        "session_lost",
+        "closed the session in the middle",
+    ),
     "low": ({"login_privilege": 1, "enable": None}, "auth_failed", "enable password"),
     "closed": ({"faults": {"closed": True}}, "unreachable", "refuses the connection"),
 }
@@ -181,7 +192,8 @@ def test_errors_leave_an_empty_label_empty(release: str, start_fleet: StartFleet
             assert run.error("in", name)[0] in ("auth_failed", "no_privilege")
             continue
         assert run.error("in", name)[0] == code, name
-        assert run.error("in", name)[1].startswith(f"{name}: ") and sentence in run.error("in", name)[1]
+        assert run.error("in", name)[1].startswith(f"{name}: ")
+        assert sentence in run.error("in", name)[1]
         assert "\n" not in run.error("in", name)[1]
 
 
@@ -194,9 +206,7 @@ REFUSALS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("release", NAMES)
-def test_a_failing_replacement_keeps_the_old_key(
-    release: str, start_fleet: StartFleet, control_node: MakeNode
-) -> None:
+def test_a_failing_replacement_keeps_the_old_key(release: str, start_fleet: StartFleet, control_node: MakeNode) -> None:
     """No scratch key is left behind either, as the device never took one."""
     fails = {"import_fails": True}
     fleet = start_fleet(*(spec(name, release, OLD, overrides=how, faults=fails) for name, how in REFUSALS.items()))
@@ -235,8 +245,14 @@ def test_sources_that_cannot_give(start_fleet: StartFleet, control_node: MakeNod
 
 
 def test_backups_and_options_that_cannot_be(start_fleet: StartFleet, control_node: MakeNode, tmp_path: Path) -> None:
-    fleet = start_fleet(spec("ks1", "xe17", KeySpec(LABEL, 1)), spec("ks2", "xe17", KeySpec(LABEL, 1, exportable=False)))
-    backup = {"overwrite": True, "backup_passphrase": PASSPHRASE, "backup_path": str(tmp_path / "old.pem")}
+    fleet = start_fleet(
+        spec("ks1", "xe17", KeySpec(LABEL, 1)), spec("ks2", "xe17", KeySpec(LABEL, 1, exportable=False))
+    )
+    backup: dict[str, Any] = {
+        "overwrite": True,
+        "backup_passphrase": PASSPHRASE,
+        "backup_path": str(tmp_path / "old.pem"),
+    }
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "kept": (given(**backup), "the old key REKEY is not exportable, so no backup of it can be made."),
         "short": (given(**{**backup, "backup_passphrase": "short"}), "The passphrase must have at least 8 characters."),
@@ -244,7 +260,10 @@ def test_backups_and_options_that_cannot_be(start_fleet: StartFleet, control_nod
         "nothing": ({}, "one of the following is required: from_host, content, path"),
         "label": (given(from_label="X"), "from_label"),
         "alone": (given(backup_path="x"), "backup_passphrase"),
-        "no file": ({"path": "none.pem", "passphrase": PASSPHRASE}, "none.pem cannot be read: No such file or directory."),
+        "no file": (
+            {"path": "none.pem", "passphrase": PASSPHRASE},
+            "none.pem cannot be read: No such file or directory.",
+        ),
     }
     tasks = [{**task(name, **options), "ignore_errors": True} for name, (options, _) in cases.items()]
     with unchanged(fleet):

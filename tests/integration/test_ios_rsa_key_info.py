@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
-
 from integration.control_node import ControlNode
 from integration.devices import NAMES, key, spec, unchanged
+
 from lab import Fleet, KeySpec
 
 StartFleet = Callable[..., Fleet]
@@ -50,7 +50,8 @@ def test_every_key_and_one_label(start_fleet: StartFleet, control_node: MakeNode
         for one, wanted in zip(seen, expected, strict=True):
             public = load_pem_public_key(one["public_key"].encode())
             assert public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == wanted[6].spki
-            assert one["generated"].startswith(str(one["generated"])[:8]) and " UTC " in one["generated"]
+            assert one["generated"].startswith(str(one["generated"])[:8])
+            assert " UTC " in one["generated"]
         assert run.result("one", name)["rsa_keys"] == seen[3:5]
         assert run.result("other", name)["rsa_keys"] == []
         assert not run.changed("all", name)

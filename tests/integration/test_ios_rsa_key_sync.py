@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from integration.control_node import ControlNode, Data
 from integration.devices import LABEL, NAMES, PASSPHRASE, after_reload, group_of, held, key, unchanged, writes
+
 from lab import DeviceSpec, Fleet, KeySpec
 
 StartFleet = Callable[..., Fleet]
@@ -52,17 +52,22 @@ def test_every_row(row: str, start_fleet: StartFleet, control_node: MakeNode) ->
     fleet = start_fleet(*four(*keys))
     run = control_node(fleet).run(foretold(overwrite=True), "--diff")
     assert run.code == 0, run.output
-    assert run.changed("sync") and run.changed("check") and not run.changed("again")
+    assert run.changed("sync")
+    assert run.changed("check")
+    assert not run.changed("again")
     assert run.result("sync")["diff"] == run.result("check")["diff"]
     for before, after in zip(run.result("check")["units"], run.result("sync")["units"], strict=True):
-        assert before["steps"] == after["steps"] and before["digest"] == after["digest"]
-    assert run.result("again")["diff"] == [] and run.result("again")["units"][0]["in_sync"]
+        assert before["steps"] == after["steps"]
+        assert before["digest"] == after["digest"]
+    assert run.result("again")["diff"] == []
+    assert run.result("again")["units"][0]["in_sync"]
     common = {held(device)[LABEL][0] for device in fleet}
     assert len(common) == 1
     if expected is not None:
         assert common == {key(expected).fingerprint}
     for device in fleet:
-        assert held(device)[LABEL][1:] == (True, True) and list(held(device)) == [LABEL]
+        assert held(device)[LABEL][1:] == (True, True)
+        assert list(held(device)) == [LABEL]
         assert after_reload(device) == {LABEL: held(device)[LABEL][0]}
         done = run.result("sync")["units"][0]["done"].get(device.name, [])
         assert bool(done) is bool(writes(device)), device.name
@@ -93,7 +98,8 @@ def test_an_unreachable_key_server_holds_back_its_group_alone(start_fleet: Start
         run = control_node(fleet).run([task(overwrite=True)])
     assert run.changed("sync")
     units = {unit["label"]: unit for unit in run.result("sync")["units"]}
-    assert units[LABEL]["verdict"] == "unknown" and "ks4: " in units[LABEL]["blocked"]
+    assert units[LABEL]["verdict"] == "unknown"
+    assert "ks4: " in units[LABEL]["blocked"]
     assert units["OTHER"]["error"] is None
     assert held(fleet["x2"]) == {"OTHER": (key(4).fingerprint, True, True)}
     assert not any(writes(device) for device in group)
@@ -126,9 +132,13 @@ def test_the_old_keys_are_kept_on_request(start_fleet: StartFleet, control_node:
     run = control_node(fleet).run(foretold(**options))
     assert run.code == 0, run.output
     (file,) = (tmp_path / "old").iterdir()
-    assert file.name == f"ks2-{LABEL}-{key(2).fingerprint[:12]}.pem" and file.stat().st_mode & 0o777 == 0o600
-    private = load_pem_private_key(file.read_text().split("-----END PUBLIC KEY-----\n")[1].encode(), PASSPHRASE.encode())
-    assert isinstance(private, RSAPrivateKey) and private.private_numbers().public_numbers.n == key(2).n
+    assert file.name == f"ks2-{LABEL}-{key(2).fingerprint[:12]}.pem"
+    assert file.stat().st_mode & 0o777 == 0o600
+    private = load_pem_private_key(
+        file.read_text().split("-----END PUBLIC KEY-----\n")[1].encode(), PASSPHRASE.encode()
+    )
+    assert isinstance(private, RSAPrivateKey)
+    assert private.private_numbers().public_numbers.n == key(2).n
     assert f"old key kept in {file}" in run.result("sync")["units"][0]["done"]["ks2"]
 
 
@@ -179,7 +189,8 @@ def test_one_that_fails_keeps_every_old_key(failure: str, start_fleet: StartFlee
     for device in fleet:
         device.clear_faults()
     again = node.run(foretold(overwrite=True))
-    assert again.changed("sync") and not again.changed("again"), again.output
+    assert again.changed("sync"), again.output
+    assert not again.changed("again"), again.output
     for device in fleet:
         assert held(device) == {LABEL: (key(1).fingerprint, True, True)}
         assert after_reload(device) == {LABEL: key(1).fingerprint}
@@ -188,7 +199,8 @@ def test_one_that_fails_keeps_every_old_key(failure: str, start_fleet: StartFlee
 def test_imported_keys_can_be_kept_in(start_fleet: StartFleet, control_node: MakeNode) -> None:
     fleet = start_fleet(*four(None, None, None, None))
     run = control_node(fleet).run(foretold(exportable=False, save=False))
-    assert run.changed("sync") and not run.changed("again"), run.output
+    assert run.changed("sync"), run.output
+    assert not run.changed("again"), run.output
     assert {device.name: held(device)[LABEL][1:] for device in fleet} == {
         "ks1": (True, False),
         "ks2": (False, False),
@@ -204,6 +216,7 @@ def test_nothing_to_do_takes_one_session_and_no_write(
 ) -> None:
     fleet = start_fleet(*group_of(*((f"ks{number}", release, (K1,)) for number in range(3))))
     run = control_node(fleet).run([task(overwrite=True)])
-    assert run.code == 0 and not run.changed("sync")
+    assert run.code == 0
+    assert not run.changed("sync")
     assert [device.sessions for device in fleet] == [1, 1, 1]
     assert not any(writes(device) for device in fleet)

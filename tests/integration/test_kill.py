@@ -186,14 +186,7 @@ async def _goes_on(devices: Mapping[str, Device], was: Before, point: Point, sta
         ]
     outcome = await rounds.sync(devices, **start.options)
     wrong += [f"the next run ended with: {outcome.told}"] if outcome.told else []
-    # No listing shows a scratch key that is gone but for NVRAM. A second copy of the right key does no harm; should it
-    # come back with a reload, the run after that removes it.
-    doubled = [device for device in devices.values() if SCRATCH in device.nvram.keys and SCRATCH not in device.keys]
-    for device in doubled:
-        device.reload()
-    if doubled:
-        await rounds.back(devices)
-        await rounds.sync(devices)
+    await rounds.forget_doubles(devices)
     wrong += rounds.unfinished(devices)
     if target and {rounds.fingerprint(device.keys) for device in devices.values()} != {target}:
         wrong.append("the key servers hold another key than was planned")

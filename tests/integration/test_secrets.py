@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from integration.control_node import FINISHED_WITHIN, ControlNode, Data
 from integration.devices import LABEL, PASSPHRASE, encrypted_pem, group_of, held, key, one_time_passphrases, spec
+
 from lab import Fleet, KeySpec
 from lab.device import Device
 
@@ -32,10 +32,7 @@ HOW: dict[str, tuple[list[str], dict[str, str]]] = {
     "verbose": (["-vvvvv", "--diff"], {}),
     "debug": ([], {"ANSIBLE_DEBUG": "1"}),
     "logged": (["-vvv"], {"ANSIBLE_PERSISTENT_LOG_MESSAGES": "1", "ANSIBLE_LOG_PATH": "ansible.log"}),
-    "cached": (
-        ["--diff"],
-        {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": "facts", "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"},
-    ),
+    "cached": (["--diff"], {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": "facts"}),
 }
 
 
@@ -152,7 +149,7 @@ def everything() -> list[Data]:
 
 
 def given_passwords(node: ControlNode) -> None:
-    node.shared |= {"ansible_password": LOGIN, "ansible_become_password": ENABLE}
+    node.shared.update(ansible_password=LOGIN, ansible_become_password=ENABLE)
     for host in node.hosts.values():
         host.pop("ansible_password", None)
         host.pop("ansible_become_password", None)
@@ -171,7 +168,7 @@ def test_nothing_is_told(how: str, start_fleet: StartFleet, control_node: MakeNo
     (tmp_path / "old").mkdir()
     arguments, env = HOW[how]
     left = run_watched(node, everything(), arguments, env)
-    assert {name for name in held(fleet["ks2"])} == {LABEL, "COPY"}, left["output"].decode()
+    assert set(held(fleet["ks2"])) == {LABEL, "COPY"}, left["output"].decode()
     assert held(fleet["ks2"])[LABEL][0] == key(4).fingerprint
     hidden = secrets(fleet, (1, 2, 3, 4, 5))
     assert len(one_time_passphrases(fleet)) > 10
@@ -190,7 +187,6 @@ def test_nothing_is_told(how: str, start_fleet: StartFleet, control_node: MakeNo
 
 FAILING: dict[str, dict[str, Any]] = {
     "import fails": {"import_fails": True},
-    "device quotes the command": {"import_fails": "% Invalid input: crypto key import rsa REKEY pem terminal {}\n"},
     "export fails": {"export_fails": True},
     "drops at the import": {"cut": {"at": "BEGIN RSA", "unit": "line"}},
     "drops in the export": {"cut": {"at": "key export", "when": "during", "bytes": 1200}},
@@ -212,7 +208,7 @@ def test_nothing_is_told_by_failures(failure: str, start_fleet: StartFleet, cont
             "run_once": True,
             "no_log": True,
         },
-        {"vpnops.keys.ios_rsa_key_export": {"label": LABEL, "path": "x-{{ inventory_hostname }}", "passphrase": PASSPHRASE}},
+        {"vpnops.keys.ios_rsa_key_export": {"label": LABEL, "path": "x.pem", "passphrase": PASSPHRASE}},
         {"vpnops.keys.ios_rsa_key_import": {"label": "COPY", "from_host": "ks1", "from_label": LABEL}},
     ]
     tasks = [{**task, "ignore_errors": True, "ignore_unreachable": True} for task in tasks]
@@ -222,21 +218,21 @@ def test_nothing_is_told_by_failures(failure: str, start_fleet: StartFleet, cont
     assert one_time_passphrases(fleet)
 
 
-CRASH = '''
+CRASH = """
 import sys
 from ansible_collections.vpnops.keys.plugins.module_utils._ios import pem, rsa_keys
 def crash(private, passphrase):
     raise RuntimeError(f"{private.der!r} {passphrase} {private.der.hex()}")
 pem.seal_3des = crash
-'''
-STRATEGY = '''
+"""
+STRATEGY = """
 from ansible.plugins.strategy.linear import StrategyModule as Linear
 DOCUMENTATION = "name: crashing\\nshort_description: x\\ndescription: x\\noptions: {}\\n"
 class StrategyModule(Linear):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         import crash
-'''
+"""
 
 
 def test_nothing_is_told_by_a_crash(start_fleet: StartFleet, control_node: MakeNode, tmp_path: Path) -> None:

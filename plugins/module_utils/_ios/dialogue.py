@@ -81,6 +81,8 @@ class Terminal:
         self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{screen.ANY_PROMPT})\s*\Z")
         self.note: object = None
         """What the last answer told, for whoever asks the same again; forgotten when anything else is sent."""
+        self.wrote = False
+        """Whether a command that changes keys was sent: from then on no sentence says that nothing was changed."""
         self._last_prompt = ""
         self._pasting = False
         self._owed = 0
@@ -118,7 +120,7 @@ class Terminal:
                     return
                 continue
             silent += wait
-            if re.search(screen.LOGIN_QUESTION, screen.strip_noise(raw[-TAIL:])):
+            if re.search(rf"(?:{screen.LOGIN_QUESTION})\s*\Z", screen.strip_noise(raw[-TAIL:])):
                 raise VpnKeysError(
                     "auth_failed",
                     f"{self.name}: the device asks for a user name again inside the session. "
@@ -238,7 +240,11 @@ class Terminal:
                 yield from self._give_up(tail)
             if silent >= timeout:
                 yield from self.recover()
-                raise VpnKeysError("timeout", f"{self.name}: no answer within {timeout:.0f} s.")
+                raise VpnKeysError(
+                    "timeout",
+                    f"{self.name}: no answer within {timeout:.0f} s. What was under way may or may not have happened; "
+                    "run again, it starts by looking.",
+                )
             if probe and not question:
                 send, nudges = "\r", nudges + 1
 
@@ -262,7 +268,7 @@ class Terminal:
             while True:
                 text = yield Wire(send, 0.05 if blind else FIRST_PROBE)
                 send = ""
-                raw += text or ""
+                raw = self._grow(raw, text or "")
                 if self._ends_with_prompt(raw):
                     self._pasting = False
                     return self._reply(raw, line)
@@ -281,10 +287,15 @@ class Terminal:
     # ---------------------------------------------------------------- getting back to the prompt
 
     def recover(self) -> Talk[bool]:
-        """Leave whatever the terminal is in. True: the prompt is back; False: better close the session."""
-        moves = [commands.leave_paste() + "\r"] if self._pasting else []
-        for move in [*moves, CANCEL, LEAVE_CONFIG, "\r"]:
-            raw, send, quiet = "", move, 0
+        """Leave whatever the terminal is in. True: the prompt is back; False: the session is of no use any more.
+
+        A carriage return comes last, and never to a question: it would be an answer.
+        """
+        raw = ""
+        for move in [*([commands.leave_paste() + "\r"] if self._pasting else []), CANCEL, LEAVE_CONFIG, "\r"]:
+            if move == "\r" and re.search(rf"(?:{screen.ANY_QUESTION}) *\Z", screen.strip_noise(raw[-TAIL:])):
+                return False
+            send, quiet = move, 0
             while quiet < 2:
                 text = yield Wire(send, 0.5)
                 send = ""
@@ -295,7 +306,6 @@ class Terminal:
                 if self._ends_with_prompt(raw):
                     self._pasting = False
                     return True
-            self._owed += 1
         return False
 
     # ---------------------------------------------------------------- reading

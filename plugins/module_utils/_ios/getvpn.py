@@ -34,11 +34,24 @@ def survey(tty: Terminal, *, policies: bool = False) -> Talk[Survey]:
     members: list[Member] = []
     found: list[Policy] = []
     for kind in sorted({group.kind for group in groups}):
-        coop |= getvpn_listings.read_coop((yield from rsa_keys.show(tty, commands.show_coop(kind))))
-        members += getvpn_listings.read_members((yield from rsa_keys.show(tty, commands.show_members(kind))))
+        coop |= getvpn_listings.read_coop((yield from _if_allowed(tty, commands.show_coop(kind))))
+        # gdoi and gkm are two words for the same on IOS XE: each may list the groups of both.
+        names = {group.name for group in groups if group.kind == kind}
+        listed = getvpn_listings.read_members((yield from _if_allowed(tty, commands.show_members(kind))))
+        members += [member for member in listed if member.group in names]
         if policies:
-            found += getvpn_listings.read_policy((yield from rsa_keys.show(tty, commands.show_policy(kind))))
+            found += getvpn_listings.read_policy((yield from _if_allowed(tty, commands.show_policy(kind))))
     return Survey(ring, groups, coop, tuple(members), tuple(found))
+
+
+def _if_allowed(tty: Terminal, line: str) -> Talk[str]:
+    """Keys and configuration are enough for a decision; what else a device refuses to show is left out."""
+    try:
+        return (yield from rsa_keys.show(tty, line))
+    except VpnKeysError as error:
+        if error.code != "refused":
+            raise
+        return ""
 
 
 def _groups(tty: Terminal) -> Talk[tuple[Group, ...]]:

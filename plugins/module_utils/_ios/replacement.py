@@ -60,10 +60,11 @@ def swap(
         raise VpnKeysError(
             "conflict", f"{tty.name}: the new key is not under {label.scratch} any more. The old one was left alone."
         )
-    if ring.of(label):
-        yield from rsa_keys.remove(tty, label)
     try:
-        yield from rsa_keys.bring_in(tty, label, sealed, exportable=exportable)
+        if ring.of(label):
+            yield from rsa_keys.exchange(tty, label, sealed, exportable=exportable)
+        else:
+            yield from rsa_keys.bring_in(tty, label, sealed, exportable=exportable)
     except VpnKeysError as error:
         state = yield from _put_back(tty, label, old)
         raise VpnKeysError(error.code, f"{error} {state}") from None
@@ -72,16 +73,17 @@ def swap(
 
 def _put_back(tty: Terminal, label: Label, old: Sealed | None) -> Talk[str]:
     staged = f"The new key lies ready under {label.scratch}; run the same again to put it in place."
-    yield from tty.recover()
-    ring = yield from rsa_keys.look(tty)
-    if ring.of(label):
-        return f"Look at {label} before anything else."
-    if old is None:
-        return f"The old key could not be exported, so it is gone. {staged}"
+    if not (yield from tty.recover()):
+        return f"The session was closed. {staged}"
     try:
+        ring = yield from rsa_keys.look(tty)
+        if ring.of(label):
+            return f"Look at {label} before anything else."
+        if old is None:
+            return f"The old key could not be exported, so it is gone. {staged}"
         yield from rsa_keys.bring_in(tty, label, old, exportable=True)
     except VpnKeysError:
-        return f"The old key could not be put back either. {staged}"
+        return f"{label} may be empty. {staged}"
     return "The old key was put back."
 
 
@@ -94,10 +96,13 @@ def finish(tty: Terminal, label: Label, *, exportable: bool, save: bool) -> Talk
     return (yield from clean(tty, label, save=save))
 
 
-def drop_scratch(tty: Terminal, label: Label) -> Talk[None]:
+def drop_scratch(tty: Terminal, label: Label) -> Talk[bool]:
+    """Whether there was a scratch key to remove."""
     ring = yield from rsa_keys.look(tty)
-    if ring.of(label.scratch):
-        yield from rsa_keys.remove(tty, label.scratch)
+    if not ring.of(label.scratch):
+        return False
+    yield from rsa_keys.remove(tty, label.scratch)
+    return True
 
 
 def clean(tty: Terminal, label: Label, *, save: bool) -> Talk[RsaKey]:

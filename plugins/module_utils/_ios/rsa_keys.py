@@ -61,7 +61,7 @@ def look(tty: Terminal) -> Talk[KeyRing]:
     try:
         ring = KeyRing(key_listings.read_rsa_keys(reply))
     except VpnKeysError as error:
-        raise VpnKeysError(error.code, f"{tty.name}: {error} Nothing was changed.") from None
+        raise VpnKeysError(error.code, f"{tty.name}: {error}{_untouched(tty)}") from None
     tty.note = ring
     return ring
 
@@ -82,10 +82,10 @@ def show(tty: Terminal, line: str) -> Talk[str]:
     if level is not None and level < 15:
         raise VpnKeysError(
             "no_privilege",
-            f'{tty.name}: privilege level {level} is not enough ("{found.line}" for "{line}"). '
-            "Nothing was changed; log in with level 15 or set ansible_become: true and ansible_become_method: enable.",
+            f'{tty.name}: privilege level {level} is not enough ("{found.line}" for "{line}").{_untouched(tty)} '
+            "Log in with level 15, or set ansible_become: true and ansible_become_method: enable.",
         )
-    raise VpnKeysError("refused", f'{tty.name}: the device refused "{line}": "{found.line}". Nothing was changed.')
+    raise VpnKeysError("refused", f'{tty.name}: the device refused "{line}": "{found.line}".{_untouched(tty)}')
 
 
 def generate(
@@ -120,17 +120,16 @@ def generate(
         if allowed and not allowed[0] <= bits <= allowed[1]:
             raise VpnKeysError(
                 "bad_input",
-                f"{tty.name}: the device makes keys of {allowed[0]} to {allowed[1]} bits, not {bits}. "
-                "Nothing was changed; choose another size.",
+                f"{tty.name}: the device makes keys of {allowed[0]} to {allowed[1]} bits, not {bits}; "
+                "choose another size.",
             )
         return str(bits)
 
     answers = [(screen.REPLACE_QUESTION, may_replace), (screen.MODULUS_QUESTION, size)]
     try:
         reply = yield from _command(tty, (line,), answers=answers, timeout=timeout)
-    except VpnKeysError:
-        yield from tty.recover()
-        raise
+    except VpnKeysError as error:
+        raise VpnKeysError(error.code, f"{error} {(yield from _afterwards(tty, label))}") from None
     if appeared:
         raise VpnKeysError(
             "in_use",
@@ -171,12 +170,12 @@ def export(tty: Terminal, label: Label) -> Talk[Sealed]:
     if not key.exportable:
         raise VpnKeysError(
             "not_exportable",
-            f"{tty.name}: key {label} is not exportable, and IOS can never make it so. Nothing was changed; "
-            "take another key server's exportable copy, or make a new key with overwrite.",
+            f"{tty.name}: key {label} is not exportable, and IOS can never make it so.{_untouched(tty)} "
+            "Take another key server's exportable copy, or make a new key with overwrite.",
         )
     passphrase = commands.one_time_passphrase()
     for cipher in EXPORT_CIPHERS:
-        reply = yield from _command(tty, (commands.export(held, cipher, passphrase),))
+        reply = yield from _command(tty, (commands.export(held, cipher, passphrase),), writes=False)
         if not _unknown_command(reply):
             break
     found = screen.refusal(reply.text)
@@ -187,8 +186,7 @@ def export(tty: Terminal, label: Label) -> Talk[Sealed]:
         code = "not_exportable" if found and found.code == "not_exportable" else "export_failed"
         raise VpnKeysError(
             code,
-            f"{tty.name}: export of {label} failed{_said(reply.text) or f' ({error})'}. "
-            "Nothing was changed on the device.",
+            f"{tty.name}: export of {label} failed{_said(reply.text) or f' ({error})'}. It was not changed there.",
         ) from None
     yield from leave_config(tty)
     # Sealed again in the one form that every release imports: the aes form of IOS XE is its own.
@@ -198,7 +196,22 @@ def export(tty: Terminal, label: Label) -> Talk[Sealed]:
 def bring_in(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -> Talk[RsaKey]:
     """Import under a free label, and prove that it is the key that was sent. Raises in_use, import_failed."""
     ring = yield from look(tty)
-    free = _free(tty, ring, label)
+    return (yield from _import(tty, _free(tty, ring, label), sealed, exportable))
+
+
+def exchange(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -> Talk[RsaKey]:
+    """Another key under a label, which is empty for no longer than IOS forces on us.
+
+    What was removed is not looked for before the import. Should it still be there, the import does not replace it: the
+    device refuses or asks, and the look at the end tells.
+    """
+    ring = yield from look(tty)
+    yield from _command(tty, (commands.remove(_held(tty, ring, label)),), answers=[(screen.REMOVE_QUESTION, "yes")])
+    emptied = KeyRing(tuple(key for key in ring.keys if key.label != label.name))
+    return (yield from _import(tty, emptied.free(label), sealed, exportable))
+
+
+def _import(tty: Terminal, free: key_listings.FreeLabel, sealed: Sealed, exportable: bool) -> Talk[RsaKey]:
     spellings = commands.imports(free, exportable=exportable, passphrase=sealed.passphrase, usage=sealed.usage)
     reply = yield from _command(
         tty,
@@ -210,10 +223,10 @@ def bring_in(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -
     if not reply.at_prompt:
         reply = yield from _paste(tty, sealed)
     ring = yield from look(tty)
-    arrived = [key for key in ring.of(label) if key.spki == sealed.spki]
+    arrived = [key for key in ring.of(free.label) if key.spki == sealed.spki]
     if not arrived or not screen.imported(reply.text):
         raise VpnKeysError(
-            "import_failed", f"{tty.name}: import of {label} failed{_said(reply.text)}. {_now(ring, label)}"
+            "import_failed", f"{tty.name}: import of {free.label} failed{_said(reply.text)}. {_now(ring, free.label)}"
         )
     return arrived[0]
 
@@ -249,7 +262,7 @@ def save(tty: Terminal) -> Talk[None]:
         raise VpnKeysError(
             "save_failed",
             f"{tty.name}: the configuration was not written{_said(reply.text)}. The keys work, but a reload "
-            "would lose what was not saved; make room in NVRAM and run again.",
+            "would lose what was not saved; clear the cause (NVRAM full? somebody else saving?) and run again.",
         )
 
 
@@ -265,14 +278,16 @@ def _command(
     answers: Sequence[tuple[str, Answer]] = (),
     until: Sequence[str] = (),
     timeout: float | None = None,
+    writes: bool = True,
 ) -> Talk[Reply]:
     """A key command: in configuration mode, where every known release takes it, else in exec mode."""
     if not tty.in_config:
         opened = yield from tty.ask(commands.enter_config(), probe=False)
         if not tty.in_config:
             raise VpnKeysError(
-                "refused", f"{tty.name}: configuration mode was refused{_said(opened.text)}. Nothing was changed."
+                "refused", f"{tty.name}: configuration mode was refused{_said(opened.text)}.{_untouched(tty)}"
             )
+    tty.wrote = tty.wrote or writes
     reply = yield from _spell(tty, spellings, answers, until, timeout)
     if reply.at_prompt and _unknown_command(reply):
         yield from leave_config(tty)
@@ -305,7 +320,7 @@ def _single(tty: Terminal, ring: KeyRing, label: Label) -> RsaKey:
     if len(keys) != 1:
         raise VpnKeysError(
             "bad_input",
-            f"{tty.name}: {label} is a pair of usage keys; only single keys can be carried. Nothing was changed.",
+            f"{tty.name}: {label} is a pair of usage keys; only single keys can be carried.{_untouched(tty)}",
         )
     return keys[0]
 
@@ -321,7 +336,21 @@ def _held(tty: Terminal, ring: KeyRing, label: Label) -> key_listings.HeldLabel:
     try:
         return ring.held(label)
     except VpnKeysError:
-        raise VpnKeysError("not_found", f"{tty.name}: there is no RSA key {label}. Nothing was changed.") from None
+        raise VpnKeysError("not_found", f"{tty.name}: there is no RSA key {label}.{_untouched(tty)}") from None
+
+
+def _untouched(tty: Terminal) -> str:
+    return "" if tty.wrote else " Nothing was changed."
+
+
+def _afterwards(tty: Terminal, label: Label) -> Talk[str]:
+    """What stands under a label after something went wrong, if the device still tells."""
+    if not (yield from tty.recover()):
+        return "The session was closed where the device stood; look at it before you run again."
+    try:
+        return _now((yield from look(tty)), label)
+    except VpnKeysError:
+        return "What stands there now could not be read; look at the device before you run again."
 
 
 def _said(text: str) -> str:

@@ -130,7 +130,8 @@ def imported(text: str) -> bool:
 
 
 def saved(text: str) -> bool:
-    return _OK.search(strip_noise(text)) is not None
+    ok = _OK.search(strip_noise(text))
+    return ok is not None and refusal(text) is None
 
 
 def read_privilege(text: str) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import typing as t
 
 from ansible.plugins.callback import CallbackBase
 
@@ -19,12 +20,12 @@ description: For the tests of this collection.
 """
 
 
-class CallbackModule(CallbackBase):
+class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "record"
 
-    def _record(self, status, result):
+    def _record(self, status: str, result: t.Any) -> None:
         entry = {
             "status": status,
             "host": result._host.get_name(),
@@ -37,14 +38,14 @@ class CallbackModule(CallbackBase):
         with open(os.environ["RECORD"], "a", encoding="utf-8") as out:
             out.write(json.dumps(entry) + "\n")
 
-    def v2_runner_on_ok(self, result):
+    def v2_runner_on_ok(self, result: t.Any) -> None:
         self._record("ok", result)
 
-    def v2_runner_on_failed(self, result, ignore_errors=False):
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         self._record("ignored" if ignore_errors else "failed", result)
 
-    def v2_runner_on_unreachable(self, result):
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
         self._record("unreachable", result)
 
-    def v2_runner_on_skipped(self, result):
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
         self._record("skipped", result)
