@@ -33,6 +33,12 @@ class ActionModule(IosAction):
         keys = ring.of(label)
         if options["state"] == "absent":
             work, after = bool(keys), None
+            if keys and ring.labels == (label.name,) and not options["allow_last_key"]:
+                raise VpnKeysError(
+                    "blocked",
+                    f"{tty.name}: {label} is the last RSA key of the device; without one its SSH server stops, and "
+                    "nobody gets in any more. Nothing was changed; allow_last_key: true removes it all the same.",
+                )
         else:
             work, after = self._wanted(tty, label, keys, options)
         to_save = options["save"] and bool(keys) and keys[0].saved is False and after is not None

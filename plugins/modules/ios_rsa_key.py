@@ -84,6 +84,12 @@ options:
     type: str
     choices: [never, fail, partial_idempotence, always]
     default: fail
+  allow_last_key:
+    description:
+      - Remove a key also if it is the last RSA key of the device.
+      - The SSH server of IOS needs an RSA key. Without one, nobody can log in by SSH any more.
+    type: bool
+    default: false
   save:
     description:
       - Write the configuration after a change.
@@ -225,6 +231,7 @@ ARGUMENT_SPEC = dict(
     usage=dict(type="str", choices=["general", "signature", "encryption"], default="general"),
     exportable=dict(type="bool", default=False),
     regenerate=dict(type="str", choices=["never", "fail", "partial_idempotence", "always"], default="fail"),
+    allow_last_key=dict(type="bool", default=False),
     save=dict(type="bool", default=True),
     generation_timeout=dict(type="int", default=600),
 )

@@ -116,15 +116,28 @@ class Outcome:
         return str(self.error or self.plan.blocked or "")
 
 
-async def look(devices: Mapping[str, Device], *, patience: float = 30.0, **options: t.Any) -> Outcome:
+async def look(
+    devices: Mapping[str, Device],
+    *,
+    patience: float = 30.0,
+    opener: ios_session.Opener | None = None,
+    **options: t.Any,
+) -> Outcome:
     """Look at all key servers and plan."""
     targets = {name: target(device, patience=patience) for name, device in devices.items()}
-    seen = await key_servers.look(list(targets.values()), 64, 60.0)
+    seen = await key_servers.look(list(targets.values()), 64, 60.0, opener or ios_session.session)
     planned, _ = key_servers.plan_all(seen, targets, {**OPTIONS, **options})
     return Outcome(planned)
 
 
-async def carry(outcome: Outcome, devices: Mapping[str, Device], *, patience: float = 30.0, save: bool = True) -> None:
+async def carry(
+    outcome: Outcome,
+    devices: Mapping[str, Device],
+    kept: ios_session.Kept,
+    *,
+    patience: float = 30.0,
+    save: bool = True,
+) -> None:
     """Carry out what was planned, and note what came of it."""
     targets = {name: target(device, patience=patience) for name, device in devices.items()}
 
@@ -132,19 +145,20 @@ async def carry(outcome: Outcome, devices: Mapping[str, Device], *, patience: fl
         return None
 
     progress = Progress(tell)
+    await kept.only({host for one in outcome.planned for host in carry_out.hosts_of(one.plan.steps)})
     try:
         for one in outcome.planned:
             if one.plan.steps:
-                async with ios_session.Kept() as kept:
-                    await carry_out.carry_out(one.plan, targets, Wishes(save, 20.0), progress, kept)
+                await carry_out.carry_out(one.plan, targets, Wishes(save, 20.0), progress, kept)
     except VpnKeysError as error:
         outcome.error = error
 
 
 async def sync(devices: Mapping[str, Device], *, patience: float = 30.0, **options: t.Any) -> Outcome:
     """One whole round."""
-    outcome = await look(devices, patience=patience, **options)
-    await carry(outcome, devices, patience=patience, save=options.get("save", True))
+    async with ios_session.Kept() as kept:
+        outcome = await look(devices, patience=patience, opener=kept.session, **options)
+        await carry(outcome, devices, kept, patience=patience, save=options.get("save", True))
     return outcome
 
 
@@ -290,7 +304,8 @@ class Point:
     line: int
     kind: str
     text: str
-    session: int
+    looking: bool
+    """Before the plan: whatever happens then, nothing may have been changed."""
 
     def __str__(self) -> str:
         what = "PEM" if self.kind == "paste" and len(self.text) > 4 else self.text[:50]
@@ -301,12 +316,14 @@ def points(name: str, log: Iterable[LogEntry]) -> list[Point]:
     """Every line; of each PEM block the first, one in the midst, and the one that ends the question."""
     found = []
     inside = 0
+    looking = True
     for number, entry in enumerate(log, 1):
         pasted = entry.kind == "paste"
         inside = inside + 1 if pasted and not entry.text.startswith("-----BEGIN") else 0
         closing = entry.text == "quit" or (not entry.text and inside > 6)
         if not pasted or closing or inside in (0, 6):
-            found.append(Point(name, number, entry.kind, entry.text, entry.session))
+            found.append(Point(name, number, entry.kind, entry.text, looking))
+        looking = looking and not entry.text.endswith("ks members")
     return found
 
 

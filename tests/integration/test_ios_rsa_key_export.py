@@ -119,7 +119,7 @@ ERRORS: dict[str, tuple[dict[str, Any], list[KeySpec], str, str]] = {
         {"faults": {"export_fails": "% RSA keypair REKEY is not exportable.\n"}},
         [KeySpec(LABEL)],
         "not_exportable",
-        "Nothing was changed on the device.",
+        "changed",
     ),
     "drops": (
         {"faults": {"cut": {"at": "key export", "when": "during", "bytes": 900}}},

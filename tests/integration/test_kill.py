@@ -34,7 +34,7 @@ class Start:
     exportable: bool = True
 
     @property
-    def options(self) -> dict[str, bool]:
+    def options(self) -> dict[str, t.Any]:
         return {"overwrite": self.overwrite, "exportable": self.exportable}
 
 
@@ -108,7 +108,7 @@ class Cut:
 
 def of_the_work(point: Point) -> bool:
     """Not what only shows something or sets up the terminal."""
-    return point.session > 2 and point.kind != "password" and not point.text.startswith(("show", "terminal", "enable"))
+    return not point.looking and not point.text.startswith("show")
 
 
 def with_output(point: Point) -> bool:
@@ -150,7 +150,7 @@ async def cut_there(start: Start, cut: Cut, point: Point) -> list[str]:
         wrong = await _cut_short(devices, start, cut, point)
         await rounds.back(devices)
         wrong += rounds.mishaps(was, devices)
-        if point.session == 2 and rounds.before(devices, target=target) != was:
+        if point.looking and rounds.before(devices, target=target) != was:
             wrong.append("something was changed while the key servers were only looked at")
         return wrong or await _goes_on(devices, was, point, start, cut)
 

@@ -187,6 +187,7 @@ _GUESSED_REFUSALS = (
     (r"%.{0,200}\b(?:not enough|insufficient) (?:space|memory|room)", "no_space"),
     (r"%.{0,200}\bnvram.{0,40}\bfull\b", "no_space"),
     (r".{0,40}\bopen failed \(Device or resource busy\)", "busy"),
+    (r".{0,40}\bopen failed \(Not enough space\)", "no_space"),
     (r"(?:% ?)?Configuration (?:mode )?is currently locked", "config_locked"),
     (r"% ?A decimal number between", "bad_number"),
 )
