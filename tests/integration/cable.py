@@ -51,9 +51,6 @@ class _Cable:
         self._closed = True
         self._arrived.set()
 
-    def is_closing(self) -> bool:
-        return self._closed
-
     def _gone(self) -> None:
         self._end()
         self._shell.term.close()
