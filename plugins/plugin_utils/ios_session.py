@@ -168,7 +168,7 @@ class Kept:
     async def __aenter__(self) -> Kept:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *dummy: object) -> None:
         await self.only(())
 
     async def only(self, names: Collection[str]) -> None:

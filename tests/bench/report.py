@@ -97,8 +97,8 @@ def goals(results: Results) -> str:
 def write(results: Results) -> None:
     """Put the tables into the guide."""
     text = GUIDE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    before, dummy, rest = text.partition(BEGIN)
+    dummy, dummy, after = rest.partition(END)
     GUIDE.write_text(f"{before}{BEGIN}\n\n{_rst(results)}\n{END}{after}", encoding="utf-8")
 
 

@@ -126,7 +126,7 @@ async def look(
     """Look at all key servers and plan."""
     targets = {name: target(device, patience=patience) for name, device in devices.items()}
     seen = await key_servers.look(list(targets.values()), 64, 60.0, opener or ios_session.session)
-    planned, _ = key_servers.plan_all(seen, targets, {**OPTIONS, **options})
+    planned, dummy = key_servers.plan_all(seen, targets, {**OPTIONS, **options})
     return Outcome(planned)
 
 
@@ -141,7 +141,7 @@ async def carry(
     """Carry out what was planned, and note what came of it."""
     targets = {name: target(device, patience=patience) for name, device in devices.items()}
 
-    def tell(*_: object) -> None:
+    def tell(*dummy: object) -> None:
         return None
 
     progress = Progress(tell)
@@ -371,7 +371,7 @@ def at_line(device: Device, line: int, call: Callable[[], object]) -> None:
     """Call at the `line`-th line from now on."""
     count = itertools.count(1)
 
-    def check(_: LogEntry) -> None:
+    def check(dummy: LogEntry) -> None:
         if next(count) == line:
             call()
 

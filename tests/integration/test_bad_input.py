@@ -197,7 +197,7 @@ def _plain(der: bytes) -> str:
 def test_pems(source: str, start_fleet: StartFleet, control_node: MakeNode, tmp_path: Path) -> None:
     fleet = start_fleet(spec("ks1", "xe17", KeySpec(LABEL, 1)))
     tasks: list[Data] = []
-    for name, (text, passphrase, _) in pems().items():
+    for name, (text, passphrase, dummy) in pems().items():
         if source == "path":
             (tmp_path / f"{name}.pem").write_text(text)
         elif len(text) > 100_000:

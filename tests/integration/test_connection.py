@@ -177,7 +177,7 @@ def ssh_agent(key: Path, directory: Path) -> Iterator[str]:
     path = str(directory / "agent")
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(100):
+        for dummy in range(100):
             added = subprocess.run(
                 ["ssh-add", str(key)], env=os.environ | {"SSH_AUTH_SOCK": path}, capture_output=True, check=False
             )

@@ -123,9 +123,9 @@ ERRORS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("release", NAMES)
 def test_errors_leave_the_keys_alone(release: str, start_fleet: StartFleet, control_node: MakeNode) -> None:
-    fleet = start_fleet(*(spec(name, release, SECOND_KEY, **how) for name, (how, *_) in ERRORS.items()))
+    fleet = start_fleet(*(spec(name, release, SECOND_KEY, **how) for name, (how, *dummy) in ERRORS.items()))
     node = control_node(fleet)
-    for name, (_, options, *_) in ERRORS.items():
+    for name, (dummy, options, *dummy) in ERRORS.items():
         node.hosts[name] |= {"size": 2048, "limit": 60} | {
             {"size": "size", "generation_timeout": "limit"}[option]: value for option, value in options.items()
         }
@@ -133,7 +133,7 @@ def test_errors_leave_the_keys_alone(release: str, start_fleet: StartFleet, cont
         run = node.run([task("make", size="{{ size }}", generation_timeout="{{ limit }}")])
     assert run.code != 0
     low = 2048 if release == "xe17" else 360
-    for name, (_, _, code, sentence) in ERRORS.items():
+    for name, (dummy, dummy, code, sentence) in ERRORS.items():
         assert run.error("make", name)[0] == code, name
         assert sentence.format(low=low) in run.error("make", name)[1]
         assert "\n" not in run.error("make", name)[1]

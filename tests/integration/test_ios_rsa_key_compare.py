@@ -61,7 +61,7 @@ def test_every_row_of_the_plan(start_fleet: StartFleet, control_node: MakeNode) 
         name: (unit["verdict"], bool(unit["blocked"]), unit["needs_consent"], [step["kind"] for step in unit["steps"]])
         for name, unit in units.items()
     }
-    assert {name: verdict for name, (verdict, *_) in shown.items()} == {
+    assert {name: verdict for name, (verdict, *dummy) in shown.items()} == {
         "equal": "in_sync",
         "absent": "absent",
         "missing": "missing",
@@ -159,9 +159,9 @@ def test_options_that_cannot_be(start_fleet: StartFleet, control_node: MakeNode)
         "size": ({"size": 1}, "size must be at least 360, not 1. Nothing was done."),
         "both": ({"label": LABEL, "groups": [{"name": "A", "label": LABEL, "hosts": ["ks1"]}]}, "mutually exclusive"),
     }
-    tasks = [{**task(name, **options), "ignore_errors": True} for name, (options, _) in cases.items()]
+    tasks = [{**task(name, **options), "ignore_errors": True} for name, (options, dummy) in cases.items()]
     run = control_node(fleet).run(tasks)
-    for name, (_, sentence) in cases.items():
+    for name, (dummy, sentence) in cases.items():
         assert sentence in run.error(name)[1], name
     assert not any(device.sessions for device in fleet)
 

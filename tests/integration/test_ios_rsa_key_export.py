@@ -132,12 +132,12 @@ ERRORS: dict[str, tuple[dict[str, Any], list[KeySpec], str, str]] = {
 
 @pytest.mark.parametrize("release", NAMES)
 def test_errors(release: str, start_fleet: StartFleet, control_node: MakeNode, tmp_path: Path) -> None:
-    fleet = start_fleet(*(spec(name, release, *keys, **how) for name, (how, keys, *_) in ERRORS.items()))
+    fleet = start_fleet(*(spec(name, release, *keys, **how) for name, (how, keys, *dummy) in ERRORS.items()))
     with unchanged(fleet):
         run = control_node(fleet).run(
             [task("out", path=str(tmp_path / "{{ inventory_hostname }}.pem"), passphrase=PASSPHRASE)]
         )
-    for name, (*_, code, sentence) in ERRORS.items():
+    for name, (*dummy, code, sentence) in ERRORS.items():
         assert run.error("out", name)[0] == code, name
         assert run.error("out", name)[1].startswith(f"{name}: ")
         assert sentence in run.error("out", name)[1]
@@ -164,13 +164,13 @@ def test_files_that_cannot_be(start_fleet: StartFleet, control_node: MakeNode, t
         ),
     }
     tasks = []
-    for name, (options, _) in cases.items():
+    for name, (options, dummy) in cases.items():
         given = {"passphrase": PASSPHRASE} | options
         given = {option: value for option, value in given.items() if value is not None}
         tasks.append({**task(name, **given), "ignore_errors": True})
     with unchanged(fleet):
         run = control_node(fleet).run(tasks)
-    for name, (_, sentence) in cases.items():
+    for name, (dummy, sentence) in cases.items():
         assert run.status(name) == "ignored", name
         assert sentence in run.error(name)[1]
     assert text.read_text() == "somebody's notes\n"

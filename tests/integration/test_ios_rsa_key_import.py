@@ -183,11 +183,11 @@ ERRORS: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("release", NAMES)
 def test_errors_leave_an_empty_label_empty(release: str, start_fleet: StartFleet, control_node: MakeNode) -> None:
-    fleet = start_fleet(*(spec(name, release, KeySpec("OTHER", 8), **how) for name, (how, *_) in ERRORS.items()))
+    fleet = start_fleet(*(spec(name, release, KeySpec("OTHER", 8), **how) for name, (how, *dummy) in ERRORS.items()))
     node = control_node(fleet)
     with unchanged(fleet):
         run = node.run([task("in", **given())])
-    for name, (_, code, sentence) in ERRORS.items():
+    for name, (dummy, code, sentence) in ERRORS.items():
         if name == "low":
             assert run.error("in", name)[0] in ("auth_failed", "no_privilege")
             continue
@@ -265,12 +265,12 @@ def test_backups_and_options_that_cannot_be(start_fleet: StartFleet, control_nod
             "none.pem cannot be read: No such file or directory.",
         ),
     }
-    tasks = [{**task(name, **options), "ignore_errors": True} for name, (options, _) in cases.items()]
+    tasks = [{**task(name, **options), "ignore_errors": True} for name, (options, dummy) in cases.items()]
     with unchanged(fleet):
         run = control_node(fleet).run(tasks, "--limit", "ks2")
         nowhere = given(**{**backup, "backup_path": str(tmp_path / "no" / "old.pem")})
         unwritable = control_node(fleet).run([task("in", **nowhere)], "--limit", "ks1")
-    for name, (_, sentence) in cases.items():
+    for name, (dummy, sentence) in cases.items():
         assert sentence in run.error(name)[1], name
     assert "cannot be written: No such file or directory." in unwritable.error("in")[1]
     assert not (tmp_path / "old.pem").exists()

@@ -155,10 +155,12 @@ def test_backups_that_cannot_be(start_fleet: StartFleet, control_node: MakeNode,
         ),
         "alone": ({"backup_directory": str(tmp_path)}, "backup_passphrase"),
     }
-    tasks = [{**task(name, overwrite=True, **options), "ignore_errors": True} for name, (options, _) in cases.items()]
+    tasks = [
+        {**task(name, overwrite=True, **options), "ignore_errors": True} for name, (options, dummy) in cases.items()
+    ]
     with unchanged(fleet):
         run = control_node(fleet).run(tasks)
-    for name, (_, sentence) in cases.items():
+    for name, (dummy, sentence) in cases.items():
         assert sentence in run.error(name)[1], name
     assert not any(device.sessions for device in fleet)
 

@@ -33,7 +33,7 @@ def _down(args: argparse.Namespace) -> None:
 
 
 def _serve(args: argparse.Namespace) -> None:
-    index, _, count = args.shard.partition("/")
+    index, dummy, count = args.shard.partition("/")
     if args.dir:
         args.dir.mkdir(parents=True, exist_ok=True)
     asyncio.run(daemon.serve(load(args.file), args.dir, (int(index), int(count))))

@@ -104,7 +104,7 @@ def render(config: Config, version: str) -> str:
     out += config.lines + ["!"]
     out += [
         f"username {name} privilege {level} secret 5 $1$lab$1111111111111111111111"
-        for name, (_, level) in config.users.items()
+        for name, (dummy, level) in config.users.items()
     ]
     crypto = [heading for heading in config.sections if heading.startswith("crypto")]
     for heading in crypto:

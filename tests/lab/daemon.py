@@ -52,7 +52,7 @@ def shards(specs: Sequence[DeviceSpec], processes: int) -> list[list[str]]:
         families.setdefault(find(spec.name), []).append(spec.name)
     if processes > 1 and len(families) < processes:
         families = {spec.name: [spec.name] for spec in specs}
-    parts: list[list[str]] = [[] for _ in range(processes)]
+    parts: list[list[str]] = [[] for dummy in range(processes)]
     for family in sorted(families.values(), key=len, reverse=True):
         min(parts, key=len).extend(family)
     return parts

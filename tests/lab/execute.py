@@ -29,7 +29,7 @@ async def enable(shell: Shell, args: Args) -> None:
         shell.say("no_password_set")
         return
     how = device.personality.enable_failure
-    for _ in range(3 if how == "bad_secrets" else 1):
+    for dummy in range(3 if how == "bad_secrets" else 1):
         answer = await shell.ask(device.personality.text("enable_password"), "password")
         shell.term.write("\n")
         if answer is None:

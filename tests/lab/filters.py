@@ -68,7 +68,7 @@ def apply(chosen: Filter, text: str) -> str:
 
 def _sections(lines: list[str], regex: str) -> list[str]:
     """Matching lines with everything indented deeper below them. `section include|exclude REGEX` also exist."""
-    word, _, rest = regex.partition(" ")
+    word, dummy, rest = regex.partition(" ")
     negative = bool(rest) and "exclude".startswith(word)
     if rest and ("include".startswith(word) or negative):
         regex = rest

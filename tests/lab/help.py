@@ -19,8 +19,8 @@ def text(root: Node, typed: str, level: int, column: int) -> str:
     if not found:
         return "% Unrecognized command\n"
     if typed and typed[-1] != " " and not found[0][0].isupper() and found[0][0][0] not in "<":
-        return "".join(f"{word}  " for word, _ in found) + "\n\n"
-    width = max(len(word) for word, _ in found)
+        return "".join(f"{word}  " for word, dummy in found) + "\n\n"
+    width = max(len(word) for word, dummy in found)
     return "".join(f"  {word:<{width}}  {what}".rstrip() + "\n" for word, what in found) + "\n"
 
 

@@ -172,7 +172,7 @@ async def _export_files(shell: Shell, stored: StoredKey, args: Args) -> None:
     for part in stored.parts:
         suffix = {"Signature": "-sign", "Encryption": "-encr"}.get(part.usage, "")
         shell.say("export_head", label=stored.label, usage=part.usage)
-        private, _ = pem.private_pem(part.key, args["cipher"], args["passphrase"])
+        private, dummy = pem.private_pem(part.key, args["cipher"], args["passphrase"])
         for ending, say, content in (
             (".pub", "export_url_public", pem.public_pem(part.key)),
             (".prv", "export_url_private", private),

@@ -158,11 +158,11 @@ def _probably_prime(n: int) -> bool:
     odd, twos = n - 1, 0
     while odd % 2 == 0:
         odd, twos = odd // 2, twos + 1
-    for _ in range(24):
+    for dummy in range(24):
         x = pow(secrets.randbelow(n - 3) + 2, odd, n)
         if x in (1, n - 1):
             continue
-        for _ in range(twos - 1):
+        for dummy in range(twos - 1):
             x = x * x % n
             if x == n - 1:
                 break

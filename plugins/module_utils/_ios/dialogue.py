@@ -289,11 +289,13 @@ class Terminal:
     def recover(self) -> Talk[bool]:
         """Leave whatever the terminal is in. True: the prompt is back; False: the session is of no use any more.
 
-        A carriage return comes last, and never to a question: it would be an answer.
+        A carriage return comes last, and only to a device that has said something that is no question: it would be an
+        answer.
         """
         raw = ""
         for move in [*([commands.leave_paste() + "\r"] if self._pasting else []), CANCEL, LEAVE_CONFIG, "\r"]:
-            if move == "\r" and re.search(rf"(?:{screen.ANY_QUESTION}) *\Z", screen.strip_noise(raw[-TAIL:])):
+            said = screen.strip_noise(raw[-TAIL:])
+            if move == "\r" and (not said.strip() or re.search(rf"(?:{screen.ANY_QUESTION}) *\Z", said)):
                 return False
             send, quiet = move, 0
             while quiet < 2:

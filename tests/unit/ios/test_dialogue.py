@@ -145,6 +145,27 @@ def test_an_unforeseen_question_is_cancelled_and_told_without_secrets() -> None:
     assert "\r" not in typed, "a carriage return would have confirmed"
 
 
+@pytest.mark.parametrize("again", ["", "How many bits in the modulus [1024]: "])
+def test_a_question_that_cannot_be_left_is_never_answered_with_a_carriage_return(again: str) -> None:
+    typed: list[str] = []
+
+    def device(text: str) -> Iterator[str | None]:
+        typed.append(text)
+        if text == "go\r":
+            yield "go\r\nHow many bits in the modulus [1024]: "
+        elif again:
+            yield f"\r\n{again}"
+
+    def refuse(question: str) -> str:
+        raise VpnKeysError("bad_input", "no such size")
+
+    tty = terminal()
+    with pytest.raises(VpnKeysError, match="no such size"):
+        play(tty.ask("go", answers=[(r"modulus \[\d+\]: ?", refuse)], probe=False), device)
+    assert play(tty.recover(), device) is False
+    assert "\r" not in typed
+
+
 def test_paging_that_could_not_be_switched_off_is_turned() -> None:
     def device(text: str) -> Iterator[str | None]:
         if text == "show x\r":

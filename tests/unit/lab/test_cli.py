@@ -182,8 +182,8 @@ def test_every_switch_is_explained() -> None:
 
 def test_provenance_words() -> None:
     words = {"seen", "documented", "code", "recalled", "guess"}
-    assert {sure for sure, _ in TEXTS.values()} <= words
-    assert {sure for sure, _ in guesses.SWITCHES.values()} <= words | {"simplified"}
+    assert {sure for sure, dummy in TEXTS.values()} <= words
+    assert {sure for sure, dummy in guesses.SWITCHES.values()} <= words | {"simplified"}
 
 
 def test_the_readme_carries_the_table() -> None:

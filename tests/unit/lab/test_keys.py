@@ -143,7 +143,7 @@ def test_real_generation_when_the_pool_is_empty(console: Any) -> None:
     ks = _config(console(_ks()))
     count = keys.pool_size(512) + 2
     seen = set()
-    for _ in range(count):
+    for dummy in range(count):
         ks.run("crypto key generate rsa label X modulus 512")
         seen.add(ks.device.keys["X"].fingerprint)
     assert len(seen) == count
@@ -207,7 +207,7 @@ def test_show(console: Any, personality: str, kind: str, redundancy: str) -> Non
     ks = console(_ks("KS-1", personality, KeySpec("test", exportable=False)))
     ks.run("terminal length 0")
     shown = ks.run("show crypto key mypubkey rsa test")
-    head, _, data = shown.partition(" Key Data:\n")
+    head, dummy, data = shown.partition(" Key Data:\n")
     assert re.sub(r"at: \d\d:\d\d:\d\d UTC \w{3} \d{1,2} \d{4}\n", "at: T\n", head) == (
         "% Key pair was generated at: T\n"
         f"Key name: test\nKey type: RSA KEYS{kind}\n Storage Device: private-config\n"

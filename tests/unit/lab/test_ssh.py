@@ -253,7 +253,7 @@ def test_a_fixed_port_that_is_taken() -> None:
 def test_vty_limit(client: Any) -> None:
     async def crowd(device: Any) -> tuple[int, int]:
         inside, refused = [], 0
-        for _ in range(7):
+        for dummy in range(7):
             try:
                 inside.append(await client(device).connect())
             except (asyncssh.Error, OSError):
