@@ -11,8 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from integration.control_node import ControlNode as ControlNode
-from integration.control_node import Run as Run
+from integration.control_node import ControlNode
 from integration.devices import assert_spared
 
 from lab import DeviceSpec, Fleet

@@ -253,7 +253,8 @@ def unfinished(devices: Mapping[str, Device], *, saved: bool = True) -> list[str
     left = []
     held = {name: fingerprint(device.keys) for name, device in devices.items()}
     if len(set(held.values())) != 1 or None in held.values():
-        left.append(f"not the same key everywhere: { {name: (one or '-')[:8] for name, one in held.items()} }")
+        shown = {name: (one or "-")[:8] for name, one in held.items()}
+        left.append(f"not the same key everywhere: {shown}")
     for name, device in devices.items():
         if SCRATCH in device.keys:
             left.append(f"{name}: a scratch key is left")

@@ -164,7 +164,7 @@ def pems() -> dict[str, tuple[str, str | None, str]]:
     lines = good.splitlines(keepends=True)
     curve = ec.generate_private_key(ec.SECP256R1())
     elliptic = curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(PASSPHRASE.encode()))
-    plain = encrypted_pem(key(2)).split("-----BEGIN RSA")[0] + _plain(key(2).pkcs1)
+    plain = encrypted_pem(key(2)).split("-----BEGIN RSA", maxsplit=1)[0] + _plain(key(2).pkcs1)
     damaged = good[:-400] + ("A" if good[-400] != "A" else "B") + good[-399:]
     return {
         "nothing": ("", PASSPHRASE, "PEM"),
