@@ -125,7 +125,7 @@ ERRORS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
 def test_errors_leave_the_keys_alone(release: str, start_fleet: StartFleet, control_node: MakeNode) -> None:
     fleet = start_fleet(*(spec(name, release, SECOND_KEY, **how) for name, (how, *dummy) in ERRORS.items()))
     node = control_node(fleet)
-    for name, (dummy, options, *dummy) in ERRORS.items():
+    for name, (_how, options, _code, _sentence) in ERRORS.items():
         node.hosts[name] |= {"size": 2048, "limit": 60} | {
             {"size": "size", "generation_timeout": "limit"}[option]: value for option, value in options.items()
         }

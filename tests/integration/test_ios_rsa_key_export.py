@@ -170,7 +170,7 @@ def test_files_that_cannot_be(start_fleet: StartFleet, control_node: MakeNode, t
         tasks.append({**task(name, **given), "ignore_errors": True})
     with unchanged(fleet):
         run = control_node(fleet).run(tasks)
-    for name, (dummy, sentence) in cases.items():
+    for name, (_given, sentence) in cases.items():
         assert run.status(name) == "ignored", name
         assert sentence in run.error(name)[1]
     assert text.read_text() == "somebody's notes\n"

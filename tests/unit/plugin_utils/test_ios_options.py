@@ -26,11 +26,11 @@ def test_a_bare_host_is_reached_by_its_name() -> None:
 def test_every_variable_of_the_table_has_its_effect(variable: str, option: str) -> None:
     if option == "become_method":
         with pytest.raises(VpnKeysError, match="become_method is sudo"):
-            target(ansible_become=True, **{variable: "sudo"})
+            read_target("ks1", {"ansible_become": True, variable: "sudo"}, {})
         return
     samples = {"port": 2222, "become": True, "host_key_checking": False, "host_key_auto_add": True, "legacy": True}
     value = samples.get(option, 7.0 if option.endswith("timeout") else "sample")
-    assert getattr(target(**{variable: value}), option) == value
+    assert getattr(read_target("ks1", {variable: value}, {}), option) == value
 
 
 def test_an_earlier_variable_wins_and_an_inventory_beats_the_command_line() -> None:
@@ -58,7 +58,7 @@ def test_an_earlier_variable_wins_and_an_inventory_beats_the_command_line() -> N
 )
 @pytest.mark.parametrize("variable", ["ansible_ssh_common_args", "ansible_ssh_extra_args"])
 def test_openssh_arguments_are_understood(variable: str, arguments: str, option: str, value: t.Any) -> None:
-    assert getattr(target(**{variable: arguments}), option) == value
+    assert getattr(read_target("ks1", {variable: arguments}, {}), option) == value
 
 
 def test_no_password_is_in_what_is_printed() -> None:
