@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import glob
 import os
+import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 
 import pytest
 from integration.control_node import FINISHED_WITHIN, ControlNode, Data
-from integration.devices import LABEL, PASSPHRASE, encrypted_pem, group_of, held, key, one_time_passphrases, spec
+from integration.devices import LABEL, encrypted_pem, group_of, held, key, one_time_passphrases, spec
 
 from lab import Fleet, KeySpec
 from lab.device import Device
@@ -26,6 +28,8 @@ StartFleet = Callable[..., Fleet]
 MakeNode = Callable[[Fleet], ControlNode]
 ALL = "{{ groups.key_servers }}"
 K1, K2, K3 = (KeySpec(LABEL, number) for number in (1, 2, 3))
+PASSPHRASE = "tr0ub4dor.of-these-tests-alone"
+"""Not that of other tests: those may run beside these, and show theirs in the process list."""
 LOGIN, ENABLE = "l0gin-Secret-77", "en4ble-Secret-88"
 HOW: dict[str, tuple[list[str], dict[str, str]]] = {
     "default": ([], {}),
@@ -56,7 +60,7 @@ def secrets(devices: Iterable[Device], numbers: Iterable[int]) -> dict[str, byte
 
 
 class Watch:
-    """The command lines and environments of all processes while something runs."""
+    """The command lines of all processes while something runs."""
 
     def __init__(self) -> None:
         self.seen: set[bytes] = set()
@@ -83,8 +87,8 @@ class Watch:
 
 def run_watched(node: ControlNode, tasks: list[Data], arguments: list[str], env: Mapping[str, str]) -> dict[str, bytes]:
     """All that is left of a run, by where it is: output, process list, every file that was written meanwhile."""
-    temporary = node.path / "tmp"
-    temporary.mkdir(exist_ok=True)
+    # A short path: Ansible puts a socket there, and the path of a socket has at most 107 characters.
+    temporary = Path(tempfile.mkdtemp(prefix="vk-", dir="/tmp"))
     before = {path: path.stat().st_mtime_ns for path in Path("/tmp").glob("*") if path.is_file()}
     with Watch() as watch:
         done = subprocess.run(
@@ -102,6 +106,10 @@ def run_watched(node: ControlNode, tasks: list[Data], arguments: list[str], env:
     for path in node.path.rglob("*"):
         if path.is_file() and not path.is_symlink() and path.name not in ours and "collections" not in path.parts:
             left[str(path.relative_to(node.path))] = path.read_bytes()
+    for path in temporary.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            left[f"tmp: {path.relative_to(temporary)}"] = path.read_bytes()
+    shutil.rmtree(temporary)
     for path in Path("/tmp").glob("*"):
         if path.is_file() and before.get(path) != path.stat().st_mtime_ns:
             left[str(path)] = path.read_bytes()
@@ -117,7 +125,7 @@ def assert_clean(left: Mapping[str, bytes], hidden: Mapping[str, bytes]) -> None
 def everything() -> list[Data]:
     """Tasks that carry keys, and tasks that fail while they do. None has no_log."""
     out = {"label": LABEL, "passphrase": PASSPHRASE}
-    given = {"label": LABEL, "content": encrypted_pem(key(4)), "passphrase": PASSPHRASE, "overwrite": True}
+    given = {"label": LABEL, "content": encrypted_pem(key(4), PASSPHRASE), "passphrase": PASSPHRASE, "overwrite": True}
     tasks: list[Data] = [
         {"vpnops.keys.ios_rsa_key_export": {**out, "path": "{{ inventory_hostname }}.pem"}},
         {"vpnops.keys.ios_rsa_key_export": {**out, "return_content": True, "format": "pkcs8"}, "register": "content"},
@@ -141,7 +149,13 @@ def everything() -> list[Data]:
         },
         {"vpnops.keys.ios_rsa_key_import": given},
         {"vpnops.keys.ios_rsa_key_import": {**given, "content": encrypted_pem(key(5), "the wrong passphrase")}},
-        {"vpnops.keys.ios_rsa_key_import": {**given, "content": encrypted_pem(key(5)), "minimum_size": "many"}},
+        {
+            "vpnops.keys.ios_rsa_key_import": {
+                **given,
+                "content": encrypted_pem(key(5), PASSPHRASE),
+                "minimum_size": "many",
+            }
+        },
         {"vpnops.keys.ios_rsa_key_info": {}, "register": "keys"},
         {"ansible.builtin.set_fact": {"kept": "{{ keys }}", "cacheable": True}},
     ]
