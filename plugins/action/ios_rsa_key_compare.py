@@ -7,7 +7,8 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils._errors import VpnKeysError
-from ..modules.ios_rsa_key_compare import ARGUMENT_SPEC, MUTUALLY_EXCLUSIVE
+from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
+from ..modules.ios_rsa_key_compare import ARGUMENT_SPEC
 from ..plugin_utils import key_servers, manual
 from ..plugin_utils.ios_action import IosAction, Result
 
@@ -16,7 +17,7 @@ class ActionModule(IosAction):
     BYPASS_HOST_LOOP = True
     PER_HOST = False
     ARGUMENT_SPEC = ARGUMENT_SPEC
-    CONSTRAINTS = {"mutually_exclusive": MUTUALLY_EXCLUSIVE}
+    CONSTRAINTS = {"mutually_exclusive": FLEET_MUTUALLY_EXCLUSIVE}
 
     async def operate(self, options: dict[str, t.Any]) -> Result:
         targets = self.fleet(options)

@@ -10,7 +10,8 @@ import typing as t
 from contextlib import AsyncExitStack
 
 from ..module_utils._errors import VpnKeysError
-from ..modules.ios_rsa_key_sync import ARGUMENT_SPEC, MUTUALLY_EXCLUSIVE, REQUIRED_BY
+from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
+from ..modules.ios_rsa_key_sync import ARGUMENT_SPEC, REQUIRED_BY
 from ..plugin_utils import carry_out, ios_session, key_files, key_servers
 from ..plugin_utils.carry_out import Progress, Wishes
 from ..plugin_utils.ios_action import IosAction, Result, display
@@ -22,7 +23,7 @@ class ActionModule(IosAction):
     BYPASS_HOST_LOOP = True
     PER_HOST = False
     ARGUMENT_SPEC = ARGUMENT_SPEC
-    CONSTRAINTS = {"mutually_exclusive": MUTUALLY_EXCLUSIVE, "required_by": REQUIRED_BY}
+    CONSTRAINTS = {"mutually_exclusive": FLEET_MUTUALLY_EXCLUSIVE, "required_by": REQUIRED_BY}
 
     async def operate(self, options: dict[str, t.Any]) -> Result:
         if options["backup_directory"]:

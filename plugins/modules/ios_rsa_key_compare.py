@@ -360,34 +360,18 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE, FLEET_SPEC
+
 ARGUMENT_SPEC = dict(
-    hosts=dict(type="list", elements="str"),
-    label=dict(type="str", no_log=False),
-    groups=dict(
-        type="list",
-        elements="dict",
-        options=dict(
-            name=dict(type="str", required=True),
-            label=dict(type="str", required=True, no_log=False),
-            hosts=dict(type="list", elements="str", required=True),
-        ),
-    ),
-    overwrite=dict(type="bool", default=False),
-    size=dict(type="int", default=2048),
-    minimum_size=dict(type="int", default=2048),
-    allow_weak_source=dict(type="bool", default=False),
-    exportable=dict(type="bool", default=True),
-    save=dict(type="bool", default=True),
-    parallel=dict(type="int", default=64),
-    timeout=dict(type="int", default=120),
+    FLEET_SPEC,
     render=dict(type="bool", default=False),
 )
 
-MUTUALLY_EXCLUSIVE = [("label", "groups")]
-
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, mutually_exclusive=MUTUALLY_EXCLUSIVE)
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC, supports_check_mode=True, mutually_exclusive=FLEET_MUTUALLY_EXCLUSIVE
+    )
     module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
 
 

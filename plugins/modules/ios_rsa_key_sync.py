@@ -389,26 +389,10 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE, FLEET_SPEC
+
 ARGUMENT_SPEC = dict(
-    hosts=dict(type="list", elements="str"),
-    label=dict(type="str", no_log=False),
-    groups=dict(
-        type="list",
-        elements="dict",
-        options=dict(
-            name=dict(type="str", required=True),
-            label=dict(type="str", required=True, no_log=False),
-            hosts=dict(type="list", elements="str", required=True),
-        ),
-    ),
-    overwrite=dict(type="bool", default=False),
-    size=dict(type="int", default=2048),
-    minimum_size=dict(type="int", default=2048),
-    allow_weak_source=dict(type="bool", default=False),
-    exportable=dict(type="bool", default=True),
-    save=dict(type="bool", default=True),
-    parallel=dict(type="int", default=64),
-    timeout=dict(type="int", default=120),
+    FLEET_SPEC,
     approved=dict(type="list", elements="str"),
     allowed_hosts=dict(type="list", elements="str"),
     backup_directory=dict(type="path"),
@@ -416,7 +400,6 @@ ARGUMENT_SPEC = dict(
     generation_timeout=dict(type="int", default=600),
 )
 
-MUTUALLY_EXCLUSIVE = [("label", "groups")]
 REQUIRED_BY = dict(backup_directory=["backup_passphrase"])
 
 
@@ -424,7 +407,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC,
         supports_check_mode=True,
-        mutually_exclusive=MUTUALLY_EXCLUSIVE,
+        mutually_exclusive=FLEET_MUTUALLY_EXCLUSIVE,
         required_by=REQUIRED_BY,
     )
     module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
