@@ -92,7 +92,10 @@ class IosAction(ActionBase):  # type: ignore[misc]
         hostvars = self.variables.get("hostvars", {})
         if name not in hostvars:
             raise VpnKeysError("bad_input", f"There is no host {name} in the inventory. Nothing was done.")
-        return self._read(name, {**self._of_play, **hostvars[name]}, self._given_to_all)
+        # Only what is needed: reading a variable of hostvars means templating it, and hosts may be hundreds.
+        own = hostvars[name]
+        said = {variable: own[variable] for variable in VARIABLES if variable in own}
+        return self._read(name, {**self._of_play, **said}, self._given_to_all)
 
     def fleet(self, options: Mapping[str, t.Any]) -> dict[str, Target]:
         """How to reach every host that `hosts` and `groups` name. Raises bad_input."""
