@@ -92,3 +92,34 @@ attributes:
       Runs once, whatever the number of hosts in the play. C(run_once) says so to the reader, and gives the
       registered result to every host.
 """
+
+    # Modules that run on a gateway.
+    GATEWAY = r"""
+options: {}
+attributes:
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+    details: Linux with WireGuard or strongSwan.
+  action_group:
+    description: Use C(group/vpnops.keys.gateway) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - vpnops.keys.gateway
+"""
+
+    # Modules that work on the directory.
+    DIRECTORY = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/vpnops.keys.directory) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - vpnops.keys.directory
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+"""

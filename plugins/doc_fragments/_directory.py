@@ -1,0 +1,56 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that key_directory and key_directory_info share. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+requirements:
+  - SQLAlchemy >= 2.0
+  - alembic >= 1.13
+  - cryptography >= 42
+notes:
+  - A directory in PostgreSQL needs the Python library psycopg (3.1 or later) as well.
+  - The module runs where the task runs. Delegate it to C(localhost), or to the host that has the directory.
+options:
+  url:
+    description:
+      - >-
+        The database of the directory: V(sqlite:////absolute/path.db), or
+        V(postgresql://user:password@host/database).
+      - Without it, the environment variable E(VPNOPS_KEYS_DIRECTORY_URL) counts, if it is set.
+    type: str
+    default: sqlite:///~/.ansible/vpnops.keys/directory.db
+  signing_key_path:
+    description:
+      - >-
+        File with the Ed25519 key that signs the records of the directory: unencrypted PEM, readable by its owner
+        alone.
+      - >-
+        The default for SQLite is the file of the database with C(.key) added. For PostgreSQL there is no default.
+      - Mutually exclusive with O(signing_key).
+    type: path
+  signing_key:
+    description:
+      - The same key as text, for control nodes without files of their own.
+      - Mutually exclusive with O(signing_key_path).
+    type: str
+  verify_key:
+    description:
+      - >-
+        The public key that the directory must be signed with, as PEM, as base64 of its DER, or as its fingerprint. It
+        is never taken from the database.
+      - It may be one that the directory had earlier, if each key since then was signed by the one before.
+      - Without it, the public half of the signing key is trusted.
+    type: str
+  only:
+    description:
+      - Names of the gateways that the result is about. Without it, all of them.
+      - RV(peers) and RV(owed) always are about all.
+    type: list
+    elements: str
+"""

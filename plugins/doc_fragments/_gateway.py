@@ -1,0 +1,34 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of the gateway modules. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  platform:
+    description:
+      - The VPN daemon whose keys are meant.
+      - V(wireguard) is an interface with a file as C(wg-quick) reads it.
+      - V(strongswan) is C(charon) with C(swanctl) and raw public keys, Ed25519 or RSA.
+    type: str
+    choices: [wireguard, strongswan]
+    default: wireguard
+  interface:
+    description: The WireGuard interface. Its file is C(/etc/wireguard/INTERFACE.conf).
+    type: str
+    default: wg0
+  identity:
+    description:
+      - The IKE identity of the gateway, for O(platform=strongswan).
+      - Connections with another local identity are left alone. By default all connections are meant.
+    type: str
+    default: ""
+requirements:
+  - Python 3.8 or later on the gateway
+  - C(wg) of wireguard-tools, or C(swanctl) and C(pki) of strongSwan, on the gateway
+"""

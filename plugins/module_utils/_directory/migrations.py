@@ -1,0 +1,84 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Brings the tables of a directory to the newest revision with Alembic. PRIVATE to the collection.
+
+Modules travel to where they run as a zip of imported Python files, so the revisions are such files instead of a
+folder that Alembic would read.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator, Sequence
+
+from .._errors import VpnKeysError
+from .revisions import r0001_first
+
+try:
+    import sqlalchemy as sa
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+    from alembic.script import Script, ScriptDirectory
+except ImportError:  # the modules name the missing library
+    ScriptDirectory = object  # type: ignore[assignment, misc]
+
+REVISIONS = (r0001_first,)
+"""Oldest first. One is never changed after its release; another is added."""
+
+
+class ImportedScripts(ScriptDirectory):
+    """Alembic's view of modules that are imported already."""
+
+    def __init__(self, modules: Sequence[t.Any]) -> None:
+        self.modules = modules
+        super().__init__(dir="/")  # must exist, and is not read
+
+    def _load_revisions(self) -> Iterator[Script]:
+        for module in self.modules:
+            yield Script(module, module.revision, str(module.__file__))
+
+
+def revision_of(connection: sa.Connection) -> str | None:
+    """None where there is no directory."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def check(found: str | None, where: str, revisions: Sequence[t.Any] = REVISIONS) -> None:
+    """Raises VpnKeysError(schema) unless this collection knows that revision and can read it as it is."""
+    known = [module.revision for module in revisions]
+    if found not in known:
+        raise VpnKeysError(
+            "schema",
+            f"The directory {where} was made by a newer version of vpnops.keys (it has schema {found}, this version "
+            f"knows {known[-1]}). Nothing was changed; update the collection on this control node.",
+        )
+    if found != known[-1]:
+        raise VpnKeysError(
+            "schema",
+            f"The directory {where} was made by an older version of vpnops.keys (it has schema {found}, this version "
+            f"needs {known[-1]}). Nothing was changed; run vpnops.keys.key_directory with state=present once, which "
+            "upgrades it.",
+        )
+
+
+def upgrade(connection: sa.Connection, where: str, revisions: Sequence[t.Any] = REVISIONS) -> bool:
+    """Whether there was something to do. Part of the transaction that the connection is in.
+
+    Raises VpnKeysError(schema) for a directory that is newer than this collection.
+    """
+    found = revision_of(connection)
+    if found == revisions[-1].revision:
+        return False
+    if found is not None and found not in [module.revision for module in revisions]:
+        check(found, where, revisions)
+    scripts = ImportedScripts(revisions)
+
+    def steps(current: t.Any, _context: MigrationContext) -> t.Any:
+        return scripts._upgrade_revs("head", current)
+
+    context = MigrationContext.configure(connection, opts={"fn": steps})
+    with Operations.context(context):
+        context.run_migrations()
+    return True

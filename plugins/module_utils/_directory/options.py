@@ -1,0 +1,60 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the modules key_directory and key_directory_info share; documented in the fragment _directory."""
+
+from __future__ import annotations
+
+import importlib
+import typing as t
+from collections.abc import Callable, Sequence
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback
+
+from .._errors import VpnKeysError
+
+DIRECTORY_LIBRARIES = ("SQLAlchemy", "alembic", "cryptography")
+
+DIRECTORY_SPEC = dict(
+    url=dict(
+        type="str",
+        no_log=True,
+        fallback=(env_fallback, ["VPNOPS_KEYS_DIRECTORY_URL"]),
+        default="sqlite:///~/.ansible/vpnops.keys/directory.db",
+    ),
+    signing_key_path=dict(type="path", no_log=False),
+    signing_key=dict(type="str", no_log=True),
+    verify_key=dict(type="str", no_log=False),
+    only=dict(type="list", elements="str"),
+)
+DIRECTORY_MUTUALLY_EXCLUSIVE = [("signing_key_path", "signing_key")]
+
+
+def finish(module: AnsibleModule, libraries: Sequence[str], work: Callable[[], dict[str, t.Any]]) -> None:
+    """End the module with what the work returns, or with its one sentence."""
+    try:
+        _require(libraries)
+        result = work()
+    except VpnKeysError as error:
+        module.fail_json(msg=str(error), code=error.code)
+    except Exception as error:  # noqa: BLE001 - a traceback could quote a password
+        module.fail_json(
+            msg=f"The directory task failed for a reason that this collection did not foresee "
+            f"({type(error).__name__}). Nothing was changed; please report it.",
+            code="internal",
+        )
+    else:
+        module.exit_json(**result)
+
+
+def _require(libraries: Sequence[str]) -> None:
+    for library in libraries:
+        try:
+            importlib.import_module(library.lower())
+        except ImportError:
+            raise VpnKeysError(
+                "missing_library",
+                f"The Python library {library} is needed where this task runs. Nothing was changed; install it there, "
+                "or delegate the task to the control node.",
+            ) from None

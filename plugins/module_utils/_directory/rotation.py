@@ -1,0 +1,87 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of a rotation and who may take them. Pure. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from .._errors import VpnKeysError
+
+STATES = ("prepared", "staged", "swapped", "verified", "retired")
+CLOSED = ("retired", "aborted")
+MODES = ("planned", "emergency")
+STRATEGIES = ("in_place", "second_interface")
+SKIPS = frozenset({("emergency", "prepared", "swapped")})
+"""In an emergency nobody waits for peers to stage the new key: they have dropped the old one already."""
+
+Row = dict[str, t.Any]
+
+
+def is_open(rotation: Mapping[str, t.Any] | None) -> bool:
+    return rotation is not None and rotation["state"] not in CLOSED
+
+
+def must_advance(rotation: Mapping[str, t.Any] | None, gateway: str, wanted: str) -> bool:
+    """Whether the rotation has to be brought to that state: not if it is there. Raises VpnKeysError(wrong_state) if it
+    cannot get there in one step."""
+    if rotation is None:
+        raise VpnKeysError(
+            "wrong_state", f"No rotation of {gateway} has begun. Nothing was changed; begin with state=prepared."
+        )
+    state = rotation["state"]
+    if state == wanted:
+        return False
+    if not is_open(rotation):
+        raise VpnKeysError(
+            "wrong_state",
+            f"The last rotation of {gateway} is {state}, so it cannot become {wanted}. Nothing was changed; begin "
+            "another one with state=prepared.",
+        )
+    step = STATES.index(wanted) - STATES.index(state) if wanted in STATES else 1
+    if step != 1 and (rotation["mode"], state, wanted) not in SKIPS:
+        following = STATES[STATES.index(state) + 1]
+        raise VpnKeysError(
+            "wrong_state",
+            f"The rotation of {gateway} is {state}, so it cannot become {wanted}. Nothing was changed; the next step "
+            f"is {following}, or aborted.",
+        )
+    return True
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def later(text: str, seconds: int) -> str:
+    return (moment(text) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def claim(
+    rotation: Mapping[str, t.Any],
+    me: Mapping[str, t.Any],
+    now: str,
+    is_gone: Callable[[Mapping[str, t.Any]], bool],
+    take_over: bool,
+) -> str | None:
+    """None if the rotation is mine, or why it can be taken over. Raises VpnKeysError(held) if neither is so."""
+    holder = rotation["holder"]
+    if holder.get("run") == me.get("run"):
+        return None
+    if moment(rotation["lease_until"]) <= moment(now):
+        return "its lease had expired"
+    if is_gone(holder):
+        return "its process is gone"
+    if take_over:
+        return "take_over was asked for"
+    gateway, since = rotation["gateway"], moment(rotation["begun_at"])
+    raise VpnKeysError(
+        "held",
+        f"{gateway} is being rotated by {holder.get('user')} on {holder.get('host')} (pid {holder.get('pid')}) since "
+        f"{since:%H:%M} UTC, state {rotation['state']}; nothing was changed. Wait until that run has ended, or set "
+        "take_over if it is known to be dead.",
+    )

@@ -1,0 +1,104 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The change of a gateway's own key, with the dead-man timer, on every platform. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from .._errors import VpnKeysError
+from . import detached, files
+from .platform import Platform
+from .state import CONFIRMED, FAILED, RESTORED, SWAPPED, SWAPPING, State
+
+POLL = 0.05
+SWAP_SECONDS = 20.0
+
+
+def begin(name: str, platform: Platform, state: State, confirm_within: float) -> None:
+    """Start the change in a process of its own and return at once.
+
+    The pending key comes into use. Unless `confirm` is called within `confirm_within` seconds
+    from then on, the previous one comes back; 0: it is not waited for.
+    """
+    look = platform.look()
+    key = look.pending or look.own.runtime or look.own.file
+    if key is None:
+        raise VpnKeysError("not_found", "There is no key to put into use; nothing was changed.")
+    wanted = key.fingerprint
+    files.remove(state.file("confirmed"))
+    state.note(SWAPPING, wanted)
+    detached.start(f"change-{name}", lambda: _change(platform, state, wanted, confirm_within))
+
+
+def await_swap(name: str, state: State) -> None:
+    """Wait until the key is in use. Raises VpnKeysError where it could not be put into use, and the old one is back."""
+    _wait(lambda: (journal := state.journal()) is None or journal.step != SWAPPING, SWAP_SECONDS)
+    journal = state.journal()
+    if journal is not None and journal.step == FAILED:
+        raise VpnKeysError("refused", f"The new key could not be put into use: {journal.error} The old one is in use.")
+
+
+def _change(platform: Platform, state: State, key: str, confirm_within: float) -> None:
+    deadline = time.monotonic() + confirm_within
+    try:
+        platform.activate()
+        if not confirm_within:
+            platform.persist()
+            state.note(CONFIRMED, key)
+            return
+        state.note(SWAPPED, key, deadline=time.time() + confirm_within)
+    except VpnKeysError as error:
+        _go_back(platform, state, key, str(error))
+        return
+    while time.monotonic() < deadline:
+        if files.read(state.file("confirmed")) is not None:
+            return
+        time.sleep(POLL)
+    _go_back(platform, state, key, "")
+
+
+def _go_back(platform: Platform, state: State, key: str, error: str) -> None:
+    try:
+        platform.deactivate()
+        state.note(FAILED if error else RESTORED, key, error=error)
+    except VpnKeysError as second:
+        state.note(FAILED, key, error=f"{error} {second}".strip())
+
+
+def confirm(name: str, platform: Platform, state: State) -> None:
+    """Make the change final: from here on the dead-man timer is off. Raises VpnKeysError where the key came back."""
+    look = platform.look()
+    journal = state.journal()
+    if look.pending is not None and (look.own.runtime or look.own.file) != look.pending:
+        reason = f" ({journal.error})" if journal and journal.error else ""
+        raise VpnKeysError(
+            "refused",
+            f"The new key is not in use: the old one has come back{reason}. Run the rotation again, or abort it.",
+        )
+    platform.persist()
+    state.write(state.file("confirmed"), "")
+    if journal is not None:
+        state.note(CONFIRMED, journal.key)
+    _wait(lambda: not detached.running(f"change-{name}"), 5)
+
+
+def stop(name: str, state: State) -> None:
+    """Stop the dead-man timer, without a word about which key stays."""
+    state.write(state.file("confirmed"), "")
+    _wait(lambda: not detached.running(f"change-{name}"), 15)
+
+
+def end(state: State) -> None:
+    """Nothing of a change is left to be remembered."""
+    state.forget()
+    files.remove(state.file("confirmed"))
+
+
+def _wait(until: t.Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not until() and time.monotonic() < deadline:
+        time.sleep(POLL)

@@ -1,0 +1,123 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files that are whole, the old or the new, after a kill or a full disk at any instant. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from .._errors import VpnKeysError
+
+SECRET = 0o600
+UNFINISHED = ".vpnops.keys.new"
+
+
+def read(path: str) -> str | None:
+    """The text of a file, every byte of it kept, None where there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise VpnKeysError("unreadable", f"{path} cannot be read: {error.strerror}.") from None
+
+
+def write(path: str, text: str, mode: int = SECRET) -> None:
+    """Replace the text of a file, atomically and durably.
+
+    An existing file keeps its owner and mode; `mode` is for a new one. A symbolic link stays one, and its target is
+    written.
+    """
+    target = os.path.realpath(path)
+    beside = target + UNFINISHED
+    try:
+        try:
+            before: os.stat_result | None = os.stat(target)
+        except FileNotFoundError:
+            before = None
+        try:
+            _fill(beside, text, stat.S_IMODE(before.st_mode) if before else mode, before)
+            os.replace(beside, target)
+        except BaseException:
+            remove(beside)
+            raise
+        _sync_directory(os.path.dirname(target))
+    except OSError as error:
+        raise VpnKeysError("save_failed", f"{path} cannot be written: {error.strerror}; it is as it was.") from None
+
+
+def remove(path: str) -> None:
+    """Remove a file that may be gone already."""
+    try:
+        os.unlink(path)
+        _sync_directory(os.path.dirname(path))
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise VpnKeysError("remove_failed", f"{path} cannot be removed: {error.strerror}.") from None
+
+
+def remove_unfinished(path: str) -> None:
+    """Remove what a `write` to that path left that was killed."""
+    remove(os.path.realpath(path) + UNFINISHED)
+
+
+def remove_directory(path: str) -> None:
+    """Remove a directory if it is there and empty."""
+    try:
+        os.rmdir(path)
+    except OSError:
+        pass
+
+
+def private_directory(path: str) -> str:
+    """Make a directory that only root can look into, with its parents."""
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        os.chmod(path, 0o700)
+    except OSError as error:
+        raise VpnKeysError("save_failed", f"{path} cannot be made: {error.strerror}. Nothing was changed.") from None
+    return path
+
+
+def why_not_writable(directory: str) -> str:
+    """"" when a file of some kilobytes can be written into a directory, else one clause that says why not."""
+    probe = os.path.join(directory, ".vpnops.keys.probe")
+    try:
+        _fill(probe, "x" * 16384, SECRET, None)
+    except OSError as error:
+        return f"{directory} cannot be written: {error.strerror}"
+    finally:
+        try:
+            os.unlink(probe)
+        except OSError:
+            pass
+    return ""
+
+
+def _fill(path: str, text: str, mode: int, owner: os.stat_result | None) -> None:
+    """Write a file that nobody else can open before it has its owner and mode."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        file.write(text)
+        file.flush()
+        if owner:
+            os.fchown(handle, owner.st_uid, owner.st_gid)
+        os.fchmod(handle, mode)
+        os.fsync(handle)
+
+
+def _sync_directory(path: str) -> None:
+    handle = os.open(path or ".", os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,64 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The seam between the gateway modules and Ansible: options in, result out. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .._errors import VpnKeysError
+from .._public_key import PublicKey, parse
+from .platform import Platform
+from .state import State
+from .strongswan import StrongSwan
+from .wireguard import WireGuard
+
+Data = dict[str, t.Any]
+
+GATEWAY_SPEC: Data = dict(
+    platform=dict(type="str", choices=["wireguard", "strongswan"], default="wireguard"),
+    interface=dict(type="str", default="wg0"),
+    identity=dict(type="str", default=""),
+)
+
+
+class Managed(Platform, t.Protocol):
+    """A platform with the place where its state is kept."""
+
+    name: str
+
+    @property
+    def state(self) -> State: ...
+
+
+def open_platform(options: Data) -> Managed:
+    """The daemon that the options of GATEWAY_SPEC mean."""
+    if options["platform"] == "strongswan":
+        return StrongSwan(identity=options["identity"])
+    return WireGuard(interface=options["interface"])
+
+
+def run(spec: Data, operate: t.Callable[[AnsibleModule, Managed], Data], **more: t.Any) -> None:
+    """A whole module run. Errors become `code` and one sentence."""
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **more)
+    try:
+        result = operate(module, open_platform(module.params))
+    except VpnKeysError as error:
+        module.fail_json(msg=str(error), code=error.code, changed=error.changed)
+    module.exit_json(**result)
+
+
+def key_option(text: str | None) -> PublicKey | None:
+    """A public key that an option gives, None where it gives none."""
+    return parse(text) if text else None
+
+
+def shown(key: PublicKey | None) -> Data | None:
+    """How a result shows a key."""
+    if key is None:
+        return None
+    return {"public_key": key.text, "fingerprint": key.fingerprint, "algorithm": key.algorithm, "bits": key.bits}

@@ -1,0 +1,257 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""strongSwan with swanctl and raw public keys, as a platform. PRIVATE to the collection.
+
+Which private key charon uses is decided by the public key file that local.pubkeys names. So a key comes into use when
+that file is replaced, at a moment when both private keys can be loaded; then the old private key goes.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .. import _public_key
+from .._errors import VpnKeysError
+from .._fingerprint import short
+from .._public_key import PublicKey
+from . import files, state, swan_bridge, swan_peers, swan_sessions, swan_site, swan_store, swanctl
+from .platform import Look, OwnKey, PeerChange, WantedPeer
+from .state import State
+from .swan_site import NEXT, Own, Site
+from .swan_store import PUBLIC
+from .swan_view import View, note_load, recall, remember
+from .swanctl_config import Bridge, Connection, overlay
+
+
+class StrongSwan:
+    """The charon of this host. `identity`: the IKE identity whose key is meant; "": that of all connections."""
+
+    name = "strongswan"
+
+    def __init__(self, identity: str = "", directory: str = "/etc/swanctl", state_root: str = state.ROOT) -> None:
+        self.identity = identity
+        self.directory = directory
+        self._state = State(self.name, state_root)
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def look(self) -> Look:
+        site = self._site()
+        own = swan_site.own(site)
+        view = View(site, self._state)
+        runtime, previous = view.own(own), self._key(self._state.previous)
+        return Look(
+            OwnKey(own.key if own.copies else None, runtime),
+            self._key(self._state.pending),
+            previous,
+            tuple(view.stored()),
+            tuple(view.tunnels(runtime, previous)),
+        )
+
+    def obstacles(self, writing: bool) -> list[str]:
+        try:
+            complaint = swanctl.answers() or swanctl.why_no_pki()
+            if complaint:
+                return [complaint]
+            site = self._site()
+        except VpnKeysError as error:
+            return [str(error)]
+        found = [swan_site.why_not_own(site) or self._why_not_pair(site)]
+        if writing:
+            below = [os.path.join(self.directory, name) for name in ("pubkey", "private", "conf.d")]
+            found += [_why_not_writable(place) for place in (*below, self._state.path)]
+        return [sentence for sentence in found if sentence]
+
+    def generate(self, algorithm: str, bits: int) -> PublicKey:
+        own = self._own()
+        if own.copies:
+            raise VpnKeysError("refused", f"There is a private key for {own.file} already; nothing was changed.")
+        if own.key and own.key in View(self._site(), self._state).usable():
+            raise VpnKeysError("refused", f"{_locked(own)} Nothing was changed.")
+        private = swanctl.generate(algorithm, bits)
+        key = swanctl.public_of_text(private)
+        place = os.path.join(self.directory, "private", _free_name(self.directory, own.file))
+        files.write(place, private)
+        files.write(own.file, _public_key.pem(key), PUBLIC)
+        self._load(key)
+        return key
+
+    def stage(self, algorithm: str, bits: int) -> PublicKey:
+        key = self._key(self._state.pending)
+        if key is None or key.algorithm != algorithm or key == self._own().key:
+            self._state.write(self._state.pending, swanctl.generate(algorithm, bits))
+            key = self._key(self._state.pending)
+        if key is None:
+            raise VpnKeysError("generate_failed", "The new key cannot be read back; the one in use was not changed.")
+        return key
+
+    def activate(self) -> None:
+        pending, own = self._key(self._state.pending), self._own()
+        if pending is None or own.private is None:
+            raise VpnKeysError("not_found", "There is no new key to put into use; nothing was changed.")
+        if own.key != pending:
+            self._keep(self._previous_public, own.file)
+            self._keep(self._state.previous, own.copies[0])
+        self._place(own, self._text(self._state.pending), _public_key.pem(pending))
+        self._use(pending)
+
+    def deactivate(self) -> None:
+        pending, own = self._key(self._state.pending), self._own()
+        if own.key != pending:
+            self._tidy(own)
+            self._load()
+            return
+        self._go_back(own)
+
+    def persist(self) -> None:
+        pending = self._key(self._state.pending)
+        if pending is not None and pending != self._own().key:
+            raise VpnKeysError("refused", "The new key is not in use, so it cannot become the lasting one.")
+        files.remove(self._state.pending)
+
+    def discard_previous(self) -> None:
+        files.remove(self._state.previous)
+        files.remove(self._previous_public)
+
+    def restore(self) -> None:
+        own, previous = self._own(), self._key(self._state.previous)
+        if previous is not None and previous != own.key:
+            self._go_back(own)
+        files.remove(self._state.pending)
+        self.discard_previous()
+
+    def store(self, wanted: t.Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:
+        site = self._site()
+        view = View(site, self._state)
+        entries = [(peer, swan_peers.find(view, peer)) for peer in wanted]
+        changes = [swan_peers.change(view, peer, entry) for peer, entry in entries]
+        if write:
+            changed = {change.name for change in changes if change.changed}
+            owed = [(peer, entry) for peer, entry in entries if entry is not None and peer.name in changed]
+            if owed:
+                swan_store.carry_out(self._state, view, owed, self._load)
+            self._settle(view)
+        return changes
+
+    @property
+    def _previous_public(self) -> str:
+        return self._state.file("previous.pub")
+
+    def _site(self) -> Site:
+        return swan_site.read(self.directory, self.identity)
+
+    def _own(self) -> Own:
+        return swan_site.own(self._site())
+
+    def _key(self, path: str) -> PublicKey | None:
+        return swanctl.public_of(path) if os.path.exists(path) else None
+
+    def _text(self, path: str) -> str:
+        text = files.read(path)
+        if text is None:
+            raise VpnKeysError("not_found", f"{path} does not exist any more; run the rotation again, or abort it.")
+        return text
+
+    def _load(self, own: PublicKey | None = None) -> None:
+        swanctl.load()
+        note_load(self._state, self._site(), own)
+
+    def _keep(self, path: str, original: str) -> None:
+        self._state.write(path, self._text(original))
+
+    def _place(self, own: Own, private: str, public: str) -> None:
+        """Replace the pair. At every instant there is a private key for what the public key file holds."""
+        if own.private is None:
+            raise VpnKeysError("not_found", f"No private key belongs to {own.file}; nothing was changed.")
+        files.write(own.private + NEXT, private)
+        site = self._site()
+        bridged = swan_bridge.needed(site.connections)
+        if bridged:
+            files.write(own.file + NEXT, public, PUBLIC)
+            swan_bridge.build(site, {item.name: _bridge(item) for item in bridged})
+        files.write(own.file, public, PUBLIC)
+        files.write(own.private, private)
+        self._tidy(own)
+
+    def _tidy(self, own: Own) -> None:
+        """Remove what is needed only while the pair is replaced, or was left by a kill in the middle of it."""
+        swan_bridge.write_overlay(self.directory, overlay(swan_bridge.accepted(self._site()), {}))
+        for path in (own.private, own.file):
+            if path:
+                files.remove(path + NEXT)
+                files.remove_unfinished(path)
+                files.remove_unfinished(path + NEXT)
+
+    def _go_back(self, own: Own) -> None:
+        previous = self._key(self._state.previous)
+        if previous is None:
+            raise VpnKeysError("not_found", "The key before is not there any more, so it cannot come back.")
+        self._place(own, self._text(self._state.previous), self._text(self._previous_public))
+        self._use(previous)
+
+    def _use(self, key: PublicKey) -> None:
+        """Load the pair, prove that charon has no other one, and renew the IKE_SAs."""
+        self._load(key)
+        site = self._site()
+        view = View(site, self._state)
+        if view.own(swan_site.own(site)) != key or len(view.usable()) > 1:
+            raise VpnKeysError(
+                "refused",
+                f"charon got the key {short(key.fingerprint)}, but has another private key of this identity as well.",
+            )
+        swan_bridge.leave()
+        self._settle(view)
+
+    def _settle(self, view: View) -> None:
+        """Renew what still runs with the own key before; done again whenever keys are stored, until nothing is left."""
+        left = [item for item in view.site.connections if item.name in view.memory.keeping]
+        if left:
+            kept = swan_sessions.renew(left)
+            memory = recall(self._state)
+            memory.keeping = kept
+            remember(self._state, memory)
+
+    def _why_not_pair(self, site: Site) -> str:
+        own = swan_site.own(site)
+        lasting = [path for path in own.copies if not path.endswith(NEXT)]
+        if len(lasting) > 1:
+            return f"The own private key lies in several files ({', '.join(lasting)}); leave one."
+        if own.key is None and os.path.exists(own.file):
+            return f"{own.file} holds no public key that can be read."
+        if own.key and not own.copies and own.key in View(site, self._state).usable():
+            return _locked(own)
+        return ""
+
+
+def _bridge(connection: Connection) -> Bridge:
+    keys = (connection.local.keys[0] + NEXT,)
+    return Bridge(connection.local.section, keys, tuple(child.name for child in connection.children))
+
+
+def _locked(own: Own) -> str:
+    return f"charon has the private key of {own.file}, but no file gives it without a passphrase or a token."
+
+
+def _free_name(directory: str, public: str) -> str:
+    """A name for a private key that no file has, like that of its public key."""
+    stem, number = os.path.splitext(os.path.basename(public))[0], 0
+    while os.path.exists(os.path.join(directory, "private", name := f"{stem}{f'.{number}' if number else ''}.key")):
+        number += 1
+    return name
+
+
+def _why_not_writable(place: str) -> str:
+    """One sentence where a directory cannot be written. The probe lies where charon does not look for keys."""
+    room = os.path.join(place, ".vpnops.keys")
+    try:
+        reason = files.why_not_writable(files.private_directory(room))
+    except VpnKeysError as error:
+        return str(error)
+    finally:
+        files.remove_directory(room)
+    return f"{reason}." if reason else ""

@@ -1,0 +1,100 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which files have to hold what, so that the keys of the peers are the wanted ones. Pure but for reading. PRIVATE."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .. import _public_key
+from .._errors import VpnKeysError
+from .._public_key import PublicKey
+from . import swan_sessions, swan_site
+from .platform import CURRENT, STAGED, WITHDRAWN, PeerChange, WantedPeer
+from .swan_site import Site
+from .swan_view import View, Withdrawn
+from .swanctl_config import Connection
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is stored for one peer: its connections, and the file of its key, which they share."""
+
+    connections: tuple[Connection, ...]
+    file: str
+    path: str
+    key: PublicKey | None
+    withdrawn: Withdrawn | None
+
+
+def find(view: View, wanted: WantedPeer) -> Entry | None:
+    """The peer's entry, None where there is no connection to it. Raises VpnKeysError(conflict, blocked)."""
+    site = view.site
+    own = {item.local.identity for item in site.connections}
+    if any(swan_site.same_id(wanted.identity, identity) for identity in own):
+        return None
+    mine = [item for item in site.connections if swan_site.same_id(item.remote.identity, wanted.identity)]
+    if not mine:
+        keys = {*wanted.known, *(key for key in (wanted.current, wanted.staged) if key)}
+        mine = [item for item in site.connections if keys & set(view.keys(item))]
+    if not mine:
+        return None
+    plain = [site.plain[item.name] for item in mine]
+    reason = next((reason for reason in map(_why_not, plain) if reason), "") or _why_shared(site, plain)
+    if reason:
+        raise VpnKeysError("blocked", f"{reason} Nothing was changed.")
+    file = plain[0].remote.keys[0]
+    path = site.key_file(file)
+    key = swan_site.key_in(path)
+    entry = view.withdrawn.get(path)
+    return Entry(tuple(mine), file, path, key, entry if entry and key and entry.placeholder == key.text else None)
+
+
+def change(view: View, wanted: WantedPeer, entry: Entry | None) -> PeerChange:
+    """What storing means for that peer."""
+    if entry is None:
+        return PeerChange(wanted.name, False, (), ())
+    before = [line for item in entry.connections for line in _described(view, item)]
+    if wanted.current is None:
+        key = _public_key.parse(entry.withdrawn.key) if entry.withdrawn else entry.key
+        before += [f"IKE_SA {sa.id}" for item in entry.connections for sa in swan_sessions.of(item.name, view.sas)]
+        roles = [(WITHDRAWN, key.fingerprint)] if key else []
+    else:
+        roles = [(CURRENT, wanted.current.fingerprint)]
+        if wanted.staged and wanted.staged != wanted.current:
+            roles.append((STAGED, wanted.staged.fingerprint))
+    after = [f"{place}{role} {key}" for place in ("", "loaded ") for role, key in roles]
+    return PeerChange(wanted.name, True, tuple(dict.fromkeys(before)), tuple(after))
+
+
+def _described(view: View, connection: Connection) -> t.Iterator[str]:
+    stored = view.keys(connection)
+    for place, keys in (("", stored), ("loaded ", view.accepted(connection, stored))):
+        for key, role in view.roles(connection, keys).items():
+            yield f"{place}{role} {key.fingerprint}"
+
+
+def _why_not(connection: Connection) -> str:
+    remote, name = connection.remote, connection.name
+    if remote.rounds > 1:
+        return f"Connection {name} authenticates the peer in several rounds, which cannot be handled."
+    if remote.auth != "pubkey":
+        return f"Connection {name} authenticates the peer by {remote.auth}, not by a raw public key."
+    if len(remote.keys) != 1:
+        found = ", ".join(remote.keys) or "none"
+        return f"Connection {name} must name one file in remote.pubkeys, and names {found}."
+    return ""
+
+
+def _why_shared(site: Site, mine: t.Sequence[Connection]) -> str:
+    used = sorted({item.remote.keys[0] for item in mine})
+    if len(used) > 1:
+        return f"The connections to {mine[0].remote.identity} use several key files ({', '.join(used)}); leave one."
+    names = {item.name for item in mine}
+    for item in (*site.connections, *site.others):
+        if used[0] in item.local.keys or (item.name not in names and used[0] in item.remote.keys):
+            return f"The key file {used[0]} is used by connection {item.name}, too; give every peer a file of its own."
+    return ""

@@ -1,0 +1,266 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What storing the keys of peers comes to on WireGuard: decided here, done elsewhere. PRIVATE to the collection.
+
+The file is edited as text, and tells what the running interface shall have. A peer that runs without being in the file
+keeps its networks; one that is in the file and does not run is set up from it.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, replace
+
+from .._errors import VpnKeysError
+from .._public_key import PublicKey
+from . import wg_config
+from .platform import CURRENT, STAGED, WITHDRAWN, PeerChange, WantedPeer
+from .wg_config import Block
+from .wg_follow import Pair
+from .wg_runtime import Peer, Runtime, Setting
+
+_ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}")
+
+
+@dataclass
+class Plan:
+    """The file, the changes of the running interface, and what is to be followed and no longer followed then."""
+
+    blocks: list[Block]
+    settings: list[list[Setting]]
+    pairs: list[Pair]
+    forget: set[str]
+    new_networks: list[str]
+    changes: list[PeerChange]
+
+
+def plan(
+    blocks: list[Block], runtime: Runtime | None, wanted: t.Sequence[WantedPeer], own: t.Container[str]
+) -> Plan:
+    """Raises VpnKeysError where the wishes or the file contradict themselves."""
+    _check(wanted)
+    others = [peer for peer in wanted if not any(key in own for key in keys_of(peer))]
+    new = blocks
+    for peer in others:
+        new = _edit(new, runtime, peer)
+    owners = _owners(new)
+    made = Plan(new, [], [], set(), [], [])
+    by_name = {peer.name: _carry_out(made, blocks, runtime, peer, owners) for peer in others}
+    made.changes = [by_name.get(peer.name, PeerChange(peer.name, False, (), ())) for peer in wanted]
+    return made
+
+
+def keys_of(peer: WantedPeer) -> dict[str, str]:
+    """All keys by which the entry of a peer may be found, with their fingerprints."""
+    keys = [*peer.known, *(key for key in (peer.current, peer.staged) if key)]
+    return {key.text: key.fingerprint for key in keys}
+
+
+def _check(wanted: t.Iterable[WantedPeer]) -> None:
+    seen: dict[str, str] = {}
+    names = set()
+    for peer in wanted:
+        if peer.name in names or "#" in peer.name or not peer.name.isprintable():
+            raise VpnKeysError("bad_input", f"{peer.name!r} cannot be the name of a peer here; nothing was changed.")
+        names.add(peer.name)
+        for text in keys_of(peer):
+            if seen.setdefault(text, peer.name) != peer.name:
+                raise VpnKeysError("conflict", f"{seen[text]} and {peer.name} have the same key; nothing was changed.")
+        for key in (peer.current, peer.staged):
+            if key and key.algorithm != "x25519":
+                raise VpnKeysError(
+                    "bad_input", f"The {key.algorithm} key of {peer.name} is none for WireGuard; nothing was changed."
+                )
+
+
+# ---- the file
+
+
+def _entries(blocks: t.Iterable[Block], peer: WantedPeer) -> dict[str, list[Block]]:
+    """What the file has of a peer, by kind. A withdrawn entry is also known by its name."""
+    found: dict[str, list[Block]] = {wg_config.PEER: [], wg_config.STAGED: [], wg_config.WITHDRAWN: []}
+    keys = keys_of(peer)
+    for block in blocks:
+        if block.kind in found and (
+            wg_config.public_key(block).text in keys
+            or (block.kind == wg_config.WITHDRAWN and block.name == peer.name)
+        ):
+            found[block.kind].append(block)
+    for kind in (wg_config.PEER, wg_config.WITHDRAWN):
+        if len(found[kind]) > 1:
+            raise VpnKeysError(
+                "conflict",
+                f"The configuration file has {len(found[kind])} entries for {peer.name}; nothing was changed. "
+                "Leave one of them there and run this again.",
+            )
+    return found
+
+
+def _edit(blocks: list[Block], runtime: Runtime | None, peer: WantedPeer) -> list[Block]:
+    """The file with the keys of one peer as they shall be."""
+    found = _entries(blocks, peer)
+    if not found[wg_config.PEER] and not found[wg_config.WITHDRAWN] and _is_new(runtime, peer):
+        allowed = [wg_config.network(text) for text in peer.networks]
+        blocks = wg_config.append(blocks, peer.name, t.cast(PublicKey, peer.current).text, peer.endpoint, allowed)
+        found = _entries(blocks, peer)
+    entry = next(iter([*found[wg_config.PEER], *found[wg_config.WITHDRAWN]]), None)
+    next_key = _next_key(peer)
+    kept = [block for block in found[wg_config.STAGED] if entry and wg_config.public_key(block) == next_key][:1]
+    new: list[Block] = []
+    for block in blocks:
+        if block is entry:
+            section = _section(block, peer)
+            new.append(section)
+            if next_key and not kept:
+                new.append(wg_config.staged(section, next_key.text, peer.name))
+        elif block.kind != wg_config.STAGED or block in kept or block not in found[wg_config.STAGED]:
+            new.append(block)
+    return new
+
+
+def _is_new(runtime: Runtime | None, peer: WantedPeer) -> bool:
+    """Whether an entry is to be written for a peer that has none."""
+    if not (peer.current and peer.endpoint and peer.networks):
+        return False
+    if not _ENDPOINT.fullmatch(peer.endpoint):
+        raise VpnKeysError(
+            "bad_input", f"{peer.endpoint!r}, the endpoint of {peer.name}, is not HOST:PORT; nothing was changed."
+        )
+    return not (runtime and any(key in runtime.peers for key in keys_of(peer)))
+
+
+def _next_key(peer: WantedPeer) -> PublicKey | None:
+    return peer.staged if peer.current and peer.staged != peer.current else None
+
+
+def _section(block: Block, peer: WantedPeer) -> Block:
+    """The entry of a peer, live or withdrawn, with its current key."""
+    if peer.current is None:
+        return block if block.kind == wg_config.WITHDRAWN else wg_config.withdrawn(block, peer.name)
+    live = wg_config.brought_back(block) if block.kind == wg_config.WITHDRAWN else block
+    if wg_config.public_key(live) == peer.current:
+        return live
+    return wg_config.with_value(live, "publickey", peer.current.text)
+
+
+def _owners(blocks: t.Iterable[Block]) -> dict[str, str]:
+    """Which key each network belongs to: the last one in the file that claims it, as in the daemon."""
+    live = [block for block in blocks if block.kind == wg_config.PEER]
+    return {net: wg_config.public_key(block).text for block in live for net in wg_config.networks(block)}
+
+
+# ---- the running interface
+
+
+def _carry_out(
+    made: Plan, before: list[Block], runtime: Runtime | None, peer: WantedPeer, owners: t.Mapping[str, str]
+) -> PeerChange:
+    """Add to the plan what the running interface needs for one peer."""
+    keys = keys_of(peer)
+    main = next(iter(_entries(made.blocks, peer)[wg_config.PEER]), None)
+    running = {key: entry for key, entry in runtime.peers.items() if key in keys} if runtime else {}
+    made.forget.update(keys)
+    wish = _wish(running, main, peer, owners) if runtime else {}
+    settings = [setting for key, entry in wish.items() for setting in _differences(entry, running.get(key))]
+    settings += [Setting(key, remove=True) for key in running if key not in wish]
+    if settings:
+        made.settings.append(settings)
+    made.new_networks += [net for key, entry in wish.items() if key not in running for net in entry.networks]
+    next_key = _next_key(peer)
+    if next_key and next_key.text in wish and peer.current:
+        holder = next((entry for entry in wish.values() if entry.networks), wish[peer.current.text])
+        made.pairs.append(Pair(peer.current.text, next_key.text, holder.networks, _keepalive(main, holder)))
+    expected = _expected(running, main, owners)
+    states = [
+        _described(_entries(blocks, peer), peers, runtime is not None, keys, expected)
+        for blocks, peers in ((before, running), (made.blocks, wish))
+    ]
+    return PeerChange(peer.name, bool(states[0] or states[1]), states[0], states[1])
+
+
+def _expected(
+    running: t.Mapping[str, Peer], main: Block | None, owners: t.Mapping[str, str]
+) -> tuple[str, ...]:
+    """The networks of a peer: the file's, and where it is not in the file, those that it has."""
+    if main is None:
+        return tuple(net for entry in running.values() for net in entry.networks)
+    key = wg_config.public_key(main).text
+    return tuple(net for net in wg_config.networks(main) if owners[net] == key)
+
+
+def _wish(
+    running: t.Mapping[str, Peer], main: Block | None, peer: WantedPeer, owners: t.Mapping[str, str]
+) -> dict[str, Peer]:
+    """The peers that shall run instead of those that do."""
+    if peer.current is None or not (main or running):
+        return {}
+    expected = _expected(running, main, owners)
+    source = next((entry for entry in running.values() if entry.networks), next(iter(running.values()), None))
+    model = Peer(
+        key="",
+        psk=source.psk if source else wg_config.preshared_key(t.cast(Block, main)),
+        endpoint=(source.endpoint if source else "") or (wg_config.value(main, "endpoint") if main else ""),
+        networks=(),
+        handshake=0,
+        keepalive=_keepalive(main, source),
+    )
+    current, next_key = peer.current.text, _next_key(peer)
+    holder = current
+    if next_key and next_key.text in running and current in running and running[next_key.text].networks:
+        holder = next_key.text  # the follower has seen it in use
+    wish = {}
+    for key in (current, next_key.text) if next_key else (current,):
+        entry = running.get(key)
+        keepalive = model.keepalive if key == holder else 0
+        if entry and (key != holder or entry is source):
+            keepalive = entry.keepalive
+        wish[key] = replace(
+            entry or model, key=key, networks=expected if key == holder else (), keepalive=keepalive
+        )
+    # The holder first: networks move to it at once, and are then no longer there to be taken away.
+    return {key: wish[key] for key in sorted(wish, key=lambda key: key != holder)}
+
+
+def _keepalive(main: Block | None, source: Peer | None) -> int:
+    in_file = wg_config.keepalive(main) if main else None
+    return in_file if in_file is not None else source.keepalive if source else 0
+
+
+def _differences(wish: Peer, running: Peer | None) -> list[Setting]:
+    """What `wg` must be told to make a peer as wished."""
+    if running is None:
+        return [Setting(wish.key, wish.networks, wish.keepalive or None, wish.endpoint, wish.psk)]
+    networks = wish.networks if set(wish.networks) != set(running.networks) else None
+    keepalive = wish.keepalive if wish.keepalive != running.keepalive else None
+    return [Setting(wish.key, networks, keepalive)] if (networks, keepalive) != (None, None) else []
+
+
+# ---- for people
+
+
+def _described(
+    entries: t.Mapping[str, list[Block]],
+    running: t.Mapping[str, Peer],
+    is_running: bool,
+    keys: t.Mapping[str, str],
+    expected: tuple[str, ...],
+) -> tuple[str, ...]:
+    """The stored keys, the file's first; those of the running interface where they are not the same."""
+    roles = {wg_config.PEER: CURRENT, wg_config.STAGED: STAGED, wg_config.WITHDRAWN: WITHDRAWN}
+    blocks = [block for found in entries.values() for block in found]
+    in_file = [f"{roles[block.kind]} {wg_config.public_key(block).fingerprint}" for block in blocks]
+    live = [text for text in in_file if not text.startswith(WITHDRAWN)]
+    current = {wg_config.public_key(block).text for block in entries[wg_config.PEER]}
+    in_runtime = [_role(entry, key in current, expected) + f" {keys[key]}" for key, entry in sorted(running.items())]
+    if not is_running or sorted(live) == sorted(in_runtime):
+        return tuple(in_file)
+    return (*in_file, *(f"running: {text}" for text in sorted(in_runtime) or ["nothing"]))
+
+
+def _role(entry: Peer, is_current: bool, expected: tuple[str, ...]) -> str:
+    if not entry.networks and not (is_current and not expected):
+        return STAGED
+    return CURRENT if set(entry.networks) == set(expected) else f"{CURRENT}, for other networks,"

@@ -1,0 +1,349 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""WireGuard, set up in the way of wg-quick. PRIVATE to the collection.
+
+A change of the own key touches the file last: a restart before `persist` brings the old key back, and the peers, which
+accept both, follow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import typing as t
+
+from .. import _public_key
+from .._errors import VpnKeysError
+from .._public_key import PublicKey
+from . import detached, files, state, wg_config, wg_follow, wg_runtime, wg_store
+from .platform import CURRENT, STAGED, WITHDRAWN, Look, OwnKey, PeerChange, StoredKey, Tunnel, WantedPeer
+from .wg_config import HIDDEN, IN_CONFIG, IN_FILE, NOWHERE
+from .wg_runtime import Runtime, Setting
+
+LIVE = 180.0  # WireGuard refuses to use a session that is older
+_ANSWER = 5.0  # it tries a handshake again after this time
+_STRAGGLERS = 1.0
+_POLL = 0.02
+
+
+class WireGuard:
+    """One interface and its file."""
+
+    def __init__(
+        self, interface: str = "wg0", directory: str = "/etc/wireguard", state_root: str = state.ROOT
+    ) -> None:
+        self.interface = interface
+        self.name = f"wireguard-{interface}"
+        self.path = os.path.join(directory, f"{interface}.conf")
+        self.state = state.State(self.name, state_root)
+
+    # ---- looking
+
+    def look(self) -> Look:
+        """What the platform protocol says."""
+        blocks, runtime = self._blocks(), self._runtime()
+        own = OwnKey(_key(wg_runtime.public_of(self._secret(blocks))), _key(runtime.own if runtime else None))
+        return Look(
+            own=own,
+            pending=self._kept(self.state.pending),
+            previous=self._kept(self.state.previous),
+            stored=tuple(_stored(blocks, runtime)),
+            tunnels=tuple(self._tunnels(runtime)) if runtime else (),
+        )
+
+    def _tunnels(self, runtime: Runtime) -> t.Iterator[Tunnel]:
+        record, stamps, now = self._record(), wg_runtime.handshakes(self.interface), time.time()
+        for key in runtime.peers:
+            stamp = stamps.get(key, 0)
+            age = max(now - stamp, 0.0)
+            if age < LIVE:
+                proved = not record or (record["key"] == runtime.own and stamp > record["before"].get(key, 0))
+                own = _key(runtime.own) if proved else None
+                yield Tunnel("", own, _public_key.parse(key), age, f"handshake {age:.0f} s ago")
+
+    def obstacles(self, writing: bool) -> list[str]:
+        """What the platform protocol says."""
+        try:
+            blocks, runtime = self._blocks(), self._runtime()
+            place = wg_config.key_place(blocks, self.interface)
+            own = {wg_runtime.public_of(self._secret(blocks)), runtime.own if runtime else None} - {"", None}
+        except VpnKeysError as error:
+            return [str(error)]
+        checks = {
+            f"The interface {self.interface} is down; start it with `wg-quick up {self.interface}`.":
+                runtime is None or not wg_runtime.is_up(self.interface),
+            f"{self.path} says SaveConfig = true, so wg-quick would overwrite it; take that line out.":
+                wg_config.setting(blocks, "saveconfig").lower() == "true",
+            f"{self.path} sets the own key by a PostUp that cannot be followed; let it be "
+            f"`wg set %i private-key FILE`.": place.how == HIDDEN,
+            f"{self.path} holds no private key although {self.interface} has one; write it there, or name its file by "
+            f"`PostUp = wg set %i private-key FILE`.": place.how == NOWHERE and bool(own),
+            f"The own key of {self.interface} is also that of one of its peers; take that peer out.":
+                bool(own & _peer_keys(blocks, runtime)),
+        }  # fmt: skip
+        found = [sentence for sentence, applies in checks.items() if applies]
+        return found + (self._not_writable(place.path) if writing else [])
+
+    def _not_writable(self, key_file: str) -> list[str]:
+        try:
+            files.private_directory(self.state.path)
+        except VpnKeysError as error:
+            return [str(error)]
+        paths = [os.path.dirname(os.path.realpath(path)) for path in (self.path, key_file) if path]
+        reasons = [files.why_not_writable(path) for path in dict.fromkeys([*paths, self.state.path])]
+        return [f"{reason}; make that possible first." for reason in reasons if reason]
+
+    # ---- the own key
+
+    def generate(self, algorithm: str, bits: int) -> PublicKey:
+        """What the platform protocol says."""
+        blocks, runtime = self._blocks(), self._runtime()
+        place, secret = wg_config.key_place(blocks, self.interface), self._secret(blocks)
+        if place.how == HIDDEN or (runtime and runtime.own and not secret):
+            raise VpnKeysError("refused", f"{self.interface} has a key already, which {self.path} does not hold.")
+        if not secret:
+            secret = wg_runtime.new_key()
+            self._write_secret(secret)
+        public = wg_runtime.public_of(secret)
+        if runtime and runtime.own != public:
+            if runtime.own:
+                raise VpnKeysError("refused", f"{self.interface} runs with a key already; nothing was changed.")
+            self._use(secret, runtime)
+        return _public_key.parse(public)
+
+    def stage(self, algorithm: str, bits: int) -> PublicKey:
+        """What the platform protocol says."""
+        blocks, runtime = self._blocks(), self._runtime()
+        pending = self._kept(self.state.pending)
+        if pending and pending.text not in {wg_runtime.public_of(self._secret(blocks)), *_peer_keys(blocks, runtime)}:
+            return pending
+        secret = wg_runtime.new_key()
+        self.state.write(self.state.pending, secret + "\n")
+        return _public_key.parse(wg_runtime.public_of(secret))
+
+    def activate(self) -> None:
+        """What the platform protocol says."""
+        blocks, runtime = self._blocks(), self._running()
+        secret, pending = self._secret(blocks), self._kept(self.state.pending)
+        public = wg_runtime.public_of(secret)
+        if not pending:
+            if runtime.own == public:
+                return
+            raise VpnKeysError("not_found", f"No key is pending on {self.interface}; nothing was changed.")
+        if not public or runtime.own not in (public, pending.text):
+            raise VpnKeysError(
+                "refused", f"{self.interface} runs with a key that {self.path} does not give it; nothing was changed. "
+                f"Restart it, or write its key there, first.",
+            )  # fmt: skip
+        if pending.text in _peer_keys(blocks, runtime):
+            raise VpnKeysError("conflict", f"The next key of {self.interface} is that of a peer; nothing was changed.")
+        if public != pending.text:
+            self._keep(secret)
+        if runtime.own != pending.text:
+            self._use(self._read(self.state.pending), runtime)
+        else:
+            self._calm(pending.text)
+
+    def deactivate(self) -> None:
+        """What the platform protocol says."""
+        self._back(self._old_secret(), self._running())
+
+    def persist(self) -> None:
+        """What the platform protocol says."""
+        blocks, runtime = self._blocks(), self._running()
+        secret, pending = self._secret(blocks), self._kept(self.state.pending)
+        public = wg_runtime.public_of(secret)
+        if pending and pending.text != runtime.own:
+            raise VpnKeysError("refused", f"The pending key of {self.interface} is not in use; nothing was changed.")
+        if pending and pending.text != public:
+            self._keep(secret)
+            self._write_secret(self._read(self.state.pending))
+        elif runtime.own and runtime.own != public:
+            self._write_secret(wg_runtime.running_key(self.interface))
+        files.remove(self.state.pending)
+
+    def discard_previous(self) -> None:
+        """What the platform protocol says."""
+        files.remove(self.state.previous)
+
+    def restore(self) -> None:
+        """What the platform protocol says."""
+        runtime = self._runtime()
+        self._back(self._old_secret(), runtime)
+        files.remove(self.state.pending)
+        files.remove(self.state.previous)
+
+    def _old_secret(self) -> str:
+        """The key that the pending one, or the one that was pending, replaces."""
+        secret, pending = self._secret(self._blocks()), self._kept(self.state.pending)
+        if pending and pending.text != wg_runtime.public_of(secret):
+            return secret
+        previous = self._read(self.state.previous)
+        return previous if wg_runtime.public_of(previous) else secret
+
+    def _back(self, secret: str, runtime: Runtime | None) -> None:
+        public = wg_runtime.public_of(secret)
+        if not public:
+            raise VpnKeysError("not_found", f"{self.interface} has no key to go back to; nothing was changed.")
+        if wg_runtime.public_of(self._secret(self._blocks())) != public:
+            self._write_secret(secret)
+        if runtime and runtime.own != public:
+            self._use(secret, runtime)
+        elif runtime:
+            self._calm(public)
+
+    def _use(self, secret: str, runtime: Runtime) -> None:
+        """Change the running key and wake every peer, so that none of them waits for traffic to notice."""
+        public = wg_runtime.public_of(secret)
+        with wg_follow.locked(self.interface):
+            before = wg_runtime.handshakes(self.interface)
+            kicked = {key: runtime.peers[key].keepalive for key in before if key in runtime.peers}
+            kicked = {key: keepalive for key, keepalive in kicked.items() if runtime.peers[key].endpoint}
+            self._note({"key": public, "before": before, "keepalive": kicked})
+            wg_runtime.set_key(self.interface, secret, kicked)
+        now = time.time()
+        carrying = {key for key in kicked if runtime.peers[key].networks}
+        self._await(before, {key for key in carrying if now - before[key] < LIVE}, now + _ANSWER)
+        self._await(before, carrying, min(now + _ANSWER, time.time() + _STRAGGLERS))
+        self._calm(public)
+
+    def _await(self, before: t.Mapping[str, float], peers: t.Collection[str], until: float) -> None:
+        while time.time() < until:
+            stamps = wg_runtime.handshakes(self.interface)
+            if all(stamps.get(key, 0) > before.get(key, 0) for key in peers):
+                return
+            time.sleep(_POLL)
+
+    def _calm(self, own: str) -> None:
+        """Give the peers that were woken their keepalive intervals back, unless they have got others meanwhile."""
+        record = self._record()
+        if record and record["key"] != own:  # killed before the key was set, and not taken up again
+            record = {**record, "key": own, "before": wg_runtime.handshakes(self.interface)}
+        if not record or (record == self._record() and not record["keepalive"]):
+            return
+        with wg_follow.locked(self.interface):
+            now = wg_runtime.read(self.interface)
+            settings = [
+                Setting(key, keepalive=keepalive)
+                for key, keepalive in record["keepalive"].items()
+                if now and key in now.peers and now.peers[key].keepalive == wg_runtime.KICK != keepalive
+            ]
+            wg_runtime.apply(self.interface, [settings])
+        self._note({**record, "keepalive": {}})
+
+    # ---- the keys of the peers
+
+    def store(self, wanted: t.Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:
+        """What the platform protocol says."""
+        with wg_follow.locked(self.interface):
+            text, runtime = self._text(), self._runtime()
+            blocks = wg_config.parse(text, self.path)
+            pending, previous = self._kept(self.state.pending), self._kept(self.state.previous)
+            own = {wg_runtime.public_of(self._secret(blocks)), (runtime.own or "") if runtime else ""}
+            own |= {key.text for key in (pending, previous) if key}
+            plan = wg_store.plan(blocks, runtime, wanted, own)
+            if not write:
+                return plan.changes
+            new = wg_config.render(plan.blocks)
+            if new != text:
+                files.write(self.path, new)
+            try:
+                wg_follow.arm(self.interface, plan.pairs if follow else [], follow, plan.forget)
+                wg_runtime.apply(self.interface, plan.settings)
+                wg_runtime.add_routes(self.interface, plan.new_networks, wg_config.setting(blocks, "table"))
+            except VpnKeysError as error:
+                error.changed = new != text
+                raise
+            return plan.changes
+
+    # ---- files
+
+    def _text(self) -> str:
+        text = files.read(self.path)
+        if text is None:
+            raise VpnKeysError("not_found", f"{self.path} is not there; nothing was changed. Set wg-quick up first.")
+        return text
+
+    def _blocks(self) -> list[wg_config.Block]:
+        blocks = wg_config.parse(self._text(), self.path)
+        if not any(block.kind == wg_config.INTERFACE for block in blocks):
+            raise VpnKeysError("unreadable", f"{self.path} has no [Interface]; nothing was changed.")
+        return blocks
+
+    def _secret(self, blocks: list[wg_config.Block]) -> str:
+        """The own private key that a start of the interface brings up, "" where there is none."""
+        place = wg_config.key_place(blocks, self.interface)
+        if place.how == IN_FILE:
+            return self._read(place.path)
+        return wg_config.private_key(blocks) if place.how == IN_CONFIG else ""
+
+    def _write_secret(self, secret: str) -> None:
+        blocks = self._blocks()
+        place = wg_config.key_place(blocks, self.interface)
+        if place.how == IN_FILE:
+            files.write(place.path, secret + "\n")
+        elif place.how == HIDDEN:
+            raise VpnKeysError("refused", f"{self.path} sets the own key by a PostUp that cannot be followed.")
+        else:
+            files.write(self.path, wg_config.render(wg_config.with_private_key(blocks, secret)))
+
+    def _keep(self, secret: str) -> None:
+        """Keep the key that is about to be replaced."""
+        if self._read(self.state.previous) != secret:
+            self.state.write(self.state.previous, secret + "\n")
+
+    def _kept(self, path: str) -> PublicKey | None:
+        return _key(wg_runtime.public_of(self._read(path)))
+
+    def _read(self, path: str) -> str:
+        return (files.read(path) or "").strip()
+
+    # ---- the running interface
+
+    def _runtime(self) -> Runtime | None:
+        """What runs, with the keepalive intervals that peers will have again, not those that wake them."""
+        runtime, record = wg_runtime.read(self.interface), self._record()
+        return wg_runtime.calmed(runtime, record["keepalive"]) if runtime and record else runtime
+
+    def _running(self) -> Runtime:
+        runtime = self._runtime()
+        if runtime is None or not wg_runtime.is_up(self.interface):
+            raise VpnKeysError("refused", f"{self.interface} is down; nothing was changed. Start the interface first.")
+        return runtime
+
+    def _record(self) -> dict[str, t.Any] | None:
+        """The last change of the running key; gone after a reboot, as is what it tells about."""
+        text = files.read(self._record_path())
+        record: dict[str, t.Any] | None = json.loads(text) if text else None
+        return record
+
+    def _note(self, record: dict[str, t.Any]) -> None:
+        files.private_directory(detached.RUNTIME)
+        files.write(self._record_path(), json.dumps(record) + "\n")
+
+    def _record_path(self) -> str:
+        return os.path.join(detached.RUNTIME, f"swap-{self.interface}.json")
+
+
+def _key(text: str | None) -> PublicKey | None:
+    return _public_key.parse(text) if text else None
+
+
+def _peer_keys(blocks: t.Iterable[wg_config.Block], runtime: Runtime | None) -> set[str]:
+    in_file = {wg_config.public_key(block).text for block in blocks if block.kind in (wg_config.PEER, wg_config.STAGED)}
+    return in_file | set(runtime.peers if runtime else ())
+
+
+def _stored(blocks: t.Iterable[wg_config.Block], runtime: Runtime | None) -> t.Iterator[StoredKey]:
+    """Every peer's key with its roles; WireGuard knows its peers by nothing but their keys."""
+    roles = {wg_config.PEER: CURRENT, wg_config.STAGED: STAGED, wg_config.WITHDRAWN: WITHDRAWN}
+    in_file = {wg_config.public_key(block).text: block for block in blocks if block.kind in roles}
+    running = runtime.peers if runtime else {}
+    for text in dict.fromkeys([*in_file, *running]):
+        block, entry = in_file.get(text), running.get(text)
+        bare = block is not None and block.kind == wg_config.PEER and not wg_config.networks(block)
+        role = None if entry is None else CURRENT if entry.networks or bare else STAGED
+        yield StoredKey("", _public_key.parse(text), roles[block.kind] if block else None, role)

@@ -1,0 +1,267 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gateway_info
+short_description: Show the keys of a VPN gateway, as its files and its running daemon have them
+version_added: 0.1.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - >-
+    Returns the gateway's own public key, the keys it stores for its peers, and which of them are in use, with the
+    proof for it. No private key is ever returned.
+  - Files and the running daemon are looked at each on its own, so that a difference between them is seen.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.info_module
+  - vpnops.keys._attributes.gateway
+  - vpnops.keys._gateway
+options:
+  check:
+    description:
+      - Also return what would be in the way of a change of keys, as RV(obstacles).
+      - Tries whether the file systems can be written, with a file that is removed at once.
+    type: bool
+    default: false
+  only:
+    description:
+      - Public keys to which RV(stored) and RV(tunnels) are limited.
+      - In a large mesh a rotation needs to know about a few keys only. By default all are returned.
+    type: list
+    elements: str
+  expect:
+    description:
+      - >-
+        Peers that change their key, as RV(vpnops.keys.key_directory_info#module:peers) has them. C(current) is the
+        key in use so far, C(staged) the one that shall come into use.
+      - >-
+        The module waits until each tunnel that is up by either of them is up by the new one, and until a change
+        of the gateway's own key is done, but no longer than O(within).
+    type: list
+    elements: dict
+    default: []
+  within:
+    description: Seconds to wait for what O(expect) names. It is no error when they pass; the result says what is.
+    type: float
+    default: 15
+seealso:
+  - module: vpnops.keys.gateway_key
+  - module: vpnops.keys.gateway_peers
+"""
+
+EXAMPLES = r"""
+- name: Look at the keys of a WireGuard gateway
+  vpnops.keys.gateway_info:
+    platform: wireguard
+    interface: wg0
+  register: look
+
+- name: The file and the running daemon have the same key
+  ansible.builtin.assert:
+    that: look.gateway.own.file == look.gateway.own.runtime
+"""
+
+RETURN = r"""
+gateway:
+  description: What the gateway says about keys.
+  returned: success
+  type: dict
+  contains:
+    platform:
+      description: As O(platform).
+      type: str
+      sample: wireguard
+    own:
+      description: The gateway's own public key.
+      type: dict
+      contains:
+        file: &key
+          description: The key, null where there is none or it is not known.
+          type: dict
+          contains:
+            public_key:
+              description: One line, as WireGuard writes it, or base64 of the DER SubjectPublicKeyInfo.
+              type: str
+            fingerprint:
+              description: SHA-256 over the DER SubjectPublicKeyInfo.
+              type: str
+            algorithm:
+              description: V(x25519), V(ed25519) or V(rsa).
+              type: str
+            bits:
+              description: Size of the key.
+              type: int
+        runtime: *key
+    pending: *key
+    previous: *key
+    change:
+      description: The last change of the own key that has not been finished, null if there is none.
+      type: dict
+      contains:
+        step:
+          description: V(swapping), V(swapped), V(confirmed), V(restored) or V(failed).
+          type: str
+        key:
+          description: Fingerprint of the new key.
+          type: str
+        at:
+          description: When the step was reached, in Unix seconds.
+          type: float
+        deadline:
+          description: When the old key comes back unless the change is confirmed, in Unix seconds.
+          type: float
+        error:
+          description: Why it failed, in one sentence; empty otherwise.
+          type: str
+    stored:
+      description: The keys stored for peers.
+      type: list
+      elements: dict
+      contains:
+        peer:
+          description: The identity that the configuration gives to the peer, empty where it gives none.
+          type: str
+        public_key:
+          description: The key.
+          type: str
+        fingerprint:
+          description: SHA-256 over the DER SubjectPublicKeyInfo.
+          type: str
+        file:
+          description: Its role in the file, V(current), V(staged), V(withdrawn) or null.
+          type: str
+        runtime:
+          description: Its role in the running daemon.
+          type: str
+    tunnels:
+      description: Live tunnels.
+      type: list
+      elements: dict
+      contains:
+        peer:
+          description: As in RV(gateway.stored).
+          type: str
+        with_own:
+          description: Fingerprint of the own key that provably authenticated it, null where that is not known.
+          type: str
+        with_peer:
+          description: Fingerprint of the peer's key that provably authenticated it, null where that is not known.
+          type: str
+        age:
+          description: Seconds since then.
+          type: float
+        proof:
+          description: What shows it.
+          type: str
+          sample: handshake 12 s ago
+obstacles:
+  description: What is in the way of a change of keys, in sentences. Empty is good.
+  returned: if O(check=true)
+  type: list
+  elements: str
+code:
+  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  returned: failure
+  type: str
+  sample: unreadable
+"""
+
+import time
+from dataclasses import asdict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._gateway import detached
+from ..module_utils._gateway import module as seam
+from ..module_utils._gateway.platform import Look
+from ..module_utils._gateway.state import SWAPPING
+from ..module_utils._public_key import parse
+
+ARGUMENT_SPEC = dict(
+    **seam.GATEWAY_SPEC,
+    check=dict(type="bool", default=False),
+    only=dict(type="list", elements="str"),
+    expect=dict(type="list", elements="dict", default=[]),
+    within=dict(type="float", default=15),
+)
+POLL = 0.2
+
+
+def arrived(look: Look, expected: list[tuple[str, str]]) -> bool:
+    """Whether every tunnel that is up by a key of a pair is up by the new one. Pairs are fingerprints, old and new."""
+    proven = {tunnel.with_peer.fingerprint for tunnel in look.tunnels if tunnel.with_peer}
+    return all(new in proven or old not in proven for old, new in expected)
+
+
+def wait(gateway: seam.Managed, expected: list[tuple[str, str]], within: float) -> Look:
+    """Look until what is expected is there, or the time is over."""
+    end = time.monotonic() + within
+    while True:
+        journal = gateway.state.journal()
+        look = gateway.look()
+        changing = journal is not None and journal.step == SWAPPING and detached.running(f"change-{gateway.name}")
+        if (not changing and arrived(look, expected)) or time.monotonic() > end:
+            return look
+        time.sleep(POLL)
+
+
+def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
+    options = module.params
+    expected = [
+        (parse(peer["current"]).fingerprint, parse(peer["staged"]).fingerprint)
+        for peer in options["expect"]
+        if peer.get("current") and peer.get("staged")
+    ]
+    look = wait(gateway, expected, options["within"]) if options["expect"] else gateway.look()
+    result: seam.Data = {"changed": False, "gateway": shown(options["platform"], gateway, look, options["only"])}
+    if options["check"]:
+        result["obstacles"] = gateway.obstacles(writing=True)
+    return result
+
+
+def shown(platform: str, gateway: seam.Managed, look: Look, only: list[str] | None) -> seam.Data:
+    wanted = None if only is None else {parse(text).fingerprint for text in only}
+    journal = gateway.state.journal()
+    tunnels = [
+        {
+            "peer": tunnel.peer,
+            "with_own": tunnel.with_own and tunnel.with_own.fingerprint,
+            "with_peer": tunnel.with_peer and tunnel.with_peer.fingerprint,
+            "age": round(tunnel.age, 3),
+            "proof": tunnel.proof,
+        }
+        for tunnel in look.tunnels
+    ]
+    return {
+        "platform": platform,
+        "own": {"file": seam.shown(look.own.file), "runtime": seam.shown(look.own.runtime)},
+        "pending": seam.shown(look.pending),
+        "previous": seam.shown(look.previous),
+        "change": journal and asdict(journal),
+        "stored": [
+            {
+                "peer": one.peer,
+                "public_key": one.key.text,
+                "fingerprint": one.key.fingerprint,
+                "file": one.file,
+                "runtime": one.runtime,
+            }
+            for one in look.stored
+            if wanted is None or one.key.fingerprint in wanted
+        ],
+        "tunnels": [one for one in tunnels if wanted is None or one["with_peer"] in wanted or one["with_peer"] is None],
+    }
+
+
+def main() -> None:
+    seam.run(ARGUMENT_SPEC, operate)
+
+
+if __name__ == "__main__":
+    main()

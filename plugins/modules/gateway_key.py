@@ -1,0 +1,319 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gateway_key
+short_description: Make, change and retire the own key of a VPN gateway
+version_added: 0.1.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - >-
+    Takes a gateway's own key through the steps of a change. The private key is made on the gateway and never
+    leaves it; results have the public key.
+  - >-
+    Every step can be repeated after whatever interrupted it, and a key that waits to be used is used again
+    instead of making another one.
+  - >-
+    The playbook C(vpnops.keys.regenerate_gateway) runs these steps in the right order with those of the peers. Used
+    alone, O(state=active) cuts off every peer that does not store the new key yet.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.gateway
+  - vpnops.keys._gateway
+attributes:
+  check_mode:
+    support: full
+    details: The key that would be made is not known yet; RV(public_key) is null then.
+  diff_mode:
+    support: full
+    details: Shows fingerprints.
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(present) makes sure that the gateway has a key, and makes the first one where it has none.
+      - V(staged) makes the next key, which lies beside the one in use.
+      - >-
+        V(active) puts the next key into use. This happens detached from the session, since the way to the gateway may
+        lead through the tunnel that is changed. Unless V(confirmed) follows in time, the old key comes back by
+        itself.
+      - V(confirmed) makes the change final. It fails where the old key has come back.
+      - V(retired) destroys the old key. Nothing brings it back.
+      - V(restored) goes back to the old key, whatever step has been reached, and destroys the new one.
+    type: str
+    choices: [present, staged, active, confirmed, retired, restored]
+    default: present
+  public_key:
+    description:
+      - The new key that is meant. For O(state=restored) the old one.
+      - A step that was done with this key already is not done again. Any other key is refused.
+      - For O(state=staged) a key that is lost is replaced; the result has the one that waits now.
+    type: str
+  algorithm:
+    description:
+      - Algorithm of a new key. By default that of the key in use, or V(x25519) for WireGuard and V(ed25519) for
+        strongSwan.
+    type: str
+    choices: [x25519, ed25519, rsa]
+  bits:
+    description: Size of a new RSA key.
+    type: int
+    default: 3072
+  confirm_within:
+    description:
+      - Seconds from O(state=active) after which the old key comes back unless the change is confirmed.
+      - With V(0) the change is final at once, and the gateway does not go back.
+    type: float
+    default: 60
+seealso:
+  - module: vpnops.keys.gateway_info
+  - module: vpnops.keys.gateway_peers
+"""
+
+EXAMPLES = r"""
+- name: Make sure that the gateway has a key
+  vpnops.keys.gateway_key:
+    platform: strongswan
+    algorithm: ed25519
+  register: own
+
+- name: Make the next key
+  vpnops.keys.gateway_key:
+    state: staged
+  register: next_key
+
+- name: Use it, once the peers store it
+  vpnops.keys.gateway_key:
+    state: active
+    public_key: "{{ next_key.public_key }}"
+    confirm_within: 120
+
+- name: Keep it
+  vpnops.keys.gateway_key:
+    state: confirmed
+    public_key: "{{ next_key.public_key }}"
+
+- name: Destroy the old one
+  vpnops.keys.gateway_key:
+    state: retired
+    public_key: "{{ next_key.public_key }}"
+"""
+
+RETURN = r"""
+public_key:
+  description: The key that the step was about, as one line of text. Null in check mode if it is still to be made.
+  returned: success
+  type: str
+fingerprint:
+  description: SHA-256 over its DER SubjectPublicKeyInfo.
+  returned: success
+  type: str
+algorithm:
+  description: V(x25519), V(ed25519) or V(rsa).
+  returned: success
+  type: str
+diff:
+  description: The keys before and after, by fingerprint.
+  returned: success
+  type: dict
+  sample:
+    before_header: own key
+    after_header: own key
+    before: |
+      own: 2f8c2a5b4cf5
+      next: none
+    after: |
+      own: 2f8c2a5b4cf5
+      next: (new)
+code:
+  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  returned: failure
+  type: str
+  sample: refused
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._errors import VpnKeysError
+from ..module_utils._fingerprint import short
+from ..module_utils._gateway import change, detached
+from ..module_utils._gateway import module as seam
+from ..module_utils._gateway.platform import Look
+from ..module_utils._public_key import PublicKey
+
+ARGUMENT_SPEC = dict(
+    **seam.GATEWAY_SPEC,
+    state=dict(
+        type="str",
+        choices=["present", "staged", "active", "confirmed", "retired", "restored"],
+        default="present",
+    ),
+    public_key=dict(type="str", no_log=False),
+    algorithm=dict(type="str", choices=["x25519", "ed25519", "rsa"]),
+    bits=dict(type="int", default=3072),
+    confirm_within=dict(type="float", default=60),
+)
+ALGORITHM = {"wireguard": "x25519", "strongswan": "ed25519"}
+
+
+class Step(t.NamedTuple):
+    """What a state asks for: whether it is there already, the keys it leads to, and how to get there."""
+
+    done: bool
+    own: PublicKey | None
+    next: PublicKey | str | None
+    act: t.Callable[[], PublicKey | None]
+
+
+def in_use(look: Look) -> PublicKey | None:
+    return look.own.runtime or look.own.file
+
+
+def present(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
+    return Step(in_use(look) is not None, in_use(look), look.pending, lambda: gateway.generate(*kind(look, options)))
+
+
+def staged(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
+    own = in_use(look)
+    if own is None:
+        raise VpnKeysError("not_found", "This gateway has no key yet, so there is none to change; enroll it first.")
+    if wanted is not None and wanted in (look.own.file, look.own.runtime):
+        return Step(True, own, look.pending, lambda: wanted)
+    waiting = look.pending
+    return Step(waiting is not None, own, waiting or "(new)", lambda: gateway.stage(*kind(look, options)))
+
+
+def active(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
+    new = meant(look, wanted)
+    used = look.own.runtime == new
+    final = look.own.file == new and look.pending is None
+    waiting = detached.running(f"change-{gateway.name}")
+
+    def begin() -> PublicKey:
+        change.begin(gateway.name, gateway, gateway.state, options["confirm_within"])
+        change.await_swap(gateway.name, gateway.state)
+        return new
+
+    return Step(used and (final or waiting), new, None if final else look.pending, begin)
+
+
+def confirmed(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
+    new = meant(look, wanted)
+
+    def confirm() -> PublicKey:
+        change.confirm(gateway.name, gateway, gateway.state)
+        return new
+
+    return Step(look.own.file == new and look.pending is None, new, None, confirm)
+
+
+def retired(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
+    new = meant(look, wanted)
+    if look.pending is not None or new not in (look.own.file, look.own.runtime):
+        raise VpnKeysError("refused", "The new key is not confirmed yet, so the old one is kept. Nothing was changed.")
+
+    def destroy() -> PublicKey:
+        gateway.discard_previous()
+        change.end(gateway.state)
+        return new
+
+    return Step(look.previous is None and gateway.state.journal() is None, new, None, destroy)
+
+
+def restored(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
+    old = look.previous or in_use(look)
+    if wanted is not None and old != wanted:
+        raise VpnKeysError(
+            "refused",
+            f"The old key {short(wanted.fingerprint)} is not on this gateway any more, so it cannot come back. "
+            "Nothing was changed.",
+        )
+
+    def restore() -> PublicKey | None:
+        change.stop(gateway.name, gateway.state)
+        gateway.restore()
+        change.end(gateway.state)
+        return old
+
+    done = look.pending is None and look.previous is None and gateway.state.journal() is None
+    return Step(done, old, None, restore)
+
+
+STATES = {
+    "present": present,
+    "staged": staged,
+    "active": active,
+    "confirmed": confirmed,
+    "retired": retired,
+    "restored": restored,
+}
+
+
+def meant(look: Look, wanted: PublicKey | None) -> PublicKey:
+    """The key that is being put into use: the one that waits, or the one that came into use already."""
+    here = look.pending or in_use(look)
+    if wanted is not None and wanted not in (look.pending, look.own.file, look.own.runtime):
+        raise VpnKeysError(
+            "refused",
+            f"The key {short(wanted.fingerprint)} does not wait on this gateway and is not in use there; "
+            f"{short(here.fingerprint) if here else 'no key'} is. Nothing was changed. Run the rotation again.",
+        )
+    new = wanted or here
+    if new is None:
+        raise VpnKeysError("not_found", "This gateway has no key that could be used; nothing was changed.")
+    return new
+
+
+def kind(look: Look, options: seam.Data) -> tuple[str, int]:
+    """Algorithm and size of a key that is to be made."""
+    own = in_use(look)
+    algorithm = options["algorithm"] or (own.algorithm if own else ALGORITHM[options["platform"]])
+    if (algorithm == "x25519") != (options["platform"] == "wireguard"):
+        raise VpnKeysError("bad_input", f"{options['platform']} has no {algorithm} keys. Nothing was changed.")
+    return algorithm, options["bits"]
+
+
+def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
+    options = module.params
+    look = gateway.look()
+    step = STATES[options["state"]](gateway, look, options, seam.key_option(options["public_key"]))
+    known = step.next if isinstance(step.next, PublicKey) and options["state"] == "staged" else step.own
+    key = None if isinstance(step.next, str) or known is None else known
+    if not step.done and not module.check_mode:
+        key = step.act()
+    return {
+        "changed": not step.done,
+        "public_key": key and key.text,
+        "fingerprint": key and key.fingerprint,
+        "algorithm": key and key.algorithm,
+        "diff": {
+            "before_header": "own key",
+            "after_header": "own key",
+            "before": lines(in_use(look), look.pending),
+            "after": lines(step.own or "(new)", step.next) if not step.done else lines(in_use(look), look.pending),
+        },
+    }
+
+
+def lines(own: PublicKey | str | None, next_key: PublicKey | str | None) -> str:
+    def word(key: PublicKey | str | None) -> str:
+        return key if isinstance(key, str) else short(key.fingerprint) if key else "none"
+
+    return f"own: {word(own)}\nnext: {word(next_key)}\n"
+
+
+def main() -> None:
+    seam.run(ARGUMENT_SPEC, operate)
+
+
+if __name__ == "__main__":
+    main()

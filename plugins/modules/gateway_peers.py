@@ -1,0 +1,281 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gateway_peers
+short_description: Store the public keys of peers on a VPN gateway
+version_added: 0.1.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - Brings the keys that a gateway stores for the given peers to what is wanted, in its files and in the running daemon.
+  - >-
+    Only the given peers are touched. A peer that is not in O(peers) keeps its key, whoever is in the play. A key is
+    taken away only where a peer is given with O(peers[].withdrawn=true).
+  - >-
+    Files that an administrator wrote keep their comments, order, owner and mode; nothing but the keys changes. The
+    daemon is never restarted, and the sessions with other peers go on.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.gateway
+  - vpnops.keys._gateway
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Shows fingerprints.
+  idempotent:
+    support: full
+options:
+  gateway:
+    description: Name of this gateway, by which it finds itself among O(peers) and signs RV(acknowledgements).
+    type: str
+    required: true
+  peers:
+    description: Peers and their keys, as RV(vpnops.keys.key_directory_info#module:peers) has them.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the peer.
+        type: str
+        required: true
+      platform:
+        description: The peer's platform. A peer with another one than O(platform) is no neighbour.
+        type: str
+        required: true
+      identity:
+        description: IKE identity of the peer. By default its name.
+        type: str
+      current:
+        description: The key by which traffic flows.
+        type: str
+      staged:
+        description:
+          - The key that is accepted beside it, since the peer is about to change to it.
+          - In check mode V((new)) stands for a key that is still to be made.
+        type: str
+      withdrawn:
+        description: No key of the peer is accepted any more.
+        type: bool
+        default: false
+      previous:
+        description: The key that was used before. It is stored only with O(accept_previous=true).
+        type: str
+      serial:
+        description: Serial of O(peers[].current). It is not stored.
+        type: int
+      staged_serial:
+        description: Serial of O(peers[].staged). It is not stored.
+        type: int
+      known:
+        description: All keys that the peer ever had, by which its entries are found.
+        type: list
+        elements: str
+        default: []
+      endpoint:
+        description:
+          - Where the peer is reached.
+          - With O(peers[].networks) it allows to write an entry where there is none yet.
+        type: str
+      networks:
+        description: The networks behind the peer.
+        type: list
+        elements: str
+        default: []
+  accept_previous:
+    description:
+      - Where a peer has no O(peers[].staged) key, accept its O(peers[].previous) one beside the current one.
+      - This is how a peer is prepared for going back to its old key.
+    type: bool
+    default: false
+  follow:
+    description:
+      - Seconds for which traffic to a peer with a staged key moves by itself to whichever of the two keys it uses.
+      - With WireGuard, where a network belongs to one key only, this is what keeps the silence short.
+    type: float
+    default: 0
+seealso:
+  - module: vpnops.keys.gateway_key
+  - module: vpnops.keys.key_directory_info
+"""
+
+EXAMPLES = r"""
+- name: Know what the directory knows
+  vpnops.keys.key_directory_info:
+  delegate_to: localhost
+  run_once: true
+  register: known
+
+- name: Store the current keys of all other gateways
+  vpnops.keys.gateway_peers:
+    gateway: "{{ inventory_hostname }}"
+    peers: "{{ known.peers }}"
+"""
+
+RETURN = r"""
+acknowledgements:
+  description:
+    - What this gateway stores now, for M(vpnops.keys.key_directory).
+    - In check mode what it would store.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    peer:
+      description: Name of this gateway.
+      type: str
+    gateway:
+      description: Name of the peer whose key it is.
+      type: str
+    public_key:
+      description: The key, null for V(withdrawn).
+      type: str
+    role:
+      description: V(current), V(staged) or V(withdrawn).
+      type: str
+neighbours:
+  description: Names of the given peers to which this gateway has an entry. For the others nothing had to be stored.
+  returned: success
+  type: list
+  elements: str
+diff:
+  description: The stored keys before and after, by fingerprint.
+  returned: success
+  type: dict
+  sample:
+    before_header: keys of peers
+    after_header: keys of peers
+    before: |
+      gw1: current 2f8c2a5b4cf5
+    after: |
+      gw1: current 2f8c2a5b4cf5
+      gw1: staged 90ce41c5b3a1
+code:
+  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  returned: failure
+  type: str
+  sample: unreadable
+"""
+
+from collections.abc import Iterable
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._errors import VpnKeysError
+from ..module_utils._gateway import module as seam
+from ..module_utils._gateway.platform import PeerChange, WantedPeer
+from ..module_utils._public_key import ED25519_PREFIX, X25519_PREFIX, PublicKey, from_der, parse
+
+ARGUMENT_SPEC = dict(
+    **seam.GATEWAY_SPEC,
+    gateway=dict(type="str", required=True),
+    peers=dict(
+        type="list",
+        elements="dict",
+        required=True,
+        options=dict(
+            name=dict(type="str", required=True),
+            platform=dict(type="str", required=True),
+            identity=dict(type="str"),
+            current=dict(type="str"),
+            staged=dict(type="str"),
+            withdrawn=dict(type="bool", default=False),
+            previous=dict(type="str"),
+            serial=dict(type="int"),
+            staged_serial=dict(type="int"),
+            known=dict(type="list", elements="str", default=[]),
+            endpoint=dict(type="str"),
+            networks=dict(type="list", elements="str", default=[]),
+        ),
+    ),
+    accept_previous=dict(type="bool", default=False),
+    follow=dict(type="float", default=0),
+)
+NEW = "(new)"
+# Stands for a key that is still to be made, in check mode. Nobody holds its private half.
+NOT_YET = {
+    "wireguard": from_der(X25519_PREFIX + b"vpnops.keys: a key not made yet."),
+    "strongswan": from_der(ED25519_PREFIX + b"vpnops.keys: a key not made yet."),
+}
+
+
+def wanted(peer: seam.Data, options: seam.Data, check: bool) -> WantedPeer:
+    """One entry of `peers`. Raises VpnKeysError(bad_public_key, bad_input)."""
+    beside = peer["staged"] or (peer["previous"] if options["accept_previous"] else None)
+    withdrawn = peer["withdrawn"]
+    try:
+        if not withdrawn and not peer["current"]:
+            raise VpnKeysError("bad_input", "It has no current key and is not withdrawn.")
+        return WantedPeer(
+            name=peer["name"],
+            identity=peer["identity"] or peer["name"],
+            current=None if withdrawn else parse(peer["current"]),
+            staged=None if withdrawn else staged(beside, options["platform"], check),
+            known=tuple(parse(text) for text in peer["known"]),
+            endpoint=peer["endpoint"] or "",
+            networks=tuple(peer["networks"]),
+        )
+    except VpnKeysError as error:
+        raise VpnKeysError(error.code, f"Peer {peer['name']}: {error} Nothing was changed.") from None
+
+
+def staged(text: str | None, platform: str, check: bool) -> PublicKey | None:
+    if text == NEW and check:
+        return NOT_YET[platform]
+    return seam.key_option(text)
+
+
+def acknowledgement(gateway: str, peer: WantedPeer) -> list[seam.Data]:
+    roles = {"withdrawn": None} if peer.current is None else {"current": peer.current, "staged": peer.staged}
+    return [
+        {
+            "peer": gateway,
+            "gateway": peer.name,
+            "public_key": key and key.text,
+            "role": role,
+        }
+        for role, key in roles.items()
+        if role != "staged" or key is not None
+    ]
+
+
+def lines(changes: Iterable[PeerChange], which: str) -> str:
+    return "".join(f"{change.name}: {key}\n" for change in changes for key in getattr(change, which))
+
+
+def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
+    options = module.params
+    platform, name = options["platform"], options["gateway"]
+    others = [peer for peer in options["peers"] if peer["name"] != name]
+    peers = [wanted(peer, options, module.check_mode) for peer in others if peer["platform"] == platform]
+    changes = gateway.store(peers, options["follow"], write=not module.check_mode)
+    strangers = [wanted(peer, options, module.check_mode) for peer in others if peer["platform"] != platform]
+    return {
+        "changed": any(change.changed for change in changes),
+        "acknowledgements": [
+            entry for peer in [*peers, *strangers] for entry in acknowledgement(name, peer)
+        ],
+        "neighbours": [change.name for change in changes if change.neighbour],
+        "diff": {
+            "before_header": "keys of peers",
+            "after_header": "keys of peers",
+            "before": lines(changes, "before"),
+            "after": lines(changes, "after"),
+        },
+    }
+
+
+def main() -> None:
+    seam.run(ARGUMENT_SPEC, operate)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,588 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: key_directory
+short_description: Keep the directory of the gateways' public keys
+version_added: 0.2.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - >-
+    The directory is the authority on which public key each gateway has now. It also knows which keys a gateway had
+    before, who has stored them, and how far a change of keys has come.
+  - >-
+    One task does one step for any number of gateways: all of it in one transaction, or nothing. Two control nodes
+    can write at the same time.
+  - >-
+    Every record of a gateway, a key or a rotation is signed with the directory's own Ed25519 key. A record that
+    somebody else wrote is named in RV(directory.tampered), is not distributed, and stops every step for its gateway.
+  - No private key of a gateway ever is in the directory.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.directory
+  - vpnops.keys._directory
+attributes:
+  check_mode:
+    support: full
+    details: >-
+      The step is done and undone again within the transaction. A key that does not exist yet may be left out of
+      O(keys[].public_key) then, and is shown as null, with the serial that it will get.
+  diff_mode:
+    support: full
+    details: Shows fingerprints, never the keys themselves.
+  idempotent:
+    support: partial
+    details: With O(state=rekeyed) every run makes a new key, and O(events) are added by every run.
+  action:
+    support: partial
+    details: >-
+      The action plugin only says who runs the task (O(by), O(holder)) and lets O(gateways) be a plain list of names.
+options:
+  state:
+    description:
+      - V(present) makes or upgrades the directory and enrols O(gateways).
+      - V(prepared) begins a rotation of the keys of O(gateways), or goes on with the one that has begun.
+      - >-
+        V(staged) records new O(keys). With O(acknowledgements) or O(gateways) it also brings the rotations of those
+        gateways from V(prepared) to V(staged), if enough peers hold the new key (O(minimum_share)).
+      - >-
+        V(swapped) makes the new keys of O(gateways) the current ones. Peers are to accept the old ones until
+        V(retired).
+      - V(verified) records that the new keys of O(gateways) were seen in use.
+      - V(retired) ends the rotations of O(gateways); peers are to drop the old keys.
+      - >-
+        V(aborted) ends the rotations of O(gateways) without retiring the old keys, which are current again. The new
+        keys are revoked and never used again.
+      - >-
+        V(revoked) revokes the keys of O(gateways), but for the new one of an open rotation. Peers are to drop them at
+        once.
+      - V(rekeyed) replaces the directory's own key and signs everything anew.
+      - >-
+        A rotation goes from state to state in this order and never back. A step to the state that it has changes
+        nothing. With O(mode=emergency) V(staged) can be left out.
+    type: str
+    choices: [present, prepared, staged, swapped, verified, retired, aborted, revoked, rekeyed]
+    default: present
+  gateways:
+    description:
+      - The gateways that the step is for.
+      - For all but O(state=present) the name is enough, and a plain list of names is taken as well.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the gateway in the inventory.
+        type: str
+        required: true
+      platform:
+        description: What runs its tunnels. Needed when it is enrolled. Gateways of one platform are peers.
+        type: str
+        choices: [wireguard, strongswan]
+      algorithm:
+        description: >-
+          Algorithm of its next key. The default is that of O(gateways[].public_key), or V(x25519) for WireGuard and
+          V(ed25519) for strongSwan.
+        type: str
+        choices: [x25519, ed25519, rsa]
+      identity:
+        description: Its IKE identity.
+        type: str
+      endpoint:
+        description: Where the others reach it, as C(host:port) for WireGuard.
+        type: str
+      networks:
+        description: The networks behind it.
+        type: list
+        elements: str
+      public_key:
+        description:
+          - >-
+            The key that it has now: WireGuard's base64, or PEM, or base64 of the DER SubjectPublicKeyInfo. It becomes
+            serial 1.
+          - If the directory has another one, the task fails unless O(adopt) is set.
+        type: str
+  keys:
+    description: New public keys, for O(state=staged).
+    type: list
+    elements: dict
+    suboptions:
+      gateway:
+        description: Name of the gateway.
+        type: str
+        required: true
+      public_key:
+        description: Its new key. It can be left out in check mode only.
+        type: str
+  acknowledgements:
+    description: What peers have stored. Possible with every state but V(rekeyed).
+    type: list
+    elements: dict
+    suboptions:
+      peer:
+        description: Name of the gateway that stores the key.
+        type: str
+        required: true
+      gateway:
+        description: Name of the gateway whose key it is.
+        type: str
+        required: true
+      role:
+        description:
+          - V(current) if it is the only key that the peer accepts.
+          - V(staged) if the one before or after is accepted as well.
+          - V(withdrawn) if no key of the gateway is accepted any more.
+        type: str
+        choices: [current, staged, withdrawn]
+        required: true
+      public_key:
+        description: The key.
+        type: str
+      serial:
+        description: Its serial, instead of the key. Without either it is the newest key.
+        type: int
+  events:
+    description: Events to record beside those of the step itself. Possible with every state but V(rekeyed).
+    type: list
+    elements: dict
+    suboptions:
+      what:
+        description: What was done.
+        type: str
+        required: true
+      gateway:
+        description: Name of the gateway that it is about.
+        type: str
+      peer:
+        description: Name of the gateway where it was done.
+        type: str
+      outcome:
+        description: How it ended.
+        type: str
+      why:
+        description: Why, if not for O(why).
+        type: str
+      details:
+        description: Anything else. Nothing secret.
+        type: dict
+  adopt:
+    description: Take the key that a gateway shows as its next one, if the directory has another.
+    type: bool
+    default: false
+  repair:
+    description:
+      - >-
+        Sign the records of gateways that were tampered with anew, from what is given in O(gateways) and nothing else.
+        O(gateways[].public_key) is needed; what was tampered with is revoked.
+      - Read the key from the gateway itself, not from a peer or the directory.
+    type: bool
+    default: false
+  lost:
+    description: With O(state=revoked), revoke the gateways themselves. Nobody may accept anything of them again.
+    type: bool
+    default: false
+  mode:
+    description:
+      - Whether a rotation lets the peers learn the new key first, or drop the old one first.
+      - A planned rotation that has begun becomes an emergency when it is prepared again with V(emergency).
+    type: str
+    choices: [planned, emergency]
+    default: planned
+  strategy:
+    description: How the gateway changes its key. Recorded with the rotation.
+    type: str
+    choices: [in_place, second_interface]
+    default: in_place
+  minimum_share:
+    description: Percent of its peers that must hold the new key of a gateway before its rotation is staged.
+    type: int
+    default: 100
+  take_over:
+    description: Take a rotation over that another run holds. Only if that run is known to be dead.
+    type: bool
+    default: false
+  lease:
+    description: >-
+      Seconds after its last step during which nobody else may go on with a rotation, unless its process is seen to be
+      gone.
+    type: int
+    default: 120
+  by:
+    description: Who does it. The default is the user that started the job in AWX, or else the user of the control node.
+    type: str
+  why:
+    description: Why.
+    type: str
+  holder:
+    description: The run that does it. Filled in by the action plugin.
+    type: dict
+  new_signing_key:
+    description: The next key of the directory, for O(state=rekeyed) with O(signing_key).
+    type: str
+seealso:
+  - module: vpnops.keys.key_directory_info
+"""
+
+EXAMPLES = r"""
+- name: Enrol two gateways with the keys that they have
+  vpnops.keys.key_directory:
+    gateways:
+      - name: gw1
+        platform: wireguard
+        endpoint: 192.0.2.1:51820
+        networks: [10.79.1.0/24]
+        public_key: YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=
+      - name: gw2
+        platform: wireguard
+        endpoint: 192.0.2.2:51820
+        networks: [10.79.2.0/24]
+        public_key: d3sy+HcCZ3AH8Fdw4y0CoKTii86HWK8NoRbHHsgLJvM=
+  delegate_to: localhost
+  run_once: true
+
+- name: Rotate the key of one of them
+  module_defaults:
+    group/vpnops.keys.directory:
+      url: sqlite:////var/lib/vpnops/directory.db
+  delegate_to: localhost
+  run_once: true
+  block:
+    - name: Begin
+      vpnops.keys.key_directory:
+        state: prepared
+        gateways:
+          - name: gw1
+        why: yearly rotation
+
+    - name: Record its new key
+      vpnops.keys.key_directory:
+        state: staged
+        keys:
+          - gateway: gw1
+            public_key: q+qf3kodUukUGWU9nHYVaYACBGKZEe9Yxf7CzLCUCyI=
+      register: staged
+
+    - name: Record that the peer accepts it
+      vpnops.keys.key_directory:
+        state: staged
+        acknowledgements:
+          - peer: gw2
+            gateway: gw1
+            serial: 2
+            role: staged
+
+    - name: Record that gw1 uses it
+      vpnops.keys.key_directory:
+        state: swapped
+        gateways:
+          - name: gw1
+
+- name: Revoke a gateway that was stolen
+  vpnops.keys.key_directory:
+    state: revoked
+    lost: true
+    gateways:
+      - name: gw3
+    why: stolen
+  delegate_to: localhost
+  run_once: true
+
+- name: Replace the directory's own key
+  vpnops.keys.key_directory:
+    state: rekeyed
+  delegate_to: localhost
+  run_once: true
+"""
+
+RETURN = r"""
+directory:
+  description: The directory.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Which directory this is.
+      type: str
+      sample: e7de404f-ce7e-4349-88f6-639533cbd125
+    schema:
+      description: The revision of its tables.
+      type: str
+      sample: r0001
+    key_fingerprint:
+      description: Fingerprint of the key that signs its records.
+      type: str
+      sample: 696575a809c1aa91b00b1be1581b4111134c4dab245ab3daa6eee376215a3ba7
+    gateways:
+      description:
+        - >-
+          The gateways by name, each a dictionary of V(name), V(platform), V(algorithm), V(identity), V(endpoint),
+          V(networks), V(revoked), V(revision) (it rises when peers have to store something else), V(known_keys) (all
+          its public keys, newest first), V(rotation), and of its current key V(serial), V(public_key), V(fingerprint),
+          V(created_at) and V(created_by).
+        - >-
+          V(rotation) is null, or the open rotation: V(id), V(mode), V(strategy), V(state), V(old) and V(new) (each
+          with V(serial), V(public_key), V(fingerprint)), V(begun_by), V(begun_at), V(holder), V(why), and
+          V(acknowledged), the peers that hold the new key.
+      type: dict
+      sample:
+        gw1:
+          name: gw1
+          platform: wireguard
+          algorithm: x25519
+          identity:
+          endpoint: 192.0.2.1:51820
+          networks: [10.79.1.0/24]
+          revoked: false
+          revision: 1
+          serial: 1
+          public_key: YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=
+          fingerprint: 3985dd38ef07936a78b51b47b7ff7f9c6d2aec600c35a3a4f61b3d1be504a80a
+          created_at: "2026-11-22T03:12:45Z"
+          created_by: alice
+          known_keys: [YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=]
+          rotation:
+    tampered:
+      description: Records that the directory did not sign as they are now. Their gateways are nowhere else.
+      type: list
+      elements: dict
+      contains:
+        gateway:
+          description: Name of the gateway.
+          type: str
+          sample: gw4
+        serial:
+          description: Serial, if it is a key.
+          type: int
+          sample: 2
+        what:
+          description: Which record.
+          type: str
+          choices: [gateway, key, rotation, two current keys, no current key]
+          sample: key
+peers:
+  description:
+    - >-
+      For every gateway what all others have to store of it, as M(vpnops.keys.gateway_peers) takes it. A gateway that
+      is in RV(directory.tampered) is not here, and what others have stored of it is to be left alone.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the gateway.
+      type: str
+      sample: gw1
+    platform:
+      description: What runs its tunnels.
+      type: str
+      choices: [wireguard, strongswan]
+      sample: wireguard
+    identity:
+      description: Its IKE identity.
+      type: str
+      sample: gw1.example.net
+    endpoint:
+      description: Where it is reached.
+      type: str
+      sample: 192.0.2.1:51820
+    networks:
+      description: The networks behind it.
+      type: list
+      elements: str
+      sample: [10.79.1.0/24]
+    current:
+      description: Its key.
+      type: str
+      sample: YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=
+    staged:
+      description: The key that it will have; null if there is none.
+      type: str
+      sample: q+qf3kodUukUGWU9nHYVaYACBGKZEe9Yxf7CzLCUCyI=
+    previous:
+      description: The key that it had, to be accepted until the rotation is retired; null if there is none.
+      type: str
+      sample:
+    withdrawn:
+      description: Whether no key of it may be accepted.
+      type: bool
+      sample: false
+    known:
+      description: All keys that it ever had, newest first. Whichever is not named above is to be dropped.
+      type: list
+      elements: str
+      sample: [q+qf3kodUukUGWU9nHYVaYACBGKZEe9Yxf7CzLCUCyI=, YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=]
+    serial:
+      description: Serial of RV(peers[].current).
+      type: int
+      sample: 1
+    staged_serial:
+      description: Serial of RV(peers[].staged).
+      type: int
+      sample: 2
+owed:
+  description: >-
+    For every gateway that is not up to date the gateways of which it has not acknowledged what it has to store.
+  returned: success
+  type: dict
+  sample: {gw2: [gw1]}
+events:
+  description: The events that were recorded.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    at:
+      description: When, in UTC.
+      type: str
+      sample: "2026-11-22T03:12:45Z"
+    by:
+      description: Who.
+      type: str
+      sample: alice
+    what:
+      description: What.
+      type: str
+      sample: acknowledged
+    gateway:
+      description: The gateway that it is about.
+      type: str
+      sample: gw1
+    peer:
+      description: The gateway where it was done, if it is one.
+      type: str
+      sample: gw2
+    outcome:
+      description: How it ended.
+      type: str
+      sample: staged
+    why:
+      description: Why, if somebody said so.
+      type: str
+      sample: yearly rotation
+    details:
+      description: Anything else.
+      type: dict
+      sample: {peers: [gw2], serial: 2}
+diff:
+  description: Gateways, keys and acknowledgements before and after, keys by fingerprint.
+  returned: in diff mode
+  type: dict
+  sample:
+    before: |
+      gw1: wireguard, 192.0.2.1:51820, 10.79.1.0/24
+        serial 1 current: 3985dd38ef07936a78b51b47b7ff7f9c6d2aec600c35a3a4f61b3d1be504a80a
+    after: |
+      gw1: wireguard, 192.0.2.1:51820, 10.79.1.0/24, rotation prepared (planned)
+        serial 1 current: 3985dd38ef07936a78b51b47b7ff7f9c6d2aec600c35a3a4f61b3d1be504a80a
+code:
+  description:
+    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - The connection guide explains all of them.
+  returned: failure, if it was found by this collection
+  type: str
+  sample: held
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import run
+from ansible_collections.vpnops.keys.plugins.module_utils._directory.options import (
+    DIRECTORY_LIBRARIES,
+    DIRECTORY_MUTUALLY_EXCLUSIVE,
+    DIRECTORY_SPEC,
+    finish,
+)
+
+ARGUMENT_SPEC = dict(
+    state=dict(
+        type="str",
+        choices=[
+            "present",
+            "prepared",
+            "staged",
+            "swapped",
+            "verified",
+            "retired",
+            "aborted",
+            "revoked",
+            "rekeyed",
+        ],
+        default="present",
+    ),
+    gateways=dict(
+        type="list",
+        elements="dict",
+        options=dict(
+            name=dict(type="str", required=True),
+            platform=dict(type="str", choices=["wireguard", "strongswan"]),
+            algorithm=dict(type="str", choices=["x25519", "ed25519", "rsa"]),
+            identity=dict(type="str"),
+            endpoint=dict(type="str"),
+            networks=dict(type="list", elements="str"),
+            public_key=dict(type="str", no_log=False),
+        ),
+    ),
+    keys=dict(
+        type="list",
+        elements="dict",
+        no_log=False,
+        options=dict(
+            gateway=dict(type="str", required=True),
+            public_key=dict(type="str", no_log=False),
+        ),
+    ),
+    acknowledgements=dict(
+        type="list",
+        elements="dict",
+        options=dict(
+            peer=dict(type="str", required=True),
+            gateway=dict(type="str", required=True),
+            role=dict(type="str", choices=["current", "staged", "withdrawn"], required=True),
+            public_key=dict(type="str", no_log=False),
+            serial=dict(type="int"),
+        ),
+    ),
+    events=dict(
+        type="list",
+        elements="dict",
+        options=dict(
+            what=dict(type="str", required=True),
+            gateway=dict(type="str"),
+            peer=dict(type="str"),
+            outcome=dict(type="str"),
+            why=dict(type="str"),
+            details=dict(type="dict"),
+        ),
+    ),
+    adopt=dict(type="bool", default=False),
+    repair=dict(type="bool", default=False),
+    lost=dict(type="bool", default=False),
+    mode=dict(type="str", choices=["planned", "emergency"], default="planned"),
+    strategy=dict(type="str", choices=["in_place", "second_interface"], default="in_place"),
+    minimum_share=dict(type="int", default=100),
+    take_over=dict(type="bool", default=False),
+    lease=dict(type="int", default=120),
+    by=dict(type="str"),
+    why=dict(type="str"),
+    holder=dict(type="dict"),
+    new_signing_key=dict(type="str", no_log=True),
+    **DIRECTORY_SPEC,
+)
+LIBRARIES = DIRECTORY_LIBRARIES
+MUTUALLY_EXCLUSIVE = DIRECTORY_MUTUALLY_EXCLUSIVE
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True
+    )
+    finish(module, LIBRARIES, lambda: run.write(module.params, module.check_mode, module._diff))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,366 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: key_directory_info
+short_description: Look at the directory of the gateways' public keys
+version_added: 0.2.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - Returns every gateway with its key, what every other gateway has to store of it, and who has not stored it yet.
+  - >-
+    A record that the directory did not sign as it is now is named in RV(directory.tampered). Nothing is returned of
+    what it says, and its gateway is in none of the other lists.
+  - The signatures do not show that somebody put the whole database back to what it was earlier.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.info_module
+  - vpnops.keys._attributes.directory
+  - vpnops.keys._directory
+attributes:
+  action:
+    support: none
+    details: A plain module.
+options:
+  events_limit:
+    description: How many events are returned, the newest ones.
+    type: int
+    default: 100
+seealso:
+  - module: vpnops.keys.key_directory
+"""
+
+EXAMPLES = r"""
+- name: Look at the directory
+  vpnops.keys.key_directory_info:
+  delegate_to: localhost
+  run_once: true
+  register: found
+
+- name: Look at one gateway, without the signing key
+  vpnops.keys.key_directory_info:
+    url: sqlite:////var/lib/vpnops/directory.db
+    verify_key: 5f0c3c0a4d3a4d6e2d1a83e27fd1f1d0c2fb5b6bd0f36e17c8f2dd0a5b8cf0a1
+    only: [gw1]
+  delegate_to: localhost
+  run_once: true
+  register: gw1
+
+- name: Show who has to store a key yet
+  ansible.builtin.debug:
+    var: found.owed
+"""
+
+RETURN = r"""
+directory:
+  description: The directory.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Which directory this is.
+      type: str
+      sample: e7de404f-ce7e-4349-88f6-639533cbd125
+    schema:
+      description: The revision of its tables.
+      type: str
+      sample: r0001
+    key_fingerprint:
+      description: Fingerprint of the key that signs its records.
+      type: str
+      sample: 696575a809c1aa91b00b1be1581b4111134c4dab245ab3daa6eee376215a3ba7
+    gateways:
+      description:
+        - >-
+          The gateways by name, each a dictionary of V(name), V(platform), V(algorithm), V(identity), V(endpoint),
+          V(networks), V(revoked), V(revision) (it rises when peers have to store something else), V(known_keys) (all
+          its public keys, newest first), V(rotation), and of its current key V(serial), V(public_key), V(fingerprint),
+          V(created_at) and V(created_by).
+        - >-
+          V(rotation) is null, or the open rotation: V(id), V(mode), V(strategy), V(state), V(old) and V(new) (each
+          with V(serial), V(public_key), V(fingerprint)), V(begun_by), V(begun_at), V(holder), V(why), and
+          V(acknowledged), the peers that hold the new key.
+      type: dict
+      sample:
+        gw1:
+          name: gw1
+          platform: wireguard
+          algorithm: x25519
+          identity:
+          endpoint: 192.0.2.1:51820
+          networks: [10.79.1.0/24]
+          revoked: false
+          revision: 1
+          serial: 1
+          public_key: YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=
+          fingerprint: 3985dd38ef07936a78b51b47b7ff7f9c6d2aec600c35a3a4f61b3d1be504a80a
+          created_at: "2026-11-22T03:12:45Z"
+          created_by: alice
+          known_keys: [YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=]
+          rotation:
+    tampered:
+      description: Records that the directory did not sign as they are now. Their gateways are nowhere else.
+      type: list
+      elements: dict
+      contains:
+        gateway:
+          description: Name of the gateway.
+          type: str
+          sample: gw4
+        serial:
+          description: Serial, if it is a key.
+          type: int
+          sample: 2
+        what:
+          description: Which record.
+          type: str
+          choices: [gateway, key, rotation, two current keys, no current key]
+          sample: key
+peers:
+  description:
+    - >-
+      For every gateway what all others have to store of it, as M(vpnops.keys.gateway_peers) takes it. A gateway that
+      is in RV(directory.tampered) is not here, and what others have stored of it is to be left alone.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the gateway.
+      type: str
+      sample: gw1
+    platform:
+      description: What runs its tunnels.
+      type: str
+      choices: [wireguard, strongswan]
+      sample: wireguard
+    identity:
+      description: Its IKE identity.
+      type: str
+      sample: gw1.example.net
+    endpoint:
+      description: Where it is reached.
+      type: str
+      sample: 192.0.2.1:51820
+    networks:
+      description: The networks behind it.
+      type: list
+      elements: str
+      sample: [10.79.1.0/24]
+    current:
+      description: Its key.
+      type: str
+      sample: YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=
+    staged:
+      description: The key that it will have; null if there is none.
+      type: str
+      sample: q+qf3kodUukUGWU9nHYVaYACBGKZEe9Yxf7CzLCUCyI=
+    previous:
+      description: The key that it had, to be accepted until the rotation is retired; null if there is none.
+      type: str
+      sample:
+    withdrawn:
+      description: Whether no key of it may be accepted.
+      type: bool
+      sample: false
+    known:
+      description: All keys that it ever had, newest first. Whichever is not named above is to be dropped.
+      type: list
+      elements: str
+      sample: [q+qf3kodUukUGWU9nHYVaYACBGKZEe9Yxf7CzLCUCyI=, YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=]
+    serial:
+      description: Serial of RV(peers[].current).
+      type: int
+      sample: 1
+    staged_serial:
+      description: Serial of RV(peers[].staged).
+      type: int
+      sample: 2
+owed:
+  description: >-
+    For every gateway that is not up to date the gateways of which it has not acknowledged what it has to store.
+  returned: success
+  type: dict
+  sample: {gw2: [gw1]}
+keys:
+  description: All keys that the gateways have ever had, newest first for each of them.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    gateway:
+      description: Name of the gateway.
+      type: str
+      sample: gw1
+    serial:
+      description: Number of the key. It only rises.
+      type: int
+      sample: 2
+    algorithm:
+      description: Algorithm of the key.
+      type: str
+      choices: [x25519, ed25519, rsa]
+      sample: x25519
+    public_key:
+      description: The key, as in RV(directory.gateways).
+      type: str
+      sample: q+qf3kodUukUGWU9nHYVaYACBGKZEe9Yxf7CzLCUCyI=
+    fingerprint:
+      description: SHA-256 over the public key (DER SubjectPublicKeyInfo), in lower-case hex.
+      type: str
+      sample: 603c0457cad589efdd0df3e763e9fb4a4e44ee3b5dc9fa7432244d12ea886185
+    state:
+      description: What it is good for.
+      type: str
+      choices: [staged, current, retired, revoked]
+      sample: current
+    created_at:
+      description: When it was recorded, in UTC.
+      type: str
+      sample: "2026-11-22T03:12:45Z"
+    created_by:
+      description: Who recorded it.
+      type: str
+      sample: alice
+    reason:
+      description: Why, if somebody said so.
+      type: str
+      sample: yearly rotation
+rotations:
+  description: All rotations, newest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Number of the rotation.
+      type: int
+      sample: 3
+    gateway:
+      description: Name of the gateway.
+      type: str
+      sample: gw1
+    mode:
+      description: Whether peers learned the new key before the old one was dropped.
+      type: str
+      choices: [planned, emergency]
+      sample: planned
+    strategy:
+      description: How the gateway changes its key.
+      type: str
+      choices: [in_place, second_interface]
+      sample: in_place
+    state:
+      description: How far it went.
+      type: str
+      choices: [prepared, staged, swapped, verified, retired, aborted]
+      sample: retired
+    old_serial:
+      description: Serial of the key that is replaced.
+      type: int
+      sample: 1
+    new_serial:
+      description: Serial of the new key, once there is one.
+      type: int
+      sample: 2
+    why:
+      description: Why, if somebody said so.
+      type: str
+      sample: yearly rotation
+    begun_by:
+      description: Who began it.
+      type: str
+      sample: alice
+    begun_at:
+      description: When, in UTC.
+      type: str
+      sample: "2026-11-22T03:12:45Z"
+    holder:
+      description: The run that worked on it last.
+      type: dict
+      sample: {host: ctl1, pid: 4711, run: "ctl1:4711:8812345", user: alice}
+    ended_at:
+      description: When it was retired or aborted, in UTC; null while it is open.
+      type: str
+      sample: "2026-11-22T03:14:02Z"
+events:
+  description: What was done, newest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Number of the event. It only rises.
+      type: int
+      sample: 17
+    at:
+      description: When, in UTC.
+      type: str
+      sample: "2026-11-22T03:12:45Z"
+    by:
+      description: Who.
+      type: str
+      sample: alice
+    what:
+      description: What.
+      type: str
+      sample: acknowledged
+    gateway:
+      description: The gateway that it is about.
+      type: str
+      sample: gw1
+    peer:
+      description: The gateway where it was done, if it is one.
+      type: str
+      sample: gw2
+    outcome:
+      description: How it ended.
+      type: str
+      sample: staged
+    why:
+      description: Why, if somebody said so.
+      type: str
+      sample: yearly rotation
+    details:
+      description: Anything else.
+      type: dict
+      sample: {peers: [gw2], serial: 2}
+code:
+  description:
+    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - The connection guide explains all of them.
+  returned: failure, if it was found by this collection
+  type: str
+  sample: not_found
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import run
+from ansible_collections.vpnops.keys.plugins.module_utils._directory.options import (
+    DIRECTORY_LIBRARIES,
+    DIRECTORY_MUTUALLY_EXCLUSIVE,
+    DIRECTORY_SPEC,
+    finish,
+)
+
+ARGUMENT_SPEC = dict(events_limit=dict(type="int", default=100), **DIRECTORY_SPEC)
+LIBRARIES = DIRECTORY_LIBRARIES
+MUTUALLY_EXCLUSIVE = DIRECTORY_MUTUALLY_EXCLUSIVE
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True
+    )
+    finish(module, LIBRARIES, lambda: run.read(module.params))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,411 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the directory and the looks at the gateways say together: the plan, the proof, the status. Pure.
+
+`view` is the result of key_directory or key_directory_info, `looks` what gateway_info returned (or how it failed) for
+each host of the inventory group; a host that was not in the play has none.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ..module_utils._errors import VpnKeysError
+from ..module_utils._fingerprint import short
+from ..module_utils._public_key import parse
+
+Data = dict[str, t.Any]
+Looks = Mapping[str, Mapping[str, t.Any]]
+
+READY, REFUSED, UNREACHABLE, ABSENT = "ready", "refused", "unreachable", "absent"
+# What a planned change costs each tunnel. The figures come from the benchmark (performance guide).
+INTERRUPTION = {
+    ("wireguard", "in_place"): "a silence of well below a second per tunnel, as a rule below 0.1 s",
+    ("wireguard", "second_interface"): "none",
+    ("strongswan", "in_place"): "at most a packet or two per tunnel",
+}
+EMERGENCY_INTERRUPTION = "every tunnel of the gateway is down until its peers have the new key"
+
+
+def reached(look: Mapping[str, t.Any]) -> tuple[str, str]:
+    """How far a host was reached, and why no farther."""
+    if not look:
+        return ABSENT, "not in this play (--limit, or not in the inventory)"
+    if look.get("unreachable"):
+        return UNREACHABLE, "unreachable"
+    if "acknowledgements" in look:
+        return READY, ""
+    if "gateway" not in look:
+        return REFUSED, str(look.get("msg") or "it could not be looked at")
+    if look.get("obstacles"):
+        return REFUSED, " ".join(look["obstacles"])
+    return READY, ""
+
+
+# ------------------------------------------------------------------ plan
+
+
+def plan(view: Mapping[str, t.Any], looks: Looks, targets: Sequence[str], options: Mapping[str, t.Any]) -> Data:
+    """Who will change, who is out of reach, and every reason not to begin."""
+    gateways = view["directory"]["gateways"]
+    emergency = options["mode"] == "emergency"
+    against = _against_abort if options["mode"] == "abort" else _against_target
+    peers = sorted(
+        name
+        for name, one in gateways.items()
+        if not one["revoked"] and any(name != target and _same(gateways, name, target) for target in targets)
+    )
+    states = {name: reached(looks.get(name, {})) for name in {*peers, *targets}}
+    ready = [name for name in peers if states[name][0] == READY]
+    away = [name for name in peers if states[name][0] in (UNREACHABLE, ABSENT)]
+    refused = [name for name in peers if states[name][0] == REFUSED]
+    refusals = [text for name in targets for text in against(name, gateways, states, looks, emergency)]
+    refusals += [f"{one['gateway']}: {one['what']}." for one in view["directory"]["tampered"]]
+    if options["mode"] == "planned":
+        refusals += [f"{name}: {states[name][1].rstrip('.')}." for name in refused if name not in targets]
+        if away and options["unreachable"] == "fail":
+            refusals.append(f"{', '.join(away)} cannot be reached, and unreachable peers are not to be left for later.")
+        if peers and 100 * len(ready) < options["minimum_share"] * len(peers):
+            refusals.append(
+                f"Only {len(ready)} of {len(peers)} peers can be reached, and {options['minimum_share']} % are needed."
+            )
+    return {
+        "names": list(targets),
+        "targets": [_target(name, gateways, options) for name in targets],
+        "peers": ready,
+        "unreachable": [{"gateway": name, "why": states[name][1]} for name in away],
+        "refused": [{"gateway": name, "why": states[name][1]} for name in refused],
+        "refusals": refusals,
+    }
+
+
+def _target(name: str, gateways: Mapping[str, t.Any], options: Mapping[str, t.Any]) -> Data:
+    one = gateways.get(name, {})
+    strategy = options["strategy"] if one.get("platform") == "wireguard" else "in_place"
+    cost = INTERRUPTION.get((one.get("platform", ""), strategy), "")
+    rotation = one.get("rotation")
+    return {
+        "gateway": name,
+        "platform": one.get("platform"),
+        "serial": one.get("serial"),
+        "fingerprint": one.get("fingerprint"),
+        "resumes": rotation and rotation["state"],
+        "interruption": EMERGENCY_INTERRUPTION if options["mode"] == "emergency" else cost,
+    }
+
+
+def _same(gateways: Mapping[str, t.Any], one: str, other: str) -> bool:
+    return bool(gateways[one]["platform"] == gateways.get(other, {}).get("platform"))
+
+
+def _against_target(
+    name: str, gateways: Mapping[str, t.Any], states: Mapping[str, tuple[str, str]], looks: Looks, emergency: bool
+) -> list[str]:
+    """Why this gateway's key cannot be changed now."""
+    if name not in gateways:
+        known = ", ".join(sorted(gateways)) or "none"
+        return [f"The directory does not know a gateway {name}; it knows {known}."]
+    if gateways[name]["revoked"]:
+        return [f"{name} is revoked; enroll it again first."]
+    state, why = states[name]
+    if state != READY:
+        return [] if emergency and state != REFUSED else [f"{name}: {why.rstrip('.')}."]
+    own = looks[name]["gateway"]["own"]
+    keys = {key["fingerprint"] for key in own.values() if key}
+    expected = _expected(gateways[name])
+    if not keys:
+        return [f"{name} has no key yet; enroll it first."]
+    if not keys & expected and not emergency:
+        found = ", ".join(sorted(short(key) for key in keys))
+        recorded = short(gateways[name]["fingerprint"])
+        advice = "enroll it with gateway_keys_adopt=true if its own key is the right one"
+        return [f"{name} uses the key {found}, but the directory says {recorded}; {advice}."]
+    return []
+
+
+def _against_abort(
+    name: str, gateways: Mapping[str, t.Any], states: Mapping[str, tuple[str, str]], looks: Looks, emergency: bool
+) -> list[str]:
+    """Why this gateway cannot go back to its old key now."""
+    rotation = gateways.get(name, {}).get("rotation")
+    if not rotation:
+        return [f"No rotation of {name} is open, so there is none to abort."]
+    if rotation["mode"] == "emergency":
+        return [f"The old key of {name} is revoked and cannot come back; run the rotation again to finish it."]
+    state, why = states[name]
+    return [] if state == READY else [f"{name}: {why.rstrip('.')}. Its key cannot be put back now."]
+
+
+def _expected(gateway: Mapping[str, t.Any]) -> set[str]:
+    """Fingerprints that the gateway may use now: two while a rotation is open."""
+    rotation = gateway["rotation"] or {}
+    return {
+        one["fingerprint"] for one in (gateway, rotation.get("old"), rotation.get("new")) if one and one["fingerprint"]
+    }
+
+
+# ------------------------------------------------------------------ proof
+
+
+def prove(view: Mapping[str, t.Any], before: Looks, after: Looks, targets: Sequence[str]) -> dict[str, Data]:
+    """For each target: whether its new key carries the tunnels that were up before, and which it does not carry.
+
+    A tunnel counts as up before, if either end said so. The proof may come from either end as well: with WireGuard
+    from the peer, which sees a handshake with the new key; with strongSwan from the gateway, which has no other key.
+    """
+    gateways = view["directory"]["gateways"]
+    return {name: _proof(name, gateways, before, after) for name in targets}
+
+
+def _proof(name: str, gateways: Mapping[str, t.Any], before: Looks, after: Looks) -> Data:
+    rotation = gateways[name]["rotation"] or {}
+    new = (rotation.get("new") or gateways[name])["fingerprint"]
+    accepted = _expected(gateways[name])
+    own = after.get(name, {}).get("gateway", {}).get("own", {}).get("runtime")
+    change = after.get(name, {}).get("gateway", {}).get("change") or {}
+    proven, unproven, away = [], [], []
+    for peer, other in gateways.items():
+        if peer == name or other["platform"] != gateways[name]["platform"] or other["revoked"]:
+            continue
+        if not _up(name, peer, gateways, before, accepted):
+            continue
+        if _carries(name, peer, gateways, after, new):
+            proven.append(peer)
+        elif "gateway" in after.get(peer, {}):
+            unproven.append(peer)
+        else:
+            away.append(peer)
+    problem = ""
+    if "gateway" not in after.get(name, {}):
+        problem = f"{name} could not be looked at after the change ({reached(after.get(name, {}))[1]})."
+    elif own is not None and own["fingerprint"] != new:
+        problem = f"{name} does not use its new key: {change.get('error') or 'the old one has come back.'}"
+    elif unproven:
+        problem = f"{name} has no tunnel by its new key to {', '.join(unproven)}, where one was up before."
+    return {"verified": not problem, "problem": problem, "proven": proven, "unproven": unproven, "away": away}
+
+
+def _up(name: str, peer: str, gateways: Mapping[str, t.Any], looks: Looks, keys: set[str]) -> bool:
+    """Whether either end saw a tunnel between these two."""
+    theirs = any(tunnel["with_peer"] in keys for tunnel in _tunnels(looks, peer))
+    return theirs or any(_leads_to(tunnel, gateways[peer]) for tunnel in _tunnels(looks, name))
+
+
+def _carries(name: str, peer: str, gateways: Mapping[str, t.Any], looks: Looks, new: str) -> bool:
+    """Whether either end proves that the new key authenticated the tunnel between these two."""
+    if any(tunnel["with_peer"] == new for tunnel in _tunnels(looks, peer)):
+        return True
+    return any(tunnel["with_own"] == new and _leads_to(tunnel, gateways[peer]) for tunnel in _tunnels(looks, name))
+
+
+def _tunnels(looks: Looks, name: str) -> list[Data]:
+    return t.cast("list[Data]", looks.get(name, {}).get("gateway", {}).get("tunnels", []))
+
+
+def _leads_to(tunnel: Mapping[str, t.Any], gateway: Mapping[str, t.Any]) -> bool:
+    identity = gateway["identity"] or gateway["name"]
+    return bool(tunnel["peer"] == identity or (tunnel["with_peer"] and tunnel["with_peer"] in _expected(gateway)))
+
+
+# ------------------------------------------------------------------ outcome
+
+
+def outcome(view: Mapping[str, t.Any], planned: Mapping[str, t.Any], proofs: Mapping[str, t.Any]) -> Data:
+    """What a rotation or a revocation came to, for each target."""
+    gateways = view["directory"]["gateways"]
+    rows = []
+    for target in planned["targets"]:
+        one = gateways[target["gateway"]]
+        proof = proofs.get(target["gateway"], {})
+        pending = sorted(peer for peer, names in view["owed"].items() if target["gateway"] in names)
+        rows.append(
+            {
+                "gateway": target["gateway"],
+                "before": target["fingerprint"],
+                "fingerprint": one["fingerprint"],
+                "serial": one["serial"],
+                "state": _state(one, target),
+                "tunnels": len(proof.get("proven", [])),
+                "pending": pending,
+                "problem": proof.get("problem", ""),
+            }
+        )
+    return {"gateways": rows, "done": all(row["state"] in ("changed", "revoked") for row in rows)}
+
+
+def _state(one: Mapping[str, t.Any], target: Mapping[str, t.Any]) -> str:
+    if one["revoked"]:
+        return "revoked"
+    if one["rotation"]:
+        return f"not finished ({one['rotation']['state']})"
+    return "unchanged" if one["fingerprint"] == target["fingerprint"] else "changed"
+
+
+# ------------------------------------------------------------------ converge
+
+
+def converged(view: Mapping[str, t.Any], looks: Looks) -> Data:
+    """Who was owed what, and whether it is stored now."""
+    rows = []
+    for name, owed in sorted(view["owed"].items()):
+        state, why = reached(looks.get(name, {}))
+        rows.append({"gateway": name, "owed": owed, "stored": state == READY, "state": state, "why": why})
+    interrupted = [name for name, one in view["directory"]["gateways"].items() if one["rotation"]]
+    return {"gateways": rows, "interrupted": interrupted}
+
+
+# ------------------------------------------------------------------ status
+
+
+def status(view: Mapping[str, t.Any], looks: Looks) -> Data:
+    """Directory, gateways and peers side by side: one row per gateway, and every difference as a sentence."""
+    gateways = view["directory"]["gateways"]
+    owner = {parse(text).fingerprint: name for name, one in gateways.items() for text in one["known_keys"]}
+    differences = [f"{one['gateway']}: {one['what']}." for one in view["directory"]["tampered"]]
+    notes: list[str] = []
+    rows = []
+    for name, one in gateways.items():
+        look = looks.get(name, {})
+        state, why = reached(look)
+        if state == REFUSED:
+            differences.append(f"{name}: {why.rstrip('.')}.")
+        here = _own_differences(name, one, look)
+        differences += here
+        holders = _holders(name, one, gateways, looks, owner)
+        differences += holders["differences"]
+        pending = sorted(peer for peer, names in view["owed"].items() if name in names)
+        rotation = one["rotation"]
+        if rotation:
+            notes.append(
+                f"{name}: a rotation ({rotation['mode']}) begun by {rotation['begun_by']} at {rotation['begun_at']} is "
+                f"open, state {rotation['state']}. Run it again to finish it, or abort it."
+            )
+        if pending:
+            notes.append(f"{name}: its key is still to reach {', '.join(pending)}.")
+        rows.append(
+            {
+                "gateway": name,
+                "platform": one["platform"],
+                "algorithm": one["algorithm"],
+                "serial": one["serial"],
+                "fingerprint": one["fingerprint"],
+                "since": one["created_at"],
+                "state": "revoked" if one["revoked"] else f"rotation {rotation['state']}" if rotation else "current",
+                "reached": state,
+                "own": "-" if state in (ABSENT, UNREACHABLE) else "differs" if here else "as recorded",
+                "stored_by": len(holders["right"]),
+                "neighbours": len(holders["neighbours"]),
+                "tunnels": len(holders["up"]),
+                "pending": pending,
+            }
+        )
+    notes += _strangers(looks, owner)
+    notes += [
+        f"{host} is in the inventory but not in the directory; enroll it." for host in looks if host not in gateways
+    ]
+    away = [name for name in gateways if reached(looks.get(name, {}))[0] in (ABSENT, UNREACHABLE)]
+    if away:
+        notes.append(f"Not looked at: {', '.join(away)}.")
+    return {"gateways": rows, "differences": differences, "notes": notes, "in_line": not differences}
+
+
+def _own_differences(name: str, one: Mapping[str, t.Any], look: Mapping[str, t.Any]) -> list[str]:
+    if "gateway" not in look or one["revoked"]:
+        return []
+    own = look["gateway"]["own"]
+    prints = {place: key["fingerprint"] for place, key in own.items() if key}
+    words = {"file": "in its file", "runtime": "in its running daemon"}
+    expected = _expected(one)
+    found = [
+        f"{name} has the key {short(prints[place])} {words[place]}, the directory says {short(one['fingerprint'])}."
+        for place in prints
+        if prints[place] not in expected
+    ]
+    if not found and len(set(prints.values())) > 1 and not one["rotation"]:
+        found.append(f"{name} has one key in its file and another one in its running daemon.")
+    if own.get("file") is None:
+        found.append(f"{name} has no key in its file.")
+    return found
+
+
+def _holders(
+    name: str, one: Mapping[str, t.Any], gateways: Mapping[str, t.Any], looks: Looks, owner: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """Which peers store which key of a gateway, in their files and in their running daemons."""
+    right, neighbours, up, differences = [], [], [], []
+    current = None if one["revoked"] else one["fingerprint"]
+    accepted = set() if one["revoked"] else _expected(one)
+    serials = {parse(text).fingerprint: number for number, text in _numbered(one)}
+    for peer, look in looks.items():
+        if peer == name or "gateway" not in look or peer not in gateways or gateways[peer]["revoked"]:
+            continue
+        stored = [
+            entry
+            for entry in look["gateway"]["stored"]
+            if owner.get(entry["fingerprint"]) == name or (entry["peer"] and entry["peer"] == (one["identity"] or name))
+        ]
+        places = {
+            place: {entry["fingerprint"] for entry in stored if entry[place] == "current"}
+            for place in ("file", "runtime")
+        }
+        if stored:
+            neighbours.append(peer)
+        if current and all(keys == {current} for keys in places.values()):
+            right.append(peer)
+        words = {"file": "in its file", "runtime": "in its running daemon"}
+        for place, keys in places.items():
+            for key in sorted(keys - accepted):
+                which = f"serial {serials[key]}" if key in serials else f"the unknown key {short(key)}"
+                wanted = f"serial {one['serial']} is current" if current else f"{name} is revoked"
+                differences.append(f"{peer} stores {which} of {name} {words[place]}; {wanted}. Converge it.")
+            if stored and current and not keys and any(places.values()):
+                differences.append(f"{peer} stores no key of {name} {words[place]}. Converge it.")
+        if any(tunnel["with_peer"] in accepted or _leads_to(tunnel, one) for tunnel in _tunnels(looks, peer)):
+            up.append(peer)
+    return {"right": right, "neighbours": neighbours, "up": up, "differences": differences}
+
+
+def _numbered(one: Mapping[str, t.Any]) -> list[tuple[int, str]]:
+    keys = list(reversed(one["known_keys"]))
+    return list(enumerate(keys, 1))
+
+
+def _strangers(looks: Looks, owner: Mapping[str, str]) -> list[str]:
+    """Keys of somebody who is no gateway of the directory: theirs are left alone, but people should know."""
+    notes = []
+    for host, look in looks.items():
+        keys = [
+            entry["fingerprint"]
+            for entry in look.get("gateway", {}).get("stored", [])
+            if entry["fingerprint"] not in owner and not entry["peer"]
+        ]
+        if keys:
+            notes.append(
+                f"{host} stores {len(keys)} key{'s' if len(keys) > 1 else ''} of nobody in the directory: "
+                f"{', '.join(short(key) for key in keys)}. They are left alone."
+            )
+    return notes
+
+
+def check_names(names: Sequence[str], confirm: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The gateways that are meant, once they have been typed again. Raises VpnKeysError(bad_input)."""
+    if not names:
+        raise VpnKeysError("bad_input", "Name the gateway (gateway=gw1), several of them, or all. Nothing was changed.")
+    if list(names) != list(confirm):
+        raise VpnKeysError(
+            "bad_input",
+            f"The confirmation {','.join(confirm) or '(none)'} is not {','.join(names)}. Nothing was changed; type the "
+            f"same again (confirm={','.join(names)}).",
+        )
+    wanted = list(known) if list(names) == ["all"] else list(dict.fromkeys(names))
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise VpnKeysError(
+            "bad_input",
+            f"The directory does not know {', '.join(unknown)}; it knows {', '.join(known) or 'no gateway'}. "
+            "Nothing was changed.",
+        )
+    return wanted
