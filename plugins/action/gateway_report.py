@@ -37,10 +37,11 @@ class ActionModule(IosAction):
 
     def plan(self, options: Data) -> Result:
         planned = self._planned(options)
-        return printed.show(gateway_tables.plan(planned["plan"], display.columns)) | planned
+        shown = printed.show(gateway_tables.plan(planned["plan"], display.columns))
+        return planned if "failed" in planned else shown | planned
 
     def dropped(self, options: Data) -> Result:
-        planned = gateways.plan(options["directory"], options["looks"], options["targets"], options)
+        planned = gateways.dropped(options["directory"], options["looks"], options["plan"])
         return printed.show(gateway_tables.dropped(planned, display.columns)) | {"plan": planned}
 
     def converged(self, options: Data) -> Result:
@@ -64,7 +65,7 @@ class ActionModule(IosAction):
         if not planned["refusals"]:
             return {"plan": planned}
         reasons = " ".join(planned["refusals"])
-        return {"plan": planned, "failed": True, "code": "refused", "msg": f"{reasons} Nothing was changed."}
+        return {"failed": True, "code": "refused", "msg": f"{reasons} Nothing was changed."}
 
     def proof(self, options: Data) -> Result:
         return {
@@ -79,6 +80,7 @@ class ActionModule(IosAction):
         result = printed.show(text) | {"outcome": found} | self._kept(options["path"], found)
         problems = [row["problem"] for row in found["gateways"] if row["problem"]]
         if problems:
+            del result["lines"]
             result |= {"failed": True, "code": "not_proved", "msg": " ".join(problems)}
         return result
 

@@ -194,9 +194,13 @@ POLL = 0.2
 
 
 def arrived(look: Look, expected: list[tuple[str, str]]) -> bool:
-    """Whether every tunnel that is up by a key of a pair is up by the new one. Pairs are fingerprints, old and new."""
+    """Whether every tunnel that is up by a key of a pair is up by the new one. Pairs are fingerprints, old and new.
+
+    Where both are the same, the tunnel has to come up if the key is stored here at all.
+    """
     proven = {tunnel.with_peer.fingerprint for tunnel in look.tunnels if tunnel.with_peer}
-    return all(new in proven or old not in proven for old, new in expected)
+    stored = {one.key.fingerprint for one in look.stored if one.runtime}
+    return all(new in proven or old not in (stored if old == new else proven) for old, new in expected)
 
 
 def wait(gateway: seam.Managed, expected: list[tuple[str, str]], within: float) -> Look:
@@ -214,9 +218,9 @@ def wait(gateway: seam.Managed, expected: list[tuple[str, str]], within: float) 
 def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
     options = module.params
     expected = [
-        (parse(peer["current"]).fingerprint, parse(peer["staged"]).fingerprint)
+        (parse(peer["current"]).fingerprint, parse(peer.get("staged") or peer["current"]).fingerprint)
         for peer in options["expect"]
-        if peer.get("current") and peer.get("staged")
+        if peer.get("current")
     ]
     look = wait(gateway, expected, options["within"]) if options["expect"] else gateway.look()
     result: seam.Data = {"changed": False, "gateway": shown(options["platform"], gateway, look, options["only"])}

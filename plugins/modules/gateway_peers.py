@@ -248,7 +248,10 @@ def acknowledgement(gateway: str, peer: WantedPeer) -> list[seam.Data]:
 
 
 def lines(changes: Iterable[PeerChange], which: str) -> str:
-    return "".join(f"{change.name}: {key}\n" for change in changes for key in getattr(change, which))
+    text = "".join(f"{change.name}: {key}\n" for change in changes for key in getattr(change, which))
+    for placeholder in NOT_YET.values():
+        text = text.replace(placeholder.fingerprint, NEW)
+    return text
 
 
 def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:

@@ -91,7 +91,7 @@ options:
     type: int
     default: 50
   plan:
-    description: RV(plan) of the task that planned, for O(what=outcome).
+    description: RV(plan) of the task that planned, for O(what=outcome) and O(what=dropped).
     type: dict
   proof:
     description: RV(proof) of the task that judged, for O(what=outcome).

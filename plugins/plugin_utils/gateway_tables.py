@@ -25,6 +25,7 @@ except ImportError:  # the action names the missing library
 Data = dict[str, t.Any]
 Column = Callable[[Mapping[str, t.Any]], str]
 NAMES_SHOWN = 12
+NARROW = ("gateway", "serial", "key", "key now", "key before", "stored", "tunnels")
 
 PLAN: dict[str, Column] = {
     "gateway": lambda row: str(row["gateway"]),
@@ -49,13 +50,11 @@ CONVERGED: dict[str, Column] = {
 }
 STATUS: dict[str, Column] = {
     "gateway": lambda row: str(row["gateway"]),
-    "platform": lambda row: str(row["platform"]),
-    "serial": lambda row: str(row["serial"]),
+    "serial": lambda row: str(row["serial"] or "-"),
     "key": lambda row: _key(row["fingerprint"]),
-    "since": lambda row: str(row["since"])[:10],
     "state": lambda row: str(row["state"]),
     "own key": lambda row: row["reached"] if row["own"] == "-" else row["own"],
-    "stored by": lambda row: f"{row['stored_by']}/{row['neighbours']}",
+    "stored": lambda row: f"{row['stored_by']}/{row['neighbours']}",
     "tunnels": lambda row: str(row["tunnels"]),
     "pending": lambda row: names(row["pending"]) or "-",
 }
@@ -84,6 +83,9 @@ def outcome(result: Mapping[str, t.Any], planned: Mapping[str, t.Any], emergency
         page.note(_still(planned))
     page.table("Outcome", OUTCOME, result["gateways"])
     page.note(*[row["problem"] for row in result["gateways"] if row["problem"]])
+    for row in result["gateways"]:
+        if row["no_tunnel"] and not row["problem"]:
+            page.note(f"{row['gateway']}: no tunnel by the new key yet to {names(row['no_tunnel'])}.")
     if _away(planned) and not emergency:
         page.note(f"At their next contact (converge_gateways): {', '.join(_away(planned))}.")
     return page.text()
@@ -151,7 +153,7 @@ class Page:
             padding=(0, 1, 0, 0),
         )  # fmt: skip
         for name in columns:
-            table.add_column(name, overflow="fold", no_wrap=name.startswith("key"))
+            table.add_column(name, overflow="fold", no_wrap=name in NARROW)
         for row in rows:
             table.add_row(*(Text(cell(row)) for cell in columns.values()))
         self.console.print()

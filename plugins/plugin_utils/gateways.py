@@ -33,7 +33,7 @@ EMERGENCY_INTERRUPTION = "every tunnel of the gateway is down until its peers ha
 def reached(look: Mapping[str, t.Any]) -> tuple[str, str]:
     """How far a host was reached, and why no farther."""
     if not look:
-        return ABSENT, "not in this play (--limit, or not in the inventory)"
+        return ABSENT, "not in this play"
     if look.get("unreachable"):
         return UNREACHABLE, "unreachable"
     if "acknowledgements" in look:
@@ -53,19 +53,14 @@ def plan(view: Mapping[str, t.Any], looks: Looks, targets: Sequence[str], option
     gateways = view["directory"]["gateways"]
     emergency = options["mode"] == "emergency"
     against = _against_abort if options["mode"] == "abort" else _against_target
-    peers = sorted(
-        name
-        for name, one in gateways.items()
-        if not one["revoked"] and any(name != target and _same(gateways, name, target) for target in targets)
-    )
-    states = {name: reached(looks.get(name, {})) for name in {*peers, *targets}}
-    ready = [name for name in peers if states[name][0] == READY]
-    away = [name for name in peers if states[name][0] in (UNREACHABLE, ABSENT)]
-    refused = [name for name in peers if states[name][0] == REFUSED]
+    states = {name: reached(looks.get(name, {})) for name in {*gateways, *targets}}
+    peers = _peers(gateways, targets)
+    found = _sorted_out(peers, states)
+    ready, away, refused = found["peers"], [one["gateway"] for one in found["unreachable"]], found["refused"]
     refusals = [text for name in targets for text in against(name, gateways, states, looks, emergency)]
     refusals += [f"{one['gateway']}: {one['what']}." for one in view["directory"]["tampered"]]
     if options["mode"] == "planned":
-        refusals += [f"{name}: {states[name][1].rstrip('.')}." for name in refused if name not in targets]
+        refusals += [f"{one['gateway']}: {one['why'].rstrip('.')}." for one in refused if one["gateway"] not in targets]
         if away and options["unreachable"] == "fail":
             refusals.append(f"{', '.join(away)} cannot be reached, and unreachable peers are not to be left for later.")
         if peers and 100 * len(ready) < options["minimum_share"] * len(peers):
@@ -75,10 +70,35 @@ def plan(view: Mapping[str, t.Any], looks: Looks, targets: Sequence[str], option
     return {
         "names": list(targets),
         "targets": [_target(name, gateways, options) for name in targets],
-        "peers": ready,
-        "unreachable": [{"gateway": name, "why": states[name][1]} for name in away],
-        "refused": [{"gateway": name, "why": states[name][1]} for name in refused],
+        **found,
         "refusals": refusals,
+    }
+
+
+def dropped(view: Mapping[str, t.Any], answers: Looks, planned: Mapping[str, t.Any]) -> Data:
+    """The plan, with who has really been reached; `answers` are results of gateway_peers."""
+    gateways = view["directory"]["gateways"]
+    peers = _peers(gateways, planned["names"])
+    return {**planned, **_sorted_out(peers, {name: reached(answers.get(name, {})) for name in peers})}
+
+
+def _peers(gateways: Mapping[str, t.Any], targets: Sequence[str]) -> list[str]:
+    """Who stores a key of any of these."""
+    return sorted(
+        name
+        for name, one in gateways.items()
+        if not one["revoked"] and any(name != target and _same(gateways, name, target) for target in targets)
+    )
+
+
+def _sorted_out(peers: Sequence[str], states: Mapping[str, tuple[str, str]]) -> Data:
+    def those(*wanted: str) -> list[Data]:
+        return [{"gateway": name, "why": states[name][1]} for name in peers if states[name][0] in wanted]
+
+    return {
+        "peers": [one["gateway"] for one in those(READY)],
+        "unreachable": those(UNREACHABLE, ABSENT),
+        "refused": those(REFUSED),
     }
 
 
@@ -90,8 +110,8 @@ def _target(name: str, gateways: Mapping[str, t.Any], options: Mapping[str, t.An
     return {
         "gateway": name,
         "platform": one.get("platform"),
-        "serial": one.get("serial"),
-        "fingerprint": one.get("fingerprint"),
+        "serial": ((rotation and rotation["old"]) or one).get("serial"),
+        "fingerprint": ((rotation and rotation["old"]) or one).get("fingerprint"),
         "resumes": rotation and rotation["state"],
         "interruption": EMERGENCY_INTERRUPTION if options["mode"] == "emergency" else cost,
     }
@@ -153,7 +173,8 @@ def _expected(gateway: Mapping[str, t.Any]) -> set[str]:
 def prove(view: Mapping[str, t.Any], before: Looks, after: Looks, targets: Sequence[str]) -> dict[str, Data]:
     """For each target: whether its new key carries the tunnels that were up before, and which it does not carry.
 
-    A tunnel counts as up before, if either end said so. The proof may come from either end as well: with WireGuard
+    A tunnel counts as up before, if either end said so; after an emergency, where nobody looked before, all are asked
+    for, and one that is not up yet is no failure. The proof may come from either end as well: with WireGuard
     from the peer, which sees a handshake with the new key; with strongSwan from the gateway, which has no other key.
     """
     gateways = view["directory"]["gateways"]
@@ -166,11 +187,12 @@ def _proof(name: str, gateways: Mapping[str, t.Any], before: Looks, after: Looks
     accepted = _expected(gateways[name])
     own = after.get(name, {}).get("gateway", {}).get("own", {}).get("runtime")
     change = after.get(name, {}).get("gateway", {}).get("change") or {}
+    emergency = rotation.get("mode") == "emergency"
     proven, unproven, away = [], [], []
     for peer, other in gateways.items():
         if peer == name or other["platform"] != gateways[name]["platform"] or other["revoked"]:
             continue
-        if not _up(name, peer, gateways, before, accepted):
+        if not emergency and not _up(name, peer, gateways, before, accepted):
             continue
         if _carries(name, peer, gateways, after, new):
             proven.append(peer)
@@ -183,7 +205,7 @@ def _proof(name: str, gateways: Mapping[str, t.Any], before: Looks, after: Looks
         problem = f"{name} could not be looked at after the change ({reached(after.get(name, {}))[1]})."
     elif own is not None and own["fingerprint"] != new:
         problem = f"{name} does not use its new key: {change.get('error') or 'the old one has come back.'}"
-    elif unproven:
+    elif unproven and not emergency:
         problem = f"{name} has no tunnel by its new key to {', '.join(unproven)}, where one was up before."
     return {"verified": not problem, "problem": problem, "proven": proven, "unproven": unproven, "away": away}
 
@@ -229,6 +251,7 @@ def outcome(view: Mapping[str, t.Any], planned: Mapping[str, t.Any], proofs: Map
                 "serial": one["serial"],
                 "state": _state(one, target),
                 "tunnels": len(proof.get("proven", [])),
+                "no_tunnel": proof.get("unproven", []),
                 "pending": pending,
                 "problem": proof.get("problem", ""),
             }

@@ -46,9 +46,13 @@ class Context:
     check: bool
 
 
-def _log(book: Book, context: Context, what: str, **fields: t.Any) -> None:
+def event(context: Context, what: str, **fields: t.Any) -> Row:
     row: Row = {name: fields.get(name) for name in EVENT_FIELDS}
-    book.events.append({"at": context.now, "by": context.by, "what": what, **row, "why": row["why"] or context.why})
+    return {"at": context.now, "by": context.by, "what": what, **row, "why": row["why"] or context.why}
+
+
+def _log(book: Book, context: Context, what: str, **fields: t.Any) -> None:
+    book.events.append(event(context, what, **fields))
 
 
 # -- gateways
@@ -387,9 +391,11 @@ def _advance(book: Book, name: str, state: str, context: Context) -> Row | None:
     return rotation
 
 
-def _stage_key(book: Book, given: Options, context: Context) -> None:
+def _stage_key(book: Book, given: Options, options: Options, context: Context) -> None:
     name = str(given["gateway"])
     _known(book, name)
+    if context.check and not records.open_rotation(book, name):
+        _begin(book, name, options, context)  # as the task before this one would have done
     rotation = _held(book, name, context)
     if rotation is None:
         steps.must_advance(book.rotations.get(name), name, "staged")  # says what is wrong
@@ -461,7 +467,7 @@ def prepared(book: Book, options: Options, context: Context) -> None:
 def staged(book: Book, options: Options, context: Context) -> None:
     """Records new keys; with acknowledgements, or where only gateways are named, the rotations are staged then."""
     for given in options["keys"] or ():
-        _stage_key(book, given, context)
+        _stage_key(book, given, options, context)
     names = [str(one["name"]) for one in options["gateways"] or ()]
     names += [str(one["gateway"]) for one in options["acknowledgements"] or ()]
     if not (names or options["keys"]):
@@ -552,8 +558,8 @@ def apply(before: Book, state: str, options: Options, context: Context) -> Book:
     STATES[state](book, options, context)
     if state != "staged":
         acknowledge(book, options["acknowledgements"] or (), context)
-    for event in options["events"] or ():
-        _log(book, context, str(event["what"]), **{name: event.get(name) for name in EVENT_FIELDS})
+    for given in options["events"] or ():
+        _log(book, context, str(given["what"]), **{name: given.get(name) for name in EVENT_FIELDS})
     _revise(before, book)
     return book
 

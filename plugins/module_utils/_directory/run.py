@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import typing as t
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from .._errors import VpnKeysError
 from .._fingerprint import fingerprint
 from . import changes, database, holder, key_file, migrations, signing, store, view
-from .book import Row
+from .book import Book, Row
 from .database import Place
 
 try:
+    import sqlalchemy as sa
     from cryptography.hazmat.primitives.asymmetric import ed25519
 except ImportError:  # the modules name the missing library
     pass
@@ -96,8 +98,31 @@ def _from_text(text: str, option: str) -> ed25519.Ed25519PrivateKey:
 # -- writing
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """A step that was done, or foretold."""
+
+    changed: bool
+    before: Book
+    after: Book
+    identity: store.Identity
+
+
 def write(options: Options, check: bool, diff: bool = False) -> Row:
     """The result of key_directory; in check mode what it would be. Raises VpnKeysError; then nothing was changed."""
+    done = change(options, check)
+    result = {
+        "changed": done.changed,
+        "events": done.after.events,
+        **view.build(done.after, _about(done.identity), options["only"]),
+    }
+    if diff:
+        result["diff"] = {"before": view.outline(done.before), "after": view.outline(done.after)}
+    return result
+
+
+def change(options: Options, check: bool) -> Outcome:
+    """The whole step in one transaction, which is undone in check mode."""
     place = database.locate(options["url"])
     state, path = options["state"], None if options["signing_key"] else _key_path(options, place)
     if path is None and not options["signing_key"]:
@@ -108,47 +133,55 @@ def write(options: Options, check: bool, diff: bool = False) -> Row:
     absent = database.missing_file(place)
     if absent and state != "present":
         raise _no_directory(place)
-    rename = False
     with database.transaction(place, write=True, memory=check and absent) as connection:
         fresh = migrations.revision_of(connection) is None
         if fresh and state != "present":
             raise _no_directory(place)
-        changed = migrations.upgrade(connection, place.where)
+        upgraded = migrations.upgrade(connection, place.where)
         now = database.now(connection)
         identity = None if fresh else store.found(connection)
         created = identity is None
+        rename = False
         if identity is None:
             key = _first_key(options, path)
             identity = store.create(connection, key, now)
         else:
             key, rename = _signing_key(options, path, identity, place)
         trusted = signing.anchor(options["verify_key"]) if options["verify_key"] else _fingerprint(key)
-        public = store.verifier(identity, trusted, place.where)
-        before = store.load(connection, identity, public, place.where)
+        before = store.load(connection, identity, store.verifier(identity, trusted, place.where), place.where)
         context = _context(options, now, check)
         if state == "rekeyed":
-            after = before
-            if rename:
-                changed = True  # the last run was killed between its last two steps
-            elif new := _next_key(options, path, identity, check):
-                identity = store.rekey(connection, identity, key, new, now)
-                changed, rename = True, path is not None
-                after = store.load(connection, identity, signing.public_der(new), place.where)
-                after.events.append(_rekeyed(context, identity))
-                store.log(connection, after.events[0])
+            # With a name still to be changed, the last run was killed between its last two steps.
+            new = None if rename else _next_key(options, path, identity, check)
+            done = Outcome(rename, before, before, identity)
+            if new:
+                done = _rekey(connection, done, key, new, context, place)
+                rename = path is not None
         else:
             after = changes.apply(before, state, options, context)
-            changed |= store.save(connection, before, after, key)
+            done = Outcome(store.save(connection, before, after, key) or upgraded, before, after, identity)
         if check:
             database.rollback(connection)
         elif created and path and key_file.read(path) is None:
             key_file.write(path, key)
     if rename and path and not check:
         key_file.move(f"{path}.new", path)
-    result = {"changed": changed, "events": after.events, **view.build(after, _about(identity), options["only"])}
-    if diff:
-        result["diff"] = {"before": view.outline(before), "after": view.outline(after)}
-    return result
+    return done
+
+
+def _rekey(
+    connection: sa.Connection,
+    done: Outcome,
+    old: ed25519.Ed25519PrivateKey,
+    new: ed25519.Ed25519PrivateKey,
+    context: changes.Context,
+    place: Place,
+) -> Outcome:
+    identity = store.rekey(connection, done.identity, old, new, context.now)
+    after = store.load(connection, identity, signing.public_der(new), place.where)
+    after.events.append(changes.event(context, "rekeyed", outcome="done", details={"fingerprint": identity.fingerprint}))
+    store.log(connection, after.events)
+    return Outcome(True, done.before, after, identity)
 
 
 def _context(options: Options, now: str, check: bool) -> changes.Context:
@@ -221,15 +254,3 @@ def _next_key(
         if not check:
             key_file.write(f"{path}.new", pending)
     return pending
-
-
-def _rekeyed(context: changes.Context, identity: store.Identity) -> Row:
-    return {
-        "at": context.now,
-        "by": context.by,
-        "what": "rekeyed",
-        **dict.fromkeys(changes.EVENT_FIELDS),
-        "outcome": "done",
-        "why": context.why,
-        "details": {"fingerprint": identity.fingerprint},
-    }

@@ -126,8 +126,7 @@ def save(connection: sa.Connection, before: Book, after: Book, key: ed25519.Ed25
                     _refuse_tampered(kind, old[name], before, after)
                 row["signature"] = signing.sign(key, kind, after.id, row)
         changed |= _write(connection, table, old, new)
-    if after.events:
-        connection.execute(sa.insert(schema.events), after.events)
+    log(connection, after.events)
     after.original = None  # all of it is signed now
     return changed
 
@@ -194,8 +193,9 @@ def rekey(
     return Identity(identity.id, (*identity.keys, row))
 
 
-def log(connection: sa.Connection, event: Row) -> None:
-    connection.execute(sa.insert(schema.events), [event])
+def log(connection: sa.Connection, events: list[Row]) -> None:
+    if events:
+        connection.execute(sa.insert(schema.events), events)
 
 
 # -- for readers

@@ -15,15 +15,18 @@ from .book import Book, Row
 AFTER_SWAP = ("swapped", "verified")
 
 
+NEW = "(new)"
+"""Instead of the text of a key that a check mode run only foretells."""
+
+
 def text(key: Row | None) -> str | None:
-    """None also for the key that a check mode run only foretells."""
-    return (key["public_key"] or None) if key else None
+    return (key["public_key"] or NEW) if key else None
 
 
 def identified(key: Row | None) -> Row | None:
     if key is None:
         return None
-    return {"serial": key["serial"], "public_key": text(key), "fingerprint": key["fingerprint"] if text(key) else None}
+    return {"serial": key["serial"], "public_key": text(key), "fingerprint": key["fingerprint"] if key["public_key"] else NEW}
 
 
 def peer(gateway: Row, keys: Sequence[Row], rotation: Row | None) -> Row:
@@ -166,7 +169,7 @@ def outline(book: Book) -> str:
         facts += [f"rotation {rotation['state']} ({rotation['mode']})"] if rotation else []
         lines.append(f"{name}: {', '.join(str(fact) for fact in facts if fact)}")
         lines += [
-            f"  serial {row['serial']} {row['state']}: {row['fingerprint'] if row['public_key'] else '(new)'}"
+            f"  serial {row['serial']} {row['state']}: {row['fingerprint'] if row['public_key'] else NEW}"
             for row in reversed(keys)
         ]
     lines += [

@@ -61,7 +61,7 @@ class StrongSwan:
             site = self._site()
         except VpnKeysError as error:
             return [str(error)]
-        found = [swan_site.why_not_own(site) or self._why_not_pair(site)]
+        found = [swan_site.why_not_own(site) or self._why_not_pair(site), swan_site.why_not_overlaid(site)]
         if writing:
             below = [os.path.join(self.directory, name) for name in ("pubkey", "private", "conf.d")]
             found += [_why_not_writable(place) for place in (*below, self._state.path)]
@@ -78,7 +78,9 @@ class StrongSwan:
         place = os.path.join(self.directory, "private", _free_name(self.directory, own.file))
         files.write(place, private)
         files.write(own.file, _public_key.pem(key), PUBLIC)
-        self._load(key)
+        # charon does not start where a key file is missing; once it starts, it loads the new one.
+        if not swanctl.answers():
+            self._load(key)
         return key
 
     def stage(self, algorithm: str, bits: int) -> PublicKey:
@@ -134,7 +136,7 @@ class StrongSwan:
             changed = {change.name for change in changes if change.changed}
             owed = [(peer, entry) for peer, entry in entries if entry is not None and peer.name in changed]
             if owed:
-                swan_store.carry_out(self._state, view, owed, self._load)
+                swan_store.carry_out(self._state, view, owed, self._load, self._site)
             self._settle(view)
         return changes
 

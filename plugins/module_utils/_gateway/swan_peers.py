@@ -21,12 +21,16 @@ from .swanctl_config import Connection
 
 @dataclass(frozen=True)
 class Entry:
-    """What is stored for one peer: its connections, and the file of its key, which they share."""
+    """What is stored for one peer before anything changes: its connections, and the file of its key, which they share.
+
+    `accepted`: all keys that the files hold for it.
+    """
 
     connections: tuple[Connection, ...]
     file: str
     path: str
     key: PublicKey | None
+    accepted: tuple[PublicKey, ...]
     withdrawn: Withdrawn | None
 
 
@@ -50,7 +54,8 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
     path = site.key_file(file)
     key = swan_site.key_in(path)
     entry = view.withdrawn.get(path)
-    return Entry(tuple(mine), file, path, key, entry if entry and key and entry.placeholder == key.text else None)
+    withdrawn = entry if entry and key and entry.placeholder == key.text else None
+    return Entry(tuple(mine), file, path, key, tuple(view.keys(mine[0])), withdrawn)
 
 
 def change(view: View, wanted: WantedPeer, entry: Entry | None) -> PeerChange:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import hashlib
 import os
@@ -39,13 +40,14 @@ class Own:
 @dataclass(frozen=True)
 class Site:
     """What the files say. `connections`: this gateway's own, as charon would load them; `plain`: as the administrator
-    wrote them; `others`: those of other identities on this host."""
+    wrote them; `others`: those of other identities on this host; `overlaid`: a file of ours would be read."""
 
     directory: str
     connections: tuple[Connection, ...]
     plain: dict[str, Connection]
     others: tuple[Connection, ...]
     digest: str
+    overlaid: bool
 
     def key_file(self, name: str) -> str:
         return os.path.join(self.directory, "pubkey", name)
@@ -58,8 +60,10 @@ def overlay_path(directory: str) -> str:
 def read(directory: str, identity: str) -> Site:
     """Raises VpnKeysError where the configuration is missing or cannot be understood."""
     texts: list[str] = []
-    everything = connections(_configuration(directory, texts, own_file=True))
-    plain = connections(_configuration(directory, [], own_file=False))
+    patterns: list[str] = []
+    plain = {item.name: item for item in connections(_configuration(directory, [], patterns, own_file=False))}
+    found = connections(_configuration(directory, texts, [], own_file=True))
+    everything = [item for item in found if item.name in plain]
     mine = [item for item in everything if not identity or same_id(item.local.identity, identity)]
     named = {key for item in mine for key in (*item.local.keys, *item.remote.keys)}
     contents = [files.read(os.path.join(directory, "pubkey", name)) or "" for name in sorted(named)]
@@ -67,9 +71,10 @@ def read(directory: str, identity: str) -> Site:
     return Site(
         directory,
         tuple(mine),
-        {item.name: item for item in plain},
+        plain,
         tuple(item for item in everything if item not in mine),
         digest,
+        any(fnmatch.fnmatch(overlay_path(directory), pattern) for pattern in patterns),
     )
 
 
@@ -125,6 +130,12 @@ def why_not_own(site: Site) -> str:
     return ""
 
 
+def why_not_overlaid(site: Site) -> str:
+    """"" when a file of ours is read by charon, else one sentence."""
+    path = overlay_path(site.directory)
+    return "" if site.overlaid else f"swanctl.conf does not read {path}; give it the line 'include conf.d/*.conf'."
+
+
 def _private_files(directory: str, public: str) -> list[str]:
     """The files that charon looks into for private keys, the one that is named like the public key first."""
     stem = os.path.splitext(os.path.basename(public))[0]
@@ -137,12 +148,13 @@ def _private_files(directory: str, public: str) -> list[str]:
     return sorted(found, key=lambda path: not os.path.basename(path).startswith(stem))
 
 
-def _configuration(directory: str, texts: list[str], own_file: bool) -> Section:
+def _configuration(directory: str, texts: list[str], patterns: list[str], own_file: bool) -> Section:
     path = os.path.join(directory, "swanctl.conf")
     left_out = "" if own_file else overlay_path(directory)
 
     def include(base: str, pattern: str) -> t.Iterator[tuple[str, str]]:
-        for found in sorted(glob.glob(os.path.join(os.path.dirname(base), pattern))):
+        patterns.append(os.path.join(os.path.dirname(base), pattern))
+        for found in sorted(glob.glob(patterns[-1])):
             text = None if found == left_out else files.read(found)
             if text is not None:
                 texts.append(text)

@@ -17,7 +17,7 @@ from . import files, swan_bridge, swan_sessions, swan_site, swan_view, swanctl
 from .platform import WantedPeer
 from .state import State
 from .swan_peers import Entry
-from .swan_site import NEXT
+from .swan_site import NEXT, Site
 from .swan_view import View, Withdrawn
 from .swanctl_config import Bridge, overlay
 
@@ -27,7 +27,9 @@ if t.TYPE_CHECKING:
     Owed = tuple[WantedPeer, Entry]
 
 
-def carry_out(state: State, view: View, owed: t.Sequence[Owed], load: t.Callable[[], None]) -> None:
+def carry_out(
+    state: State, view: View, owed: t.Sequence[Owed], load: t.Callable[[], None], read: t.Callable[[], Site]
+) -> None:
     """Bring the files and charon to what is wanted; all peers by one load."""
     records = _with_new_withdrawals(state, view, owed)
     before: dict[str, str | None] = {}
@@ -38,6 +40,7 @@ def carry_out(state: State, view: View, owed: t.Sequence[Owed], load: t.Callable
         for peer, entry in owed:
             _write_current(peer, entry, records, before)
         _write_overlay(view, owed, before)
+        _check(read(), owed)
         load()
     except VpnKeysError:
         _undo(before, load)
@@ -109,6 +112,21 @@ def _write_overlay(view: View, owed: t.Sequence[Owed], before: dict[str, str | N
     swan_bridge.write_overlay(view.site.directory, overlay(accepted, {}))
 
 
+def _check(site: Site, owed: t.Sequence[Owed]) -> None:
+    """What the files say now, all read again, must be what is wanted."""
+    now = {item.name: item.remote.keys for item in site.connections}
+    for peer, entry in owed:
+        wanted = (entry.file, entry.file + NEXT) if _staged(peer) else (entry.file,)
+        for item in entry.connections:
+            if now.get(item.name) != wanted:
+                path = swan_site.overlay_path(site.directory)
+                raise VpnKeysError(
+                    "blocked",
+                    f"{path} cannot say what connection {item.name} accepts, because a file or a line that is read "
+                    "after it says otherwise; let swanctl.conf include it last. Nothing was changed.",
+                )
+
+
 def _write(path: str, text: str, before: dict[str, str | None]) -> None:
     now = files.read(path)
     if now != text:
@@ -143,7 +161,7 @@ def _follow_up(state: State, view: View, owed: t.Sequence[Owed]) -> None:
     surprised = [
         item
         for peer, entry in owed
-        if peer.current is not None and peer.current not in view.keys(entry.connections[0])
+        if peer.current is not None and peer.current not in entry.accepted
         for item in entry.connections
     ]
     kept = swan_sessions.renew(surprised)

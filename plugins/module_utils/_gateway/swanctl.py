@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import typing as t
@@ -16,6 +17,7 @@ from .._errors import VpnKeysError
 from .._public_key import PublicKey
 from . import run
 
+SOCKET = "/var/run/charon.vici"
 INITIATE_SECONDS = 8
 TERMINATE_SECONDS = 3
 
@@ -65,8 +67,7 @@ class Known:
 def answers() -> str:
     """"" when charon answers, else one sentence."""
     done = run.attempt("swanctl", "--stats", "--raw")
-    reason = done.complaint or f"swanctl --stats ended with {done.code}"
-    return "" if done.code == 0 else f"charon does not answer ({reason}); start strongSwan and look into its log."
+    return "" if done.code == 0 else "charon does not answer on this gateway; start strongSwan, or look into its log."
 
 
 def why_no_pki() -> str:
@@ -74,7 +75,16 @@ def why_no_pki() -> str:
 
 
 def started() -> str:
-    """When the running charon started, which tells it from an earlier one."""
+    """What tells the running charon from an earlier one: it makes its socket when it starts.
+
+    Where the socket lies elsewhere, the time of the start has to do; charon computes it anew each time, so that it may
+    differ by a second, and then less is known.
+    """
+    try:
+        socket = os.stat(SOCKET)
+        return f"{socket.st_ino} {socket.st_ctime_ns}"
+    except OSError:
+        pass
     replies = dict(_ask("--stats"))
     return str(replies["stats reply"]["uptime"]["since"])
 
@@ -84,10 +94,11 @@ def load() -> None:
 
     Never with --raw: then `--load-creds` unloads the very private keys that it has just loaded.
     """
-    run.run("swanctl", "--load-creds", "--noprompt")
-    done = run.attempt("swanctl", "--load-conns")
-    if done.code:
-        raise VpnKeysError("refused", f"swanctl --load-conns failed: {done.complaint or f'it ended with {done.code}'}.")
+    for words in (("--load-creds", "--noprompt"), ("--load-conns",)):
+        done = run.attempt("swanctl", *words)
+        if done.code:
+            reason = answers() or f"swanctl {words[0]} failed: {done.complaint or f'it ended with {done.code}'}."
+            raise VpnKeysError("refused", reason)
 
 
 def sas() -> list[Sa]:
