@@ -31,7 +31,7 @@ options:
     default: false
   only:
     description:
-      - Public keys to which RV(stored) and RV(tunnels) are limited.
+      - Public keys to which RV(gateway.stored) and RV(gateway.tunnels) are limited.
       - In a large mesh a rotation needs to know about a few keys only. By default all are returned.
     type: list
     elements: str

@@ -32,7 +32,7 @@ attributes:
     support: full
     details: >-
       The step is done and undone again within the transaction. A key that does not exist yet may be left out of
-      O(keys[].public_key) then, and is shown as null, with the serial that it will get.
+      O(keys[].public_key) then, and is shown as C((new)), with the serial that it will get.
   diff_mode:
     support: full
     details: Shows fingerprints, never the keys themselves.

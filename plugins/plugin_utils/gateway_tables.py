@@ -53,7 +53,7 @@ STATUS: dict[str, Column] = {
     "serial": lambda row: str(row["serial"] or "-"),
     "key": lambda row: _key(row["fingerprint"]),
     "state": lambda row: str(row["state"]),
-    "own key": lambda row: row["reached"] if row["own"] == "-" else row["own"],
+    "own key": lambda row: row["own"] if row["reached"] in ("ready", "refused") else row["reached"],
     "stored": lambda row: f"{row['stored_by']}/{row['neighbours']}",
     "tunnels": lambda row: str(row["tunnels"]),
     "pending": lambda row: names(row["pending"]) or "-",

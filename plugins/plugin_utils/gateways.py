@@ -318,7 +318,7 @@ def status(view: Mapping[str, t.Any], looks: Looks) -> Data:
                 "since": one["created_at"],
                 "state": "revoked" if one["revoked"] else f"rotation {rotation['state']}" if rotation else "current",
                 "reached": state,
-                "own": "-" if state in (ABSENT, UNREACHABLE) else "differs" if here else "as recorded",
+                "own": "differs" if here else "as recorded" if state == READY and not one["revoked"] else "-",
                 "stored_by": len(holders["right"]),
                 "neighbours": len(holders["neighbours"]),
                 "tunnels": len(holders["up"]),
@@ -340,13 +340,11 @@ def _own_differences(name: str, one: Mapping[str, t.Any], look: Mapping[str, t.A
         return []
     own = look["gateway"]["own"]
     prints = {place: key["fingerprint"] for place, key in own.items() if key}
-    words = {"file": "in its file", "runtime": "in its running daemon"}
     expected = _expected(one)
-    found = [
-        f"{name} has the key {short(prints[place])} {words[place]}, the directory says {short(one['fingerprint'])}."
-        for place in prints
-        if prints[place] not in expected
-    ]
+    found = []
+    for key in sorted(set(prints.values()) - expected):
+        where = _where([place for place in prints if prints[place] == key])
+        found.append(f"{name} has the key {short(key)} {where}, the directory says {short(one['fingerprint'])}.")
     if not found and len(set(prints.values())) > 1 and not one["rotation"]:
         found.append(f"{name} has one key in its file and another one in its running daemon.")
     if own.get("file") is None:
@@ -378,17 +376,24 @@ def _holders(
             neighbours.append(peer)
         if current and all(keys == {current} for keys in places.values()):
             right.append(peer)
-        words = {"file": "in its file", "runtime": "in its running daemon"}
-        for place, keys in places.items():
-            for key in sorted(keys - accepted):
-                which = f"serial {serials[key]}" if key in serials else f"the unknown key {short(key)}"
-                wanted = f"serial {one['serial']} is current" if current else f"{name} is revoked"
-                differences.append(f"{peer} stores {which} of {name} {words[place]}; {wanted}. Converge it.")
-            if stored and current and not keys and any(places.values()):
-                differences.append(f"{peer} stores no key of {name} {words[place]}. Converge it.")
+        for key in sorted(set().union(*places.values()) - accepted):
+            where = _where([place for place, keys in places.items() if key in keys])
+            which = f"serial {serials[key]}" if key in serials else f"the unknown key {short(key)}"
+            wanted = f"serial {one['serial']} is current" if current else f"{name} is revoked"
+            differences.append(f"{peer} stores {which} of {name} {where}; {wanted}. Converge it.")
+        empty = [place for place, keys in places.items() if not keys]
+        if stored and current and 0 < len(empty) < len(places):
+            differences.append(f"{peer} stores no key of {name} {_where(empty)}. Converge it with gateway_keys_full.")
         if any(tunnel["with_peer"] in accepted or _leads_to(tunnel, one) for tunnel in _tunnels(looks, peer)):
             up.append(peer)
     return {"right": right, "neighbours": neighbours, "up": up, "differences": differences}
+
+
+PLACES = {"file": "in its file", "runtime": "in its running daemon"}
+
+
+def _where(places: Sequence[str]) -> str:
+    return " and ".join(PLACES[place] for place in places)
 
 
 def _numbered(one: Mapping[str, t.Any]) -> list[tuple[int, str]]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from . import rotation
@@ -18,8 +18,9 @@ Row = dict[str, t.Any]
 @dataclass
 class Book:
     """`genuine(kind, row)`: whether a record bears the signature of the directory. `rotations` has the last one of each
-    gateway, open or not. `events` has the new ones only. `repaired`: gateways whose records may be signed anew whatever was
-    done to them. `original`: what this one is a changed copy of."""
+    gateway, open or not. `events` has the new ones only. `repaired`: gateways whose records may be signed anew whatever
+    was done to them. `original`: what this one is a changed copy of.
+    """
 
     id: str
     genuine: Callable[[str, Row], bool]
@@ -61,6 +62,11 @@ def keys_of_one(book: Book, gateway: str) -> list[Row]:
 
 def in_state(keys: Iterable[Row], state: str) -> Row | None:
     return next((row for row in keys if row["state"] == state), None)
+
+
+def withdrawn_serial(keys: Sequence[Row]) -> int:
+    """Which key a peer names that accepts none any more: the newest that it may have had. `keys`: newest first."""
+    return int((in_state(keys, "revoked") or keys[0])["serial"])
 
 
 def open_rotation(book: Book, gateway: str) -> Row | None:

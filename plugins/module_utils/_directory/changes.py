@@ -300,7 +300,7 @@ def _serial(gateway: str, keys: Sequence[Row], given: Options) -> int:
     elif given.get("serial") is not None:
         found = [row["serial"] for row in keys if row["serial"] == given["serial"]]
     else:
-        found = [keys[0]["serial"]]
+        found = [records.withdrawn_serial(keys) if given["role"] == "withdrawn" else keys[0]["serial"]]
     if not found:
         raise VpnKeysError(
             "not_found",
@@ -566,9 +566,9 @@ def apply(before: Book, state: str, options: Options, context: Context) -> Book:
 
 def _revise(before: Book, book: Book) -> None:
     """Where peers must now store something else, older acknowledgements are no longer enough."""
-    was, keys = _stored(before), records.keys_of(book)
+    was, now = _stored(before), _stored(book)
     for name, row in book.gateways.items():
-        if was.get(name) != view.peer(row, keys[name], records.open_rotation(book, name)):
+        if was.get(name) != now[name]:
             row["revision"] += 1
             for (peer, gateway), given in book.acknowledgements.items():
                 if gateway == name and given != before.acknowledgements.get((peer, gateway)):
@@ -576,7 +576,9 @@ def _revise(before: Book, book: Book) -> None:
 
 
 def _stored(book: Book) -> dict[str, Row]:
+    """What peers have to store of each gateway. A key that is merely known is not stored."""
     keys = records.keys_of(book)
     return {
-        name: view.peer(row, keys[name], records.open_rotation(book, name)) for name, row in book.gateways.items()
+        name: {**view.peer(row, keys[name], records.open_rotation(book, name)), "known": None}
+        for name, row in book.gateways.items()
     }

@@ -9,9 +9,9 @@ What goes wrong becomes one sentence that names the database and never its passw
 
 from __future__ import annotations
 
+import functools
 import os
 import sqlite3
-import typing as t
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,19 +84,14 @@ def transaction(place: Place, write: bool, memory: bool = False) -> Iterator[sa.
     A writer is alone until its end. `memory`: an empty database that nobody will see, to foretell what happens where
     there is none yet.
     """
-    with translated(place):
-        engine = _engine(place, write, memory)
-        try:
-            with engine.connect() as connection, connection.begin():
-                if place.path is None:
-                    if write:
-                        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
-                        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
-                    else:
-                        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                yield connection
-        finally:
-            engine.dispose()
+    with translated(place), _engine(place, write, memory).connect() as connection, connection.begin():
+        if place.path is None:
+            if write:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
+            else:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield connection
 
 
 @contextmanager
@@ -139,6 +134,7 @@ def now(connection: sa.Connection) -> str:
     return str(connection.exec_driver_sql(statement).scalar_one())
 
 
+@functools.lru_cache(maxsize=8)
 def _engine(place: Place, write: bool, memory: bool) -> sa.Engine:
     if place.path is None:
         arguments = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "vpnops.keys"}
@@ -176,5 +172,5 @@ def missing_file(place: Place) -> bool:
 
 def rollback(connection: sa.Connection) -> None:
     """Keep nothing of the transaction."""
-    transaction = t.cast(t.Any, connection.get_transaction())
-    transaction.rollback()
+    if under_way := connection.get_transaction():
+        under_way.rollback()

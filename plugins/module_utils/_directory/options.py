@@ -40,8 +40,8 @@ def finish(module: AnsibleModule, libraries: Sequence[str], work: Callable[[], d
         module.fail_json(msg=str(error), code=error.code)
     except Exception as error:  # noqa: BLE001 - a traceback could quote a password
         module.fail_json(
-            msg=f"The directory task failed for a reason that this collection did not foresee "
-            f"({type(error).__name__}). Nothing was changed; please report it.",
+            msg="The work on the directory failed for a reason that this collection did not foresee "
+            f"({type(error).__name__}); look at the directory before running this again, and please report it.",
             code="internal",
         )
     else:

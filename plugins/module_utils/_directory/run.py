@@ -165,8 +165,20 @@ def change(options: Options, check: bool) -> Outcome:
         elif created and path and key_file.read(path) is None:
             key_file.write(path, key)
     if rename and path and not check:
-        key_file.move(f"{path}.new", path)
+        _settle(path)
     return done
+
+
+def _settle(path: str) -> None:
+    """The last step of a change of keys."""
+    try:
+        key_file.move(f"{path}.new", path)
+    except OSError as error:
+        raise VpnKeysError(
+            "signing_key",
+            f"The directory is signed by its new key now, but {path}.new cannot be renamed to {path}: "
+            f"{error.strerror}. Nothing is lost; the next run that can write there finishes it.",
+        ) from None
 
 
 def _rekey(
@@ -179,7 +191,8 @@ def _rekey(
 ) -> Outcome:
     identity = store.rekey(connection, done.identity, old, new, context.now)
     after = store.load(connection, identity, signing.public_der(new), place.where)
-    after.events.append(changes.event(context, "rekeyed", outcome="done", details={"fingerprint": identity.fingerprint}))
+    details = {"fingerprint": identity.fingerprint}
+    after.events.append(changes.event(context, "rekeyed", outcome="done", details=details))
     store.log(connection, after.events)
     return Outcome(True, done.before, after, identity)
 

@@ -94,7 +94,9 @@ def _load(connection: sa.Connection, identity: Identity, public: bytes) -> Book:
         identity.id,
         genuine,
         gateways={row["name"]: row for row in _rows(connection, sa.select(schema.gateways))},
-        keys={(row["gateway"], operator.index(row["serial"])): row for row in _rows(connection, sa.select(schema.keys))},
+        keys={
+            (row["gateway"], operator.index(row["serial"])): row for row in _rows(connection, sa.select(schema.keys))
+        },
         acknowledgements={
             (row["peer"], row["gateway"]): row for row in _rows(connection, sa.select(schema.acknowledgements))
         },

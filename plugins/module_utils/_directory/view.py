@@ -13,8 +13,6 @@ from . import book as records
 from .book import Book, Row
 
 AFTER_SWAP = ("swapped", "verified")
-
-
 NEW = "(new)"
 """Instead of the text of a key that a check mode run only foretells."""
 
@@ -26,7 +24,8 @@ def text(key: Row | None) -> str | None:
 def identified(key: Row | None) -> Row | None:
     if key is None:
         return None
-    return {"serial": key["serial"], "public_key": text(key), "fingerprint": key["fingerprint"] if key["public_key"] else NEW}
+    mark = key["fingerprint"] if key["public_key"] else NEW
+    return {"serial": key["serial"], "public_key": text(key), "fingerprint": mark}
 
 
 def peer(gateway: Row, keys: Sequence[Row], rotation: Row | None) -> Row:
@@ -58,7 +57,7 @@ def peer(gateway: Row, keys: Sequence[Row], rotation: Row | None) -> Row:
 def wanted(peer_entry: Row, keys: Sequence[Row]) -> tuple[str, int] | None:
     """The acknowledgement (role, serial) that every other gateway has to give; None where there is nothing to store."""
     if peer_entry["withdrawn"]:
-        return ("withdrawn", keys[0]["serial"]) if keys else None
+        return ("withdrawn", records.withdrawn_serial(keys)) if keys else None
     if peer_entry["staged_serial"] is not None:
         return "staged", peer_entry["staged_serial"]
     return None if peer_entry["serial"] is None else ("current", peer_entry["serial"])

@@ -43,7 +43,7 @@ def write(path: str, text: str, mode: int = SECRET) -> None:
             _fill(beside, text, stat.S_IMODE(before.st_mode) if before else mode, before)
             os.replace(beside, target)
         except BaseException:
-            remove(beside)
+            _clear(beside)
             raise
         _sync_directory(os.path.dirname(target))
     except OSError as error:
@@ -92,11 +92,16 @@ def why_not_writable(directory: str) -> str:
     except OSError as error:
         return f"{directory} cannot be written: {error.strerror}"
     finally:
-        try:
-            os.unlink(probe)
-        except OSError:
-            pass
+        _clear(probe)
     return ""
+
+
+def _clear(path: str) -> None:
+    """Take away what could not be written, without a word if it is not there: why it could not be is being told."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 def _fill(path: str, text: str, mode: int, owner: os.stat_result | None) -> None:

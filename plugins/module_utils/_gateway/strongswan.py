@@ -23,7 +23,7 @@ from .state import State
 from .swan_site import NEXT, Own, Site
 from .swan_store import PUBLIC
 from .swan_view import View, note_load, recall, remember
-from .swanctl_config import Bridge, Connection, overlay
+from .swanctl_config import BRIDGE, Bridge, Connection, overlay
 
 
 class StrongSwan:
@@ -44,13 +44,13 @@ class StrongSwan:
         site = self._site()
         own = swan_site.own(site)
         view = View(site, self._state)
-        runtime, previous = view.own(own), self._key(self._state.previous)
+        runtime = view.own(own)
         return Look(
             OwnKey(own.key if own.copies else None, runtime),
             self._key(self._state.pending),
-            previous,
+            self._key(self._state.previous),
             tuple(view.stored()),
-            tuple(view.tunnels(runtime, previous)),
+            tuple(view.tunnels(runtime)),
         )
 
     def obstacles(self, writing: bool) -> list[str]:
@@ -62,6 +62,7 @@ class StrongSwan:
         except VpnKeysError as error:
             return [str(error)]
         found = [swan_site.why_not_own(site) or self._why_not_pair(site), swan_site.why_not_overlaid(site)]
+        found.append(_why_not_loaded(site))
         if writing:
             below = [os.path.join(self.directory, name) for name in ("pubkey", "private", "conf.d")]
             found += [_why_not_writable(place) for place in (*below, self._state.path)]
@@ -84,8 +85,10 @@ class StrongSwan:
         return key
 
     def stage(self, algorithm: str, bits: int) -> PublicKey:
-        key = self._key(self._state.pending)
-        if key is None or key.algorithm != algorithm or key == self._own().key:
+        own, key = self._own().key, self._key(self._state.pending)
+        fits = key is not None and key.algorithm == algorithm and (algorithm != "rsa" or key.bits == bits)
+        # In use but not persisted: a rotation that was cut off goes on with it.
+        if key is None or not (fits or key == own):
             self._state.write(self._state.pending, swanctl.generate(algorithm, bits))
             key = self._key(self._state.pending)
         if key is None:
@@ -94,8 +97,10 @@ class StrongSwan:
 
     def activate(self) -> None:
         pending, own = self._key(self._state.pending), self._own()
-        if pending is None or own.private is None:
+        if pending is None:
             raise VpnKeysError("not_found", "There is no new key to put into use; nothing was changed.")
+        if not own.copies:
+            raise VpnKeysError("not_found", f"No private key belongs to {own.file}; nothing was changed.")
         if own.key != pending:
             self._keep(self._previous_public, own.file)
             self._keep(self._state.previous, own.copies[0])
@@ -124,6 +129,9 @@ class StrongSwan:
         own, previous = self._own(), self._key(self._state.previous)
         if previous is not None and previous != own.key:
             self._go_back(own)
+        elif previous is not None or self._key(self._state.pending) is not None:
+            self._tidy(own)
+            self._load()
         files.remove(self._state.pending)
         self.discard_previous()
 
@@ -237,6 +245,15 @@ def _bridge(connection: Connection) -> Bridge:
 
 def _locked(own: Own) -> str:
     return f"charon has the private key of {own.file}, but no file gives it without a passphrase or a token."
+
+
+def _why_not_loaded(site: Site) -> str:
+    """Loading unloads whatever is not in the files."""
+    strange = sorted({item.name for item in swanctl.loaded()} - set(site.plain))
+    strange = [name for name in strange if not name.endswith(BRIDGE)]
+    if not strange:
+        return ""
+    return f"charon has connections that are not in swanctl.conf ({', '.join(strange)}); loading would remove them."
 
 
 def _free_name(directory: str, public: str) -> str:

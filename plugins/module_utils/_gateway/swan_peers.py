@@ -34,6 +34,9 @@ class Entry:
     withdrawn: Withdrawn | None
 
 
+USABLE = ("ed25519", "rsa")
+
+
 def find(view: View, wanted: WantedPeer) -> Entry | None:
     """The peer's entry, None where there is no connection to it. Raises VpnKeysError(conflict, blocked)."""
     site = view.site
@@ -46,6 +49,12 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
         mine = [item for item in site.connections if keys & set(view.keys(item))]
     if not mine:
         return None
+    for key in (wanted.current, wanted.staged):
+        if key is not None and key.algorithm not in USABLE:
+            raise VpnKeysError(
+                "blocked",
+                f"The key of {wanted.name} is {key.algorithm}, which is none that strongSwan has. Nothing was changed.",
+            )
     plain = [site.plain[item.name] for item in mine]
     reason = next((reason for reason in map(_why_not, plain) if reason), "") or _why_shared(site, plain)
     if reason:

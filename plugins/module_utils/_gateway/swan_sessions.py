@@ -76,16 +76,23 @@ def _renew(connection: Connection) -> str:
     if children:
         if not connection.reachable:
             return PASSIVE
-        outcome, now = swanctl.initiate(connection.name, children[0]), of(connection.name, swanctl.sas())
-        # Made with the same settings, the one that has the twin has the new key already.
-        number = outcome.twin or (0 if outcome.complaint else _newest(children[0], now))
-        standing = {sa.id for sa in carrying(now) if number in sa.children.values()}
+        complaint, standing = _make(connection.name, children[0])
+        if not standing and not complaint:
+            # The peer may have ended it at once, because it renews its own ones at this moment.
+            complaint, standing = _make(connection.name, children[0])
         if not standing:
-            return outcome.complaint or "the new IKE_SA did not stay"
+            return complaint or "the new IKE_SA did not stay"
         for child in children[1:]:
             swanctl.initiate(connection.name, child)
     end(sa for sa in before if sa.established and sa.id not in standing)
     return ""
+
+
+def _make(name: str, child: str) -> tuple[str, set[int]]:
+    """Initiate, and see which IKE_SA has it. Made with the same settings, that of a twin has the new key already."""
+    outcome, now = swanctl.initiate(name, child), of(name, swanctl.sas())
+    number = outcome.twin or (0 if outcome.complaint else _newest(child, now))
+    return outcome.complaint, {sa.id for sa in carrying(now) if number in sa.children.values()}
 
 
 def _newest(child: str, sas: t.Iterable[Sa]) -> int:

@@ -64,7 +64,9 @@ def read(directory: str, identity: str) -> Site:
     plain = {item.name: item for item in connections(_configuration(directory, [], patterns, own_file=False))}
     found = connections(_configuration(directory, texts, [], own_file=True))
     everything = [item for item in found if item.name in plain]
-    mine = [item for item in everything if not identity or same_id(item.local.identity, identity)]
+    meant = [item for item in everything if not identity or same_id(item.local.identity, identity)]
+    # Beside connections by raw public keys, others (by certificates, say) are none of our business.
+    mine = [item for item in meant if not _why_not_raw(item)] or meant
     named = {key for item in mine for key in (*item.local.keys, *item.remote.keys)}
     contents = [files.read(os.path.join(directory, "pubkey", name)) or "" for name in sorted(named)]
     digest = hashlib.sha256("\0".join([*texts, *contents]).encode("utf-8", "surrogateescape")).hexdigest()
@@ -117,17 +119,22 @@ def why_not_own(site: Site) -> str:
     """"" when the connections authenticate this gateway by one raw public key, else one sentence."""
     if not site.connections:
         return "swanctl.conf has no connection with this gateway's identity as local.id."
-    for item in site.connections:
-        if item.local.rounds > 1:
-            return f"Connection {item.name} authenticates this gateway in several rounds, which cannot be handled."
-        if item.local.auth != "pubkey":
-            return f"Connection {item.name} authenticates this gateway by {item.local.auth}, not by a raw public key."
-        if not item.local.keys:
-            return f"Connection {item.name} names no file in local.pubkeys; give it one."
+    reason = next((reason for reason in map(_why_not_raw, site.connections) if reason), "")
+    if reason:
+        return reason
     used = sorted({site.key_file(item.local.keys[0]) for item in site.connections})
     if len(used) > 1:
         return f"The connections use several own keys ({', '.join(used)}); say which identity is meant."
     return ""
+
+
+def _why_not_raw(connection: Connection) -> str:
+    local, name = connection.local, connection.name
+    if local.rounds > 1:
+        return f"Connection {name} authenticates this gateway in several rounds, which cannot be handled."
+    if local.auth != "pubkey":
+        return f"Connection {name} authenticates this gateway by {local.auth}, not by a raw public key."
+    return "" if local.keys else f"Connection {name} names no file in local.pubkeys; give it one."
 
 
 def why_not_overlaid(site: Site) -> str:
@@ -143,7 +150,7 @@ def _private_files(directory: str, public: str) -> list[str]:
         path
         for name in PRIVATE_DIRECTORIES
         for path in sorted(glob.glob(os.path.join(glob.escape(os.path.join(directory, name)), "*")))
-        if os.path.isfile(path)
+        if os.path.isfile(path) and not path.endswith(files.UNFINISHED)
     ]
     return sorted(found, key=lambda path: not os.path.basename(path).startswith(stem))
 

@@ -19,7 +19,7 @@ from .state import State
 from .swan_peers import Entry
 from .swan_site import NEXT, Site
 from .swan_view import View, Withdrawn
-from .swanctl_config import Bridge, overlay
+from .swanctl_config import Bridge, Connection, overlay
 
 PUBLIC = 0o644
 
@@ -158,17 +158,24 @@ def _follow_up(state: State, view: View, owed: t.Sequence[Owed]) -> None:
     revived = {entry.path: entry.withdrawn for peer, entry in owed if peer.current is not None and entry.withdrawn}
     for withdrawn in revived.values():
         swan_sessions.initiate(withdrawn.children)
-    surprised = [
+    stale = [
         item
         for peer, entry in owed
-        if peer.current is not None and peer.current not in entry.accepted
+        if peer.current is not None and not _staged(peer)
         for item in entry.connections
+        if peer.current not in entry.accepted or _outlived(view, item)
     ]
-    kept = swan_sessions.renew(surprised)
+    kept = swan_sessions.renew(stale)
     memory = swan_view.recall(state)
     for peer, entry in owed:
         for item in entry.connections:
-            if peer.current is not None and not _staged(peer) and item in surprised and item.name not in kept:
+            if peer.current is not None and item in stale and item.name not in kept:
                 memory.settled[item.name] = peer.current.text
     swan_view.remember(state, memory)
     swan_view.remember_withdrawn(state, {path: entry for path, entry in records.items() if path not in revived})
+
+
+def _outlived(view: View, connection: Connection) -> bool:
+    """Whether an IKE_SA of before the next key was accepted still stands: the peer itself did not renew it."""
+    old = view.memory.over.get(connection.name, [])
+    return any(sa.id in old for sa in swan_sessions.of(connection.name, view.sas))

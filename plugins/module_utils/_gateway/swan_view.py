@@ -31,6 +31,7 @@ class Memory:
 
     `own`: the own key, once it was changed. `keeping`: connections that may have an IKE_SA made with the own key
     before, and why. `settled`: connections all of whose IKE_SAs were made while they accepted this one key only.
+    `over`: the IKE_SAs that there were when a connection began to accept two.
     """
 
     charon: str = ""
@@ -38,6 +39,7 @@ class Memory:
     own: str = ""
     keeping: dict[str, str] = field(default_factory=dict)
     settled: dict[str, str] = field(default_factory=dict)
+    over: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass
@@ -74,20 +76,24 @@ def remember_withdrawn(state: State, entries: t.Mapping[str, Withdrawn]) -> None
 
 def note_load(state: State, site: Site, own: PublicKey | None) -> None:
     """Remember what has just been loaded; `own`: the own key where that is what changed."""
-    charon, busy = swanctl.started(), {swan_sessions.plain_name(sa.connection) for sa in swanctl.sas()}
-    memory = recall(state)
+    charon, memory = swanctl.started(), recall(state)
+    busy: dict[str, list[int]] = {}
+    for sa in swanctl.sas():
+        busy.setdefault(swan_sessions.plain_name(sa.connection), []).append(sa.id)
     if memory.charon != charon:
         memory = Memory(charon)
     if own is not None:
         memory.own = own.text
         memory.keeping = {item.name: NOT_YET for item in site.connections if item.name in busy}
-    settled = {}
+    settled, over = {}, {}
     for item in site.connections:
         only = [swan_site.key_in(site.key_file(name)) for name in item.remote.keys]
         key = only[0].text if len(only) == 1 and only[0] else ""
         if key and (item.name not in busy or memory.settled.get(item.name) == key):
             settled[item.name] = key
-    memory.settled, memory.digest = settled, site.digest
+        if len(only) > 1:
+            over[item.name] = memory.over.get(item.name, busy.get(item.name, []))
+    memory.settled, memory.over, memory.digest = settled, over, site.digest
     remember(state, memory)
 
 
@@ -165,7 +171,7 @@ class View:
                 return entry
         return None
 
-    def tunnels(self, own: PublicKey | None, previous: PublicKey | None) -> t.Iterator[Tunnel]:
+    def tunnels(self, own: PublicKey | None) -> t.Iterator[Tunnel]:
         by_name = {item.name: item for item in self.site.connections}
         for sa in swan_sessions.carrying(self.sas):
             connection = by_name.get(swan_sessions.plain_name(sa.connection))
@@ -174,13 +180,13 @@ class View:
                 proof = f"IKE_SA {sa.id}, established {sa.age:.0f} s ago"
                 yield Tunnel(
                     swan_site.plain_id(connection.remote.identity) or sa.remote,
-                    self._with_own(connection, own, previous),
+                    self._with_own(connection, own),
                     self._with_peer(connection),
                     sa.age,
                     f"{proof}; a new one did not come up: {reason}" if reason else proof,
                 )
 
-    def _with_own(self, connection: Connection, own: PublicKey | None, previous: PublicKey | None) -> PublicKey | None:
+    def _with_own(self, connection: Connection, own: PublicKey | None) -> PublicKey | None:
         if connection.name in self.memory.keeping:
             return None
         identity = connection.local.identity

@@ -102,7 +102,7 @@ def load() -> None:
 
 
 def sas() -> list[Sa]:
-    return [_sa(name, tree) for dummy, event in _ask("--list-sas", "--noblock") for name, tree in event.items()]
+    return [_sa(name, tree) for dummy, event in _ask("--list-sas") for name, tree in event.items()]
 
 
 def loaded() -> list[Loaded]:

@@ -20,7 +20,7 @@ from . import wg_config
 from .platform import CURRENT, STAGED, WITHDRAWN, PeerChange, WantedPeer
 from .wg_config import Block
 from .wg_follow import Pair
-from .wg_runtime import Peer, Runtime, Setting
+from .wg_runtime import KICK, Peer, Runtime, Setting
 
 _ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}")
 
@@ -230,12 +230,23 @@ def _keepalive(main: Block | None, source: Peer | None) -> int:
 
 
 def _differences(wish: Peer, running: Peer | None) -> list[Setting]:
-    """What `wg` must be told to make a peer as wished."""
+    """What `wg` must be told to make a peer as wished.
+
+    One that carries traffic from now on and was never heard of is woken: it may believe in a session that we have lost.
+    """
+    keepalive: int | None
     if running is None:
-        return [Setting(wish.key, wish.networks, wish.keepalive or None, wish.endpoint, wish.psk)]
-    networks = wish.networks if set(wish.networks) != set(running.networks) else None
-    keepalive = wish.keepalive if wish.keepalive != running.keepalive else None
-    return [Setting(wish.key, networks, keepalive)] if (networks, keepalive) != (None, None) else []
+        keepalive = wish.keepalive or None
+        setting = Setting(wish.key, wish.networks, keepalive, wish.endpoint, wish.psk)
+    else:
+        networks = wish.networks if set(wish.networks) != set(running.networks) else None
+        keepalive = wish.keepalive if wish.keepalive != running.keepalive else None
+        setting = Setting(wish.key, networks, keepalive)
+    if setting == Setting(wish.key):
+        return []
+    if wish.networks and not wish.keepalive and not (running and running.handshake):
+        return [replace(setting, keepalive=KICK), Setting(wish.key, keepalive=0)]
+    return [setting]
 
 
 # ---- for people
