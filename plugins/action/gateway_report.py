@@ -37,8 +37,9 @@ class ActionModule(IosAction):
 
     def plan(self, options: Data) -> Result:
         planned = self._planned(options)
-        shown = printed.show(gateway_tables.plan(planned["plan"], display.columns))
-        return planned if "failed" in planned else shown | planned
+        if "failed" in planned:
+            return planned
+        return printed.show(gateway_tables.plan(planned["plan"], display.columns)) | planned
 
     def dropped(self, options: Data) -> Result:
         planned = gateways.dropped(options["directory"], options["looks"], options["plan"])

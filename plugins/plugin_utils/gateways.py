@@ -290,6 +290,7 @@ def status(view: Mapping[str, t.Any], looks: Looks) -> Data:
     differences = [f"{one['gateway']}: {one['what']}." for one in view["directory"]["tampered"]]
     notes: list[str] = []
     rows = []
+    stored_by: dict[str, list[str]] = {}
     for name, one in gateways.items():
         look = looks.get(name, {})
         state, why = reached(look)
@@ -299,6 +300,7 @@ def status(view: Mapping[str, t.Any], looks: Looks) -> Data:
         differences += here
         holders = _holders(name, one, gateways, looks, owner)
         differences += holders["differences"]
+        stored_by[name] = holders["neighbours"]
         pending = sorted(peer for peer, names in view["owed"].items() if name in names)
         rotation = one["rotation"]
         if rotation:
@@ -325,6 +327,7 @@ def status(view: Mapping[str, t.Any], looks: Looks) -> Data:
                 "pending": pending,
             }
         )
+    differences += _one_sided(gateways, looks, stored_by)
     notes += _strangers(looks, owner)
     notes += [
         f"{host} is in the inventory but not in the directory; enroll it." for host in looks if host not in gateways
@@ -399,6 +402,18 @@ def _where(places: Sequence[str]) -> str:
 def _numbered(one: Mapping[str, t.Any]) -> list[tuple[int, str]]:
     keys = list(reversed(one["known_keys"]))
     return list(enumerate(keys, 1))
+
+
+def _one_sided(gateways: Mapping[str, t.Any], looks: Looks, stored_by: Mapping[str, list[str]]) -> list[str]:
+    """Tunnels of which only one end has a key."""
+    return [
+        f"{peer} stores no key of {name}, which stores one of {peer}. Converge it with gateway_keys_full."
+        for peer, holders in stored_by.items()
+        for name in holders
+        if "gateway" in looks.get(peer, {})
+        and peer not in stored_by[name]
+        and not (gateways[name]["revoked"] or gateways[peer]["revoked"])
+    ]
 
 
 def _strangers(looks: Looks, owner: Mapping[str, str]) -> list[str]:

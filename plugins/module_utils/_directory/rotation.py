@@ -27,8 +27,8 @@ def is_open(rotation: Mapping[str, t.Any] | None) -> bool:
 
 
 def must_advance(rotation: Mapping[str, t.Any] | None, gateway: str, wanted: str) -> bool:
-    """Whether the rotation has to be brought to that state: not if it is there. Raises VpnKeysError(wrong_state) if it
-    cannot get there in one step."""
+    """Whether the rotation has to be brought to that state: not if it is there, or has been. Raises
+    VpnKeysError(wrong_state) if it cannot get there in one step."""
     if rotation is None:
         raise VpnKeysError(
             "wrong_state", f"No rotation of {gateway} has begun. Nothing was changed; begin with state=prepared."
@@ -43,6 +43,8 @@ def must_advance(rotation: Mapping[str, t.Any] | None, gateway: str, wanted: str
             "another one with state=prepared.",
         )
     step = STATES.index(wanted) - STATES.index(state) if wanted in STATES else 1
+    if step < 0:
+        return False
     if step != 1 and (rotation["mode"], state, wanted) not in SKIPS:
         following = STATES[STATES.index(state) + 1]
         raise VpnKeysError(
