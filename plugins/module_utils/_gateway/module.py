@@ -17,7 +17,8 @@ from .state import State
 from .strongswan import StrongSwan
 from .wireguard import WireGuard
 
-Data = dict[str, t.Any]
+if t.TYPE_CHECKING:
+    Data = dict[str, t.Any]
 
 GATEWAY_SPEC: Data = dict(
     platform=dict(type="str", choices=["wireguard", "strongswan"], default="wireguard"),
