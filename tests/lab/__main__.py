@@ -16,6 +16,9 @@ from typing import Any
 import yaml
 
 from . import control, daemon, guesses, sample
+from .gateways import GatewayLabError
+from .gateways import cli as gateway_commands
+from .gateways import mesh as gateways
 from .spec import load
 
 
@@ -29,7 +32,9 @@ def _up(args: argparse.Namespace) -> None:
 
 def _down(args: argparse.Namespace) -> None:
     count = daemon.down(args.dir)
-    print(f"stopped {count} process{'' if count == 1 else 'es'}" if count else "nothing was running")
+    stopped = [f"{count} process{'' if count == 1 else 'es'}"] if count else []
+    stopped += ["the gateways"] if gateways.down(args.dir) else []
+    print(f"stopped {' and '.join(stopped)}" if stopped else "nothing was running")
 
 
 def _serve(args: argparse.Namespace) -> None:
@@ -106,7 +111,8 @@ def _guesses(args: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(prog="lab", description="Simulated Cisco IOS key servers over real SSH.")
+    text = "Simulated Cisco IOS key servers over real SSH, and real VPN gateways."
+    top = argparse.ArgumentParser(prog="lab", description=text)
     verbs = top.add_subparsers(required=True, metavar="COMMAND")
 
     def verb(name: str, run: Any, help: str, directory: bool = True) -> argparse.ArgumentParser:
@@ -121,7 +127,7 @@ def parser() -> argparse.ArgumentParser:
     up = verb("up", _up, "start a lab in the background; returns when every device answers")
     up.add_argument("file", type=Path)
     up.add_argument("--processes", type=int, default=1)
-    verb("down", _down, "stop the lab")
+    verb("down", _down, "stop the lab, and the gateways in its directory")
     serve = verb("serve", _serve, "run a lab in the foreground", directory=False)
     serve.add_argument("file", type=Path)
     serve.add_argument("--dir", type=Path, default=None, help="lab directory, for the control socket")
@@ -146,6 +152,7 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument("--state", choices=("equal", "absent", "missing", "conflict"), default="equal")
     many.add_argument("--output", type=Path)
     verb("guesses", _guesses, "print the table of what is not known of real devices", directory=False)
+    gateway_commands.add(verbs)
     return top
 
 
@@ -153,11 +160,10 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command; 1 and one sentence on stderr when it fails."""
     args = parser().parse_args(words)
     try:
-        args.run(args)
-    except (daemon.LabError, ValueError, OSError) as error:
+        return args.run(args) or 0
+    except (daemon.LabError, GatewayLabError, ValueError, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

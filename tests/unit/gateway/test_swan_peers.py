@@ -1,0 +1,165 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which connections and files are meant, and what storing a key there comes to; without a charon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import swan_peers, swan_site, swanctl
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import State
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.swan_site import Site
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.swan_view import View, note_load
+from ansible_collections.vpnops.keys.plugins.module_utils._public_key import PublicKey
+
+A, B, C = (_public_key.from_der(_public_key.ED25519_PREFIX + bytes([number]) * 32) for number in (1, 2, 3))
+
+LOCAL = "local { auth = pubkey\n id = gw1\n pubkeys = gw1.pub\n }"
+TO_GW2 = f"gw2 {{ {LOCAL}\n remote {{ id = gw2\n pubkeys = gw2.pub\n }} }}"
+ROAD = "road { local { auth = psk\n id = gw1\n }\n remote { auth = psk\n } }"
+
+
+@pytest.fixture
+def charon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that runs, with one connection that accepts one key, and no IKE_SA."""
+    monkeypatch.setattr(swanctl, "answers", lambda: "")
+    monkeypatch.setattr(swanctl, "started", lambda: "now")
+    monkeypatch.setattr(swanctl, "sas", list)
+    monkeypatch.setattr(swanctl, "known", list)
+    monkeypatch.setattr(swanctl, "loaded", lambda: [swanctl.Loaded("gw2", 1)])
+    monkeypatch.setattr(swanctl, "public_in", lambda path: None)
+
+
+class Host:
+    """A directory like /etc/swanctl."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.state = State("strongswan", str(path / "state"))
+        (path / "conf.d").mkdir()
+        (path / "pubkey").mkdir()
+        (path / "swanctl.conf").write_text("include conf.d/*.conf\n", encoding="ascii")
+
+    def connections(self, *texts: str) -> Host:
+        lines = "\n".join(texts)
+        (self.path / "conf.d" / "mesh.conf").write_text(f"connections {{\n{lines}\n}}\n", encoding="ascii")
+        return self
+
+    def key(self, name: str, key: PublicKey) -> Host:
+        (self.path / "pubkey" / name).write_text(_public_key.pem(key), encoding="ascii")
+        return self
+
+    def site(self, identity: str = "") -> Site:
+        return swan_site.read(str(self.path), identity)
+
+    def change(self, current: PublicKey | None, staged: PublicKey | None = None, identity: str = "gw2") -> PeerChange:
+        view = View(self.site(), self.state)
+        peer = WantedPeer("gw2", identity, current, staged, (A,))
+        return swan_peers.change(view, peer, swan_peers.find(view, peer))
+
+
+@pytest.fixture
+def host(tmp_path: Path, charon: None) -> Host:
+    return Host(tmp_path).connections(TO_GW2).key("gw2.pub", A)
+
+
+def loaded(host: Host) -> Host:
+    note_load(host.state, host.site(), None)
+    return host
+
+
+def test_nothing_to_do(host: Host) -> None:
+    change = loaded(host).change(A)
+    assert (change.neighbour, change.changed) == (True, False)
+    assert change.after == (f"current {A.fingerprint}", f"loaded current {A.fingerprint}")
+
+
+def test_what_charon_has_not_loaded_is_a_change(host: Host) -> None:
+    assert host.change(A).changed
+    loaded(host).key("gw2.pub", B)
+    assert host.change(B).changed
+
+
+def test_a_staged_key_stands_beside_the_current_one(host: Host) -> None:
+    change = loaded(host).change(A, B)
+    assert change.after[:2] == (f"current {A.fingerprint}", f"staged {B.fingerprint}")
+    assert change.changed
+    assert not host.change(A, A).changed
+
+
+def test_a_withdrawn_key_is_foretold(host: Host) -> None:
+    change = loaded(host).change(None)
+    assert change.after == (f"withdrawn {A.fingerprint}", f"loaded withdrawn {A.fingerprint}")
+
+
+def test_a_peer_without_a_known_identity_is_found_by_its_key(host: Host) -> None:
+    assert loaded(host).change(A, identity="elsewhere").neighbour
+    host.key("gw2.pub", C)
+    assert not host.change(A, identity="elsewhere").neighbour
+
+
+def test_itself_is_no_neighbour(host: Host) -> None:
+    assert not host.change(A, identity="gw1").neighbour
+
+
+@pytest.mark.parametrize(
+    ("remote", "words"),
+    [
+        ("id = gw2\n auth = psk", "authenticates the peer by psk"),
+        ("id = gw2", "must name one file in remote.pubkeys, and names none"),
+        ("id = gw2\n pubkeys = a.pub, b.pub", r"names a\.pub, b\.pub"),
+        ("id = gw2\n pubkeys = gw1.pub", r"gw1\.pub is used by connection gw2, too"),
+    ],
+)
+def test_connections_that_cannot_be_handled(host: Host, remote: str, words: str) -> None:
+    host.connections(f"gw2 {{ {LOCAL}\n remote {{ {remote}\n }} }}")
+    with pytest.raises(VpnKeysError, match=rf"{words}.* Nothing was changed\.$"):
+        host.change(A)
+
+
+def test_several_files_for_one_peer(host: Host) -> None:
+    host.connections(TO_GW2, TO_GW2.replace("gw2 {", "again {").replace("gw2.pub", "other.pub"))
+    with pytest.raises(VpnKeysError, match=r"several key files \(gw2\.pub, other\.pub\)"):
+        host.change(A)
+
+
+def test_keys_that_strongswan_does_not_have(host: Host) -> None:
+    with pytest.raises(VpnKeysError, match="The key of gw2 is x25519"):
+        host.change(_public_key.from_der(_public_key.X25519_PREFIX + bytes([9]) * 32))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no connection"),
+        (ROAD, "by psk, not by a raw public key"),
+        (TO_GW2.replace("pubkeys = gw1.pub", ""), "names no file in local.pubkeys"),
+        (TO_GW2.replace("remote {", "local-2 { auth = eap\n }\n remote {"), "several rounds"),
+        (TO_GW2 + TO_GW2.replace("gw2 {", "gw3 {").replace("gw1", "other"), "several own keys"),
+        (TO_GW2, ""),
+        (TO_GW2 + ROAD, ""),
+    ],
+)
+def test_why_the_own_key_cannot_be_handled(host: Host, text: str, words: str) -> None:
+    reason = swan_site.why_not_own(host.connections(text).site())
+    assert words in reason
+    assert bool(words) == bool(reason)
+
+
+def test_an_identity_chooses(host: Host) -> None:
+    host.connections(TO_GW2, TO_GW2.replace("gw2 {", "gw3 {").replace("gw1", "other"))
+    assert [item.name for item in host.site("gw1").connections] == ["gw2"]
+    assert [item.name for item in host.site("@other").connections] == ["gw3"]
+    assert [item.name for item in host.site("other").others] == ["gw2"]
+
+
+def test_our_own_file_has_to_be_read(host: Host) -> None:
+    assert swan_site.why_not_overlaid(host.site()) == ""
+    (host.path / "swanctl.conf").write_text(f"connections {{ {TO_GW2}\n }}\n", encoding="ascii")
+    assert "include conf.d/*.conf" in swan_site.why_not_overlaid(host.site())

@@ -1,0 +1,53 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the daemon answers, and what `wg set` is told."""
+
+from __future__ import annotations
+
+import base64
+
+from unit.gateway.wg_samples import PSK, A, B
+
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import wg_runtime
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wg_runtime import Peer, Runtime, Setting
+
+
+def hexadecimal(text: str) -> str:
+    return base64.b64decode(text).hex()
+
+
+def test_handshakes_of_a_userspace_daemon() -> None:
+    answer = (
+        f"private_key={'1' * 64}\nlisten_port=51820\n"
+        f"public_key={hexadecimal(A.text)}\npreshared_key={'0' * 64}\nprotocol_version=1\nendpoint=192.0.2.1:1\n"
+        "last_handshake_time_sec=1700000000\nlast_handshake_time_nsec=250000000\ntx_bytes=1\nallowed_ip=::/0\n"
+        f"public_key={hexadecimal(B.text)}\nlast_handshake_time_sec=0\nlast_handshake_time_nsec=0\nerrno=0\n\n"
+    )
+    assert wg_runtime.read_handshakes(answer) == {A.text: 1700000000.25, B.text: 0}
+
+
+def test_arguments_in_the_order_that_leaves_no_gap() -> None:
+    new = Setting(A.text, ("10.0.0.1/32", "::/0"), 25, "192.0.2.1:1", PSK)
+    assert wg_runtime.arguments(new, "/run/x") == [
+        *("peer", A.text, "preshared-key", "/run/x", "endpoint", "192.0.2.1:1"),
+        *("persistent-keepalive", "25", "allowed-ips", "10.0.0.1/32,::/0"),
+    ]
+    assert wg_runtime.arguments(Setting(A.text, networks=()), "") == ["peer", A.text, "allowed-ips", ""]
+    assert wg_runtime.arguments(Setting(B.text, remove=True), "") == ["peer", B.text, "remove"]
+
+
+def test_no_secret_is_shown() -> None:
+    shown = repr([Setting(A.text, psk=PSK), Peer(A.text, PSK, "", (), 0, 0)])
+    assert PSK not in shown
+
+
+def test_peers_that_are_being_woken_count_with_the_interval_they_will_have_again() -> None:
+    intervals = {"a": 1, "b": 7, "c": 1}
+    runtime = Runtime(None, {key: Peer(key, "", "", (), 0, interval) for key, interval in intervals.items()})
+    calm = wg_runtime.calmed(runtime, {"a": 25, "b": 25})
+    assert [peer.keepalive for peer in calm.peers.values()] == [25, 7, 1]
+
+
+def test_what_is_no_private_key_has_no_public_one() -> None:
+    assert [wg_runtime.public_of(text) for text in ("", "x", PSK[:-5], PSK + "AAAA")] == [""] * 4
