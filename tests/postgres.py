@@ -60,13 +60,14 @@ def server() -> Iterator[Server]:
     arguments = ["--pgdata", f"{place}/data", "--username", USER, "--pwfile", f"{place}/password", "--no-sync"]
     arguments += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C"]
     settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": place, "fsync": "off"}
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[t.Any] | None = None
     try:
         subprocess.run([programs / "initdb", *arguments], cwd=place, check=True, capture_output=True, **other)
         (place / "password").unlink()
         with open(place / "log", "wb") as log:
             process = subprocess.Popen(
-                [programs / "postgres", "-D", f"{place}/data"]
+                # A test run that is killed does not leave it behind.
+                ["setpriv", "--pdeathsig", "INT", str(programs / "postgres"), "-D", f"{place}/data"]
                 + [part for name, value in settings.items() for part in ("-c", f"{name}={value}")],
                 cwd=place,
                 stdout=log,
@@ -105,7 +106,7 @@ def _free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def _wait_for(started: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(started: Server, process: subprocess.Popen[t.Any], log: Path) -> None:
     end = time.monotonic() + STARTED_WITHIN
     while True:
         try:

@@ -1,0 +1,144 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Directories, gateways and keys for tests."""
+
+from __future__ import annotations
+
+import base64
+import os
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import run
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+
+Data = dict[str, t.Any]
+DEFAULTS: Data = {
+    "signing_key_path": None,
+    "signing_key": None,
+    "new_signing_key": None,
+    "verify_key": None,
+    "only": None,
+    "by": None,
+    "why": None,
+    "lease": 120,
+    "take_over": False,
+    "gateways": None,
+    "keys": None,
+    "acknowledgements": None,
+    "events": None,
+    "adopt": False,
+    "repair": False,
+    "lost": False,
+    "minimum_share": 100,
+    "mode": "planned",
+    "strategy": "in_place",
+    "events_limit": 1000,
+}
+
+
+def new_key() -> str:
+    """An X25519 public key that nobody has."""
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+def gateway(name: str, key: str | None = None, **more: t.Any) -> Data:
+    return {
+        "name": name,
+        "platform": "wireguard",
+        "algorithm": None,
+        "identity": None,
+        "endpoint": f"{name}.example.net:51820",
+        "networks": [],
+        "public_key": key,
+        **more,
+    }
+
+
+def names(*gateways: str) -> list[Data]:
+    return [{"name": name} for name in gateways]
+
+
+def run_by(user: str, number: int = 1) -> Data:
+    """A run somewhere else: nothing is known of its process."""
+    return {"user": user, "host": "ctl1", "pid": 4711, "machine": "elsewhere", "run": f"ctl1:4711:{number}"}
+
+
+@dataclass
+class Directory:
+    """A directory as the modules see it."""
+
+    url: str
+    key_path: Path
+    options: Data = field(default_factory=lambda: {"holder": run_by("alice")})
+
+    def _all(self, given: Data) -> Data:
+        return {**DEFAULTS, "url": self.url, "signing_key_path": str(self.key_path), **self.options, **given}
+
+    def change(self, state: str = "present", **given: t.Any) -> run.Outcome:
+        """A step without the survey of everything that the modules return after it."""
+        return run.change(self._all({"state": state, **given}), check=False)
+
+    def write(self, state: str = "present", check: bool = False, diff: bool = False, **given: t.Any) -> Data:
+        return run.write(self._all({"state": state, **given}), check, diff)
+
+    def read(self, **given: t.Any) -> Data:
+        return run.read(self._all(given))
+
+    def refused(self, code: str, state: str = "present", **given: t.Any) -> str:
+        """The sentence; nothing has changed."""
+        before = self.read() if self.exists() else None
+        with pytest.raises(VpnKeysError) as caught:
+            self.write(state, **given)
+        assert caught.value.code == code, caught.value
+        assert (self.read() if self.exists() else None) == before
+        return str(caught.value)
+
+    def exists(self) -> bool:
+        try:
+            self.read()
+        except VpnKeysError as error:
+            return error.code not in ("not_found", "bad_input")
+        return True
+
+    def acknowledge(
+        self, gateway: str, *peers: str, role: str = "current", state: str = "present", **more: t.Any
+    ) -> Data:
+        return self.write(state, acknowledgements=acknowledgements(gateway, *peers, role=role), **more)
+
+    def states(self, gateway: str) -> dict[int, str]:
+        return {row["serial"]: row["state"] for row in self.read()["keys"] if row["gateway"] == gateway}
+
+    def entry(self, gateway: str) -> Data:
+        """What peers have to store of it."""
+        (found,) = [one for one in self.read()["peers"] if one["name"] == gateway]
+        return t.cast(Data, found)
+
+
+def acknowledgements(gateway: str, *peers: str, role: str = "current", serial: int | None = None) -> list[Data]:
+    return [{"peer": peer, "gateway": gateway, "role": role, "public_key": None, "serial": serial} for peer in peers]
+
+
+def mesh(directory: Directory, count: int = 3) -> list[str]:
+    """Enrolled gateways gw1, gw2, ... that have stored each other's keys. Their keys."""
+    keys = [new_key() for _number in range(count)]
+    everybody = [f"gw{number}" for number in range(1, count + 1)]
+    directory.write(gateways=[gateway(name, key) for name, key in zip(everybody, keys, strict=True)])
+    for name in everybody:
+        directory.acknowledge(name, *(peer for peer in everybody if peer != name))
+    assert directory.read()["owed"] == {}
+    return keys
+
+
+def stage(directory: Directory, name: str = "gw1", peers: t.Sequence[str] = ("gw2", "gw3"), **more: t.Any) -> str:
+    """A rotation that every peer is ready for. The new key."""
+    key = new_key()
+    directory.write("prepared", gateways=names(name), **more)
+    directory.write("staged", keys=[{"gateway": name, "public_key": key}])
+    directory.acknowledge(name, *peers, role="staged", state="staged")
+    return key

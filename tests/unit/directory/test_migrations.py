@@ -1,0 +1,112 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Older, newer and missing schemas."""
+
+from __future__ import annotations
+
+import sqlite3
+import types
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+from alembic import op
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from unit.directory.samples import Data, Directory, gateway, mesh, new_key
+
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import database, migrations, schema
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+
+
+def later() -> types.ModuleType:
+    """A revision as a later version of the collection would bring it."""
+
+    def upgrade() -> None:
+        op.add_column("gateways", sa.Column("note", sa.Text))
+        op.execute("UPDATE gateways SET note = 'from before'")
+
+    module = types.ModuleType("r9999_later")
+    module.__dict__.update(revision="r9999", down_revision="r0001", upgrade=upgrade, __file__="r9999_later.py")
+    return module
+
+
+NEWER = (*migrations.REVISIONS, later())
+
+
+def test_the_revisions_make_the_tables_that_are_used(directory: Directory) -> None:
+    mesh(directory)
+    with database.transaction(database.locate(directory.url), write=False) as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.METADATA) == []
+        indexes = sa.inspect(connection).get_indexes("rotations")
+    assert [(one["name"], one["unique"]) for one in indexes] == [("one_open_rotation", 1)]
+
+
+def test_revisions_are_a_chain() -> None:
+    former: str | None = None
+    for module in migrations.REVISIONS:
+        assert module.down_revision == former
+        former = module.revision
+
+
+def columns(directory: Directory) -> set[str]:
+    with sqlite3.connect(directory.url.removeprefix("sqlite:///")) as connection:
+        return {row[1] for row in connection.execute("PRAGMA table_info(gateways)")}
+
+
+def test_an_older_directory_is_upgraded_by_writers_only(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mesh(directory)
+    monkeypatch.setattr(migrations, "REVISIONS", NEWER)
+    monkeypatch.setattr(migrations.check, "__defaults__", (NEWER,))
+    monkeypatch.setattr(migrations.upgrade, "__defaults__", (NEWER,))
+    with pytest.raises(VpnKeysError, match=r"made by an older version.*Nothing was changed; run") as caught:
+        directory.read()
+    assert caught.value.code == "schema"
+    assert directory.write(check=True)["changed"]
+    assert "note" not in columns(directory)
+    result = directory.write()
+    assert result["changed"]
+    assert result["directory"]["schema"] == "r9999"
+    assert "note" in columns(directory)
+    with sqlite3.connect(directory.url.removeprefix("sqlite:///")) as connection:
+        assert {row[0] for row in connection.execute("SELECT note FROM gateways")} == {"from before"}
+    assert not directory.write()["changed"]
+
+
+def test_a_failing_upgrade_leaves_all_as_it_was(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh(directory)
+    broken = later()
+
+    def upgrade() -> None:
+        op.add_column("gateways", sa.Column("note", sa.Text))
+        op.execute("UPDATE no_such_table SET note = 1")
+
+    broken.__dict__["upgrade"] = upgrade
+    monkeypatch.setattr(migrations.upgrade, "__defaults__", ((*migrations.REVISIONS, broken),))
+    with pytest.raises(VpnKeysError):
+        directory.write()
+    monkeypatch.undo()
+    assert "note" not in columns(directory)
+    assert not directory.write()["changed"]
+
+
+def test_a_newer_directory_is_left_alone(directory: Directory) -> None:
+    mesh(directory)
+    with sqlite3.connect(directory.url.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'r7777'")
+    steps: tuple[Callable[[], Data], ...] = (
+        directory.read,
+        directory.write,
+        lambda: directory.write(gateways=[gateway("gw4", new_key())]),
+    )
+    for step in steps:
+        with pytest.raises(VpnKeysError) as caught:
+            step()
+        assert caught.value.code == "schema"
+        assert "made by a newer version of vpnops.keys (it has schema r7777" in str(caught.value)
+        assert "Nothing was changed; update the collection" in str(caught.value)

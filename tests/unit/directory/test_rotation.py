@@ -1,0 +1,81 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of a rotation, and who may take them."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+
+import pytest
+
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import rotation
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+
+EVERY = (*rotation.STATES, "aborted")
+ALLOWED = {
+    ("prepared", "staged"),
+    ("staged", "swapped"),
+    ("swapped", "verified"),
+    ("verified", "retired"),
+    ("prepared", "aborted"),
+    ("staged", "aborted"),
+    ("swapped", "aborted"),
+    ("verified", "aborted"),
+}
+NOW = "2026-11-22T03:12:00Z"
+
+
+@pytest.mark.parametrize(("state", "wanted"), list(itertools.product(EVERY, EVERY)))
+@pytest.mark.parametrize("mode", rotation.MODES)
+def test_steps(mode: str, state: str, wanted: str) -> None:
+    one = {"mode": mode, "state": state}
+    allowed = ALLOWED | ({("prepared", "swapped")} if mode == "emergency" else set())
+    open_and_passed = state not in rotation.CLOSED and EVERY.index(wanted) < EVERY.index(state)
+    if state == wanted or open_and_passed:
+        assert rotation.must_advance(one, "gw1", wanted) is False
+    elif (state, wanted) in allowed:
+        assert rotation.must_advance(one, "gw1", wanted) is True
+    else:
+        with pytest.raises(VpnKeysError, match=f"gw1 is {state}.*Nothing was changed") as caught:
+            rotation.must_advance(one, "gw1", wanted)
+        assert caught.value.code == "wrong_state"
+
+
+def test_no_rotation() -> None:
+    with pytest.raises(VpnKeysError, match="No rotation of gw1 has begun") as caught:
+        rotation.must_advance(None, "gw1", "staged")
+    assert caught.value.code == "wrong_state"
+
+
+def held(**more: t.Any) -> dict[str, t.Any]:
+    return {
+        "gateway": "gw1",
+        "state": "staged",
+        "begun_at": "2026-11-22T03:10:00Z",
+        "lease_until": "2026-11-22T03:13:00Z",
+        "holder": {"user": "alice", "host": "ctl1", "pid": 4711, "run": "a"},
+        **more,
+    }
+
+
+def claim(one: dict[str, t.Any], run: str = "b", gone: bool = False, take_over: bool = False) -> str | None:
+    return rotation.claim(one, {"run": run}, NOW, lambda _holder: gone, take_over)
+
+
+def test_claims() -> None:
+    assert claim(held(), run="a") is None
+    assert claim(held(lease_until=NOW)) == "its lease had expired"
+    assert claim(held(), gone=True) == "its process is gone"
+    assert claim(held(), take_over=True) == "take_over was asked for"
+
+
+def test_somebody_else_holds_it() -> None:
+    with pytest.raises(VpnKeysError) as caught:
+        claim(held())
+    assert caught.value.code == "held"
+    assert str(caught.value).startswith(
+        "gw1 is being rotated by alice on ctl1 (pid 4711) since 03:10 UTC, state staged; nothing was changed. Wait"
+    )

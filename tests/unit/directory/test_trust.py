@@ -1,0 +1,321 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Signatures: what somebody else writes to the database is named and goes no further."""
+
+from __future__ import annotations
+
+import base64
+import os
+import sqlite3
+from collections.abc import Callable
+
+import pytest
+from unit.directory.samples import Directory, gateway, mesh, names, new_key, stage
+
+from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import key_file, signing, store
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+
+
+def tamper(directory: Directory, statement: str, *values: object) -> None:
+    with sqlite3.connect(directory.url.removeprefix("sqlite:///")) as connection:
+        assert connection.execute(statement, values).rowcount > 0
+
+
+EVIL = new_key()
+TAMPERINGS: dict[str, tuple[str, tuple[object, ...], dict[str, object]]] = {
+    "key": (
+        "UPDATE keys SET public_key = ?, fingerprint = ? WHERE gateway = 'gw1' AND serial = 1",
+        (EVIL, _public_key.parse(EVIL).fingerprint),
+        {"gateway": "gw1", "serial": 1, "what": "key"},
+    ),
+    "state": (
+        "UPDATE keys SET state = 'current' WHERE gateway = 'gw1' AND serial = 2",
+        (),
+        {"gateway": "gw1", "serial": 2, "what": "key"},
+    ),
+    "another gateway": (
+        "UPDATE keys SET gateway = 'gw1', serial = 9 WHERE gateway = 'gw2'",
+        (),
+        {"gateway": "gw1", "serial": 9, "what": "key"},
+    ),
+    "no signature": (
+        "UPDATE keys SET signature = '' WHERE gateway = 'gw1' AND serial = 2",
+        (),
+        {"gateway": "gw1", "serial": 2, "what": "key"},
+    ),
+    "endpoint": (
+        "UPDATE gateways SET endpoint = '198.51.100.66:51820' WHERE name = 'gw1'",
+        (),
+        {"gateway": "gw1", "serial": None, "what": "gateway"},
+    ),
+    "networks": (
+        "UPDATE gateways SET networks = '[\"0.0.0.0/0\"]' WHERE name = 'gw1'",
+        (),
+        {"gateway": "gw1", "serial": None, "what": "gateway"},
+    ),
+    "rotation": (
+        "UPDATE rotations SET old_serial = 2 WHERE gateway = 'gw1'",
+        (),
+        {"gateway": "gw1", "serial": None, "what": "rotation"},
+    ),
+}
+
+
+@pytest.fixture
+def rotating(directory: Directory) -> Directory:
+    mesh(directory)
+    stage(directory)
+    return directory
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_tampered_records_are_named_and_never_distributed(rotating: Directory, name: str) -> None:
+    statement, values, named = TAMPERINGS[name]
+    tamper(rotating, statement, *values)
+    found = rotating.read()
+    assert named in found["directory"]["tampered"]
+    assert "gw1" not in found["directory"]["gateways"]
+    assert "gw1" not in [one["name"] for one in found["peers"]]
+    assert EVIL not in str(found)
+    assert "198.51.100.66" not in str(found)
+    assert "gw3" in found["directory"]["gateways"]  # the others go on
+
+    for state in ("swapped", "prepared", "aborted", "revoked"):
+        sentence = rotating.refused("tampered", state, gateways=names("gw1"))
+        assert sentence.startswith("gw1: what the directory signed is not what is there now (")
+        assert "Nothing was changed" in sentence
+    rotating.refused("tampered", gateways=[gateway("gw1", endpoint="192.0.2.1:1")])
+    rotating.write("prepared", gateways=names("gw3"))
+
+
+def test_an_old_record_put_back_is_seen_beside_the_new_one(rotating: Directory) -> None:
+    path = rotating.url.removeprefix("sqlite:///")
+    with sqlite3.connect(path) as connection:
+        old = connection.execute("SELECT state, signature FROM keys WHERE gateway='gw1' AND serial=1").fetchone()
+    rotating.write("swapped", gateways=names("gw1"))
+    tamper(rotating, "UPDATE keys SET state = ?, signature = ? WHERE gateway = 'gw1' AND serial = 1", *old)
+    assert rotating.read()["directory"]["tampered"] == [{"gateway": "gw1", "serial": None, "what": "two current keys"}]
+    rotating.refused("tampered", "verified", gateways=names("gw1"))
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_repaired_with_what_the_gateway_shows(rotating: Directory, name: str) -> None:
+    statement, values, _named = TAMPERINGS[name]
+    own = rotating.entry("gw1")["current"]
+    tamper(rotating, statement, *values)
+    assert "public_key" in rotating.refused("bad_input", gateways=[gateway("gw1")], repair=True)
+    serials = {1, 2, *([9] if name == "another gateway" else [])}
+    result = rotating.write(gateways=[gateway("gw1", own, networks=["10.79.1.0/24"])], repair=True)
+    assert [one for one in result["directory"]["tampered"] if one["gateway"] == "gw1"] == []
+    shown = result["directory"]["gateways"]["gw1"]
+    assert (shown["public_key"], shown["networks"], shown["rotation"]) == (own, ["10.79.1.0/24"], None)
+    assert shown["endpoint"] == "gw1.example.net:51820"
+    assert result["owed"]["gw3"] == ["gw1"]
+    states = rotating.states("gw1")
+    assert serials <= set(states)
+    assert list(states.values()).count("current") == 1
+    assert EVIL not in (shown["public_key"], rotating.entry("gw1")["staged"], rotating.entry("gw1")["previous"])
+    rotating.write("prepared", gateways=names("gw1"))
+
+
+def test_what_is_no_record_at_all(rotating: Directory) -> None:
+    tamper(rotating, "UPDATE gateways SET networks = 'rubbish' WHERE name = 'gw1'")
+    with pytest.raises(VpnKeysError, match=r"no record of vpnops\.keys") as caught:
+        rotating.read()
+    assert caught.value.code == "tampered"
+
+
+def test_a_removed_key_is_missed(rotating: Directory) -> None:
+    rotating.write("swapped", gateways=names("gw1"))
+    tamper(rotating, "DELETE FROM keys WHERE gateway = 'gw1' AND state = 'current'")
+    found = rotating.read()
+    assert found["directory"]["tampered"] == [{"gateway": "gw1", "serial": None, "what": "no current key"}]
+    assert "gw1" not in [one["name"] for one in found["peers"]]
+
+
+# -- the trust anchor
+
+
+def public_pem(directory: Directory) -> str:
+    key = key_file.read(str(directory.key_path))
+    assert key
+    body = base64.b64encode(signing.public_der(key)).decode()
+    return f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
+
+
+def test_readers_without_the_signing_key(directory: Directory) -> None:
+    mesh(directory)
+    pem = public_pem(directory)
+    mark = directory.read()["directory"]["key_fingerprint"]
+    whole = directory.read()
+    directory.key_path.rename(directory.key_path.with_name("elsewhere"))
+    for given in (pem, pem.splitlines()[1], mark, mark.upper()):
+        assert directory.read(verify_key=given) == whole
+    with pytest.raises(VpnKeysError, match="Nothing says which key") as caught:
+        directory.read()
+    assert caught.value.code == "bad_input"
+    with pytest.raises(VpnKeysError, match="is not signed by the key that is trusted") as caught:
+        directory.read(verify_key="0" * 64)
+    assert caught.value.code == "tampered"
+    with pytest.raises(VpnKeysError, match="neither the fingerprint nor") as caught:
+        directory.read(verify_key="rubbish")
+    assert caught.value.code == "bad_input"
+
+
+def test_a_key_as_text(directory: Directory) -> None:
+    pem = signing.to_pem(signing.new_private_key())
+    directory.options |= {"signing_key": pem, "signing_key_path": None}
+    mesh(directory)
+    assert not directory.key_path.exists()
+    other = signing.to_pem(signing.new_private_key())
+    sentence = directory.refused("signing_key", gateways=[gateway("gw4", new_key())], signing_key=other)
+    assert "give the key of this directory" in sentence
+    assert "PRIVATE" not in sentence
+    directory.refused("signing_key", gateways=[gateway("gw4", new_key())], signing_key="rubbish")
+    sentence = directory.refused("bad_input", "rekeyed")
+    assert "new_signing_key" in sentence
+    before = directory.read()["directory"]["key_fingerprint"]
+    assert directory.write("rekeyed", new_signing_key=other)["changed"]
+    assert not directory.write("rekeyed", new_signing_key=other)["changed"]
+    directory.options["signing_key"] = other
+    assert directory.read()["directory"]["key_fingerprint"] != before
+    assert directory.read(verify_key=before)["directory"]["tampered"] == []
+
+
+def broken(directory: Directory, how: str) -> None:
+    path = directory.key_path
+    if how == "missing":
+        path.unlink()
+    elif how == "open to others":
+        path.chmod(0o640)
+    elif how == "another":
+        key_file.write(str(path), signing.new_private_key())
+    else:
+        path.write_text("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
+
+
+@pytest.mark.parametrize("how", ["missing", "open to others", "another", "damaged"])
+def test_a_signing_key_that_cannot_be_used(directory: Directory, how: str) -> None:
+    mesh(directory)
+    anchor = directory.read()["directory"]["key_fingerprint"]
+    before = directory.read(verify_key=anchor)
+    broken(directory, how)
+    with pytest.raises(VpnKeysError, match="Nothing was changed") as caught:
+        directory.write(gateways=[gateway("gw4", new_key())])
+    assert caught.value.code == "signing_key"
+    assert str(directory.key_path) in str(caught.value) or how == "another"
+    assert "c2VjcmV0" not in str(caught.value)
+    assert directory.read(verify_key=anchor) == before
+
+
+def test_the_files_are_their_owners_alone(directory: Directory) -> None:
+    before = os.umask(0)
+    try:
+        mesh(directory)
+    finally:
+        os.umask(before)
+    path = directory.url.removeprefix("sqlite:///")
+    assert os.stat(path).st_mode & 0o777 == os.stat(directory.key_path).st_mode & 0o777 == 0o600
+
+
+# -- a new key of the directory
+
+
+def test_rekeyed(rotating: Directory) -> None:
+    before = rotating.read()
+    old = before["directory"]["key_fingerprint"]
+    foretold = rotating.write("rekeyed", check=True)
+    assert foretold["changed"]
+    assert rotating.read() == before
+    result = rotating.write("rekeyed")
+    assert result["directory"]["key_fingerprint"] != old
+    after = rotating.read()
+    assert after["peers"] == before["peers"]
+    assert after["directory"]["tampered"] == []
+    assert after["events"][0]["what"] == "rekeyed"
+    assert sorted(os.listdir(rotating.key_path.parent)) == ["directory.db", "directory.db.key"]
+    assert rotating.read(verify_key=old)["peers"] == before["peers"]  # signed by its predecessor
+    rotating.write("rekeyed")
+    assert rotating.read(verify_key=old)["peers"] == before["peers"]
+    rotating.write("swapped", gateways=names("gw1"))
+
+
+def test_tampered_records_are_not_signed_anew(rotating: Directory) -> None:
+    tamper(rotating, "UPDATE gateways SET endpoint = '198.51.100.66:51820' WHERE name = 'gw1'")
+    before = rotating.read()["directory"]["tampered"]
+    rotating.write("rekeyed")
+    assert rotating.read()["directory"]["tampered"] == before
+
+
+def test_a_key_that_somebody_else_put_into_the_database(rotating: Directory) -> None:
+    evil = signing.new_private_key()
+    row = signing.key_row(2, signing.public_der(evil), "2026-11-22T03:12:45Z", evil, "x")
+    tamper(
+        rotating,
+        "INSERT INTO directory_keys (id, public_key, fingerprint, since, signature) VALUES (?, ?, ?, ?, ?)",
+        *(row[name] for name in ("id", "public_key", "fingerprint", "since", "signature")),
+    )
+    with pytest.raises(VpnKeysError, match="is not signed by the key") as caught:
+        rotating.read()
+    assert caught.value.code == "tampered"
+    with pytest.raises(VpnKeysError, match="Nothing was changed"):
+        rotating.write("swapped", gateways=names("gw1"))
+
+
+class Killed(Exception):
+    pass
+
+
+def killing(_first: object, *_rest: object) -> None:
+    raise Killed
+
+
+@pytest.mark.parametrize(
+    "what", [(key_file, "write"), (store, "rekey"), (store, "log"), (key_file, "move")], ids=lambda one: one[1]
+)
+def test_cut_short_while_rekeying(
+    rotating: Directory, monkeypatch: pytest.MonkeyPatch, what: tuple[object, str]
+) -> None:
+    before = rotating.read()
+    real: Callable[..., None] = getattr(*what)
+    monkeypatch.setattr(*what, lambda *given: real(*given) if str(given[0]).endswith(".partial") else killing(given))
+    with pytest.raises(Killed):
+        rotating.write("rekeyed")
+    monkeypatch.undo()
+    assert rotating.read()["peers"] == before["peers"]
+    pending = rotating.key_path.with_name("directory.db.key.new")
+    left = pending.read_text() if pending.exists() else None
+    result = rotating.write("rekeyed")
+    assert result["changed"]
+    assert not pending.exists()
+    if left:
+        assert rotating.key_path.read_text() == left  # the key that was made first, and no third one
+    assert len([one for one in rotating.read()["events"] if one["what"] == "rekeyed"]) == 1
+    assert result["directory"]["key_fingerprint"] != before["directory"]["key_fingerprint"]
+
+
+def test_any_writer_finishes_a_rekeying(rotating: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_file, "move", lambda path, to: os.replace(path, to) if "partial" in path else killing(to))
+    with pytest.raises(Killed):
+        rotating.write("rekeyed")
+    monkeypatch.undo()
+    rotating.write("swapped", gateways=names("gw1"))
+    assert sorted(os.listdir(rotating.key_path.parent)) == ["directory.db", "directory.db.key"]
+
+
+def test_a_key_that_cannot_be_renamed(rotating: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: str, to: str) -> None:
+        if not path.endswith(".partial"):
+            raise PermissionError(13, "Permission denied")
+        os.replace(path, to)
+
+    monkeypatch.setattr(key_file, "move", refused)
+    with pytest.raises(VpnKeysError, match="the next run that can write there finishes it") as caught:
+        rotating.write("rekeyed")
+    assert caught.value.code == "signing_key"
+    monkeypatch.undo()
+    assert rotating.read()["directory"]["tampered"] == []
+    rotating.write("swapped", gateways=names("gw1"))
