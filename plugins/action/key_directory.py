@@ -5,33 +5,21 @@
 from __future__ import annotations
 
 import os
-import typing as t
-
-from ansible.plugins.action import ActionBase
 
 from ..module_utils._directory import holder
+from ..plugin_utils.directory_action import Data, DirectoryAction
 
 USERS = ("awx_user_name", "tower_user_name")
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
-    """Says who runs the task, which only the control node knows, and runs the module."""
+class ActionModule(DirectoryAction):
+    """Says who runs the task, which only the control node knows."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        arguments = dict(self._task.args)
+    def arguments(self, given: Data, variables: Data) -> Data:
         user = next((str(variables[name]) for name in USERS if variables.get(name)), None)
         # The run is the process that started this worker: it lives as long as the play.
-        arguments["holder"] = arguments.get("holder") or holder.describe(os.getppid(), user)
-        arguments["by"] = arguments.get("by") or arguments["holder"].get("user")
-        if isinstance(arguments.get("gateways"), list):
-            arguments["gateways"] = [
-                {"name": one} if isinstance(one, str) else one for one in arguments["gateways"]
-            ]
-        result.update(self._execute_module("vpnops.keys.key_directory", arguments, task_vars=task_vars))
-        return result
+        me = given.get("holder") or holder.describe(os.getppid(), user)
+        arguments = {**given, "holder": me, "by": given.get("by") or me.get("user")}
+        if isinstance(given.get("gateways"), list):
+            arguments["gateways"] = [{"name": one} if isinstance(one, str) else one for one in given["gateways"]]
+        return arguments

@@ -29,6 +29,11 @@ options:
       - Tries whether the file systems can be written, with a file that is removed at once.
     type: bool
     default: false
+  second_port:
+    description:
+      - With O(check=true), also what would be in the way of M(vpnops.keys.gateway_bridge) with this UDP port.
+      - It means nothing with O(platform=strongswan).
+    type: int
   only:
     description:
       - Public keys to which RV(gateway.stored) and RV(gateway.tunnels) are limited.
@@ -177,15 +182,17 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gateway import detached
+from ..module_utils._gateway import detached, wg_bridge
 from ..module_utils._gateway import module as seam
 from ..module_utils._gateway.platform import Look
 from ..module_utils._gateway.state import SWAPPING
+from ..module_utils._gateway.wireguard import WireGuard
 from ..module_utils._public_key import parse
 
 ARGUMENT_SPEC = dict(
     **seam.GATEWAY_SPEC,
     check=dict(type="bool", default=False),
+    second_port=dict(type="int"),
     only=dict(type="list", elements="str"),
     expect=dict(type="list", elements="dict", default=[]),
     within=dict(type="float", default=15),
@@ -226,6 +233,8 @@ def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
     result: seam.Data = {"changed": False, "gateway": shown(options["platform"], gateway, look, options["only"])}
     if options["check"]:
         result["obstacles"] = gateway.obstacles(writing=True)
+        if options["second_port"] and isinstance(gateway, WireGuard):
+            result["obstacles"] += wg_bridge.obstacles(gateway, options["second_port"])
     return result
 
 

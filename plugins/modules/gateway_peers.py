@@ -171,7 +171,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._gateway import module as seam
+from ..module_utils._gateway import wg_bridge
 from ..module_utils._gateway.platform import PeerChange, WantedPeer
+from ..module_utils._gateway.wireguard import WireGuard
 from ..module_utils._public_key import ED25519_PREFIX, X25519_PREFIX, PublicKey, from_der, parse
 
 ARGUMENT_SPEC = dict(
@@ -260,6 +262,8 @@ def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
     others = [peer for peer in options["peers"] if peer["name"] != name]
     peers = [wanted(peer, options, module.check_mode) for peer in others if peer["platform"] == platform]
     changes = gateway.store(peers, options["follow"], write=not module.check_mode)
+    if isinstance(gateway, WireGuard) and not module.check_mode and any(peer.current is None for peer in peers):
+        wg_bridge.down(gateway.interface)  # it might accept that key, too
     strangers = [wanted(peer, options, module.check_mode) for peer in others if peer["platform"] != platform]
     return {
         "changed": any(change.changed for change in changes),

@@ -42,7 +42,8 @@ attributes:
   action:
     support: partial
     details: >-
-      The action plugin only says who runs the task (O(by), O(holder)) and lets O(gateways) be a plain list of names.
+      The action plugin only says who runs the task (O(by), O(holder)), lets O(gateways) be a plain list of names, and
+      sees to it that no option is written to a file on the way.
 options:
   state:
     description:

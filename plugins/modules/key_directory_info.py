@@ -25,8 +25,8 @@ extends_documentation_fragment:
   - vpnops.keys._directory
 attributes:
   action:
-    support: none
-    details: A plain module.
+    support: partial
+    details: The action plugin only sees to it that no option is written to a file on the way.
 options:
   events_limit:
     description: How many events are returned, the newest ones.

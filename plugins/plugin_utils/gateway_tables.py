@@ -38,7 +38,7 @@ OUTCOME: dict[str, Column] = {
     "gateway": lambda row: str(row["gateway"]),
     "key before": lambda row: _key(row["before"]),
     "key now": lambda row: _key(row["fingerprint"]),
-    "serial": lambda row: str(row["serial"]),
+    "serial": lambda row: str(row["serial"] or "-"),
     "state": lambda row: str(row["state"]),
     "tunnels proved": lambda row: str(row["tunnels"]),
     "still to learn it": lambda row: names(row["pending"]) or "-",

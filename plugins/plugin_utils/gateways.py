@@ -156,7 +156,13 @@ def _against_abort(
     if rotation["mode"] == "emergency":
         return [f"The old key of {name} is revoked and cannot come back; run the rotation again to finish it."]
     state, why = states[name]
-    return [] if state == READY else [f"{name}: {why.rstrip('.')}. Its key cannot be put back now."]
+    if state != READY:
+        return [f"{name}: {why.rstrip('.')}. Its key cannot be put back now."]
+    gateway = looks[name]["gateway"]
+    there = {key["fingerprint"] for key in (*gateway["own"].values(), gateway["previous"]) if key}
+    if rotation["old"]["fingerprint"] not in there:
+        return [f"The old key of {name} is destroyed and cannot come back; run the rotation again to finish it."]
+    return []
 
 
 def _expected(gateway: Mapping[str, t.Any]) -> set[str]:
@@ -165,6 +171,13 @@ def _expected(gateway: Mapping[str, t.Any]) -> set[str]:
     return {
         one["fingerprint"] for one in (gateway, rotation.get("old"), rotation.get("new")) if one and one["fingerprint"]
     }
+
+
+def _acceptable(gateway: Mapping[str, t.Any]) -> set[str]:
+    """Fingerprints of it that its peers may store now: in an emergency not the old one."""
+    rotation = gateway["rotation"] or {}
+    dropped = rotation["old"] if rotation.get("mode") == "emergency" else None
+    return _expected(gateway) - {dropped and dropped["fingerprint"]}
 
 
 # ------------------------------------------------------------------ proof
@@ -253,10 +266,19 @@ def outcome(view: Mapping[str, t.Any], planned: Mapping[str, t.Any], proofs: Map
                 "tunnels": len(proof.get("proven", [])),
                 "no_tunnel": proof.get("unproven", []),
                 "pending": pending,
-                "problem": proof.get("problem", ""),
+                "problem": proof.get("problem") or _unfinished(one),
             }
         )
     return {"gateways": rows, "done": all(row["state"] in ("changed", "revoked") for row in rows)}
+
+
+def _unfinished(one: Mapping[str, t.Any]) -> str:
+    """A rotation may be stuck where nothing speaks against the new key: its gateway is away, or cannot write."""
+    rotation = one["rotation"]
+    if not rotation:
+        return ""
+    advice = "Run it again" if rotation["mode"] == "emergency" else "Run it again, or abort it"
+    return f"The rotation of {one['name']} is not finished, state {rotation['state']}. {advice}."
 
 
 def _state(one: Mapping[str, t.Any], target: Mapping[str, t.Any]) -> str:
@@ -347,7 +369,8 @@ def _own_differences(name: str, one: Mapping[str, t.Any], look: Mapping[str, t.A
     found = []
     for key in sorted(set(prints.values()) - expected):
         where = _where([place for place in prints if prints[place] == key])
-        found.append(f"{name} has the key {short(key)} {where}, the directory says {short(one['fingerprint'])}.")
+        recorded = short(one["fingerprint"]) if one["fingerprint"] else "that it has none"
+        found.append(f"{name} has the key {short(key)} {where}, the directory says {recorded}.")
     if not found and len(set(prints.values())) > 1 and not one["rotation"]:
         found.append(f"{name} has one key in its file and another one in its running daemon.")
     if own.get("file") is None:
@@ -361,7 +384,7 @@ def _holders(
     """Which peers store which key of a gateway, in their files and in their running daemons."""
     right, neighbours, up, differences = [], [], [], []
     current = None if one["revoked"] else one["fingerprint"]
-    accepted = set() if one["revoked"] else _expected(one)
+    accepted = set() if one["revoked"] else _acceptable(one)
     serials = {parse(text).fingerprint: number for number, text in _numbered(one)}
     for peer, look in looks.items():
         if peer == name or "gateway" not in look or peer not in gateways or gateways[peer]["revoked"]:
@@ -382,7 +405,7 @@ def _holders(
         for key in sorted(set().union(*places.values()) - accepted):
             where = _where([place for place, keys in places.items() if key in keys])
             which = f"serial {serials[key]}" if key in serials else f"the unknown key {short(key)}"
-            wanted = f"serial {one['serial']} is current" if current else f"{name} is revoked"
+            wanted = f"serial {one['serial']} is current" if current else "that is revoked"
             differences.append(f"{peer} stores {which} of {name} {where}; {wanted}. Converge it.")
         empty = [place for place, keys in places.items() if not keys]
         if stored and current and 0 < len(empty) < len(places):

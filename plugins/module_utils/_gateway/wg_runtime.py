@@ -119,6 +119,18 @@ def handshakes(interface: str) -> dict[str, float]:
     return {key: float(stamp) for key, stamp in rows}
 
 
+def received(interface: str) -> dict[str, int]:
+    """How many bytes have come from each peer."""
+    path = control_socket(interface)
+    if path:
+        try:
+            return read_received(_ask(path))
+        except OSError as error:
+            raise VpnKeysError("unreadable", f"The daemon of {interface} does not answer: {error.strerror}.") from None
+    rows = (line.split("\t") for line in run.run("wg", "show", interface, "transfer").splitlines())
+    return {key: int(came) for key, came, dummy in rows}
+
+
 def _ask(path: str) -> str:
     answer = b""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as daemon:
@@ -143,6 +155,14 @@ def read_handshakes(answer: str) -> dict[str, float]:
         base64.b64encode(bytes.fromhex(key)).decode(): int(seconds) + int(nanoseconds) / 1e9
         for key, seconds, nanoseconds in _STAMP.findall(answer)
     }
+
+
+_RECEIVED = re.compile(r"public_key=([0-9a-f]{64})\n(?:(?!public_key=).*\n)*?rx_bytes=(\d+)\n")
+
+
+def read_received(answer: str) -> dict[str, int]:
+    """The received bytes in what a userspace daemon answers."""
+    return {base64.b64encode(bytes.fromhex(key)).decode(): int(came) for key, came in _RECEIVED.findall(answer)}
 
 
 # ---- keys

@@ -1,0 +1,264 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gateway_bridge
+short_description: Carry the traffic of a WireGuard gateway over a second interface while keys change
+version_added: 0.1.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - >-
+    On one WireGuard interface a key cannot change without a short silence. With a second one beside it, on which both
+    ends know each other by the keys that come, nothing is lost. Afterwards everything has its old form; the second
+    interface is never written into a file.
+  - >-
+    Routes of the system are left as they are. The networks of the peers are led over the second interface by a routing
+    table of its own, which a rule looks up right before the main table.
+  - >-
+    A guard on the gateway takes a peer's traffic back to the first interface when the peer falls silent on the second
+    one, and removes everything when the time is over, whether or not anybody asks for it.
+  - >-
+    Packet filters see the second interface, C(INTERFACEb), as another one, and its UDP port, O(port), must be open.
+    What would be in the way is said by O(vpnops.keys.gateway_info#module:second_port).
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.gateway
+  - vpnops.keys._gateway
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Shows the networks that go over the second interface.
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(up) lets the second interface be there. It receives, and nothing is sent by it yet.
+      - >-
+        V(carrying) waits a few seconds for the peers and sends to those that answer by the second interface. The others
+        are in RV(left).
+      - V(idle) sends by the first interface again, while the second one still receives.
+      - V(absent) leaves nothing of it.
+      - Every gateway must have done one step before any does the next.
+      - With O(platform=strongswan) there is nothing to do, whatever the state.
+    type: str
+    choices: [up, carrying, idle, absent]
+    required: true
+  gateway:
+    description: Name of this gateway. Needed with O(state=up).
+    type: str
+  changing:
+    description:
+      - Names of the gateways whose keys change. Needed with O(state=up).
+      - On one of them the second interface leads to all its peers, elsewhere to them only.
+    type: list
+    elements: str
+    default: []
+  peers:
+    description: >-
+      The gateways that change, as RV(vpnops.keys.key_directory_info#module:peers) has them. On one that changes itself
+      the others too, so that results can name them.
+    type: list
+    elements: dict
+    default: []
+  port:
+    description: The UDP port of the second interfaces, the same on all gateways.
+    type: int
+    default: 51821
+  within:
+    description: Seconds after O(state=up) when the guard removes everything by itself.
+    type: float
+    default: 180
+seealso:
+  - module: vpnops.keys.gateway_key
+  - module: vpnops.keys.gateway_peers
+"""
+
+EXAMPLES = r"""
+- name: Have a second interface, once all peers accept the new key of gw1
+  vpnops.keys.gateway_bridge:
+    state: up
+    gateway: "{{ inventory_hostname }}"
+    changing: [gw1]
+    peers: "{{ known.peers }}"
+
+- name: Send by it
+  vpnops.keys.gateway_bridge:
+    state: carrying
+
+- name: Use the new key, while nothing depends on it
+  vpnops.keys.gateway_key:
+    state: active
+    confirm_within: 0
+  when: inventory_hostname == 'gw1'
+
+- name: Send by the first interface again
+  vpnops.keys.gateway_bridge:
+    state: idle
+
+- name: Leave nothing of it
+  vpnops.keys.gateway_bridge:
+    state: absent
+"""
+
+RETURN = r"""
+interface:
+  description: The second interface.
+  returned: success
+  type: str
+  sample: wg0b
+carried:
+  description: Names of the peers to which is sent by the second interface. The public key where no name is known.
+  returned: success
+  type: list
+  elements: str
+left:
+  description: >-
+    Names of those to which is sent by the first interface, though the second one leads to them too. With
+    O(state=carrying) they did not answer in time, and are silent for a moment when the key changes.
+  returned: success
+  type: list
+  elements: str
+diff:
+  description: The networks that go over the second interface before and after.
+  returned: success
+  type: dict
+  sample:
+    before_header: networks over wg0b
+    after_header: networks over wg0b
+    before: ""
+    after: |
+      10.78.0.2/32
+code:
+  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  returned: failure
+  type: str
+  sample: refused
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._errors import VpnKeysError
+from ..module_utils._gateway import module as seam
+from ..module_utils._gateway import wg_bridge, wg_bridge_plan
+from ..module_utils._gateway.platform import WantedPeer
+from ..module_utils._gateway.wireguard import WireGuard
+from ..module_utils._public_key import parse
+
+ARGUMENT_SPEC = dict(
+    **seam.GATEWAY_SPEC,
+    state=dict(type="str", choices=["up", "carrying", "idle", "absent"], required=True),
+    gateway=dict(type="str"),
+    changing=dict(type="list", elements="str", default=[]),
+    peers=dict(type="list", elements="dict", default=[]),
+    port=dict(type="int", default=51821),
+    within=dict(type="float", default=180),
+)
+
+
+class Step(t.NamedTuple):
+    """What a state asks for: whether it is there already, how to get there, and what is carried then if all goes well.
+
+    `then` None: as before.
+    """
+
+    done: bool
+    act: t.Callable[[], object]
+    then: list[str] | None = None
+
+
+def up(gateway: WireGuard, options: seam.Data) -> Step:
+    peers = [wanted(peer) for peer in options["peers"] if peer["name"] != options["gateway"] and usable(peer)]
+    want = wg_bridge_plan.wanted(gateway, options["gateway"], peers, options["changing"], options["port"])
+    done = wg_bridge.is_up(gateway.interface, want)
+    return Step(done, lambda: wg_bridge.up(gateway.interface, want, options["within"]), None if done else [])
+
+
+def carrying(gateway: WireGuard, options: seam.Data) -> Step:
+    done = not wg_bridge.carried(gateway.interface).left
+    return Step(done, lambda: wg_bridge.carry(gateway.interface), wg_bridge.planned(gateway.interface))
+
+
+def idle(gateway: WireGuard, options: seam.Data) -> Step:
+    done = not wg_bridge.carried(gateway.interface).there
+    return Step(done, lambda: wg_bridge.idle(gateway.interface), [])
+
+
+def absent(gateway: WireGuard, options: seam.Data) -> Step:
+    return Step(wg_bridge.is_gone(gateway.interface), lambda: wg_bridge.down(gateway.interface), [])
+
+
+STATES = {"up": up, "carrying": carrying, "idle": idle, "absent": absent}
+
+
+def usable(peer: seam.Data) -> bool:
+    return bool(peer.get("platform") == "wireguard" and peer.get("current") and not peer.get("withdrawn"))
+
+
+def wanted(peer: seam.Data) -> WantedPeer:
+    """One entry of `peers`."""
+    try:
+        return WantedPeer(
+            name=peer["name"],
+            identity="",
+            current=parse(peer["current"]),
+            staged=seam.key_option(peer.get("staged")),
+            known=tuple(parse(text) for text in peer.get("known") or ()),
+        )
+    except VpnKeysError as error:
+        raise VpnKeysError(error.code, f"Peer {peer['name']}: {error} Nothing was changed.") from None
+
+
+def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
+    options = module.params
+    if not isinstance(gateway, WireGuard):
+        return {"changed": False, "interface": "", "carried": [], "left": [], "diff": []}
+    interface, state = gateway.interface, options["state"]
+    before = wg_bridge.networks(interface)
+    step = STATES[state](gateway, options)
+    # Of what is done already, up has still to be given more time.
+    if not module.check_mode and (not step.done or state == "up"):
+        step.act()
+    foretold = before if step.done or step.then is None else step.then
+    result = wg_bridge.carried(interface)
+    bridge = wg_bridge_plan.name_of(interface)
+    if state == "carrying" and result.left and not module.check_mode:
+        module.warn(
+            f"{', '.join(result.left)} did not answer on {bridge}, so the traffic stays on {interface} and is silent "
+            "for a moment when the key changes."
+        )
+    after = foretold if module.check_mode else wg_bridge.networks(interface)
+    return {
+        "changed": before != after if state in ("carrying", "idle") else not step.done,
+        "interface": bridge,
+        "carried": list(result.there),
+        "left": list(result.left),
+        "diff": {
+            "before_header": f"networks over {bridge}",
+            "after_header": f"networks over {bridge}",
+            "before": lines(before),
+            "after": lines(after),
+        },
+    }
+
+
+def lines(networks: t.Iterable[str]) -> str:
+    return "".join(f"{network}\n" for network in sorted(networks))
+
+
+def main() -> None:
+    seam.run(ARGUMENT_SPEC, operate, required_if=[("state", "up", ["gateway", "changing"])])
+
+
+if __name__ == "__main__":
+    main()

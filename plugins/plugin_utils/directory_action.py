@@ -1,0 +1,37 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the actions of the directory share."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+Data = dict[str, t.Any]
+
+
+class DirectoryAction(ActionBase):  # type: ignore[misc]
+    """Runs the module of the same name where the directory is, its options by standard input.
+
+    One of them may be the directory's signing key, and without pipelining Ansible would write them to a file.
+    """
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def arguments(self, given: Data, variables: Data) -> Data:
+        """The options for the module."""
+        return given
+
+    def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
+        result: Data = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        if getattr(self._connection, "has_pipelining", False):
+            self._connection.set_option("pipelining", True)
+        arguments = self.arguments(dict(self._task.args), variables)
+        result.update(self._execute_module(self._task.resolved_action, arguments, task_vars=variables))
+        return result
