@@ -14,6 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 AWAY := HOME="$(CURDIR)/.build/home"
 PARTS := lint test-unit test-integration test-molecule test-sanity importer
 LAB ?= tests/lab/fleets/demo.yml
+GATEWAYS ?= 4
+PLATFORM ?= wireguard
 
 MAKEFLAGS += --no-print-directory
 .SILENT:
@@ -26,7 +28,8 @@ help: ## list the targets
 setup: ## make .venv with all tools (the other targets do it when they must)
 	scripts/setup .venv requirements-test.txt
 
-demo: setup ## four simulated key servers: compared, synchronised, compared again
+demo: setup ## four simulated key servers made equal; as root, a new key for one of four real gateways
+	scripts/gateway-packages || true
 	$(AWAY) scripts/demo.sh
 
 test: setup ## all of the next ones, down to importer, and a summary
@@ -38,10 +41,12 @@ lint: setup ## ruff, mypy, yamllint, ansible-lint, antsibull-docs, antsibull-cha
 test-unit: setup ## the pure parts, by transcripts and properties
 	$(AWAY) python -m pytest tests/unit --quiet --numprocesses auto
 
-test-integration: setup ## modules, role and playbooks against simulated devices
+test-integration: setup ## modules, roles and playbooks against simulated devices and real gateways (as root)
+	scripts/gateway-packages
 	$(AWAY) python -m pytest tests/integration --quiet --numprocesses auto
 
-test-molecule: setup ## molecule scenarios: the sync of every row of the plan
+test-molecule: setup ## molecule scenarios: the sync of every row of the plan, the promises about gateways (as root)
+	scripts/gateway-packages
 	$(AWAY) molecule test --all --workers 2 --report
 
 test-sanity: setup ## ansible-test sanity
@@ -58,8 +63,10 @@ bench: setup ## the same work done by other tools; results in tests/bench/result
 	scripts/setup .venv-bench requirements-bench.txt
 	$(AWAY) PATH="$(CURDIR)/.venv-bench/bin:$$PATH" python -m bench
 
-lab: setup ## start simulated key servers, write .lab/inventory.yml (LAB=tests/lab/fleets/....yml)
+lab: setup ## start simulated key servers and (as root) real gateways, write .lab/inventory.yml (LAB=FILE.yml GATEWAYS=N)
+	scripts/gateway-packages || true
 	python -m lab up "$(LAB)" --dir .lab
+	python -m lab gateways up "$(GATEWAYS)" --platform "$(PLATFORM)" --dir .lab --if-possible
 
 lab-down: setup ## stop them
 	python -m lab down --dir .lab
