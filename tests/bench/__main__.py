@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the vpnops.keys authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m bench`, with PYTHONPATH=.build:tests: everything, some ten minutes. `--quick`: see that it works."""
+"""`python -m bench [key_servers | gateways]`, with PYTHONPATH=.build:tests: everything, some thirty minutes.
+
+`--quick`: see that it works.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.daemon import LabError
+from lab.gateways import GatewayLabError
 
 from . import report
 from .cases import CASES, HERE, QUICK, TOOLS
+from .gateways import run as gateways
 from .run import BenchError, Run, machine, run_case
 
 RESULTS = HERE / "results" / "latest.json"
@@ -24,15 +29,35 @@ RESULTS = HERE / "results" / "latest.json"
 def main() -> int:
     """Measure, write the results, show them."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="8 devices, once; nothing is written but to --output")
+    parser.add_argument("what", nargs="?", choices=["key_servers", "gateways"], help="default: both")
+    parser.add_argument("--quick", action="store_true", help="small and once; nothing is written but to --output")
     parser.add_argument("--only", default="", metavar="WORD", help="only cases whose name has this; writes as --quick")
-    parser.add_argument("--tools", metavar="A,B", help=f"only these of {', '.join(TOOLS)}; writes as --quick")
-    parser.add_argument("--output", type=Path, help=f"default: {RESULTS.name}, with the table in the guide")
-    parser.add_argument("--report", action="store_true", help="measure nothing; write the table from the last results")
+    parser.add_argument("--tools", metavar="A,B", help=f"key_servers: only of {', '.join(TOOLS)}; writes as --quick")
+    parser.add_argument("--rounds", type=int, default=0, help="gateways: so many at most; writes as --quick")
+    parser.add_argument("--raw", type=Path, help="gateways: a directory for the times of every packet")
+    parser.add_argument("--output", type=Path, help="a file; default: in results/, with the tables in the guide")
+    parser.add_argument("--report", action="store_true", help="measure nothing; write the tables from the last results")
     args = parser.parse_args()
+    if args.output and not args.what:
+        parser.error("--output is for one of them: name it")
+    try:
+        if args.what != "gateways":
+            key_servers(args)
+        if args.what != "key_servers" and args.report:
+            gateways.rewrite()
+        elif args.what != "key_servers":
+            gateways.measure(args.quick, args.only, args.rounds, args.output, args.raw)
+    except (BenchError, LabError, GatewayLabError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def key_servers(args: argparse.Namespace) -> None:
+    """Their part."""
     if args.report:
         report.write(json.loads(RESULTS.read_text(encoding="utf-8")))
-        return 0
+        return
     cases = [case for case in (QUICK if args.quick else CASES) if args.only in case.title]
     if args.tools:
         cases = [replace(case, tools=tuple(args.tools.split(","))) for case in cases]
@@ -43,11 +68,7 @@ def main() -> int:
     started = time.monotonic()
     for case in cases:
         print(case.title, flush=True)
-        try:
-            runs += run_case(case, lambda line: print(line, flush=True))
-        except (BenchError, LabError) as error:
-            print(f"bench: {error}", file=sys.stderr)
-            return 1
+        runs += run_case(case, lambda line: print(line, flush=True))
     where["seconds"] = round(time.monotonic() - started)
     results = {"machine": where, "runs": runs}
     whole = not (args.quick or args.only or args.tools)
@@ -57,7 +78,6 @@ def main() -> int:
     print(report.goals(results), end="")
     if whole:
         report.write(results)
-    return 0
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -101,8 +102,13 @@ def _reap() -> bool:
     return True
 
 
-def measure(command: list[str], limit: float) -> dict[str, object]:
-    """Run it. wall_s: of the command; cpu_s, peak_mb: of it and everything it started."""
+def measure(
+    command: list[str], limit: float, linger: float = LINGER, ended: Callable[[], None] = lambda: None
+) -> dict[str, object]:
+    """Run it. wall_s: of the command; cpu_s, peak_mb: of it and everything it started.
+
+    `ended` is called when the command has ended, and what it left behind has not; its own cost does not count.
+    """
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     started = time.monotonic()
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -117,7 +123,10 @@ def measure(command: list[str], limit: float) -> dict[str, object]:
             child.kill()
     wall = time.monotonic() - started
     code = child.wait()
-    end = time.monotonic() + LINGER
+    before = _reaped()
+    ended()
+    aside = _reaped() - before
+    end = time.monotonic() + linger
     while _reap():
         if time.monotonic() > end:
             for pid in tree.descendants()[0]:
@@ -127,7 +136,7 @@ def measure(command: list[str], limit: float) -> dict[str, object]:
     return {
         "exit_code": code,
         "wall_s": round(wall, 3),
-        "cpu_s": round(_reaped(), 3),
+        "cpu_s": round(_reaped() - aside, 3),
         # Of a short run there are few looks; the kernel has kept the size of the largest process.
         "peak_mb": round(max(tree.peak, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024), 1),
         "processes": tree.most,

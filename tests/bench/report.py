@@ -88,40 +88,55 @@ def _goals(found: Best) -> Iterable[Goal]:
 
 def goals(results: Results) -> str:
     """Plain text."""
-    rows = [(*goal[:3], "yes" if goal[3] else "NO") for goal in _goals(best(results))]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
+    return plain([(*goal[:3], "yes" if goal[3] else "NO") for goal in _goals(best(results))])
+
+
+def plain(rows: Sequence[Sequence[str]]) -> str:
+    """A table for the terminal."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
     return "".join("  ".join(row).rstrip() + "\n" for row in padded)
 
 
 def write(results: Results) -> None:
     """Put the tables into the guide."""
+    put(_rst(results), BEGIN, END)
+
+
+def put(tables: str, begin: str, end: str) -> None:
+    """Put tables between two marks of the guide."""
     text = GUIDE.read_text(encoding="utf-8")
-    before, dummy, rest = text.partition(BEGIN)
-    dummy, dummy, after = rest.partition(END)
-    GUIDE.write_text(f"{before}{BEGIN}\n\n{_rst(results)}\n{END}{after}", encoding="utf-8")
+    before, dummy, rest = text.partition(begin)
+    dummy, dummy, after = rest.partition(end)
+    GUIDE.write_text(f"{before}{begin}\n\n{tables}\n{end}{after}", encoding="utf-8")
 
 
 def _rst(results: Results) -> str:
-    found, where = best(results), results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
-    machine = f"{where['cores']} cores ({where['cpu']}), {where['memory_gib']:.0f} GiB, {where['system']}"
-    with_ = f"Python {where['python']}, {versions}"
-    parts = [f"Measured on {where['date']}: {machine}; {with_}. Load before the start: {where['load_before']}.\n"]
+    found = best(results)
+    parts = [measured_on(results["machine"])]
     for work, title in (("compare", "Comparing"), ("sync", "Generating one key and importing it on all others")):
         for devices in sorted({key[1] for key in found if key[0] == work}):
-            parts.append(_section(f"{title}: {devices} key servers"))
+            parts.append(section(f"{title}: {devices} key servers"))
             parts.append(_table(found, work, devices))
     if any(key[0] == "wait" for key in found):
-        parts.append(_section("Waiting for 8 devices that generate"))
+        parts.append(section("Waiting for 8 devices that generate"))
         parts.append(_waiting(found))
-    parts.append(_section("What was to be reached"))
+    parts.append(section("What was to be reached"))
     rows = [(*goal[:3], "yes" if goal[3] else "**no**") for goal in _goals(found)]
-    parts.append(_list_table(("figure", "to reach", "measured", "reached"), rows, (46, 24, 20, 10)))
+    parts.append(list_table(("figure", "to reach", "measured", "reached"), rows, (46, 24, 20, 10)))
     return "\n".join(parts)
 
 
-def _section(title: str) -> str:
+def measured_on(where: dict[str, Any]) -> str:
+    """What `run.machine` says, as a sentence."""
+    versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
+    machine = f"{where['cores']} cores ({where['cpu']}), {where['memory_gib']:.0f} GiB, {where['system']}"
+    with_ = f"Python {where['python']}, {versions}"
+    return f"Measured on {where['date']}: {machine}; {with_}. Load before the start: {where['load_before']}.\n"
+
+
+def section(title: str) -> str:
+    """A heading."""
     return f"{title}\n{'^' * len(title)}\n"
 
 
@@ -147,7 +162,7 @@ def _table(found: Best, work: str, devices: int) -> str:
         if bound
         else ""
     )
-    return _list_table(head, rows, (30, 10, 10, 10, 10, 10, 8, 12)) + note
+    return list_table(head, rows, (30, 10, 10, 10, 10, 10, 8, 12)) + note
 
 
 def _waiting(found: Best) -> str:
@@ -157,10 +172,11 @@ def _waiting(found: Best) -> str:
         if one and one["waiting"]:
             waiting = one["waiting"]
             rows.append((tool.title, f"{waiting['percent_of_a_core']:.2f}", f"{waiting['percent_per_device']:.3f}"))
-    return _list_table(("tool", "% of a core, in all", "% of a core per device"), rows, (50, 25, 25))
+    return list_table(("tool", "% of a core, in all", "% of a core per device"), rows, (50, 25, 25))
 
 
-def _list_table(head: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int]) -> str:
+def list_table(head: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int]) -> str:
+    """A table for the guide."""
     lines = [".. list-table::", f"   :widths: {' '.join(map(str, widths))}", "   :header-rows: 1", ""]
     for row in (head, *rows):
         lines += [f"   {'*' if number == 0 else ' '} - {cell}" for number, cell in enumerate(row)]

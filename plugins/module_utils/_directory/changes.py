@@ -489,18 +489,25 @@ def _beyond_prepared(book: Book, name: str) -> bool:
 
 def swapped(book: Book, options: Options, context: Context) -> None:
     for name in _names(options, "swapped"):
-        rotation = _advance(book, name, "swapped", context)
-        if rotation is None:
-            continue
-        new = _need_new_key(book, name)
-        for row in records.keys_of_one(book, name):
-            if row["state"] == "current":
-                row["state"] = "retired"
-        new["state"] = "current"
+        _swap(book, name, context)
+
+
+def _swap(book: Book, name: str, context: Context) -> None:
+    if _advance(book, name, "swapped", context) is None:
+        return
+    new = _need_new_key(book, name)
+    for row in records.keys_of_one(book, name):
+        if row["state"] == "current":
+            row["state"] = "retired"
+    new["state"] = "current"
 
 
 def verified(book: Book, options: Options, context: Context) -> None:
+    """A change that is proved was made: where that was not entered yet, it is entered now."""
     for name in _names(options, "verified"):
+        rotation = records.open_rotation(book, name)
+        if rotation and rotation["state"] == "staged":
+            _swap(book, name, context)
         _advance(book, name, "verified", context)
 
 

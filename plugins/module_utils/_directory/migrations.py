@@ -5,7 +5,8 @@
 """Brings the tables of a directory to the newest revision with Alembic. PRIVATE to the collection.
 
 Modules travel to where they run as a zip of imported Python files, so the revisions are such files instead of a
-folder that Alembic would read.
+folder that Alembic would read. Alembic is imported only where tables are to be made or changed: that takes longer than
+all else, and a rotation opens the directory many times.
 """
 
 from __future__ import annotations
@@ -18,31 +19,36 @@ from .revisions import r0001_first
 
 try:
     import sqlalchemy as sa
-    from alembic.migration import MigrationContext
-    from alembic.operations import Operations
-    from alembic.script import Script, ScriptDirectory
 except ImportError:  # the modules name the missing library
-    ScriptDirectory = object  # type: ignore[assignment, misc]
+    pass
+if t.TYPE_CHECKING:
+    from alembic.migration import MigrationContext
+    from alembic.script import Script, ScriptDirectory
+
+VERSIONS = "alembic_version"
+"""The table in which Alembic keeps the revision."""
 
 REVISIONS = (r0001_first,)
 """Oldest first. One is never changed after its release; another is added."""
 
 
-class ImportedScripts(ScriptDirectory):
+def _scripts(modules: Sequence[t.Any]) -> ScriptDirectory:
     """Alembic's view of modules that are imported already."""
+    from alembic.script import Script, ScriptDirectory
 
-    def __init__(self, modules: Sequence[t.Any]) -> None:
-        self.modules = modules
-        super().__init__(dir="/")  # must exist, and is not read
+    class ImportedScripts(ScriptDirectory):
+        def _load_revisions(self) -> Iterator[Script]:
+            for module in modules:
+                yield Script(module, module.revision, str(module.__file__))
 
-    def _load_revisions(self) -> Iterator[Script]:
-        for module in self.modules:
-            yield Script(module, module.revision, str(module.__file__))
+    return ImportedScripts(dir="/")  # must exist, and is not read
 
 
 def revision_of(connection: sa.Connection) -> str | None:
     """None where there is no directory."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not sa.inspect(connection).has_table(VERSIONS):
+        return None
+    return t.cast("str | None", connection.scalar(sa.text(f"SELECT version_num FROM {VERSIONS}")))
 
 
 def check(found: str | None, where: str, revisions: Sequence[t.Any] = REVISIONS) -> None:
@@ -73,7 +79,10 @@ def upgrade(connection: sa.Connection, where: str, revisions: Sequence[t.Any] = 
         return False
     if found is not None and found not in [module.revision for module in revisions]:
         check(found, where, revisions)
-    scripts = ImportedScripts(revisions)
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    scripts = _scripts(revisions)
 
     def steps(current: t.Any, _context: MigrationContext) -> t.Any:
         return scripts._upgrade_revs("head", current)

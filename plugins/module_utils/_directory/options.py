@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import typing as t
 from collections.abc import Callable, Sequence
 
@@ -50,11 +50,17 @@ def finish(module: AnsibleModule, libraries: Sequence[str], work: Callable[[], d
 
 def _require(libraries: Sequence[str]) -> None:
     for library in libraries:
-        try:
-            importlib.import_module(library.lower())
-        except ImportError:
+        if not _installed(library.lower()):
             raise VpnKeysError(
                 "missing_library",
                 f"The Python library {library} is needed where this task runs. Nothing was changed; install it there, "
                 "or delegate the task to the control node.",
-            ) from None
+            )
+
+
+def _installed(name: str) -> bool:
+    """Without importing it: that takes longer than all else."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False

@@ -177,7 +177,7 @@ def down(interface: str) -> None:
 
 def is_gone(interface: str) -> bool:
     """Whether there is nothing to do for `down`."""
-    return _job(interface) is None
+    return _job(interface) is None and not wg_routes.is_led(name_of(interface))
 
 
 def networks(interface: str) -> list[str]:
@@ -301,9 +301,9 @@ def _relax(bridge: str) -> None:
 def _remove(interface: str) -> None:
     """The lock must be held. The job goes last: as long as it is there, this is to be done."""
     bridge = name_of(interface)
+    wg_routes.lead([], [], interface, bridge)
     if _job(interface) is None:
         return
-    wg_routes.lead([], [], interface, bridge)
     if is_there(bridge):
         run.run("ip", "link", "del", "dev", bridge)
     # Its daemon goes by itself, and must have gone before another one of the same name comes.

@@ -138,6 +138,12 @@ def _lead(family: str, carried: t.Sequence[str], others: t.Sequence[str], interf
         run.run("ip", family, "rule", "add", "preference", str(place(rules)), "lookup", str(table))
 
 
+def is_led(bridge: str) -> bool:
+    """Whether the kernel looks up the table of the bridge."""
+    rules = (run.attempt("ip", family, "rule", "show").output for family in FAMILIES)
+    return any(has_rule(text, table_of(bridge)) for text in rules)
+
+
 def shown(bridge: str) -> list[str]:
     """The networks that are led over the bridge now."""
     return [

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 try:
     import sqlalchemy as sa
-    from alembic import op
 except ImportError:  # the modules name the missing library
     pass
 
@@ -17,6 +16,8 @@ down_revision = None
 
 
 def upgrade() -> None:
+    from alembic import op
+
     json = sa.JSON(none_as_null=True)
     op.create_table("directory", sa.Column("id", sa.Text, primary_key=True))
     op.create_table(
