@@ -67,7 +67,8 @@ def look(name: str, serials: Data | None = None, own: int = 1, runtime: int | No
         for peer, serial in others.items()
     ]
     keys = {"file": {"fingerprint": fp(name, own)}, "runtime": {"fingerprint": fp(name, runtime or own)}}
-    gateway = {"own": keys, "stored": stored, "tunnels": tunnels, "change": None, "pending": None}
+    gateway = {"own": keys, "stored": stored, "tunnels": tunnels, "change": None, "pending": None,
+               "previous": None}  # fmt: skip
     return {"gateway": gateway | more, "obstacles": []}
 
 
@@ -173,6 +174,14 @@ def test_abort_needs_an_open_planned_rotation() -> None:
     assert refusals(rotation("gw1")) == []
     assert "none to abort" in refusals(None)[0]
     assert "cannot come back" in refusals(rotation("gw1", mode="emergency"))[0]
+
+
+def test_abort_needs_the_old_key() -> None:
+    view = book(entry("gw1", 2, rotation=rotation("gw1", "verified")), entry("gw2"))
+    kept = look("gw1", own=2, previous={"fingerprint": fp("gw1")})
+    assert plan(ALL | {"gw1": kept}, view, mode="abort")["refusals"] == []
+    (refusal,) = plan(ALL | {"gw1": look("gw1", own=2)}, view, mode="abort")["refusals"]
+    assert refusal.startswith("The old key of gw1 is destroyed and cannot come back")
 
 
 # -- the proof
@@ -293,6 +302,17 @@ def test_an_old_key_is_named_by_its_serial_and_place() -> None:
     assert "gw1: its key is still to reach gw2." in found["notes"]
 
 
+def test_a_key_that_an_emergency_revoked_is_named() -> None:
+    revoked = entry("gw1") | {"fingerprint": None, "public_key": None, "serial": None}
+    revoked["rotation"] = rotation("gw1", "prepared", "emergency") | {"new": None}
+    view = book(revoked, *(entry(name) for name in NAMES[1:]))
+    found = gateways.status(view, ALL | {"gw1": look("gw1", own=3)})
+    differences = [f"gw{n} stores serial 1 of gw1 in its file and in its running daemon; that is revoked. Converge it."
+                   for n in (2, 3, 4)]  # fmt: skip
+    assert found["differences"][0].endswith("in its running daemon, the directory says that it has none.")
+    assert found["differences"][1:] == differences
+
+
 def test_a_key_of_nobody_is_noted_and_left_alone() -> None:
     found = gateways.status(MESH, ALL | {"gw2": look("gw2", {"road warrior": 1})})
     assert found["in_line"]
@@ -323,6 +343,14 @@ def test_outcome() -> None:
     assert "At their next contact (converge_gateways): gw4 (unreachable)." in text
     first = gateway_tables.outcome(found, planned, True, 80).splitlines()[0]
     assert first.strip().startswith("STILL ACCEPT THE OLD KEY: gw4")
+
+
+def test_a_rotation_that_is_stuck_is_a_problem() -> None:
+    """Nothing speaks against the new key, and yet it could not be kept."""
+    found = gateways.outcome(ROTATING, plan(ALL, ROTATING), {"gw1": proof(ALL, changed())})
+    problem = "The rotation of gw1 is not finished, state staged. Run it again, or abort it."
+    assert found["gateways"][0]["problem"] == problem
+    assert not found["done"]
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
