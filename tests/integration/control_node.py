@@ -38,13 +38,14 @@ class Run:
     """One ansible-playbook process: its exit code, all it printed, and every task result."""
 
     code: int
-    output: str
-    results: list[Data]
+    output: str = field(repr=False)
+    results: list[Data] = field(repr=False)
 
     def _found(self, what: str, host: str | None) -> Data:
-        """The last result of a module (the end of its name), or of a task by its whole name."""
+        """The last result of a module (the end of its name), or of a task by its name without that of the role."""
         here = [one for one in self.results if host in (None, one["host"])]
-        found = [one for one in here if one["task"] == what] or [one for one in here if one["action"].endswith(what)]
+        named = [one for one in here if one["task"].rpartition(" : ")[2] == what]
+        found = named or [one for one in here if one["action"].endswith(what)]
         assert found, f"{what} did not run:\n{self.output}"
         return found[-1]
 
@@ -75,16 +76,18 @@ class ControlNode:
     path: Path
     inventory: Data
     environment: dict[str, str] = field(default_factory=dict)
+    group: str = "key_servers"
+    finished_within: float = FINISHED_WITHIN
 
     @property
     def hosts(self) -> dict[str, Data]:
         """The variables of each host; to be changed by tests."""
-        return t.cast("dict[str, Data]", self.inventory["key_servers"]["hosts"])
+        return t.cast("dict[str, Data]", self.inventory[self.group]["hosts"])
 
     @property
     def shared(self) -> Data:
         """The variables of all hosts."""
-        return t.cast(Data, self.inventory["key_servers"]["vars"])
+        return t.cast(Data, self.inventory[self.group]["vars"])
 
     def command(self, what: str | Sequence[Data], *arguments: str) -> list[str]:
         inventory = self.path / "inventory.yml"
@@ -93,7 +96,7 @@ class ControlNode:
             playbook = what
         else:
             playbook = str(self.path / "play.yml")
-            play = {"hosts": "key_servers", "gather_facts": False, "tasks": list(what)}
+            play = {"hosts": self.group, "gather_facts": False, "tasks": list(what)}
             Path(playbook).write_text(yaml.safe_dump([play], sort_keys=False))
         return [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), playbook, *arguments]
 
@@ -128,7 +131,7 @@ class ControlNode:
         env: Mapping[str, str] | None = None,
         typed: str = "",
     ) -> Run:
-        """Run a playbook of the collection by name, or a list of tasks on the group key_servers."""
+        """Run a playbook of the collection by name, or a list of tasks on the group."""
         (self.path / "results.jsonl").unlink(missing_ok=True)
         done = subprocess.run(
             self.command(what, *arguments),
@@ -138,7 +141,7 @@ class ControlNode:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=FINISHED_WITHIN,
+            timeout=self.finished_within,
             check=False,
         )
         return self.recorded(done.returncode, done.stdout)

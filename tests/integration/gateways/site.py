@@ -1,0 +1,223 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A mesh of real gateways, a control node and a directory, for tests of whole playbooks."""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from integration.control_node import ControlNode, Run
+
+from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import run as directory
+from lab.gateways import Mesh
+
+Data = dict[str, t.Any]
+CONFIGURATION = {"wireguard": "/etc/wireguard", "strongswan": "/etc/swanctl"}
+STATE = "/var/lib/vpnops.keys"
+RUNNING = """
+for what in private-key peers preshared-keys allowed-ips persistent-keepalive; do wg show wg0 $what | sort; done
+"""
+FINISHED_WITHIN = 900.0
+"""Seconds for a playbook on a machine that does much else."""
+READING = {"signing_key_path": None, "signing_key": None, "verify_key": None, "only": None, "events_limit": 1000}
+PEM = re.compile("-----BEGIN PUBLIC KEY-----(.+?)-----END PUBLIC KEY-----", re.DOTALL)
+
+
+@dataclass(repr=False)
+class Site:
+    """The gateways `names` of a mesh, as enrolled. The other gateways of the mesh are none of the collection's."""
+
+    mesh: Mesh
+    names: list[str]
+    path: Path
+    node: ControlNode = field(init=False)
+
+    def __post_init__(self) -> None:
+        inventory = self.mesh.inventory()
+        inventory["gateways"]["hosts"] = {name: inventory["gateways"]["hosts"][name] for name in self.names}
+        inventory["gateways"]["vars"]["ansible_ssh_pipelining"] = True
+        environment = {"VPNOPS_KEYS_DIRECTORY_URL": f"sqlite:///{self.database}", "ANSIBLE_LOCALHOST_WARNING": "false"}
+        # The path of a socket has at most 107 characters, and that of a test's directory may be longer.
+        environment["ANSIBLE_SSH_CONTROL_PATH"] = f"/run/{self.mesh.plan.lab}-%%C"
+        self.node = ControlNode(self.path, inventory, environment, "gateways", FINISHED_WITHIN)
+
+    @property
+    def database(self) -> Path:
+        return self.path / "directory.db"
+
+    # -- playbooks
+
+    def play(self, playbook: str, *arguments: str, env: Mapping[str, str] | None = None, **variables: object) -> Run:
+        """A playbook of the collection; variables of the role without their prefix."""
+        return self.node.run(f"vpnops.keys.{playbook}", *arguments, *_extra(variables), env=env)
+
+    def command(self, playbook: str, *arguments: str, **variables: object) -> list[str]:
+        """What starts that."""
+        return self.node.command(f"vpnops.keys.{playbook}", *arguments, *_extra(variables))
+
+    def rotate(self, *names: str, confirm: str = "", **options: t.Any) -> Run:
+        """regenerate_gateway for these gateways."""
+        return self._about("regenerate_gateway", names, confirm, options)
+
+    def abort(self, *names: str, confirm: str = "", **options: t.Any) -> Run:
+        return self._about("abort_rotation", names, confirm, options)
+
+    def revoke(self, *names: str, confirm: str = "", **options: t.Any) -> Run:
+        return self._about("revoke_gateway", names, confirm, options)
+
+    def _about(self, playbook: str, names: Iterable[str], confirm: str, options: Data) -> Run:
+        wanted = ",".join(names)
+        arguments = options.pop("arguments", ())
+        env = options.pop("env", None)
+        options.setdefault("settle_within", 20)
+        return self.play(playbook, *arguments, *meant(wanted, confirm or wanted), env=env, **options)
+
+    # -- what the directory says
+
+    def view(self) -> Data:
+        """What key_directory_info returns."""
+        return directory.read({**READING, "url": f"sqlite:///{self.database}"})
+
+    def serial(self, name: str) -> int:
+        return int(self.view()["directory"]["gateways"][name]["serial"])
+
+    def recorded(self, name: str) -> str:
+        """The current key of the directory."""
+        return str(self.view()["directory"]["gateways"][name]["public_key"])
+
+    def rotation(self, name: str) -> Data | None:
+        return t.cast("Data | None", self.view()["directory"]["gateways"][name]["rotation"])
+
+    def state(self, name: str) -> str:
+        """How far its rotation is, "" where none is open."""
+        return str((self.rotation(name) or {"state": ""})["state"])
+
+    def keys(self, name: str) -> list[str]:
+        """All keys that the directory ever knew of a gateway, newest first."""
+        return list(self.view()["directory"]["gateways"][name]["known_keys"])
+
+    # -- what the gateways say
+
+    @property
+    def wireguard(self) -> bool:
+        return self.mesh.plan.platform == "wireguard"
+
+    def own(self, name: str) -> str:
+        """The key that a gateway runs with, or, with strongSwan, has in its file."""
+        if self.wireguard:
+            return self.mesh.run(name, "wg show wg0 public-key").strip()
+        return self._pem(self.mesh.run(name, f"pki --pub --in /etc/swanctl/private/{name}.key --outform pem"))
+
+    def own_file(self, name: str) -> str:
+        """The key that a gateway starts with."""
+        if not self.wireguard:
+            return self.own(name)
+        return self.mesh.run(name, "sed -n 's/^PrivateKey *= *//p' /etc/wireguard/wg0.conf | wg pubkey").strip()
+
+    def _pem(self, text: str) -> str:
+        found = PEM.search(text)
+        assert found, text
+        return "".join(found[1].split())
+
+    def accepted(self, at: str, name: str) -> set[str]:
+        """The keys of a gateway that another one accepts or would accept after a restart."""
+        known = set(self.keys(name))
+        return self.stored(at) & known
+
+    def stored(self, at: str) -> set[str]:
+        """All keys of peers that a gateway accepts now or after a restart."""
+        return self.stored_in_runtime(at) | self.stored_in_file(at)
+
+    def stored_in_runtime(self, at: str) -> set[str]:
+        if self.wireguard:
+            return set(self.mesh.run(at, "wg show wg0 peers").split())
+        return set()
+
+    def stored_in_file(self, at: str) -> set[str]:
+        if self.wireguard:
+            return set(self.mesh.run(at, "sed -n 's/^PublicKey *= *//p' /etc/wireguard/wg0.conf").split())
+        config = self.mesh.run(at, "cat /etc/swanctl/conf.d/mesh.conf")
+        lists = re.findall(r"^\s*pubkeys\s*=\s*([^#\n]+)", config, re.M)
+        named = {name for one in lists for name in re.findall(r"[^,\s]+", one)}
+        texts = [self.mesh.run(at, f"cat /etc/swanctl/pubkey/{name}", check=False) for name in named - {f"{at}.pub"}]
+        return {self._pem(text) for text in texts if text}
+
+    def configuration(self, name: str) -> dict[str, tuple[str, str]]:
+        """Every file of the VPN configuration with its owner and mode."""
+        place = CONFIGURATION[self.mesh.plan.platform]
+        rows = self.mesh.run(name, f"find {place} -type f -printf '%p %U:%G %m\\n'").splitlines()
+        found = {}
+        for row in sorted(rows):
+            path, rights = row.split(" ", 1)
+            found[path] = (rights, self.mesh.path(name, path).read_text())
+        return found
+
+    def fingerprints(self, *names: str) -> dict[str, str]:
+        """A gateway as a whole: its files, its own state, its running daemon."""
+        runtime = RUNNING if self.wireguard else "swanctl --list-conns; ls -la /etc/swanctl/*"
+        script = f"find /etc {STATE} -type f -exec sha256sum {{}} + 2>/dev/null | sort; {runtime}"
+        return {name: self.mesh.run(name, script) for name in names or self.names}
+
+    def private_key(self, name: str) -> str:
+        """The own private key; for searching, and for thieves."""
+        if self.wireguard:
+            return self.mesh.run(name, "wg show wg0 private-key").strip()
+        return self.mesh.path(name, f"/etc/swanctl/private/{name}.key").read_text()
+
+    # -- what must hold
+
+    def assert_whole(self, *names: str) -> None:
+        """Every gateway and every peer of it use what the directory says, and nothing else; nothing is left over."""
+        view = self.view()
+        assert not view["owed"], view["owed"]
+        for name in names or self.names:
+            current = self.recorded(name)
+            assert self.own(name) == self.own_file(name) == current, name
+            assert self.rotation(name) is None
+            for peer in self.names:
+                if peer != name:
+                    assert self.accepted(peer, name) == {current}, (peer, name)
+                    assert not self.wireguard or current in self.stored_in_runtime(peer) & self.stored_in_file(peer)
+            assert not self.left_over(name), name
+        self.assert_tunnels()
+
+    def left_over(self, name: str) -> list[str]:
+        """What the collection keeps of a change that is not finished."""
+        return self.mesh.run(name, f"find {STATE} -name '*.key' -o -name change.json", check=False).split()
+
+    def assert_tunnels(self, *without: str, within: float = 12) -> None:
+        """All tunnels between gateways of the site work."""
+        until(lambda: not self.broken(*without), within, lambda: f"no tunnel: {self.broken(*without)}")
+
+    def broken(self, *without: str) -> list[tuple[str, str]]:
+        ours = set(self.names) - set(without)
+        return [pair for pair in self.mesh.unreachable() if set(pair) <= ours]
+
+
+def _extra(variables: Mapping[str, object]) -> list[str]:
+    prefixed = {f"gateway_keys_{name}": value for name, value in variables.items()}
+    return [word for name, value in prefixed.items() for word in ("-e", f"{name}={value}")]
+
+
+def meant(names: str, confirm: str) -> list[str]:
+    return ["-e", f"gateway={names}", "-e", f"confirm={confirm}"]
+
+
+def until(true: Callable[[], bool], within: float, otherwise: Callable[[], str]) -> None:
+    """Wait for something that must happen."""
+    end = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < end, otherwise()
+        time.sleep(0.1)
+
+
+def same_key(one: str, other: str) -> bool:
+    return _public_key.parse(one) == _public_key.parse(other)

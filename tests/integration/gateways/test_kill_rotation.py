@@ -1,0 +1,140 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A rotation that is cut short at any step: the tunnels work, no key is lost, the next run uses the same key."""
+
+from __future__ import annotations
+
+import signal
+import typing as t
+
+import pytest
+from integration.gateways.conftest import Make
+from integration.gateways.site import Site, until
+
+pytestmark = pytest.mark.timeout(1800)
+
+KILLED = -signal.SIGKILL
+PENDING = "wg pubkey < /var/lib/vpnops.keys/wireguard-wg0/pending.key"
+
+# Where the controller dies, and what the directory says then about the rotation. Each run goes on where the one before
+# died, so every step is both the last one of a run and the first one of the next.
+CUTS = {
+    "until the swap": {
+        "within:Make the new key, or find the one that waits": "prepared",
+        "before:Enter the new keys": "prepared",
+        "within:Accept the new keys beside the old ones": "prepared",
+        "before:Count who accepts the new keys": "prepared",
+        "before:Use the new key": "staged",
+    },
+    "about the swap": {
+        "within:Use the new key": "staged",
+        "before:Judge": "staged",
+        "before:Keep the new key": "staged",
+        "before:Enter that the new keys are in use, and that this is proved": "staged",
+    },
+    "after the swap": {
+        "before:Accept only the new keys": "verified",
+        "within:Accept only the new keys": "verified",
+        "before:Destroy the old key": "verified",
+        "before:End the rotation": "verified",
+    },
+}
+
+
+def cut(site: Site, where: str, **options: t.Any) -> None:
+    """Run a rotation that is killed there."""
+    env = {"KILL_AT": where, "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
+    killed = site.rotate("gw1", env=env, **options)
+    assert killed.code == KILLED, f"{where} was never reached:\n{killed.output}"
+
+
+def finish(site: Site, **options: t.Any) -> None:
+    finished = site.rotate("gw1", **options)
+    assert finished.code == 0, finished.output
+
+
+@pytest.mark.parametrize("part", CUTS)
+def test_killed_at_every_step(part: str, site: Site) -> None:
+    old, made = site.own("gw1"), set()
+    for where, state in CUTS[part].items():
+        cut(site, where)
+        assert site.state("gw1") == state, where
+        site.assert_tunnels(within=3)
+        made |= set(site.mesh.run("gw1", PENDING, check=False).split())
+    finish(site)
+    new = site.own("gw1")
+    assert site.keys("gw1") == [new, old], "more than one new key was made"
+    assert made <= {new}
+    site.assert_whole()
+
+
+def test_killed_strongswan(make_site: Make) -> None:
+    site = make_site("strongswan", 2)
+    old = site.own("gw1")
+    steps = ("within:Accept the new keys beside the old ones", "within:Use the new key", "before:Destroy the old key")
+    for where in steps:
+        cut(site, where)
+        site.assert_tunnels(within=3)
+    finish(site)
+    assert site.keys("gw1") == [site.own("gw1"), old]
+    site.assert_whole()
+
+
+@pytest.mark.parametrize("platform", ["wireguard", "strongswan"])
+def test_the_gateway_goes_back_by_itself(platform: str, make_site: Make) -> None:
+    """Nobody confirms the change: the old key comes back, and the next run uses the same new one."""
+    site = make_site(platform, 2)
+    old = site.own("gw1")
+    cut(site, "before:Look which key carries the tunnels", confirm_within=6)
+    new = site.rotation("gw1")["new"]["public_key"]  # type: ignore[index]
+    until(lambda: site.own("gw1") == old, 15, lambda: "the old key never came back")
+    site.assert_tunnels()
+    finish(site)
+    assert site.own("gw1") == new
+    site.assert_whole()
+
+
+@pytest.mark.parametrize("where", ["before:Use the new key", "before:Look which key carries the tunnels"])
+def test_the_gateway_reboots(where: str, make_site: Make) -> None:
+    site = make_site(gateways=2)
+    old = site.own("gw1")
+    cut(site, where)
+    site.mesh.reboot("gw1")
+    assert site.own("gw1") == old, "a key that was not confirmed survived a restart"
+    site.assert_tunnels()
+    finish(site)
+    assert site.keys("gw1") == [site.own("gw1"), old]
+    site.assert_whole()
+
+
+def test_ssh_is_cut_during_the_swap(make_site: Make) -> None:
+    """The way to the gateway is gone from the swap on: it goes back, and the next run finishes."""
+    site = make_site(gateways=2)
+    old = site.own("gw1")
+    env = {"RUN_BEFORE": "Look which key carries the tunnels", "RUN": _no_ssh(site, "gw1")}
+    env["ANSIBLE_CALLBACKS_ENABLED"] = "record,meanwhile"
+    done = site.rotate("gw1", env=env, confirm_within=8)
+    assert done.code != 0
+    assert "gw1 could not be looked at after the change (unreachable)" in done.output, done.output
+    until(lambda: site.own("gw1") == old, 15, lambda: "the old key never came back")
+    site.assert_tunnels()
+    site.mesh.ssh_back("gw1")
+    finish(site)
+    assert site.keys("gw1") == [site.own("gw1"), old]
+    site.assert_whole()
+
+
+def _no_ssh(site: Site, name: str) -> str:
+    return " ".join([*site.mesh.enter(name), "sh -c 'systemctl stop ssh; pkill -x sshd; true'"])
+
+
+def test_an_emergency_is_killed(make_site: Make) -> None:
+    site = make_site(gateways=2)
+    old = site.own("gw1")
+    cut(site, "before:Use the new key, and never the old one again", mode="emergency")
+    assert not site.accepted("gw2", "gw1")
+    finish(site, mode="emergency")
+    assert site.keys("gw1") == [site.own("gw1"), old]
+    site.assert_whole()

@@ -1,0 +1,77 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A key that is compromised, a gateway that is lost: from the first pass on nobody in reach accepts it."""
+
+from __future__ import annotations
+
+import pytest
+from integration.gateways import thief
+from integration.gateways.conftest import Make
+from integration.gateways.site import Site
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+@pytest.mark.parametrize("platform", ["wireguard", "strongswan"])
+def test_peers_drop_the_key_first(platform: str, make_site: Make) -> None:
+    """The run is killed right after the first pass: a thief is locked out by then, and those out of reach are known."""
+    site = make_site(platform)
+    stolen = thief.steal(site.mesh)
+    assert thief.gets_in(site.mesh, "gw4", "gw2", stolen), "the thief is no good"
+    site.mesh.no_ssh("gw3")
+    env = {"KILL_AT": "before:Make the new key, or find the one that waits", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
+    killed = site.rotate("gw1", mode="emergency", env=env)
+    first = "STILL ACCEPT THE OLD KEY: gw3 (unreachable). Reach them, then run converge_gateways."
+    assert first in " ".join(killed.output.split()), killed.output
+    assert not thief.gets_in(site.mesh, "gw4", "gw2", stolen)
+    assert thief.gets_in(site.mesh, "gw4", "gw3", stolen), "the thief is no good any more"
+    site.mesh.ssh_back("gw3")
+    done = site.rotate("gw1", mode="emergency")
+    assert done.code == 0, done.output
+    assert "No peer accepts the old key any more." in done.output
+    assert not thief.gets_in(site.mesh, "gw4", "gw3", stolen)
+    assert len(site.keys("gw1")) == 2
+    site.assert_whole()
+
+
+def test_the_gateway_itself_is_out_of_reach(site: Site) -> None:
+    """Its peers drop the key all the same; when it is back, running again gives it a new one."""
+    old = site.own("gw1")
+    site.mesh.stop("gw1")
+    done = site.rotate("gw1", mode="emergency")
+    sentence = "The rotation of gw1 is not finished, state prepared. Run it again."
+    assert done.error("Report") == ("not_proved", sentence), done.output
+    assert not site.accepted("gw2", "gw1")
+    assert not site.accepted("gw3", "gw1")
+    site.mesh.start("gw1")
+    assert site.own("gw1") == old
+    assert site.abort("gw1").code != 0, "a compromised key came back"
+    done = site.rotate("gw1", mode="emergency")
+    assert done.code == 0, done.output
+    assert site.keys("gw1") == [site.own("gw1"), old]
+    site.assert_whole()
+
+
+def test_revoke(site: Site) -> None:
+    """The gateway is gone for good; the others keep their tunnels."""
+    stolen = thief.steal(site.mesh)
+    site.mesh.no_ssh("gw3")
+    refused = site.revoke("gw1", confirm="gw2")
+    assert refused.code != 0
+    assert site.accepted("gw2", "gw1")
+    done = site.revoke("gw1")
+    assert done.code == 0, done.output
+    assert "STILL ACCEPT THE OLD KEY: gw3 (unreachable)" in done.output
+    assert not thief.gets_in(site.mesh, "gw4", "gw2", stolen)
+    site.mesh.ssh_back("gw3")
+    done = site.play("converge_gateways")
+    assert done.code == 0, done.output
+    assert not site.accepted("gw3", "gw1")
+    assert not site.view()["owed"]
+    site.assert_tunnels("gw1")
+    again = site.rotate("gw1")
+    assert again.code != 0
+    assert "gw1" in again.error("Plan")[1]
+    assert "Nothing was changed." in again.error("Plan")[1]

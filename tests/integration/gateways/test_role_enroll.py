@@ -1,0 +1,95 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Gateways come into the directory: with the key they have, or with a new one."""
+
+from __future__ import annotations
+
+import pytest
+from integration.gateways.conftest import Make
+from integration.gateways.site import Site
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+def test_keys_are_kept(make_site: Make) -> None:
+    """What is there is taken over, and nothing is written to any gateway."""
+    site = make_site(enrolled=False)
+    before = {name: (site.own(name), site.configuration(name)) for name in site.names}
+    done = site.play("enroll_gateways")
+    assert done.code == 0, done.output
+    assert {name: (site.own(name), site.configuration(name)) for name in site.names} == before
+    assert {name: site.recorded(name) for name in site.names} == {name: own for name, (own, dummy) in before.items()}
+    site.assert_whole()
+    again = site.play("enroll_gateways")
+    assert again.code == 0, again.output
+    assert not any(one["result"].get("changed") for one in again.results), again.output
+
+
+NEW_GATEWAY = """
+wg-quick down wg0 >/dev/null 2>&1
+printf '[Interface]\\nAddress = 10.78.0.1/24\\nListenPort = 51820\\nMTU = 1420\\n' >/etc/wireguard/wg0.conf
+systemctl restart wg-quick@wg0
+"""
+
+
+def forget(site: Site, name: str, other: str) -> None:
+    """Take a peer out of a gateway, from file and daemon."""
+    key = site.own(other)
+    path = site.mesh.path(name, "/etc/wireguard/wg0.conf")
+    path.write_text("\n\n".join(block for block in path.read_text().split("\n\n") if key not in block))
+    site.mesh.run(name, f"wg set wg0 peer {key} remove")
+    assert key not in site.stored(name)
+
+
+def test_a_new_gateway(make_site: Make) -> None:
+    """It has no key and knows nobody, and nobody knows it."""
+    site = make_site(enrolled=False)
+    forget(site, "gw2", "gw1")
+    forget(site, "gw3", "gw1")
+    site.mesh.run("gw1", NEW_GATEWAY)
+    assert site.own("gw1") == "(none)"
+    done = site.play("enroll_gateways")
+    assert done.code == 0, done.output
+    assert site.own("gw1") == site.recorded("gw1")
+    site.assert_whole()
+
+
+def test_one_key_on_two_gateways(make_site: Make) -> None:
+    """A cloned machine: both are named, and nothing is entered."""
+    site = make_site(enrolled=False)
+    site.node.hosts.pop("gw3")
+    key = site.private_key("gw1")
+    site.mesh.path("gw2", "/root/key").write_text(key + "\n")
+    site.mesh.run("gw2", "wg set wg0 private-key /root/key")
+    site.mesh.run("gw2", f"sed -i 's#^PrivateKey = .*#PrivateKey = {key}#' /etc/wireguard/wg0.conf")
+    before = site.fingerprints()
+    done = site.play("enroll_gateways")
+    assert done.code != 0
+    code, sentence = done.error("Enter the gateways that answered")
+    assert code == "duplicate_key"
+    assert "gw2: the key" in sentence
+    assert "is that of gw1 already" in sentence, sentence
+    assert site.fingerprints() == before
+
+
+def test_a_key_that_the_directory_does_not_know(site: Site) -> None:
+    """Somebody has changed it by hand: an enrolment stops, unless the gateway is to be believed."""
+    old = site.own("gw1")
+    site.mesh.run(
+        "gw1",
+        "umask 077; wg genkey >/root/k; wg set wg0 private-key /root/k; "
+        'sed -i "s#^PrivateKey = .*#PrivateKey = $(cat /root/k)#" /etc/wireguard/wg0.conf; rm /root/k',
+    )
+    new = site.own("gw1")
+    done = site.play("enroll_gateways")
+    assert done.code != 0
+    code, sentence = done.error("Enter the gateways that answered")
+    assert code == "conflict"
+    assert "if the gateway is right, set adopt" in sentence, sentence
+    assert site.recorded("gw1") == old
+    done = site.play("enroll_gateways", adopt="true")
+    assert done.code == 0, done.output
+    assert site.recorded("gw1") == new
+    site.assert_whole()

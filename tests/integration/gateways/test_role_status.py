@@ -1,0 +1,139 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Next contact, and what differs: convergence and the status."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+from integration.control_node import Run
+from integration.gateways.conftest import Make
+from integration.gateways.site import Site
+
+pytestmark = pytest.mark.timeout(1800)
+
+REACHING = ("gateway_peers", "gateway_key", "gateway_info")
+STRANGER = "c3RyYW5nZXIgc3RyYW5nZXIgc3RyYW5nZXIgc3RyYW4="
+
+
+def contacted(done: Run) -> set[str]:
+    """The gateways on which something was run."""
+    ours = [one for one in done.results if one["action"].endswith(REACHING)]
+    return {one["host"] for one in ours if one["status"] != "skipped"}
+
+
+def differences(site: Site) -> list[str]:
+    report = site.path / "status.json"
+    done = site.play("gateway_status", report_path=report)
+    assert done.code == 0, done.output
+    found = json.loads(report.read_text())
+    assert found["in_line"] == (not found["differences"])
+    return [*found["differences"], *found["notes"]]
+
+
+def assert_told(told: list[str], *parts: str) -> None:
+    assert any(all(part in sentence for part in parts) for sentence in told), (parts, told)
+
+
+def test_next_contact(site: Site) -> None:
+    """Off at the rotation, back later. Where nothing is owed nobody is contacted."""
+    site.mesh.stop("gw3")
+    done = site.rotate("gw1")
+    assert done.code == 0, done.output
+    site.mesh.start("gw3")
+    assert site.accepted("gw3", "gw1") == {site.keys("gw1")[1]}
+    assert_told(differences(site), "gw3 stores serial 1 of gw1 in its file and in its running daemon; serial 2")
+    done = site.play("converge_gateways")
+    assert done.code == 0, done.output
+    assert contacted(done) == {"gw3"}
+    site.assert_whole()
+    site.mesh.no_ssh("gw2")  # whom nobody asks
+    done = site.play("converge_gateways")
+    assert done.code == 0, done.output
+    assert contacted(done) == set()
+    assert "Nothing is owed" in done.output
+    site.mesh.ssh_back("gw2")
+
+
+def drift(site: Site) -> dict[str, str]:
+    """The stored keys of gw1 go wrong: at gw2 in the running daemon, at gw3 in the file."""
+    key = site.own("gw1")
+    site.mesh.run("gw2", f"wg set wg0 peer {key} remove")
+    site.mesh.run("gw3", f"sed -i 's#{key}#{STRANGER}#' /etc/wireguard/wg0.conf")
+    return {"gw1": key}
+
+
+def test_drift_of_peers(site: Site) -> None:
+    """Each is named, in one sentence, and put right by converge with full."""
+    assert not [one for one in differences(site) if "nobody in the directory" not in one]
+    drift(site)
+    told = differences(site)
+    assert_told(told, "gw2 stores no key of gw1 in its running daemon")
+    assert_told(told, "gw3 stores no key of gw1 in its file")
+    done = site.play("converge_gateways", full="true")
+    assert done.code == 0, done.output
+    assert site.own("gw1") in site.stored_in_runtime("gw2") & site.stored_in_file("gw3")
+    site.assert_whole()
+    assert not [one for one in differences(site) if "nobody in the directory" not in one]
+
+
+def test_drift_of_the_gateway_and_the_directory(site: Site) -> None:
+    """Own file, own daemon, an open rotation, a stranger, a record that somebody has changed."""
+    site.mesh.run("gw1", "wg genkey >/root/k; wg set wg0 private-key /root/k; rm /root/k")
+    site.mesh.run("gw2", "key=$(wg genkey); sed -i \"s#^PrivateKey = .*#PrivateKey = $key#\" /etc/wireguard/wg0.conf")
+    site.mesh.run("gw3", f"wg set wg0 peer {STRANGER} allowed-ips 10.99.0.1/32")
+    told = differences(site)
+    assert_told(told, "gw1 has the key", "in its running daemon, the directory says")
+    assert_told(told, "gw2 has the key", "in its file, the directory says")
+    assert_told(told, "gw3 stores", "of nobody in the directory")
+    refused = site.rotate("gw1")
+    assert refused.code != 0
+    done = site.play("gateway_status", require="in_line")
+    assert done.code != 0
+    assert done.error("Report")[0] == "drift"
+    database = sqlite3.connect(site.database)
+    with database:
+        database.execute("update keys set fingerprint = ? where gateway = 'gw3'", ("0" * 64,))
+    database.close()
+    assert_told(differences(site), "gw3", "key")
+    assert site.play("converge_gateways", full="true").code == 0
+    refused = site.rotate("gw2")
+    assert refused.code != 0
+    assert "gw3" in refused.error("Plan")[1]
+
+
+def test_an_open_rotation_is_told(site: Site) -> None:
+    env = {"KILL_AT": "before:Use the new key", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
+    site.rotate("gw1", env=env)
+    told = differences(site)
+    assert_told(told, "gw1: a rotation (planned) begun by", "is open, state staged. Run it again to finish it, or")
+    done = site.play("converge_gateways", full="true")
+    assert done.code == 0, done.output
+    assert "gw1: a rotation is open; run it again to finish it, or abort it." in done.output
+    site.assert_tunnels()
+
+
+def test_drift_strongswan(make_site: Make) -> None:
+    site = make_site("strongswan", 2)
+    assert not [one for one in differences(site) if "nobody in the directory" not in one]
+    site.mesh.run("gw2", "cp /etc/swanctl/pubkey/gw3.pub /etc/swanctl/pubkey/gw1.pub")
+    told = differences(site)
+    assert_told(told, "gw2 stores the unknown key", "of gw1")
+    done = site.play("converge_gateways", full="true")
+    assert done.code == 0, done.output
+    site.assert_whole()
+    assert not [one for one in differences(site) if "nobody in the directory" not in one]
+
+
+def test_an_emergency_that_not_all_have_heard_of(site: Site) -> None:
+    """Who still accepts a revoked key is named by the status, too."""
+    site.mesh.no_ssh("gw2")
+    env = {"KILL_AT": "before:Make the new key, or find the one that waits", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
+    site.rotate("gw1", mode="emergency", env=env)
+    site.mesh.ssh_back("gw2")
+    told = differences(site)
+    assert_told(told, "gw2 stores serial 1 of gw1 in its file and in its running daemon", "revoked")
