@@ -583,9 +583,9 @@ def _revise(before: Book, book: Book) -> None:
 
 
 def _stored(book: Book) -> dict[str, Row]:
-    """What peers have to store of each gateway. A key that is merely known is not stored."""
+    """What peers have to store of each gateway. Keys that are merely known, or good for going back, are not stored."""
     keys = records.keys_of(book)
     return {
-        name: {**view.peer(row, keys[name], records.open_rotation(book, name)), "known": None}
+        name: {**view.peer(row, keys[name], records.open_rotation(book, name)), "known": None, "previous": None}
         for name, row in book.gateways.items()
     }

@@ -194,10 +194,10 @@ def brought_back(block: Block) -> Block:
     return Block(PEER, _live(block))
 
 
-def append(blocks: list[Block], name: str, key: str, endpoint: str, allowed: t.Sequence[str]) -> list[Block]:
-    """The file with one more peer at its end."""
+def append(blocks: list[Block], name: str, settings: t.Mapping[str, str]) -> list[Block]:
+    """The file with one more peer at its end; settings without a value are left out."""
     comment = Block(TEXT, ("", f"# {name}"))
-    entries = ["[Peer]", f"PublicKey = {key}", f"AllowedIPs = {', '.join(allowed)}", f"Endpoint = {endpoint}"]
+    entries = ["[Peer]", *(f"{keyword} = {value}" for keyword, value in settings.items() if value)]
     model = next((block for block in blocks if block.kind in (INTERFACE, PEER)), comment)
     new = [replace(comment, lines=_ended(comment.lines, model)), Block(PEER, _ended(entries, model))]
     end = blocks[-1] if blocks else Block(TEXT, ("",))

@@ -42,6 +42,11 @@ def plan(
 ) -> Plan:
     """Raises VpnKeysError where the wishes or the file contradict themselves."""
     _check(wanted)
+    for peer in wanted:
+        if any(key and key.text in own for key in (peer.current, peer.staged)):
+            raise VpnKeysError(
+                "conflict", f"The key of {peer.name} is that of this gateway itself; nothing was changed."
+            )
     others = [peer for peer in wanted if not any(key in own for key in keys_of(peer))]
     new = blocks
     for peer in others:
@@ -102,9 +107,8 @@ def _entries(blocks: t.Iterable[Block], peer: WantedPeer) -> dict[str, list[Bloc
 def _edit(blocks: list[Block], runtime: Runtime | None, peer: WantedPeer) -> list[Block]:
     """The file with the keys of one peer as they shall be."""
     found = _entries(blocks, peer)
-    if not found[wg_config.PEER] and not found[wg_config.WITHDRAWN] and _is_new(runtime, peer):
-        allowed = [wg_config.network(text) for text in peer.networks]
-        blocks = wg_config.append(blocks, peer.name, t.cast(PublicKey, peer.current).text, peer.endpoint, allowed)
+    if not found[wg_config.PEER] and not found[wg_config.WITHDRAWN] and _can_be_written(peer):
+        blocks = wg_config.append(blocks, peer.name, _new_entry(runtime, peer))
         found = _entries(blocks, peer)
     entry = next(iter([*found[wg_config.PEER], *found[wg_config.WITHDRAWN]]), None)
     next_key = _next_key(peer)
@@ -121,15 +125,28 @@ def _edit(blocks: list[Block], runtime: Runtime | None, peer: WantedPeer) -> lis
     return new
 
 
-def _is_new(runtime: Runtime | None, peer: WantedPeer) -> bool:
-    """Whether an entry is to be written for a peer that has none."""
+def _can_be_written(peer: WantedPeer) -> bool:
+    """Whether enough is known for an entry of a peer that has none."""
     if not (peer.current and peer.endpoint and peer.networks):
         return False
     if not _ENDPOINT.fullmatch(peer.endpoint):
         raise VpnKeysError(
             "bad_input", f"{peer.endpoint!r}, the endpoint of {peer.name}, is not HOST:PORT; nothing was changed."
         )
-    return not (runtime and any(key in runtime.peers for key in keys_of(peer)))
+    return True
+
+
+def _new_entry(runtime: Runtime | None, peer: WantedPeer) -> dict[str, str]:
+    """What an entry says; where the peer runs already, what runs."""
+    running = [runtime.peers[key] for key in keys_of(peer) if key in runtime.peers] if runtime else []
+    entry = next((one for one in running if one.networks), None)
+    return {
+        "PublicKey": t.cast(PublicKey, peer.current).text,
+        "PresharedKey": entry.psk if entry else "",
+        "AllowedIPs": ", ".join(entry.networks if entry else [wg_config.network(text) for text in peer.networks]),
+        "Endpoint": peer.endpoint,
+        "PersistentKeepalive": str(entry.keepalive or "") if entry else "",
+    }
 
 
 def _next_key(peer: WantedPeer) -> PublicKey | None:

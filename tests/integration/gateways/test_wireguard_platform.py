@@ -344,8 +344,8 @@ def test_an_own_key_that_a_peer_has(gateways: Gateways) -> None:
     assert public in lab.run("gw1", "wg show wg0 peers")
     assert gateways.do("gw1", "stage") != public
     own = gateways.look("gw1")["file"]
-    done = gateways.store("gw1", name="me", current=own, endpoint="10.77.0.9:1", networks=["10.9.0.0/24"])
-    assert not done["neighbour"]
+    with pytest.raises(Refused, match="that of this gateway itself; nothing was changed"):
+        gateways.store("gw1", name="me", current=own, endpoint="10.77.0.9:1", networks=["10.9.0.0/24"])
     lab.run("gw1", f"printf '\\n[Peer]\\nPublicKey = {own}\\n' >>{CONF}")
     (found,) = gateways.do("gw1", "obstacles", writing=True)
     assert "one of its peers" in found

@@ -153,7 +153,8 @@ def test_two_withdrawn_entries_in_a_row_stay_two() -> None:
 
 @given(files())
 def test_an_added_peer_stands_at_the_end(text: str) -> None:
-    blocks = wg_config.append(parse(text), "gw9", NEW.text, "192.0.2.9:51820", ["10.0.9.0/24", "10.9.0.0/16"])
+    settings = {"AllowedIPs": "10.0.9.0/24, 10.9.0.0/16", "Endpoint": "192.0.2.9:51820", "PresharedKey": ""}
+    blocks = wg_config.append(parse(text), "gw9", {"PublicKey": NEW.text, **settings})
     after = wg_config.render(blocks)
     assert after.startswith(text)
     assert after.endswith("\n") == text.endswith("\n")
@@ -162,6 +163,7 @@ def test_an_added_peer_stands_at_the_end(text: str) -> None:
     assert wg_config.networks(section) == ("10.0.9.0/24", "10.9.0.0/16")
     assert wg_config.value(section, "endpoint") == "192.0.2.9:51820"
     assert "# gw9" in after[len(text) :]
+    assert "PresharedKey" not in after[len(text) :]
 
 
 # ---- the own key
