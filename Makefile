@@ -20,7 +20,7 @@ PLATFORM ?= wireguard
 MAKEFLAGS += --no-print-directory
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint test-unit test-integration test-molecule test-sanity build importer bench lab lab-down clean
+.PHONY: help setup demo test lint test-unit test-integration test-thorough test-molecule test-sanity build importer bench lab lab-down clean
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -43,7 +43,11 @@ test-unit: setup ## the pure parts, by transcripts and properties
 
 test-integration: setup ## modules, roles and playbooks against simulated devices and real gateways (as root)
 	scripts/gateway-packages
-	$(AWAY) python -m pytest tests/integration --quiet --numprocesses auto
+	$(AWAY) python -m pytest tests/integration -m "not thorough" --quiet --numprocesses auto
+
+test-thorough: setup ## every test on real gateways (as root): each step killed, rebooted, cut off; half an hour and more
+	scripts/gateway-packages
+	$(AWAY) python -m pytest tests/integration/gateways --quiet --numprocesses auto
 
 test-molecule: setup ## molecule scenarios: the sync of every row of the plan, the promises about gateways (as root)
 	scripts/gateway-packages

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,32 @@ from lab.gateways import Mesh, available
 
 Make = Callable[..., Site]
 GATEWAYS = 4
+BRIEF = {
+    "test_kill_rotation.py": (
+        "test_killed_at_every_step[until the swap]",
+        "test_the_gateway_goes_back_by_itself[wireguard]",
+    ),
+    "test_role_check.py": ("test_rotation[wireguard]", "test_enrolment", "test_plan_only"),
+    "test_role_emergency.py": ("test_peers_drop_the_key_first[wireguard]",),
+    "test_role_enroll.py": ("test_a_new_gateway", "test_one_key_on_two_gateways"),
+    "test_role_input.py": ("test_names", "test_directory", "test_public_key", "test_a_key_used_twice"),
+    "test_role_limit.py": ("test_limit", "test_wrong_password", "test_no_power"),
+    "test_role_rotation.py": ("test_one[strongswan]", "test_nothing_to_abort"),
+    "test_role_status.py": ("test_next_contact",),
+    "test_second_interface.py": ("test_strict_rp_filter_is_refused",),
+    "test_secrets_gateways.py": ("test_nothing_is_told[wireguard]",),
+}
+"""What `make test` runs of the files that take long. The rest of them is thorough."""
+LONG = re.compile("kill|reboot|cost|silence|at_once|same_time|start_action|2000_packets")
+"""So are those of the other files that kill and reboot, or measure what a machine with other work cannot keep."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        brief = BRIEF.get(item.path.name)
+        name = item.name.partition("[")[0]
+        if LONG.search(name) if brief is None else not {item.name, name} & set(brief):
+            item.add_marker("thorough")
 
 
 class Meshes:
