@@ -77,6 +77,7 @@ OTHER = der(ec.generate_private_key(ec.SECP256R1()).public_key())
         base64.b64encode(der(KEYS["ed25519"]) + b"\0").decode(),
         base64.b64encode(b"\0" * 31).decode(),
     ],
+    ids=["nothing", "not base64", "too short", "another curve", "cut off", "longer", "longer ed25519", "31 bytes"],
 )
 def test_whatever_is_no_key_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(VpnKeysError, match=r"^This is not a public key that a gateway can have: .*\.$"):
