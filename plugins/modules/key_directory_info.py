@@ -188,7 +188,7 @@ owed:
   returned: success
   type: dict
   sample: {gw2: [gw1]}
-keys:
+all_keys:
   description: All keys that the gateways have ever had, newest first for each of them.
   returned: success
   type: list

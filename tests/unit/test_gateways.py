@@ -97,8 +97,8 @@ def test_names_have_to_be_typed_twice_and_be_known() -> None:
 # -- the plan
 
 
-def plan(looks: Data, view: Data = MESH, targets: Sequence[str] = ("gw1",), **options: t.Any) -> Data:
-    return gateways.plan(view, looks, list(targets), OPTIONS | options)
+def plan(looks: Data, view: Data | None = None, targets: Sequence[str] = ("gw1",), **options: t.Any) -> Data:
+    return gateways.plan(view or MESH, looks, list(targets), OPTIONS | options)
 
 
 def test_everybody_in_reach() -> None:

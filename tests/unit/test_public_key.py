@@ -53,7 +53,7 @@ def test_the_text_of_x25519_is_wireguards() -> None:
 def test_points_of_low_order_are_refused_in_every_spelling(number: int, beyond: int) -> None:
     """cryptography refuses to compute with just these, which shows that the list is right."""
     if (number + beyond) >= 2**256 or (beyond == _public_key.P and number + beyond >= 2**255):
-        number, beyond = number, 0
+        beyond = 0
     raw = (number + beyond).to_bytes(32, "little")
     with pytest.raises(ValueError, match="shared key"):
         x25519.X25519PrivateKey.generate().exchange(x25519.X25519PublicKey.from_public_bytes(raw))

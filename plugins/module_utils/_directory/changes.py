@@ -381,9 +381,8 @@ def _advance(book: Book, name: str, state: str, context: Context) -> Row | None:
     """The rotation if it has to be brought to that state."""
     _known(book, name)
     rotation = _held(book, name, context) or book.rotations.get(name)
-    if not steps.must_advance(rotation, name, state):
+    if not steps.must_advance(rotation, name, state) or rotation is None:
         return None
-    assert rotation is not None
     rotation["state"] = state
     if state in steps.CLOSED:
         rotation["ended_at"] = context.now

@@ -220,7 +220,7 @@ def history(connection: sa.Connection, book: Book, only: Iterable[str] | None, l
         events = events.where(schema.events.c.gateway.in_(names))
     keys = sorted(book.keys.values(), key=lambda row: (row["gateway"], -row["serial"]))
     return {
-        "keys": [_unsigned(row) for row in keys if mine(row) and book.genuine("key", row)],
+        "all_keys": [_unsigned(row) for row in keys if mine(row) and book.genuine("key", row)],
         "rotations": [_unsigned(row) for row in rotations if book.genuine("rotation", row)],
         "events": _rows(connection, events),
     }

@@ -32,7 +32,7 @@ def attempt(*words: str, given: str = "", seconds: float = PATIENCE) -> Done:
     """Run a tool to its end. Raises VpnKeysError(not_found, timeout)."""
     environment = {**os.environ, "PATH": PATH, "LC_ALL": "C"}
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             words, input=given, env=environment, timeout=seconds, check=False,
             capture_output=True, text=True, errors="replace",
         )  # fmt: skip

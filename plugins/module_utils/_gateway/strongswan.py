@@ -17,9 +17,9 @@ from .. import _public_key
 from .._errors import VpnKeysError
 from .._fingerprint import short
 from .._public_key import PublicKey
-from . import files, state, swan_bridge, swan_peers, swan_sessions, swan_site, swan_store, swanctl
+from . import files, swan_bridge, swan_peers, swan_sessions, swan_site, swan_store, swanctl
 from .platform import Look, OwnKey, PeerChange, WantedPeer
-from .state import State
+from .state import ROOT, State
 from .swan_site import NEXT, Own, Site
 from .swan_store import PUBLIC
 from .swan_view import View, note_load, recall, remember
@@ -31,7 +31,7 @@ class StrongSwan:
 
     name = "strongswan"
 
-    def __init__(self, identity: str = "", directory: str = "/etc/swanctl", state_root: str = state.ROOT) -> None:
+    def __init__(self, identity: str = "", directory: str = "/etc/swanctl", state_root: str = ROOT) -> None:
         self.identity = identity
         self.directory = directory
         self._state = State(self.name, state_root)

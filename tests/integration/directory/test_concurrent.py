@@ -55,10 +55,10 @@ def test_eight_processes_write_a_thousand_times(directory: Directory) -> None:
 
     found = directory.read(events_limit=10 * WRITES)
     assert found["directory"]["tampered"] == []
-    assert {row["public_key"] for row in found["keys"]} == set(written)
-    assert len(found["keys"]) == WRITES
+    assert {row["public_key"] for row in found["all_keys"]} == set(written)
+    assert len(found["all_keys"]) == WRITES
     for name in GATEWAYS:
-        mine = [row for row in found["keys"] if row["gateway"] == name]
+        mine = [row for row in found["all_keys"] if row["gateway"] == name]
         assert [row["serial"] for row in mine] == list(range(len(mine), 0, -1))
         assert [row["state"] for row in mine] == ["current"] + ["retired"] * (len(mine) - 1)
     outcomes = [one["outcome"] for one in found["events"] if one["what"] == "written"]

@@ -616,4 +616,3 @@ def test_der_files_are_as_good_as_pem(gateways: Gateways) -> None:
     assert gateways.look("gw1")["runtime"] == new
     gateways.do("gw1", "deactivate")
     assert gateways.files("gw1") == files
-

@@ -109,10 +109,10 @@ class Gateways:
 
     def kill(self, name: str, work: str) -> bool:
         """Kill detached work; whether there was some."""
-        return bool(self.do(name, "kill", name=work))
+        return bool(self.do(name, "kill", name=work))  # pylint: disable=kwarg-superseded-by-positional-arg
 
     def follows(self, name: str) -> bool:
-        return bool(self.do(name, "running", name="follow-wg0"))
+        return bool(self.do(name, "running", name="follow-wg0"))  # pylint: disable=kwarg-superseded-by-positional-arg
 
     def carries(self, at: str, new: str, old: str) -> bool:
         """Whether a peer sends by the new key and not by the old one."""

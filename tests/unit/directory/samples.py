@@ -112,7 +112,7 @@ class Directory:
         return self.write(state, acknowledgements=acknowledgements(gateway, *peers, role=role), **more)
 
     def states(self, gateway: str) -> dict[int, str]:
-        return {row["serial"]: row["state"] for row in self.read()["keys"] if row["gateway"] == gateway}
+        return {row["serial"]: row["state"] for row in self.read()["all_keys"] if row["gateway"] == gateway}
 
     def entry(self, gateway: str) -> Data:
         """What peers have to store of it."""

@@ -161,7 +161,7 @@ def test_only_some(directory: Directory) -> None:
     mesh(directory)
     found = directory.read(only=["gw2"])
     assert list(found["directory"]["gateways"]) == ["gw2"]
-    assert {row["gateway"] for row in found["keys"]} == {row["gateway"] for row in found["events"]} == {"gw2"}
+    assert {row["gateway"] for row in found["all_keys"]} == {row["gateway"] for row in found["events"]} == {"gw2"}
     assert len(found["peers"]) == 3
 
 
@@ -195,7 +195,7 @@ def test_check_mode_foretells_and_changes_nothing(directory: Directory) -> None:
 def test_the_diff_has_fingerprints_and_no_keys(directory: Directory) -> None:
     key = new_key()
     diff = directory.write(diff=True, gateways=[gateway("gw1", key)])["diff"]
-    (row,) = directory.read()["keys"]
+    (row,) = directory.read()["all_keys"]
     assert row["fingerprint"] in diff["after"]
     assert key not in diff["after"]
     assert diff["before"] == ""

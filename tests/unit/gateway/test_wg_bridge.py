@@ -125,8 +125,8 @@ def test_packet_filters_of_the_file_are_seen(line: str, there: bool) -> None:
 # ---- routes
 
 
-def table(carried: list[str], others: list[str], routes: list[wg_routes.Route] = ROUTES) -> dict[str, str]:
-    return wg_routes.wanted(carried, others, routes, "wg0", "wg0b")
+def table(carried: list[str], others: list[str], routes: list[wg_routes.Route] | None = None) -> dict[str, str]:
+    return wg_routes.wanted(carried, others, ROUTES if routes is None else routes, "wg0", "wg0b")
 
 
 def test_a_host_behind_the_connected_route() -> None:
