@@ -75,6 +75,8 @@ def _ansible(mesh: Mesh, tmp_path: Path, *words: str, **variables: str) -> subpr
     inventory = mesh.write_inventory(tmp_path / "inventory.yml")
     extra = [f"--extra-vars={name}={value}" for name, value in variables.items()]
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+    # The path of a socket has at most 107 characters, and that of a test's directory may be longer.
+    environment["ANSIBLE_SSH_CONTROL_PATH"] = f"/run/{mesh.plan.lab}-%%C"
     return subprocess.run(
         [Path(sys.executable).with_name("ansible"), "-i", inventory, *words, *extra],
         env=environment,
