@@ -63,9 +63,10 @@ class ActionModule(IosAction):
         if options["confirm"] is not None:
             names = gateways.check_names(names, options["confirm"], known)
         planned = gateways.plan(view, options["looks"], names, options)
-        if not planned["refusals"]:
+        refusals = [*planned["refusals"], *gateways.not_approved(planned, options["approved"])]
+        if not refusals:
             return {"plan": planned}
-        reasons = " ".join(planned["refusals"])
+        reasons = " ".join(refusals)
         return {"failed": True, "code": "refused", "msg": f"{reasons} Nothing was changed."}
 
     def proof(self, options: Data) -> Result:

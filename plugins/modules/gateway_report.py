@@ -90,6 +90,12 @@ options:
     description: Percentage of the peers that must be in reach.
     type: int
     default: 50
+  approved:
+    description:
+      - Digests of plans that were approved, as RV(plan) has them.
+      - Fails for any other plan. Without it, no approval is asked for.
+    type: list
+    elements: str
   plan:
     description: RV(plan) of the task that planned, for O(what=outcome) and O(what=dropped).
     type: dict
@@ -144,6 +150,9 @@ plan:
     - Who will change (C(targets)), which peers can be told now (C(peers)), and which not (C(unreachable), C(refused)).
     - C(names) are the names of the targets.
     - C(refusals) are the reasons not to begin, in sentences.
+    - >-
+      C(digest) stands for who changes, from which key, how, and who has to store it; not for who is in reach, nor for
+      how far an interrupted rotation has come.
   returned: if O(what=plan), O(what=targets) or O(what=dropped)
   type: dict
 proof:
@@ -192,6 +201,7 @@ ARGUMENT_SPEC = dict(
     strategy=dict(type="str", choices=["in_place", "second_interface"], default="in_place"),
     unreachable=dict(type="str", choices=["defer", "fail"], default="defer"),
     minimum_share=dict(type="int", default=50),
+    approved=dict(type="list", elements="str"),
     plan=dict(type="dict"),
     proof=dict(type="dict", default={}),
     require=dict(type="str", choices=["nothing", "in_line"], default="nothing"),

@@ -74,6 +74,7 @@ def plan(planned: Mapping[str, t.Any], width: int) -> str:
             page.note(f"{row['gateway']}: goes on with the rotation that is open in state {row['resumes']}.")
     page.note(f"Peers that can be told now: {names(planned['peers']) or 'none'}.")
     page.note(*_later(planned))
+    page.note(f"Digest: {planned['digest']}")
     return page.text()
 
 

@@ -10,6 +10,8 @@ each host of the inventory group; a host that was not in the play has none.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import typing as t
 from collections.abc import Mapping, Sequence
 
@@ -69,10 +71,41 @@ def plan(view: Mapping[str, t.Any], looks: Looks, targets: Sequence[str], option
             )
     return {
         "names": list(targets),
-        "targets": [_target(name, gateways, options) for name in targets],
+        "targets": _targets(gateways, targets, options),
         **found,
         "refusals": refusals,
+        "digest": _digest(gateways, targets, peers, options),
     }
+
+
+def _digest(
+    gateways: Mapping[str, t.Any], targets: Sequence[str], peers: Sequence[str], options: Mapping[str, t.Any]
+) -> str:
+    """SHA-256 (hex) of what an approval is bound to: who changes, from which key, how, and who has to store it.
+
+    Not of who is in reach, which changes by the minute and has options of its own; nor of how far a rotation has
+    come, as one that was approved and interrupted is to be finished.
+    """
+    content = {
+        "targets": [[one["gateway"], one["serial"], one["fingerprint"]] for one in _targets(gateways, targets, options)],
+        "peers": peers,
+        "mode": options["mode"],
+        "strategy": options["strategy"],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def not_approved(planned: Mapping[str, t.Any], approved: Sequence[str] | None) -> list[str]:
+    """Why a plan is not the one that was approved; without any approval, every plan is."""
+    if approved is None or planned["digest"] in approved:
+        return []
+    names = ", ".join(planned["names"])
+    if not any(approved):
+        return [f"The plan for {names} is not approved."]
+    return [
+        f"The plan for {names} has changed since it was approved: its digest is {planned['digest']}, and approved is "
+        f"{', '.join(approved)}. Plan again, and have that approved."
+    ]
 
 
 def dropped(view: Mapping[str, t.Any], answers: Looks, planned: Mapping[str, t.Any]) -> Data:
@@ -100,6 +133,10 @@ def _sorted_out(peers: Sequence[str], states: Mapping[str, tuple[str, str]]) -> 
         "unreachable": those(UNREACHABLE, ABSENT),
         "refused": those(REFUSED),
     }
+
+
+def _targets(gateways: Mapping[str, t.Any], targets: Sequence[str], options: Mapping[str, t.Any]) -> list[Data]:
+    return [_target(name, gateways, options) for name in targets]
 
 
 def _target(name: str, gateways: Mapping[str, t.Any], options: Mapping[str, t.Any]) -> Data:

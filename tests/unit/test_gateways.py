@@ -122,6 +122,47 @@ def test_minimum_share(share: int, refused: bool) -> None:
     assert bool(plan(looks, minimum_share=share)["refusals"]) is refused
 
 
+OTHER_PLANS: dict[str, Data] = {
+    "another gateway": {"targets": ("gw2",)},
+    "one gateway more": {"targets": ("gw1", "gw2")},
+    "changed meanwhile": {"view": book(entry("gw1", 2), *(entry(f"gw{number}") for number in range(2, 5)))},
+    "a peer more": {"view": book(*(entry(f"gw{number}") for number in range(1, 6)))},
+    "another mode": {"mode": "emergency"},
+    "another strategy": {"strategy": "second_interface"},
+}
+
+
+@pytest.mark.parametrize("what", OTHER_PLANS)
+def test_another_plan_is_not_the_approved_one(what: str) -> None:
+    approved = plan(ALL)
+    (refusal,) = gateways.not_approved(plan(ALL, **OTHER_PLANS[what]), [approved["digest"]])
+    assert "has changed since it was approved" in refusal
+    assert approved["digest"] in refusal
+
+
+SAME_PLANS: dict[str, Data] = {
+    "the same": {"looks": ALL},
+    "a peer is away": {"looks": ALL | {"gw3": UNREACHABLE}},
+    "begun and interrupted": {
+        "looks": ALL,
+        "view": book(
+            entry("gw1", 2, rotation=rotation("gw1", "swapped")), *(entry(f"gw{number}") for number in range(2, 5))
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("what", SAME_PLANS)
+def test_the_approved_plan(what: str) -> None:
+    assert gateways.not_approved(plan(**SAME_PLANS[what]), [plan(ALL)["digest"], "another"]) == []
+
+
+@pytest.mark.parametrize("nothing", [[], [""]], ids=["empty", "empty text"])
+def test_an_empty_approval_approves_nothing(nothing: list[str]) -> None:
+    assert gateways.not_approved(plan(ALL), nothing) == ["The plan for gw1 is not approved."]
+    assert gateways.not_approved(plan(ALL), None) == []
+
+
 def test_a_peer_without_power_stops_a_plan_but_no_emergency() -> None:
     looks = ALL | {"gw3": REFUSED}
     assert plan(looks)["refusals"] == ["gw3: Incorrect sudo password."]
