@@ -241,6 +241,11 @@ units:
       type: list
       elements: str
       sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or bring back an older key."]
+    strangers:
+      description: Those of them that are about COOP peers which no key server of the inventory is.
+      type: list
+      elements: str
+      sample: []
     registered_members:
       description: >-
         Registered members by group, each counted once; groups without any are left out. Members verify rekeys

@@ -86,8 +86,9 @@ def _digest(
     Not of who is in reach, which changes by the minute and has options of its own; nor of how far a rotation has
     come, as one that was approved and interrupted is to be finished.
     """
+    changed = _targets(gateways, targets, options)
     content = {
-        "targets": [[one["gateway"], one["serial"], one["fingerprint"]] for one in _targets(gateways, targets, options)],
+        "targets": [[one["gateway"], one["serial"], one["fingerprint"]] for one in changed],
         "peers": peers,
         "mode": options["mode"],
         "strategy": options["strategy"],
@@ -99,13 +100,11 @@ def not_approved(planned: Mapping[str, t.Any], approved: Sequence[str] | None) -
     """Why a plan is not the one that was approved; without any approval, every plan is."""
     if approved is None or planned["digest"] in approved:
         return []
-    names = ", ".join(planned["names"])
+    what = f"The plan for {', '.join(planned['names'])}"
     if not any(approved):
-        return [f"The plan for {names} is not approved."]
-    return [
-        f"The plan for {names} has changed since it was approved: its digest is {planned['digest']}, and approved is "
-        f"{', '.join(approved)}. Plan again, and have that approved."
-    ]
+        return [f"{what} is not approved."]
+    differs = f"its digest is {planned['digest']}, and approved is {', '.join(approved)}"
+    return [f"{what} has changed since it was approved: {differs}. Plan again, and have that approved."]
 
 
 def dropped(view: Mapping[str, t.Any], answers: Looks, planned: Mapping[str, t.Any]) -> Data:

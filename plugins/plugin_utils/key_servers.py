@@ -200,6 +200,7 @@ def shown(planned: Planned) -> dict[str, t.Any]:
         "source": plan.source,
         "fingerprint": plan.fingerprint,
         "findings": [*planned.unit.findings, *plan.findings],
+        "strangers": list(planned.unit.strangers),
         "registered_members": dict(Counter(member.group for member in planned.members)),
         "members_with_old_key": _with_old_key(planned, replaced),
         "digest": planned.digest,

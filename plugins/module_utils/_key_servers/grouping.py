@@ -63,6 +63,7 @@ class Unit:
     """Key servers that must hold the same key. `label` is None only if `blocked` says why it is not known.
 
     `hosts` includes key servers that could not be read and may belong here, so that the plan refuses.
+    `strangers`: those of the findings that are about peers outside the inventory.
     """
 
     label: str | None
@@ -70,6 +71,7 @@ class Unit:
     hosts: tuple[str, ...]
     blocked: str | None
     findings: tuple[str, ...]
+    strangers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def under_one_label(hosts: Sequence[Host], label: str) -> Grouping:
     members = _members(hosts)
     groups = _names(member for member in members if member.group.label == label)
     names = _sorted(host.name for host in hosts)
-    unit = Unit(label, groups, names, None, _strangers(members, _owned(hosts)))
+    strangers = _strangers(members, _owned(hosts))
+    unit = Unit(label, groups, names, None, strangers, strangers)
     return Grouping((unit,) if names else (), ())
 
 
@@ -231,7 +234,8 @@ def _unit(component: Sequence[_Member], unreadable: Sequence[str], owned: set[st
     groups = _names(component)
     unnamed = [member for member in component if member.group.label is None]
     without = _sorted(member.host for member in unnamed)
-    findings = list(_strangers(component, owned))
+    strangers = _strangers(component, owned)
+    findings = list(strangers)
     blocked = None
     if not labels:
         blocked = f"No key server names an RSA key for the rekeys of {_list(groups)}: {_list(without)}."
@@ -240,7 +244,7 @@ def _unit(component: Sequence[_Member], unreadable: Sequence[str], owned: set[st
     if labels and without:
         findings.append(f"No RSA key is named for the rekeys of {_list(_names(unnamed))} on {_list(without)}.")
     members = _sorted([*(member.host for member in component), *unreadable])
-    return Unit(labels[0] if len(labels) == 1 else None, groups, members, blocked, tuple(findings))
+    return Unit(labels[0] if len(labels) == 1 else None, groups, members, blocked, tuple(findings), strangers)
 
 
 def _who_names_what(component: Sequence[_Member]) -> str:

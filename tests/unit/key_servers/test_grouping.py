@@ -32,7 +32,8 @@ def group(
 
 
 def unit(label: str | None, groups: str, hosts: str, *findings: str, blocked: str | None = None) -> Unit:
-    return Unit(label, tuple(groups.split()), tuple(hosts.split()), blocked, findings)
+    strangers = tuple(one for one in findings if one.endswith("no key server of the inventory."))
+    return Unit(label, tuple(groups.split()), tuple(hosts.split()), blocked, findings, strangers)
 
 
 # As configured
