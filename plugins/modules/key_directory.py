@@ -66,7 +66,7 @@ options:
       - V(rekeyed) replaces the directory's own key and signs everything anew.
       - >-
         A rotation goes from state to state in this order and never back. A step to the state that it has changes
-        nothing. With O(mode=emergency) V(staged) can be left out.
+        nothing. With O(mode=emergency) V(staged) and V(verified) can be left out.
     type: str
     choices: [present, prepared, staged, swapped, verified, retired, aborted, revoked, rekeyed]
     default: present

@@ -16,8 +16,8 @@ STATES = ("prepared", "staged", "swapped", "verified", "retired")
 CLOSED = ("retired", "aborted")
 MODES = ("planned", "emergency")
 STRATEGIES = ("in_place", "second_interface")
-SKIPS = frozenset({("emergency", "prepared", "swapped")})
-"""In an emergency nobody waits for peers to stage the new key: they have dropped the old one already."""
+SKIPS = frozenset({("emergency", "prepared", "swapped"), ("emergency", "swapped", "retired")})
+"""In an emergency nobody waits for peers, to stage the new key or to be seen using it: they have dropped the old one."""
 
 Row = dict[str, t.Any]
 

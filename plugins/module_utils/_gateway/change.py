@@ -22,7 +22,8 @@ def begin(name: str, platform: Platform, state: State, confirm_within: float) ->
     """Start the change in a process of its own and return at once.
 
     The pending key comes into use. Unless `confirm` is called within `confirm_within` seconds
-    from then on, the previous one comes back; 0: it is not waited for.
+    from then on, the previous one comes back; 0: it never does, and no
+    peer is waited for.
     """
     look = platform.look()
     key = look.pending or look.own.runtime or look.own.file
@@ -45,7 +46,7 @@ def await_swap(name: str, state: State) -> None:
 def _change(platform: Platform, state: State, key: str, confirm_within: float) -> None:
     deadline = time.monotonic() + confirm_within
     try:
-        platform.activate()
+        platform.activate(awaited=confirm_within > 0)
         if not confirm_within:
             platform.persist()
             state.note(CONFIRMED, key)

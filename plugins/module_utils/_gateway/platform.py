@@ -119,8 +119,11 @@ class Platform(t.Protocol):
     def stage(self, algorithm: str, bits: int) -> PublicKey:
         """Make the next own key and keep it pending beside the one in use; a pending one is used again."""
 
-    def activate(self) -> None:
-        """Put the pending key into use, with as little silence as can be; the old one is kept as the previous."""
+    def activate(self, awaited: bool = True) -> None:
+        """Put the pending key into use, with as little silence as can be; the old one is kept as the previous.
+
+        `awaited` False: no peer may accept it yet, so none is waited for.
+        """
 
     def deactivate(self) -> None:
         """Put the previous key back into use; the pending one stays pending."""

@@ -95,7 +95,7 @@ class StrongSwan:
             raise VpnKeysError("generate_failed", "The new key cannot be read back; the one in use was not changed.")
         return key
 
-    def activate(self) -> None:
+    def activate(self, awaited: bool = True) -> None:
         pending, own = self._key(self._state.pending), self._own()
         if pending is None:
             raise VpnKeysError("not_found", "There is no new key to put into use; nothing was changed.")

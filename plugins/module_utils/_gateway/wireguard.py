@@ -124,7 +124,7 @@ class WireGuard:
         self.state.write(self.state.pending, secret + "\n")
         return _public_key.parse(wg_runtime.public_of(secret))
 
-    def activate(self) -> None:
+    def activate(self, awaited: bool = True) -> None:
         """What the platform protocol says."""
         blocks, runtime = self._blocks(), self._running()
         secret, pending = self._secret(blocks), self._kept(self.state.pending)
@@ -143,7 +143,7 @@ class WireGuard:
         if public != pending.text:
             self._keep(secret)
         if runtime.own != pending.text:
-            self._use(self._read(self.state.pending), runtime)
+            self._use(self._read(self.state.pending), runtime, awaited)
         else:
             self._calm(pending.text)
 
@@ -195,7 +195,7 @@ class WireGuard:
         elif runtime:
             self._calm(public)
 
-    def _use(self, secret: str, runtime: Runtime) -> None:
+    def _use(self, secret: str, runtime: Runtime, awaited: bool = True) -> None:
         """Change the running key and wake every peer, so that none of them waits for traffic to notice."""
         public = wg_runtime.public_of(secret)
         with wg_follow.locked(self.interface):
@@ -205,7 +205,7 @@ class WireGuard:
             self._note({"key": public, "before": before, "keepalive": kicked})
             wg_runtime.set_key(self.interface, secret, kicked)
         now = time.time()
-        carrying = {key for key in kicked if runtime.peers[key].networks}
+        carrying = {key for key in kicked if awaited and runtime.peers[key].networks}
         self._await(before, {key for key in carrying if now - before[key] < LIVE}, now + _ANSWER)
         self._await(before, carrying, min(now + _ANSWER, time.time() + _STRAGGLERS))
         self._calm(public)

@@ -88,7 +88,7 @@ def killed(work: Callable[[], Any], step: int, after: bool) -> bool:
 
             return stepped
 
-        for module, name in ((run, "run"), (run, "attempt"), (files, "write"), (files, "remove")):
+        for module, name in ((run, "attempt"), (files, "write"), (files, "remove")):
             setattr(module, name, stepping(getattr(module, name)))
         try:
             work()
