@@ -20,7 +20,7 @@ from ansible.utils.display import Display
 
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._ios.dialogue import Talk, Terminal
-from . import ios_session, key_servers
+from . import ios_session, key_servers, progress_fleet
 from .ios_options import OPTIONS, VARIABLES, Target, read_target
 
 T = t.TypeVar("T")
@@ -55,6 +55,7 @@ class IosAction(ActionBase):  # type: ignore[misc]
         self.variables: Mapping[str, t.Any] = task_vars or {}
         self.host = str(self.variables.get("inventory_hostname", "localhost"))
         self.check = bool(self._task.check_mode)
+        progress_fleet.begin(self._task._uuid)
         try:
             delegated = self._task.delegate_to
             if self.PER_HOST and delegated and delegated != self.host:

@@ -20,6 +20,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._ios.dialogue import Talk, Terminal
+from . import progress_fleet
 from .ios_options import Target
 
 try:
@@ -215,17 +216,23 @@ async def on_all(
 ) -> dict[str, T | VpnKeysError]:
     """Run `work` for every target, at most `parallel` at once; a failing device is data, not the end of the others."""
     gate = asyncio.Semaphore(parallel)
+    targets = list(targets)
+    count = progress_fleet.Count(len(targets))
+
+    async def tried(target: Target) -> T | VpnKeysError:
+        try:
+            return await work(target)
+        except VpnKeysError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - one device must not end the work on the others
+            return internal_error(target.name, error)
 
     async def one(target: Target) -> T | VpnKeysError:
         async with gate:
-            try:
-                return await work(target)
-            except VpnKeysError as error:
-                return error
-            except Exception as error:  # noqa: BLE001 - one device must not end the work on the others
-                return internal_error(target.name, error)
+            result = await tried(target)
+        count.one(failed=isinstance(result, VpnKeysError))
+        return result
 
-    targets = list(targets)
     return dict(zip((target.name for target in targets), await asyncio.gather(*map(one, targets)), strict=True))
 
 

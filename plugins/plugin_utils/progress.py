@@ -1,0 +1,314 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Counts what a playbook does: which host stands where in which step, and what became of it.
+
+Pure: events in, counts out.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+Outcome = t.Literal["failed", "unreachable", "deferred", "ignored", "changed", "ok", "skipped"]
+OUTCOMES: tuple[Outcome, ...] = t.get_args(Outcome)
+"""What became of a host in one step, the worst first."""
+LOST: tuple[Outcome, ...] = ("failed", "unreachable")
+"""After these a host takes no further part, unless a rescue brings it back."""
+PROBLEMS: tuple[Outcome, ...] = (*LOST, "ignored")
+Section = t.Literal["block", "rescue", "always", "handler"]
+Verdict = t.Literal["ok", "changed", "deferred", "unreachable", "failed", "not run"]
+VERDICTS: tuple[Verdict, ...] = ("failed", "unreachable", "deferred", "changed", "ok", "not run")
+"""What became of a host, the worst first."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that a host did not do, in one sentence."""
+
+    host: str
+    step: str
+    outcome: Outcome
+    sentence: str
+    for_all: bool = False
+    """It ran once, for all hosts."""
+
+
+@dataclass
+class Devices:
+    """Where one task stands that works on many devices by itself."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+
+
+@dataclass
+class Step:
+    """One task, on all hosts of a play or of a batch of it."""
+
+    name: str
+    play: str
+    begun: float
+    expected: frozenset[str] = frozenset()
+    section: Section = "block"
+    once: bool = False
+    hidden: bool = False
+    started: set[str] = field(default_factory=set)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    devices: Devices | None = None
+    ended: float | None = None
+
+    @property
+    def done(self) -> int:
+        return len(self.outcomes)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many hosts ended how; only what there is."""
+        found = Counter(self.outcomes.values())
+        return {outcome: found[outcome] for outcome in OUTCOMES if found[outcome]}
+
+    @property
+    def worth_a_line(self) -> bool:
+        """Not what was skipped everywhere, nor what only includes other tasks."""
+        counts = self.counts
+        return set(counts) - {"skipped"} != set() and (not self.hidden or any(one in counts for one in LOST))
+
+    def seconds(self, now: float) -> float:
+        return (self.ended if self.ended is not None else now) - self.begun
+
+
+@dataclass
+class Play:
+    """A play; one with `serial` has its hosts in batches."""
+
+    name: str
+    batch: frozenset[str]
+    everybody: frozenset[str]
+    begun: float
+    finished: int = 0
+    """Hosts of batches that are over."""
+
+    @property
+    def in_batches(self) -> bool:
+        return len(self.batch) < len(self.everybody)
+
+
+@dataclass
+class Run:
+    """A whole run of ansible-playbook."""
+
+    playbook: str
+    begun: float
+    check: bool = False
+    plays: list[Play] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    owed: dict[str, str] = field(default_factory=dict)
+    """Hosts that are still to get something, as a report says, and what."""
+    ended: float | None = None
+    interrupted: bool = False
+    _open: dict[str, Step] = field(default_factory=dict)
+    _lost: dict[str, Problem] = field(default_factory=dict)
+    _rescued: list[Problem] = field(default_factory=list)
+    _out_of_reach: dict[str, str] = field(default_factory=dict)
+    _included: dict[str, set[str]] = field(default_factory=dict)
+    _not_read: dict[str, str] = field(default_factory=dict)
+    _took_part: set[str] = field(default_factory=set)
+    _changed: set[str] = field(default_factory=set)
+
+    # ------------------------------------------------------------------ events
+
+    def begin_play(self, name: str, batch: Iterable[str], everybody: Iterable[str], now: float) -> Play:
+        """A play begins, or the next batch of one."""
+        hosts = frozenset(batch)
+        whole = frozenset(everybody) | hosts
+        last = self.plays[-1] if self.plays else None
+        self._included.clear()
+        if last and last.name == name and last.in_batches and last.everybody == whole and not hosts & last.batch:
+            last.finished += len(last.batch)
+            last.batch = hosts
+        else:
+            self.plays.append(Play(name, hosts, whole, now))
+        return self.plays[-1]
+
+    def include(self, key: str, hosts: Iterable[str]) -> None:
+        """These hosts, and no others, run what a task includes."""
+        self._included.setdefault(key, set()).update(hosts)
+
+    def begin(
+        self,
+        key: str,
+        name: str,
+        now: float,
+        section: Section = "block",
+        *,
+        once: bool = False,
+        hidden: bool = False,
+        within: Iterable[str] = (),
+    ) -> Step:
+        """A task begins, on its first host; `within`: what includes it."""
+        if key not in self._open:
+            expected = self._expected(section)
+            for include in within:
+                expected &= self._included.get(include, expected)
+            play = self.plays[-1].name if self.plays else ""
+            step = Step(name, play, now, frozenset(expected), section, once, hidden)
+            self._open[key] = step
+            self.steps.append(step)
+        return self._open[key]
+
+    def start(self, key: str, host: str) -> None:
+        """A host begins with a task."""
+        if step := self._open.get(key):
+            step.started.add(host)
+            self._back(host, step)
+
+    def finish(self, key: str, host: str, outcome: Outcome, sentence: str = "", *, elsewhere: bool = False) -> None:
+        """A host is done with a task that has begun; `elsewhere`: what it changed is not on that host."""
+        step = self._open[key]
+        self._back(host, step)
+        step.outcomes[host] = outcome
+        self._took_part.add(host)
+        if outcome == "changed" and not elsewhere:
+            self._changed.add(host)
+        if outcome == "deferred":
+            self._out_of_reach[host] = sentence
+        if outcome in PROBLEMS:
+            self.problems.append(Problem(host, step.name, outcome, sentence, step.once))
+        if outcome in LOST:
+            # What fails once for all fails for all: Ansible goes on with none of them.
+            for one in (step.expected | {host}) if step.once and outcome == "failed" else {host}:
+                self._lost[one] = self.problems[-1]
+
+    def worked_on(self, hosts: Mapping[str, str]) -> None:
+        """A task that runs once has worked on these hosts, and what it says about them: ok, changed, or a failure."""
+        for host, said in hosts.items():
+            self._took_part.add(host)
+            if said == "changed":
+                self._changed.add(host)
+            elif said != "ok":
+                self._not_read[host] = said
+
+    def fleet(self, key: str, devices: Devices) -> None:
+        """How far a task is that works on many devices."""
+        if step := self._open.get(key):
+            step.devices = devices
+
+    def close(self, now: float, key: str | None = None) -> list[Step]:
+        """A task, or all of them, is over: those that were open."""
+        keys = list(self._open) if key is None else [key] if key in self._open else []
+        closed = [self._open.pop(one) for one in keys]
+        for step in closed:
+            step.ended = now
+        return closed
+
+    def end(self, now: float, failed: Collection[str] | None = None, *, interrupted: bool = False) -> None:
+        """The run is over; `failed`: whose failures nothing rescued, as Ansible counts."""
+        self.close(now)
+        self.ended, self.interrupted = now, interrupted
+        if failed is not None:
+            for problem in list(self._lost.values()):
+                if problem.outcome == "failed" and problem.host not in failed:
+                    self._forgive(problem)
+
+    def _back(self, host: str, step: Step) -> None:
+        """A host that failed and yet runs a further task of a block was rescued."""
+        problem = self._lost.get(host)
+        if step.section == "block" and host not in step.outcomes and problem and problem.outcome == "failed":
+            self._forgive(problem)
+
+    def _forgive(self, problem: Problem) -> None:
+        self._rescued.append(problem)
+        self._lost = {host: one for host, one in self._lost.items() if one is not problem}
+
+    def _expected(self, section: Section) -> frozenset[str]:
+        batch = self.plays[-1].batch if self.plays else frozenset()
+        failed = {host for host, problem in self._lost.items() if problem.outcome == "failed"}
+        unreachable = self._lost.keys() - failed
+        return {
+            "block": batch - self._lost.keys(),
+            "rescue": batch & failed,
+            "always": batch - unreachable,
+            "handler": frozenset(),
+        }[section]
+
+    # ------------------------------------------------------------------ counts
+
+    @property
+    def keys(self) -> Collection[str]:
+        """The tasks that are under way."""
+        return self._open.keys()
+
+    @property
+    def running(self) -> list[Step]:
+        """What to show now, the oldest first."""
+        return [step for step in self._open.values() if not step.hidden]
+
+    def total(self, step: Step) -> int:
+        """How many hosts a step is for: those that are expected and still there, and those that came."""
+        if step.once:
+            return 1
+        coming = step.expected - self._lost.keys() if step.section == "block" else step.expected
+        return len(coming | step.started | step.outcomes.keys())
+
+    def complete(self, key: str) -> bool:
+        step = self._open.get(key)
+        return step is not None and step.section != "handler" and step.done >= self.total(step)
+
+    def verdict(self, host: str) -> Verdict:
+        """What became of a host."""
+        lost = self._lost.get(host)
+        if lost and lost.host == host:
+            return "unreachable" if lost.outcome == "unreachable" else "failed"
+        if host in self._not_read:
+            return "failed"
+        if host in self.deferred:
+            return "deferred"
+        if host not in self._took_part:
+            return "not run"
+        return "changed" if host in self._changed else "ok"
+
+    @property
+    def hosts(self) -> list[str]:
+        """All hosts of all plays, and those that a report named."""
+        return sorted({host for play in self.plays for host in play.everybody} | self._took_part | self.deferred.keys())
+
+    @property
+    def verdicts(self) -> dict[Verdict, int]:
+        """How many hosts came to what; only what there is, the worst first."""
+        found = Counter(map(self.verdict, self.hosts))
+        return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
+
+    @property
+    def unsolved(self) -> list[Problem]:
+        """What still stands in the way: failures that were neither ignored nor rescued."""
+        told = [Problem(host, "", "failed", text) for host, text in self._not_read.items()]
+        return told + [one for one in self.problems if one.outcome in LOST and not self.rescued(one)]
+
+    def rescued(self, problem: Problem) -> bool:
+        return any(one is problem for one in self._rescued)
+
+    @property
+    def deferred(self) -> dict[str, str]:
+        """Hosts that were out of reach while the play went on without them, and those that a report says are owed."""
+        return dict(sorted({**self._out_of_reach, **self.owed}.items()))
+
+
+def remaining(done: int, total: int, elapsed: float) -> float | None:
+    """Seconds that the rest takes if it goes on as it went; None as long as nobody can tell."""
+    if not 0 < done <= total or elapsed < 1:
+        return None
+    return elapsed / done * (total - done)
+
+
+def clock(seconds: float) -> str:
+    """0:42, 12:07, 1:02:03."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

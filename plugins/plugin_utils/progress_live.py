@@ -1,0 +1,119 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lines that stay at the foot of a terminal while other text runs above them."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import threading
+import time
+import typing as t
+from collections.abc import Callable
+from contextlib import suppress
+
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
+CLEAR = b"\r\x1b[2K"
+UP = b"\x1b[1A\x1b[2K"
+CALM = 0.15
+"""Seconds after other text until the lines come back: a question follows its text at once, and must stay visible."""
+TICK = 0.2
+
+
+class Foot:
+    """The lines themselves. Whatever is written to the terminal by this process removes them first.
+
+    They are only painted while `lock` is free, which Ansible holds while it writes, and while it asks a question.
+    """
+
+    def __init__(self, terminal: t.TextIO, others: t.Iterable[t.TextIO], lock: threading.RLock) -> None:
+        self._fd, self._encoding = terminal.fileno(), terminal.encoding
+        self._lock = lock
+        self._pid = os.getpid()
+        self._painted: list[int] = []
+        self._text_at = 0.0
+        self._open_line = False
+        for stream in (terminal, *others):
+            self._watch(stream)
+
+    def _watch(self, stream: t.TextIO) -> None:
+        # As Ansible itself does for its lock: what holds the stream elsewhere must be watched as well.
+        buffer: t.Any = stream.buffer
+        write: Callable[[t.Any], int] = buffer.write
+
+        def watched(data: t.Any) -> int:
+            if os.getpid() == self._pid:
+                with self._lock:
+                    self.remove()
+                    self._text_at = time.monotonic()
+                    self._open_line = bool(data) and bytes(data)[-1:] != b"\n"
+                    return write(data)
+            return write(data)
+
+        buffer.write = watched
+
+    @property
+    def size(self) -> os.terminal_size:
+        with suppress(OSError):
+            found = os.get_terminal_size(self._fd)
+            if found.columns and found.lines:
+                return found
+        return os.terminal_size((80, 24))
+
+    def paint(self, lines: list[str]) -> None:
+        """Show these instead of those before, if nothing else is under way."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if self._open_line or time.monotonic() - self._text_at < CALM:
+                return
+            self._write(self._removal() + "\n".join(lines).encode(self._encoding, "replace"))
+            self._painted = [len(COLOURS.sub("", line)) for line in lines]
+        finally:
+            self._lock.release()
+
+    def remove(self) -> None:
+        with self._lock:
+            if self._painted:
+                self._write(self._removal())
+                self._painted = []
+
+    def _removal(self) -> bytes:
+        """A terminal that was made narrower has wrapped them since."""
+        columns = self.size.columns
+        rows = sum(max(1, -(-width // columns)) for width in self._painted)
+        return CLEAR + UP * (rows - 1)
+
+    def _write(self, data: bytes) -> None:
+        with suppress(OSError):
+            while data:
+                data = data[os.write(self._fd, data) :]
+
+
+class Ticker:
+    """Does something several times a second, and at once when there is something to read."""
+
+    def __init__(self, reader: int, read: Callable[[bytes], None], tick: Callable[[], None]) -> None:
+        self._reader, self._read, self._tick = reader, read, tick
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="vpnops.keys.progress", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.drain()
+            self._tick()
+            self._stop.wait(TICK)
+
+    def drain(self) -> None:
+        if select.select([self._reader], [], [], 0)[0]:
+            with suppress(OSError):
+                self._read(os.read(self._reader, 1 << 20))
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.drain()
