@@ -34,7 +34,8 @@ def write(results: Results) -> None:
     parts = [measured_on(results["machine"])]
     for title, runs in _grouped(results["interruption"], "mesh").items():
         parts += [section(title), _interruption(runs)]
-    parts += [section(f"One gateway and all of them ({GROWTH_FORKS} forks)"), _growth(results["growth"])]
+    if results["growth"]:
+        parts += [section(f"One gateway and all of them ({GROWTH_FORKS} forks)"), _growth(results["growth"])]
     rows = [(*goal[:3], "yes" if goal[3] else "**no**") for goal in _goals(results)]
     head = ("figure", "to reach", "measured", "reached")
     parts += [section("What gateways were to reach"), list_table(head, rows, (46, 20, 24, 10))]
