@@ -69,7 +69,8 @@ options:
   confirm_within:
     description:
       - Seconds from O(state=active) after which the old key comes back unless the change is confirmed.
-      - With V(0) the change is final at once: the gateway does not go back, and waits for no peer's answer.
+      - >-
+        With V(0) the change is final at once: the gateway does not go back, and waits for no peer's answer.
     type: float
     default: 60
 seealso:
