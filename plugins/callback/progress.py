@@ -130,6 +130,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._ticker: Ticker | None = None
         self._reader = -1
         self._shown = False
+        self._items: dict[tuple[str, str], list[str]] = {}
         self._pid = os.getpid()
 
     # ------------------------------------------------------------------ the run
@@ -187,7 +188,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if result._task.action in C._ACTION_DEBUG and "results" not in said and self._display.verbosity < 1:
             self._say_debug(result)
 
+    def v2_runner_item_on_failed(self, result: t.Any) -> None:
+        self._handle_warnings(result._result)
+        key = result._task._uuid, result._host.get_name()
+        self._items.setdefault(key, []).append(progress_results.of_item(result._result))
+
     def v2_runner_item_on_ok(self, result: t.Any) -> None:
+        self._handle_warnings(result._result)
         if result._task.action in C._ACTION_DEBUG and self._display.verbosity < 1:
             self._say_debug(result)
 
@@ -223,7 +230,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _done(self, result: t.Any, outcome: Outcome) -> None:
         said, task, host = result._result, result._task, result._host.get_name()
-        sentence = progress_results.sentence(said) if outcome in ALWAYS_SAID else ""
+        items = self._items.pop((task._uuid, host), ())
+        sentence = progress_results.sentence(said, items) if outcome in ALWAYS_SAID else ""
         self._begin(task)
         with self._guard:
             elsewhere = task.delegate_to not in (None, host) or task.action.endswith(FOR_MANY)

@@ -57,6 +57,8 @@ class Step:
     expected: frozenset[str] = frozenset()
     section: Section = "block"
     once: bool = False
+    open_ended: bool = False
+    """Hosts may still come that nobody knows of: by a further include, a failure or a notification."""
     hidden: bool = False
     started: set[str] = field(default_factory=set)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -155,10 +157,12 @@ class Run:
         """A task begins, on its first host; `within`: what includes it."""
         if key not in self._open:
             expected = self._expected(section)
-            for include in within:
-                expected &= self._included.get(include, expected)
+            includes = [self._included[include] for include in within if include in self._included]
+            for hosts in includes:
+                expected &= hosts
             play = self.plays[-1].name if self.plays else ""
-            step = Step(name, play, now, frozenset(expected), section, once, hidden)
+            open_ended = section != "block" or bool(includes)
+            step = Step(name, play, now, expected, section, once, open_ended, hidden)
             self._open[key] = step
             self.steps.append(step)
         return self._open[key]
@@ -248,7 +252,11 @@ class Run:
     @property
     def running(self) -> list[Step]:
         """What to show now, the oldest first."""
-        return [step for step in self._open.values() if not step.hidden]
+        return [
+            step
+            for step in self._open.values()
+            if not step.hidden and not (step.open_ended and step.done and step.done >= self.total(step))
+        ]
 
     def total(self, step: Step) -> int:
         """How many hosts a step is for: those that are expected and still there, and those that came."""
@@ -258,8 +266,9 @@ class Run:
         return len(coming | step.started | step.outcomes.keys())
 
     def complete(self, key: str) -> bool:
+        """Whether every host is done with a task, and none can come any more."""
         step = self._open.get(key)
-        return step is not None and step.section != "handler" and step.done >= self.total(step)
+        return step is not None and not step.open_ended and step.done >= self.total(step)
 
     def verdict(self, host: str) -> Verdict:
         """What became of a host."""

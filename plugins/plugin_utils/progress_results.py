@@ -7,35 +7,37 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 Data = Mapping[str, t.Any]
-CORE = "Task failed: "
-"""What newer releases of ansible-core put before it, and who reads that something failed knows."""
+BEFORE = "Task failed: "
+"""What ansible-core from 2.19 on puts before its sentence, and who reads that something failed knows."""
+AFTER = "The error appears to be in"
+"""What ansible-core before 2.19 puts after it, with a piece of the playbook."""
 SHOWN = 3
 """Failed items of a loop that are told one by one."""
 LABEL = 40
 """What is longer says nothing to a reader in passing."""
 
 
-def sentence(result: Data) -> str:
-    """Why a task failed, in one line."""
-    if items := [one for one in result.get("results") or () if isinstance(one, Mapping) and _bad(one)]:
-        told = [_of_item(one) for one in items[:SHOWN]]
-        return " ".join([*told, *([f"And {len(items) - SHOWN} more."] if len(items) > SHOWN else [])])
+def sentence(result: Data, items: Sequence[str] = ()) -> str:
+    """Why a task failed, in one line; `items`: why those of its loop did."""
+    if items:
+        return " ".join([*items[:SHOWN], *([f"And {len(items) - SHOWN} more."] if len(items) > SHOWN else [])])
     text = str(result.get("msg") or result.get("censored") or result.get("reason") or "It failed and did not say why.")
     more = _last_line(result.get("module_stderr") or result.get("stderr") or result.get("module_stdout") or "")
-    return " ".join(f"{text.removeprefix(CORE)} {more if more not in text else ''}".split())
+    text = text.removeprefix(BEFORE).partition(AFTER)[0]
+    return " ".join(f"{text} {more if more not in text else ''}".split())
 
 
-def _bad(item: Data) -> bool:
-    return bool(item.get("failed") or item.get("unreachable"))
-
-
-def _of_item(item: Data) -> str:
+def of_item(item: Data) -> str:
+    """Why an item of a loop failed."""
     label = str(item.get("_ansible_item_label", item.get("item", "")))
-    text = sentence({key: value for key, value in item.items() if key != "results"})
-    return f"{label}: {text}" if label and len(label) <= LABEL and "censored" not in item else text
+    return f"{label}: {_ended(sentence(item))}" if 0 < len(label) <= LABEL else _ended(sentence(item))
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _last_line(text: t.Any) -> str:

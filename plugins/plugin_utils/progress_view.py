@@ -22,7 +22,6 @@ except ImportError:  # the callback names the missing library
 
 WIDE = 72
 """Columns from which name, bar and counts have room side by side."""
-BAR = 18
 NAMES_SHOWN = 12
 PROBLEMS_SHOWN = 20
 COLOURS: dict[str, str] = {
@@ -99,24 +98,30 @@ def _of_play(run: Run) -> int:
 
 def _bar(row: _Row, terminal: Terminal) -> RenderableType:
     name = Text(row.name, no_wrap=True, overflow="ellipsis")
-    facts = Text(row.numbers, style="bold")
+    facts = Text().append(row.numbers, style="bold")
     for what, count in row.notes:
         facts.append(f"  {count} {what}", style=COLOURS[what])
-    facts.append(f"  {row.time}", style="none")
-    # rich moves a bar without a total to and fro by the clock of the machine, which says nothing.
-    bar = ProgressBar(total=row.total or 1, completed=row.done if row.total else 0, width=BAR)
+    facts.append(f"  {row.time}")
     grid = Table.grid(padding=(0, 1), expand=True)
     if terminal.width >= WIDE:
         grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        grid.add_column(width=BAR)
+        grid.add_column()
         grid.add_column(no_wrap=True, min_width=24)
-        grid.add_row(name, bar, facts)
+        grid.add_row(name, _strip(row, terminal.width // 8), facts)
         return grid
     grid.add_column(no_wrap=True, overflow="ellipsis")
     grid.add_row(name)
     facts.no_wrap, facts.overflow = True, "ellipsis"
     grid.add_row(Text("  ") + facts)
     return grid
+
+
+def _strip(row: _Row, width: int) -> RenderableType:
+    # Where there is no total, rich would move the bar to and fro, which says nothing.
+    done = row.done if row.total else 0
+    return ProgressBar(
+        row.total or 1, done, width, style="bright_black", complete_style="green", finished_style="green"
+    )
 
 
 def _lines(parts: Sequence[RenderableType], terminal: Terminal) -> list[str]:
@@ -140,7 +145,9 @@ def heading(run: Run) -> str:
     play = run.plays[-1]
     hosts = _hosts(len(play.everybody))
     if play.in_batches:
-        hosts = f"hosts {play.finished + 1} to {play.finished + len(play.batch)} of {len(play.everybody)}"
+        first, last = play.finished + 1, play.finished + len(play.batch)
+        which = f"hosts {first} to {last}" if first < last else f"host {last}"
+        hosts = f"{which} of {len(play.everybody)}"
     return f"{play.name}: {hosts}" + (", check mode" if run.check else "")
 
 
