@@ -47,14 +47,9 @@ class ActionModule(IosAction):
 
     def converged(self, options: Data) -> Result:
         found = gateways.converged(options["directory"], options["looks"])
-        text = gateway_tables.converged(found, display.columns)
-        result = printed.show(text) | {"converged": found} | self._kept(options["path"], found)
-        failed = [
-            f"{row['gateway']}: {row['why'].rstrip('.')}." for row in found["gateways"] if row["state"] == "refused"
-        ]
-        if failed:
-            result |= {"failed": True, "code": "refused", "msg": " ".join(failed)}
-        return result
+        refused = [row for row in found["gateways"] if row["state"] == "refused"]
+        problems = [f"{row['gateway']}: {row['why'].rstrip('.')}." for row in refused]
+        return self._told(options, found, gateway_tables.converged(found, display.columns), "refused", problems)
 
     def _planned(self, options: Data) -> Result:
         view = options["directory"]
@@ -79,20 +74,20 @@ class ActionModule(IosAction):
         emergency = options["mode"] == "emergency"
         found = gateways.outcome(options["directory"], options["plan"], options["proof"])
         text = gateway_tables.outcome(found, options["plan"], emergency, display.columns)
-        result = printed.show(text) | {"outcome": found} | self._kept(options["path"], found)
         problems = [row["problem"] for row in found["gateways"] if row["problem"]]
-        if problems:
-            del result["lines"]
-            result |= {"failed": True, "code": "not_proved", "msg": " ".join(problems)}
-        return result
+        return self._told(options, found, text, "not_proved", problems)
 
     def status(self, options: Data) -> Result:
         found = gateways.status(options["directory"], options["looks"])
-        text = gateway_tables.status(found, display.columns)
-        result = printed.show(text) | {"status": found} | self._kept(options["path"], found)
-        if options["require"] == "in_line" and not found["in_line"]:
+        problems = found["differences"] if options["require"] == "in_line" and not found["in_line"] else []
+        return self._told(options, found, gateway_tables.status(found, display.columns), "drift", problems)
+
+    def _told(self, options: Data, found: Data, text: str, code: str, problems: list[str]) -> Result:
+        """Shown, kept where a file is asked for, and failed where there are problems."""
+        result = printed.show(text) | {options["what"]: found} | self._kept(options["path"], found)
+        if problems:
             del result["lines"]
-            result |= {"failed": True, "code": "drift", "msg": " ".join(found["differences"])}
+            result |= {"failed": True, "code": code, "msg": " ".join(problems)}
         return result
 
     def _kept(self, path: str | None, found: Data) -> Result:
