@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: gateway_bridge
 short_description: Carry the traffic of a WireGuard gateway over a second interface while keys change
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:

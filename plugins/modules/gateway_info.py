@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: gateway_info
 short_description: Show the keys of a VPN gateway, as its files and its running daemon have them
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: gateway_report
 short_description: Judge and report what directory and gateways say together
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:

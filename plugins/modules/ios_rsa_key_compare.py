@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ios_rsa_key_compare
 short_description: Compare the RSA keys of GET VPN key servers and plan what makes them equal
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: key_directory
 short_description: Keep the directory of the gateways' public keys
-version_added: 0.2.0
+version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:

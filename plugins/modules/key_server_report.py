@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: key_server_report
 short_description: Report what was found, done and proved on the key servers
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:

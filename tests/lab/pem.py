@@ -18,12 +18,16 @@ import secrets
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherAlgorithm, algorithms, modes
 
 from . import der
 from .keys import RsaKey, from_pkcs1
+
+try:
+    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+except ImportError:  # older than 43
+    from cryptography.hazmat.primitives.ciphers.algorithms import TripleDES
 
 PUBLIC, PRIVATE, CERTIFICATE = "PUBLIC KEY", "RSA PRIVATE KEY", "CERTIFICATE"
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{1,64}={0,2}\Z")
