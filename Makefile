@@ -43,6 +43,7 @@ test-unit: setup ## the pure parts, by transcripts and properties
 
 test-integration: setup ## modules, roles and playbooks against simulated devices and real gateways (as root)
 	scripts/gateway-packages
+	scripts/browser-package
 	$(AWAY) python -m pytest tests/integration -m "not thorough" --quiet --numprocesses auto
 
 test-thorough: setup ## every test on real gateways (as root): each step killed, rebooted, cut off; half an hour and more
