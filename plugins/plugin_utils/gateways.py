@@ -354,7 +354,7 @@ def status(view: Mapping[str, t.Any], looks: Looks) -> Data:
         state, why = reached(look)
         if state == REFUSED:
             differences.append(f"{name}: {why.rstrip('.')}.")
-        here = _own_differences(name, one, look)
+        here = own_differences(name, one, look)
         differences += here
         holders = _holders(name, one, gateways, looks, owner)
         differences += holders["differences"]
@@ -396,7 +396,7 @@ def status(view: Mapping[str, t.Any], looks: Looks) -> Data:
     return {"gateways": rows, "differences": differences, "notes": notes, "in_line": not differences}
 
 
-def _own_differences(name: str, one: Mapping[str, t.Any], look: Mapping[str, t.Any]) -> list[str]:
+def own_differences(name: str, one: Mapping[str, t.Any], look: Mapping[str, t.Any]) -> list[str]:
     if "gateway" not in look or one["revoked"]:
         return []
     own = look["gateway"]["own"]

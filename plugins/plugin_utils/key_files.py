@@ -158,14 +158,15 @@ def keep(key: Sealed, path: str, passphrase: str, form: str) -> None:
         write(path, armoured(key, passphrase, form))
 
 
-def write(path: str, content: str) -> None:
-    """Whole or not at all, readable by its owner alone. Raises bad_input."""
+def write(path: str, content: str, mode: int = 0o600) -> None:
+    """Whole or not at all, readable by its owner alone unless told otherwise. Raises bad_input."""
     folder = os.path.dirname(os.path.abspath(path))
     try:
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=".vpnops-")  # mode 0600
         try:
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 file.write(content)
+                os.fchmod(handle, mode)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)

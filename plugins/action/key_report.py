@@ -1,0 +1,69 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ..module_utils._errors import VpnKeysError
+from ..modules.key_report import ARGUMENT_SPEC
+from ..plugin_utils import printed
+from ..plugin_utils.ios_action import IosAction, Result, display
+from ..plugin_utils.key_report import build, page, store, text, times
+
+Data = dict[str, t.Any]
+
+
+class ActionModule(IosAction):
+    BYPASS_HOST_LOOP = True
+    PER_HOST = False
+    ARGUMENT_SPEC = ARGUMENT_SPEC
+    LIBRARIES = ("jinja2",)
+
+    async def operate(self, options: Data) -> Result:
+        mode = store.parse_mode(options["mode"])
+        inputs, failures = build.usable(_inputs(options))
+        try:
+            mesh = build.mesh_of(inputs)
+            report = build.build(inputs, mesh, failures)
+        except (KeyError, TypeError, AttributeError):
+            raise VpnKeysError(
+                "bad_input",
+                "key_servers, rsa_keys, groups, directory and gateways must be results of ios_rsa_key_compare, "
+                "ios_rsa_key_info, getvpn_info, key_directory_info and gateway_info. Nothing was written.",
+            ) from None
+        html = page.render(report, mesh) if options["path"] or options["return_content"] else ""
+        result: Result = printed.show(text.render(report, display.columns))
+        result["summary"] = {name: report[name] for name in ("at", "counts", "findings", "digest")}
+        files = {
+            "path": (html, page.template_digest(report)),
+            "json_path": (json.dumps(report, indent=2, sort_keys=True) + "\n", report["digest"]),
+        }
+        kept = {
+            name: store.File(options[name], content, digest, mode).keep(options["refresh"], self.check)
+            for name, (content, digest) in files.items()
+            if options[name]
+        }
+        result |= {name: options[name] for name in kept}
+        result["changed"] = any(kept.values())
+        if self._task.diff:
+            result["diff"] = [difference for difference in kept.values() if difference]
+        if options["return_content"]:
+            result["content"] = html
+        if complaint := text.complaint(report, options["require"]):
+            del result["lines"]
+            result |= {"failed": True, "code": "drift", "msg": complaint}
+        return result
+
+
+def _inputs(options: Data) -> build.Inputs:
+    at = times.moment(options["at"]) if options["at"] else times.moment(times.now())
+    if at is None:
+        raise VpnKeysError(
+            "bad_input",
+            f"at must be a time like 2026-11-22T12:00:00Z, not {options['at']}. Nothing was written.",
+        )
+    given = ("key_servers", "rsa_keys", "groups", "directory", "gateways", "title", "max_age_days", "minimum_size")
+    return build.Inputs(at=times.iso(at), **{name: options[name] for name in given})

@@ -1,0 +1,257 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: key_report
+short_description: Write a report about all keys for people who audit them
+version_added: 1.0.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - >-
+    Puts what other modules found together in one HTML file that needs nothing else, and in JSON: findings and what to
+    do about them, the key servers of each group, who stores which key of which gateway, age and strength of every
+    key, all rotations, and the audit trail.
+  - >-
+    Finds keys that are weak, old, not exportable from anywhere, not saved, in two places, or not what they should be,
+    keys that are still to be stored, records that the directory did not sign, keys of nobody, and who could not be
+    looked at.
+  - Contacts no device and no directory. There are only public keys in the report.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.fleet
+attributes:
+  check_mode:
+    support: full
+    details: No file is written.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+    details: >-
+      A file that says the same already is left alone, and so keeps the time at which that was first found. With
+      O(refresh=true) it is written as soon as its time or an age in days is another one.
+requirements:
+  - jinja2 (on the control node, where ansible-core needs it too)
+options:
+  key_servers:
+    description: Result of M(vpnops.keys.ios_rsa_key_compare).
+    type: dict
+  rsa_keys:
+    description: >-
+      Results of M(vpnops.keys.ios_rsa_key_info) by host. Without them there is no age of the key servers' keys, and
+      only the keys of groups are in the report.
+    type: dict
+    default: {}
+  groups:
+    description: Results of M(vpnops.keys.getvpn_info) by host. Without them nothing is said about missed rekeys.
+    type: dict
+    default: {}
+  directory:
+    description: >-
+      Result of M(vpnops.keys.key_directory_info). Its option C(events_limit) says how long the audit trail is.
+    type: dict
+  gateways:
+    description:
+      - Results of M(vpnops.keys.gateway_info) by host. A host that could not be reached has the failed result.
+      - A host of the inventory that was not in the play has an empty one.
+      - They are left out where there is no O(directory).
+    type: dict
+    default: {}
+  title:
+    description: Heading of the report.
+    type: str
+    default: Key report
+  at:
+    description: When all this was found out, as ISO 8601. Ages are counted up to then. The default is now.
+    type: str
+  max_age_days:
+    description: Keys that are older are findings.
+    type: int
+    default: 365
+  minimum_size:
+    description: RSA keys with fewer bits are findings.
+    type: int
+    default: 2048
+  path:
+    description: File on the control node that gets the report as HTML. Its directory must exist.
+    type: path
+  json_path:
+    description: File on the control node that gets the report as JSON, with all details. Its directory must exist.
+    type: path
+  mode:
+    description: >-
+      Who may read the files, in octal digits. C(0644) lets everybody on the control node. Quote it.
+    type: str
+    default: "0600"
+  refresh:
+    description: Write the files also if nothing has changed but the time and the ages.
+    type: bool
+    default: false
+  return_content:
+    description: Return the HTML too, for where no file survives the job.
+    type: bool
+    default: false
+  require:
+    description:
+      - What makes the module fail, after it has written the files.
+      - V(nothing) never does, V(no_problems) any problem, V(no_warnings) any problem or warning.
+    type: str
+    choices: [nothing, no_problems, no_warnings]
+    default: nothing
+notes:
+  - >-
+    The findings are printed, unless the output is machine-readable (a stdout callback with C(json) in its name). They
+    are in RV(lines) anyway.
+seealso:
+  - module: vpnops.keys.ios_rsa_key_compare
+  - module: vpnops.keys.ios_rsa_key_info
+  - module: vpnops.keys.getvpn_info
+  - module: vpnops.keys.key_directory_info
+  - module: vpnops.keys.gateway_info
+"""
+
+EXAMPLES = r"""
+- name: Compare the key servers
+  vpnops.keys.ios_rsa_key_compare:
+    hosts: "{{ groups['key_servers'] }}"
+  run_once: true
+  register: found
+
+- name: Know what the directory knows
+  vpnops.keys.key_directory_info:
+    events_limit: 10000
+  delegate_to: localhost
+  run_once: true
+  register: known
+
+- name: Look at the gateways
+  vpnops.keys.gateway_info:
+  register: look
+
+- name: Write the report
+  vpnops.keys.key_report:
+    key_servers: "{{ found }}"
+    directory: "{{ known }}"
+    gateways: "{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'look'))) }}"
+    max_age_days: 180
+    path: /srv/reports/keys.html
+    json_path: /srv/reports/keys.json
+    mode: "0644"
+  run_once: true
+"""
+
+RETURN = r"""
+summary:
+  description: What a later job or a dashboard needs.
+  returned: always, unless the options or results that were given cannot be used
+  type: dict
+  contains:
+    at:
+      description: O(at), in UTC.
+      type: str
+      sample: "2026-11-22T12:00:00Z"
+    counts:
+      description: >-
+        How many V(problems), V(warnings), V(notes), V(key_servers), V(gateways), V(keys) in use and V(rotations) there
+        are, and how many keys are still to be stored (V(pending)).
+      type: dict
+      sample:
+        problems: 1
+        warnings: 0
+        notes: 0
+        key_servers: 4
+        gateways: 0
+        keys: 1
+        rotations: 0
+        pending: 0
+    findings:
+      description: What was found. What matters most comes first.
+      type: list
+      elements: dict
+      contains:
+        kind:
+          description: What it is, in a word or two that do not change.
+          type: str
+          sample: not saved
+        severity:
+          description: How much it matters.
+          type: str
+          choices: [problem, warning, note]
+          sample: problem
+        hosts:
+          description: Whom it is about.
+          type: list
+          elements: str
+          sample: [ks2]
+        what:
+          description: One sentence.
+          type: str
+          sample: "GETVPN-REKEY (EUROPE): a reload would lose the key, or bring an older one back."
+        next:
+          description: What to do.
+          type: str
+          sample: "Save the configuration: run vpnops.keys.sync_key_servers, or type write memory on ks2."
+    digest:
+      description: Equal for two reports that say the same at different times.
+      type: str
+      sample: 9f0c4e5d1b3a79e2c6d8f7045b1e2a3c4d5e6f708192a3b4c5d6e7f8091a2b3c
+lines:
+  description: Counts and findings as text.
+  returned: success
+  type: list
+  elements: str
+path:
+  description: O(path).
+  returned: if O(path) is given
+  type: str
+  sample: /srv/reports/keys.html
+json_path:
+  description: O(json_path).
+  returned: if O(json_path) is given
+  type: str
+  sample: /srv/reports/keys.json
+content:
+  description: The report as HTML.
+  returned: if O(return_content=true)
+  type: str
+code:
+  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  returned: failure
+  type: str
+  sample: bad_input
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+ARGUMENT_SPEC = dict(
+    key_servers=dict(type="dict", no_log=False),
+    rsa_keys=dict(type="dict", default={}, no_log=False),
+    groups=dict(type="dict", default={}),
+    directory=dict(type="dict"),
+    gateways=dict(type="dict", default={}),
+    title=dict(type="str", default="Key report"),
+    at=dict(type="str"),
+    max_age_days=dict(type="int", default=365),
+    minimum_size=dict(type="int", default=2048),
+    path=dict(type="path"),
+    json_path=dict(type="path"),
+    mode=dict(type="str", default="0600"),
+    refresh=dict(type="bool", default=False),
+    return_content=dict(type="bool", default=False),
+    require=dict(type="str", choices=["nothing", "no_problems", "no_warnings"], default="nothing"),
+)
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
+
+
+if __name__ == "__main__":
+    main()

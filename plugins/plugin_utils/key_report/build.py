@@ -1,0 +1,110 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whole report as data: results of other modules in, JSON out. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from . import findings, keys, rotations, servers
+from . import mesh as meshes
+from .findings import Finding, about
+
+Data = dict[str, t.Any]
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What other modules returned. `None` or empty: that part of the fleet is no part of the report."""
+
+    key_servers: Mapping[str, t.Any] | None
+    rsa_keys: Mapping[str, t.Any]
+    groups: Mapping[str, t.Any]
+    directory: Mapping[str, t.Any] | None
+    gateways: Mapping[str, t.Any]
+    title: str
+    at: str
+    max_age_days: int
+    minimum_size: int
+
+    @property
+    def limits(self) -> dict[str, int]:
+        return {"max_age_days": self.max_age_days, "minimum_size": self.minimum_size}
+
+
+def usable(inputs: Inputs) -> tuple[Inputs, list[Finding]]:
+    """The inputs without those that are failures, which become findings."""
+    found = []
+    for part, result in (("key servers", inputs.key_servers), ("directory", inputs.directory)):
+        if result and result.get("failed"):
+            found.append(about("unreadable", part, str(result.get("msg"))))
+    return replace(inputs, key_servers=_read(inputs.key_servers), directory=_read(inputs.directory)), found
+
+
+def _read(result: Mapping[str, t.Any] | None) -> Mapping[str, t.Any] | None:
+    return None if result and result.get("failed") else result
+
+
+def mesh_of(inputs: Inputs) -> meshes.Mesh | None:
+    return meshes.Mesh(inputs.directory, inputs.gateways) if inputs.directory else None
+
+
+def build(inputs: Inputs, mesh: meshes.Mesh | None, failures: Sequence[Finding] = ()) -> Data:
+    """`inputs` as `usable` returns them. Raises KeyError, TypeError, AttributeError for what are no such results."""
+    on_servers = keys.on_key_servers(inputs.key_servers, inputs.rsa_keys)
+    of_gateways = keys.of_gateways(inputs.directory)
+    units = servers.units(inputs.key_servers, inputs.groups)
+    every = [*on_servers, *of_gateways]
+    found = findings.shown([*failures, *_judge(inputs, units, every, mesh)])
+    changes = rotations.shown(inputs.directory)
+    shown_mesh = mesh.shown() if mesh else None
+    report = {
+        "schema": SCHEMA,
+        "title": inputs.title,
+        "at": inputs.at,
+        "limits": inputs.limits,
+        "counts": {
+            **findings.counts(found),
+            "key_servers": len({one["host"] for unit in units for one in unit["key_servers"]}),
+            "gateways": len(shown_mesh["gateways"]) if shown_mesh else 0,
+            "keys": sum(key.state in keys.IN_USE for key in every),
+            "rotations": len(changes),
+            "pending": sum(len(owed) for owed in (inputs.directory or {}).get("owed", {}).values()),
+        },
+        "findings": found,
+        "units": units if inputs.key_servers is not None else None,
+        "ungrouped": list((inputs.key_servers or {}).get("ungrouped", ())),
+        "keys": [keys.shown(key, inputs.at, inputs.limits) for key in every],
+        "mesh": shown_mesh,
+        "rotations": changes,
+        "events": [dict(one) for one in (inputs.directory or {}).get("events", ())],
+    }
+    return {**report, "digest": digest(report)}
+
+
+def _judge(
+    inputs: Inputs, units: list[Data], every: list[keys.Key], mesh: meshes.Mesh | None
+) -> Iterator[Finding]:
+    yield from servers.judge(inputs.key_servers, units)
+    yield from keys.judge(every, inputs.at, inputs.limits)
+    yield from keys.duplicates(every, inputs.gateways)
+    for host, result in {**inputs.rsa_keys, **inputs.groups}.items():
+        if result.get("failed") or result.get("unreachable"):
+            yield about("unreadable", host, str(result.get("msg") or "It could not be looked at."))
+    if mesh and inputs.directory:
+        yield from meshes.judge(inputs.directory, inputs.gateways)
+        yield from mesh.drift()
+        yield from mesh.strangers()
+
+
+def digest(report: Data) -> str:
+    """Equal for reports that say the same, whenever they say it: time passes without anything being changed."""
+    lasting = {**report, "at": None, "keys": [{**key, "age_days": None} for key in report["keys"]]}
+    return hashlib.sha256(json.dumps(lasting, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,93 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The report as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import typing as t
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from ...module_utils._fingerprint import short
+from . import mesh as meshes
+from . import pictures, rotations, times
+
+Data = dict[str, t.Any]
+HERE = Path(__file__).parent
+MOST_CELLS, MOST_EVENTS, MOST_HOSTS = 200, 500, 16
+"""What somebody still reads; the JSON has all."""
+
+
+def render(report: Data, mesh: meshes.Mesh | None) -> str:
+    """ASCII: what is not is written as character references, so that nobody has to know an encoding."""
+    page: str = _environment().get_template("report.html.j2").render(
+        report=report,
+        digest=template_digest(report),
+        circle=mesh and pictures.circle(mesh, report["mesh"]["gateways"]),
+        cells=mesh and pictures.cells(mesh),
+        matrix=mesh and pictures.matrix(mesh),
+        strip=pictures.strip(report["rotations"], report["at"]),
+        states=meshes.STATES,
+        most_cells=MOST_CELLS,
+        most_events=MOST_EVENTS,
+    )
+    return page.encode("ascii", "xmlcharrefreplace").decode()
+
+
+def template_digest(report: Data) -> str:
+    """Of what the report says and how it is shown."""
+    return hashlib.sha256((report["digest"] + _looks_like()).encode()).hexdigest()
+
+
+@functools.cache
+def _looks_like() -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.j2")))
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(HERE),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=visible,
+    )
+    environment.filters.update(
+        short=short, span=times.span, yes=yes, details=details, hosts=hosts, interruption=rotations.interruption
+    )
+    return environment
+
+
+def visible(value: t.Any) -> t.Any:
+    """What somebody named may hold anything: control characters are shown as such, and text never turns around."""
+    if value is None:
+        return "-"
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
+        return value
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in value)
+
+
+def yes(value: bool | None) -> str:
+    return "?" if value is None else "yes" if value else "no"
+
+
+def hosts(names: list[str]) -> str:
+    more = len(names) - MOST_HOSTS
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:MOST_HOSTS])} and {more} more"
+
+
+def details(value: t.Any) -> str:
+    """Of an event, in one line."""
+    if isinstance(value, dict):
+        return "; ".join(f"{name} {details(one)}" for name, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(details(one) for one in value)
+    text = str(value)
+    return short(text) if len(text) == 64 and text.isalnum() else text

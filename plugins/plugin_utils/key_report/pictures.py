@@ -1,0 +1,161 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The numbers of the pictures: where each mark stands. Pure; the templates draw."""
+
+from __future__ import annotations
+
+import math
+import typing as t
+from collections.abc import Sequence
+
+from . import times
+from .mesh import APART, CHANGING, DRIFT, PENDING, RIGHT, UNSEEN, Mesh
+
+Data = dict[str, t.Any]
+FEW = 16
+"""Up to so many gateways everybody's name, and every pair, can be read."""
+MANY = 400
+"""With more of them a cell would be smaller than what a screen or a printer can show."""
+NAMED = 40
+WORST = (DRIFT, PENDING, CHANGING, UNSEEN, RIGHT, APART)
+LANES = 16
+
+
+def cut(name: str, most: int = 18) -> str:
+    return name if len(name) <= most else name[: most - 1] + "\u2026"
+
+
+# ------------------------------------------------------------------ a few gateways: a circle
+
+
+def circle(mesh: Mesh, rows: Sequence[Data]) -> Data | None:
+    """Gateways as marks on a circle, pairs as lines between them."""
+    if not 2 <= len(rows) <= FEW:
+        return None
+    width, height, radius = 760, 540, 195
+    nodes = []
+    for number, row in enumerate(rows):
+        angle = 2 * math.pi * number / len(rows) - math.pi / 2
+        across, down = math.cos(angle), math.sin(angle)
+        nodes.append(
+            {
+                "name": row["gateway"],
+                "label": cut(row["gateway"]),
+                "serial": row["serial"],
+                "looked_at": row["looked_at"],
+                "shape": "revoked" if row["state"] == "revoked" else "open" if row["state"] != "current" else "current",
+                "x": round(width / 2 + radius * across, 1),
+                "y": round(height / 2 + radius * down, 1),
+                "label_x": round(width / 2 + (radius + 24) * across, 1),
+                "label_y": round(height / 2 + (radius + 30) * down + 5, 1),
+                "anchor": "middle" if abs(across) < 0.2 else "start" if across > 0 else "end",
+            }
+        )
+    edges = []
+    for first, one in enumerate(nodes):
+        for other in nodes[first + 1 :]:
+            pair = (mesh.row(one["name"])[other["name"]], mesh.row(other["name"])[one["name"]])
+            state = min((cell.state for cell in pair), key=WORST.index)
+            if state != APART:
+                tunnel = any(cell.tunnel for cell in pair)
+                edges.append({"from": one, "to": other, "state": state, "tunnel": tunnel, "pair": pair})
+    return {"width": width, "height": height, "nodes": nodes, "edges": edges}
+
+
+# ------------------------------------------------------------------ all pairs: a matrix
+
+
+def cells(mesh: Mesh) -> list[Data] | None:
+    """Every pair as text, for a table: rows are holders, columns whose key it is."""
+    names = mesh.names
+    if not 2 <= len(names) <= FEW:
+        return None
+    return [
+        {"holder": holder, "cells": [mesh.row(holder).get(owner) for owner in names]}
+        for holder in names
+    ]
+
+
+def matrix(mesh: Mesh) -> Data | None:
+    """Every pair as a square. Equal ones that touch in a row are drawn as one, and those that are right not at all."""
+    names = mesh.names
+    if not FEW < len(names) <= MANY:
+        return None
+    size = max(2, min(16, 640 // len(names)))
+    named = len(names) <= NAMED
+    left, top = (150, 120) if named else (10, 24)
+    runs = [
+        {"x": left + start * size, "y": top + row * size, "width": length * size, "state": state}
+        for row, holder in enumerate(names)
+        for start, length, state in _runs(mesh, holder, names)
+    ]
+    side = len(names) * size
+    return {
+        "size": size,
+        "side": side,
+        "left": left,
+        "top": top,
+        "width": left + side + 10,
+        "height": top + side + 10,
+        "runs": runs,
+        "names": [
+            {"label": cut(name), "middle": (row + 0.5) * size} for row, name in enumerate(names if named else [])
+        ],
+        "count": len(names),
+    }
+
+
+def _runs(mesh: Mesh, holder: str, names: Sequence[str]) -> list[tuple[int, int, str]]:
+    found: list[tuple[int, int, str]] = []
+    for column, owner in enumerate(names):
+        state = RIGHT if owner == holder else mesh.row(holder)[owner].state
+        if found and found[-1][2] == state and sum(found[-1][:2]) == column:
+            found[-1] = (found[-1][0], found[-1][1] + 1, state)
+        else:
+            found.append((column, 1, state))
+    return [run for run in found if run[2] != RIGHT]
+
+
+# ------------------------------------------------------------------ rotations: a strip of time
+
+
+def strip(rotations: Sequence[Data], at: str) -> Data | None:
+    """A lane for each of the gateways that changed their keys last, a mark for each rotation."""
+    lanes = list(dict.fromkeys(one["gateway"] for one in rotations))[:LANES]
+    marks = [(one, times.moment(one["begun_at"])) for one in rotations if one["gateway"] in lanes]
+    dated = [(one, when) for one, when in marks if when]
+    if not dated:
+        return None
+    width, left, right, pitch, top = 760, 160, 30, 26, 14
+    first = min(when for dummy, when in dated)
+    last = max([times.moment(at) or first, *(when for dummy, when in dated)])
+    length = max((last - first).total_seconds(), 1.0)
+    scale = (width - left - right) / length
+    return {
+        "width": width,
+        "left": left,
+        "end": width - right,
+        "height": top + pitch * len(lanes) + 34,
+        "lanes": [
+            {"label": cut(name), "y": top + pitch * row + pitch / 2} for row, name in enumerate(lanes)
+        ],
+        "marks": [
+            {
+                "rotation": one,
+                "x": round(left + (when - first).total_seconds() * scale, 1),
+                "y": top + pitch * lanes.index(one["gateway"]) + pitch / 2,
+            }
+            for one, when in dated
+        ],
+        "ticks": [
+            {
+                "x": round(left + part * length * scale, 1),
+                "anchor": anchor,
+                "text": times.iso(first + part * (last - first))[:10],
+            }
+            for part, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
+        ],
+        "left_out": len({one["gateway"] for one in rotations}) - len(lanes),
+    }

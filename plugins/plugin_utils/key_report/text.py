@@ -1,0 +1,46 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The report in a terminal: how many findings, and which. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+import typing as t
+
+from .findings import PROBLEM, SEVERITIES, WARNING
+
+Data = dict[str, t.Any]
+MOST = 20
+"""Findings; a screen has not many more lines."""
+UNWANTED = {"nothing": (), "no_problems": (PROBLEM,), "no_warnings": (PROBLEM, WARNING)}
+
+
+def counted(report: Data) -> str:
+    numbers = [(report["counts"][f"{severity}s"], severity) for severity in SEVERITIES]
+    return ", ".join(f"{number or 'no'} {severity}{'' if number == 1 else 's'}" for number, severity in numbers)
+
+
+def sentence(one: Data) -> str:
+    return f"{', '.join(one['hosts'])}: {one['what']}"
+
+
+def render(report: Data, width: int) -> str:
+    """At most `width` columns wide."""
+    lines = [f"{report['title']}: {counted(report)}"]
+    for one in report["findings"][:MOST]:
+        whole = f"{one['severity']:<9}{sentence(one)}"
+        lines += textwrap.wrap(whole, max(width, 60) - 2, subsequent_indent=" " * 9, break_on_hyphens=False)
+    if len(report["findings"]) > MOST:
+        lines.append(f"{len(report['findings']) - MOST} more")
+    return "\n".join(line if number == 0 else f"  {line}" for number, line in enumerate(lines))
+
+
+def complaint(report: Data, require: str) -> str | None:
+    """Why the task fails, None if it does not."""
+    unwanted = [one for one in report["findings"] if one["severity"] in UNWANTED[require]]
+    if not unwanted:
+        return None
+    more = f" And {len(unwanted) - MOST} more." if len(unwanted) > MOST else ""
+    return " ".join(sentence(one) for one in unwanted[:MOST]) + more

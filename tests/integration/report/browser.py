@@ -1,0 +1,146 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A headless browser that looks at a report as people do, and notes everything that the page tries."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright import sync_api
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+WIDTHS = (360, 1280)
+
+# Boxes of texts that must not lie upon each other: headings, and the labels of each picture.
+BOXES = """
+() => [...document.querySelectorAll('h1, h2, h3, caption, svg[role=img] text')]
+  .map(one => ({text: one.textContent, box: one.getBoundingClientRect()}))
+  .filter(one => one.box.width && one.box.height)
+  .map(({text, box}) => ({text, left: box.left, top: box.top, right: box.right, bottom: box.bottom}))
+"""
+# WCAG 2: the contrast of every text with what is behind it.
+CONTRASTS = """
+() => {
+  const channels = colour => colour.match(/[0-9.]+/g).map(Number);
+  const light = colour => channels(colour).slice(0, 3).map(one => one / 255)
+    .map(one => one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, one, index) => sum + one * [0.2126, 0.7152, 0.0722][index], 0);
+  const behind = one => {
+    for (; one; one = one.parentElement) {
+      const colour = getComputedStyle(one).backgroundColor;
+      if (channels(colour)[3] !== 0) return colour;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  return [...document.querySelectorAll('body *:not(svg):not(svg *)')]
+    .filter(one => [...one.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()))
+    .map(one => {
+      const pair = [light(getComputedStyle(one).color), light(behind(one))].sort((a, b) => b - a);
+      return {text: one.textContent.trim().slice(0, 40), ratio: (pair[0] + 0.05) / (pair[1] + 0.05)};
+    });
+}
+"""
+Data = dict[str, t.Any]
+
+
+@dataclass
+class View:
+    """A page in a window, with what it asked for and complained about."""
+
+    page: sync_api.Page
+    requested: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def ask(self, script: str) -> t.Any:
+        return self.page.evaluate(script)
+
+    @property
+    def text(self) -> str:
+        return self.page.locator("body").inner_text()
+
+    def rows(self, section: str) -> list[list[str]]:
+        """The cells of all tables of a section."""
+        rows = self.page.locator(f"section[aria-labelledby={section}] tbody tr").all()
+        return [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in rows]
+
+    # -- what must hold
+
+    def assert_quiet(self) -> None:
+        """Nothing but the file itself was asked for, nothing was complained about, nothing was run."""
+        assert self.complaints == []
+        assert self.requested == [self.page.url]
+        assert self.page.url.startswith("file:///")
+        assert self.ask("document.scripts.length") == 0
+        assert self.ask("[...document.querySelectorAll('*')].filter(one => [...one.attributes]"
+                        ".some(given => given.name.startsWith('on'))).length") == 0  # fmt: skip
+
+    def assert_fits(self) -> None:
+        """Nothing makes the page wider than its window, and no text lies upon another one."""
+        assert self.ask("document.documentElement.scrollWidth") <= self.ask("innerWidth")
+        assert overlapping(self.ask(BOXES)) == []
+
+    def assert_legible(self) -> None:
+        contrasts = self.ask(CONTRASTS)
+        assert len(contrasts) > 20
+        assert [one for one in contrasts if one["ratio"] < 4.5] == []
+
+    def assert_accessible(self) -> None:
+        """A language, a heading over all, a name for each picture, a head for each column."""
+        assert self.ask("document.documentElement.lang") == "en"
+        assert self.ask("document.querySelectorAll('h1').length") == 1
+        pictures = "[...document.querySelectorAll('svg[role=img]')]"
+        assert self.ask(f"{pictures}.every(one => one.querySelector('title') && one.querySelector('desc'))")
+        assert self.ask("[...document.querySelectorAll('table')].every(one => one.caption"
+                        " && [...one.tHead.rows[0].cells].every(cell => cell.scope === 'col'))")  # fmt: skip
+        assert self.ask("[...document.querySelectorAll('a')].every(one => document.getElementById(one.hash.slice(1)))")
+
+    def printed(self) -> bytes:
+        """As PDF on A4."""
+        document = self.page.pdf(format="A4")
+        assert document.startswith(b"%PDF-")
+        assert re.search(rb"/Type\s*/Page\b", document)
+        return document
+
+
+def overlapping(boxes: list[Data]) -> list[tuple[str, str]]:
+    """Pairs of texts that lie upon each other by more than a pixel."""
+    return [
+        (one["text"], other["text"])
+        for number, one in enumerate(boxes)
+        for other in boxes[number + 1 :]
+        if min(one["right"], other["right"]) - max(one["left"], other["left"]) > 1
+        and min(one["bottom"], other["bottom"]) - max(one["top"], other["top"]) > 1
+    ]
+
+
+class Browser:
+    def __init__(self, chromium: sync_api.Browser) -> None:
+        self.chromium = chromium
+
+    def open(self, path: Path, width: int) -> View:
+        page = self.chromium.new_page(viewport={"width": width, "height": 900})
+        view = View(page)
+        page.on("request", lambda request: view.requested.append(request.url))
+        page.on("console", lambda message: view.complaints.append(message.text))
+        page.on("pageerror", lambda error: view.complaints.append(str(error)))
+        page.goto(path.as_uri())
+        return view
+
+
+@contextmanager
+def started() -> Iterator[Browser]:
+    found = [path for name in NAMES if (path := shutil.which(name))]
+    assert found, "There is no Chromium: run scripts/browser-package."
+    with sync_api.sync_playwright() as playwright:
+        # Root may not use its sandbox, and what is shown is our own file.
+        chromium = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox"])
+        yield Browser(chromium)
+        chromium.close()

@@ -1,0 +1,133 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook that audits: simulated key servers, a directory in SQLite, and the page that comes of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from integration.control_node import ControlNode, Data, Run
+from integration.devices import LABEL, group_of, unchanged, writes
+from integration.report.browser import WIDTHS, Browser
+from unit.directory.samples import Directory, gateway, new_key
+
+from lab import Fleet, KeySpec
+
+AUDIT = "vpnops.keys.audit_keys"
+EVIL = "<script>document.title = 'taken over'</script>"
+StartFleet = Callable[..., Fleet]
+MakeNode = Callable[[Fleet], ControlNode]
+
+
+def audit(node: ControlNode, *arguments: str, **variables: object) -> Run:
+    return node.run(AUDIT, *arguments, "-e", json.dumps({f"key_report_{name}": one for name, one in variables.items()}))
+
+
+def findings(run: Run) -> set[tuple[str, str]]:
+    """Kind and host."""
+    found = run.result("key_report")["summary"]["findings"]
+    return {(one["kind"], host) for one in found for host in one["hosts"]}
+
+
+@pytest.fixture
+def fleet(start_fleet: StartFleet) -> Fleet:
+    """Three key servers. One has another key, not saved; the keys of the others cannot be exported."""
+    keys = [KeySpec(LABEL, 1, exportable=False)] * 2 + [KeySpec(LABEL, 2, saved=False)]
+    specs = group_of(*((f"ks{number}", "xe17", (one,)) for number, one in enumerate(keys, 1)))
+    return start_fleet(*(replace(one, banner=EVIL, motd=EVIL) for one in specs))
+
+
+@pytest.fixture
+def node(fleet: Fleet, control_node: MakeNode, tmp_path: Path) -> ControlNode:
+    """With two gateways that cannot be reached, of which one has to store the new key of the other."""
+    directory = Directory(f"sqlite:///{tmp_path}/directory.db", tmp_path / "directory.db.key")
+    directory.write("present", gateways=[gateway("gw1", new_key()), gateway("gw2", new_key())], by=EVIL)
+    directory.write("prepared", gateways=[{"name": "gw1"}], why=EVIL)
+    made = control_node(fleet)
+    nowhere = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_retries": 0}
+    made.inventory["gateways"] = {"hosts": {"gw1": nowhere, "gw2": nowhere}}
+    made.environment["VPNOPS_KEYS_DIRECTORY_URL"] = directory.url
+    made.environment["ANSIBLE_LOCALHOST_WARNING"] = "false"
+    return made
+
+
+def test_audit(fleet: Fleet, node: ControlNode, browser: Browser, tmp_path: Path) -> None:
+    paths = {"path": str(tmp_path / "report.html"), "json_path": str(tmp_path / "report.json"), "mode": "0644"}
+    with unchanged(fleet):
+        checked = audit(node, "--check", **paths)
+        assert checked.code == 0, checked.output
+        assert checked.changed("key_report")
+        assert not (tmp_path / "report.html").exists()
+        done = audit(node, "--diff", title=EVIL, return_content=True, **paths)
+    assert done.code == 0, done.output
+    assert not any(writes(device) for device in fleet)
+    assert {
+        ("drifted key servers", "ks3"),
+        ("not exportable", "ks1"),
+        ("not exportable", "ks2"),
+        ("not saved", "ks3"),
+        ("unfinished", "gw1"),
+        ("pending", "gw1"),
+        ("pending", "gw2"),
+        ("not looked at", "gw1"),
+        ("not looked at", "gw2"),
+    } == findings(done)
+    assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o644
+    report = json.loads((tmp_path / "report.json").read_text())
+    summary: Data = done.result("key_report")["summary"]
+    assert summary == {name: report[name] for name in ("at", "counts", "findings", "digest")}
+    kept = done.result("set_stats")["ansible_stats"]["data"]
+    assert kept == {"key_report": summary, "key_report_html": (tmp_path / "report.html").read_text()}
+
+    for width in WIDTHS:
+        view = browser.open(tmp_path / "report.html", width)
+        view.assert_quiet()
+        view.assert_fits()
+        view.assert_accessible()
+        assert EVIL in view.page.title()
+        assert any(EVIL in cell for row in view.rows("trail") for cell in row)
+        rotation = view.rows("rotations")[0]
+        assert [rotation[number] for number in (0, 2, 4, 7)] == ["gw1", "planned", "open, prepared", "not measured"]
+        view.page.close()
+
+
+def test_nothing_new_is_no_change(node: ControlNode, tmp_path: Path) -> None:
+    paths = {"path": str(tmp_path / "report.html"), "json_path": str(tmp_path / "report.json"), "refresh": False}
+    assert audit(node, at="2027-01-01T00:00:00Z", **paths).changed("key_report")
+    before = [(tmp_path / name).read_text() for name in ("report.html", "report.json")]
+    assert not audit(node, at="2027-02-01T00:00:00Z", **paths).changed("key_report")
+    assert before == [(tmp_path / name).read_text() for name in ("report.html", "report.json")]
+    opened = audit(node, "--diff", at="2027-02-01T00:00:00Z", mode="0640", **paths)
+    assert opened.changed("key_report")
+    assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o640
+    assert before[0] == (tmp_path / "report.html").read_text()
+    older = audit(node, at="2029-02-01T00:00:00Z", **paths)  # by then the keys are old
+    assert older.changed("key_report")
+    assert {("old gateway", "gw1"), ("old gateway", "gw2")} <= findings(older)
+
+
+def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:
+    """A slice of a job, a limit, a fleet of one kind: what is there is reported."""
+    limited = audit(node, "--limit", "ks1", require="no_problems")
+    assert limited.code == 2
+    assert "not exportable" in str(findings(limited))
+    assert "dead key server" in limited.output
+    del node.inventory["key_servers"]
+    node.inventory = {"gateways": node.inventory["gateways"]}
+    gateways = audit(node)
+    assert gateways.code == 0, gateways.output
+    assert gateways.result("key_report")["summary"]["counts"]["key_servers"] == 0
+    node.environment["VPNOPS_KEYS_DIRECTORY_URL"] = f"sqlite:///{tmp_path}/nowhere.db"
+    lost = audit(node)
+    assert lost.code == 0, lost.output
+    assert findings(lost) == {("unreadable", "directory")}
+    node.inventory = {"others": {"hosts": {"h1": None}}}
+    nobody = audit(node)
+    assert nobody.code == 2
+    assert "There are no key servers and no gateways in this inventory." in nobody.output

@@ -1,0 +1,71 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The page in a browser, for fleets of every size: it fits, it is legible, and nothing in it is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from integration.report.browser import WIDTHS, Browser
+from unit import key_report_samples as samples
+
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report import build, page
+
+EVIL = "<script>document.title = 'taken over'</script><img src=x onerror=\"document.title = 'taken over'\">"
+
+
+def write(path: Path, inputs: build.Inputs) -> Path:
+    mesh = build.mesh_of(inputs)
+    path.write_text(page.render(build.build(inputs, mesh), mesh), encoding="ascii")
+    return path
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("gateways", [0, 8, 16, 60])
+def test_every_size(browser: Browser, tmp_path: Path, gateways: int, width: int) -> None:
+    view = browser.open(write(tmp_path / "report.html", samples.troubled(gateways)), width)
+    view.assert_quiet()
+    view.assert_fits()
+    view.assert_legible()
+    view.assert_accessible()
+    assert view.ask("document.querySelectorAll('#findings ~ table tbody tr').length") >= 6
+    pictures = view.page.locator("figure.picture svg[role=img]").count()
+    assert pictures == (2 if gateways else 0)  # the mesh, and the rotations
+    view.page.close()
+
+
+def test_the_largest_picture(browser: Browser, tmp_path: Path) -> None:
+    view = browser.open(write(tmp_path / "report.html", samples.troubled(400)), WIDTHS[0])
+    view.assert_quiet()
+    view.assert_fits()
+    assert view.ask("document.querySelectorAll('section[aria-labelledby=gateways] tbody tr').length") > 400
+    view.page.close()
+
+
+def test_whatever_is_written_stays_text(browser: Browser, tmp_path: Path) -> None:
+    """Names, reasons, what devices say: each of them is a script here."""
+    view = browser.open(write(tmp_path / "report.html", samples.hostile(EVIL)), WIDTHS[1])
+    view.assert_quiet()
+    view.assert_fits()
+    assert view.page.title() != "taken over"
+    assert view.page.locator("img, script, iframe, object, embed").count() == 0
+    often = {"findings": 3, "key-servers": 3, "gateways": 3, "keys": 2, "rotations": 2, "trail": 4}
+    for section, times in often.items():
+        assert view.page.locator(f"section[aria-labelledby={section}]").inner_text().count(EVIL) >= times, section
+    view.page.close()
+
+
+def test_printed(browser: Browser, tmp_path: Path) -> None:
+    """On paper all is there that can only be scrolled to on a screen."""
+    view = browser.open(write(tmp_path / "report.html", samples.troubled(16)), WIDTHS[1])
+    view.page.emulate_media(media="print")
+    view.page.set_viewport_size({"width": 700, "height": 990})  # what A4 leaves between its margins
+    view.assert_fits()
+    cut_off = "[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
+    assert view.ask(cut_off) == 0
+    assert not view.page.locator("nav").is_visible()
+    assert len(view.printed()) > 20_000
+    view.page.close()
