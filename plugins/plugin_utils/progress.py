@@ -128,7 +128,8 @@ class Run:
 
     def begin_play(self, name: str, batch: Iterable[str], everybody: Iterable[str], now: float) -> Play:
         """A play begins, or the next batch of one."""
-        hosts = frozenset(batch)
+        # Ansible counts localhost to no batch where the inventory does not name it.
+        hosts = frozenset(batch) or frozenset(everybody)
         whole = frozenset(everybody) | hosts
         last = self.plays[-1] if self.plays else None
         self._included.clear()

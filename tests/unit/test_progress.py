@@ -202,6 +202,13 @@ def test_batches_of_one_play() -> None:
     assert len(run.plays) == 2
 
 
+def test_localhost_that_no_inventory_names() -> None:
+    run = Run("site.yml", 1000.0)
+    run.begin_play("Play", [], ["localhost"], 1000.0)
+    assert progress_view.heading(run) == "Play: 1 host"
+    assert total(run, "a") == 1
+
+
 @pytest.mark.parametrize(
     ("done", "of", "elapsed", "left"),
     [(0, 10, 60, None), (5, 10, 0.5, None), (5, 10, 60, 60), (10, 10, 60, 0), (1, 1000, 2, 1998), (3, 0, 60, None)],
