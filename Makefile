@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # The user's ~/.ssh, ~/.ansible.cfg and the like must neither help nor harm, nor be written to.
 AWAY := HOME="$(CURDIR)/.build/home"
-PARTS := lint test-unit test-integration test-molecule test-sanity importer
+PARTS := lint docs test-unit test-integration test-molecule test-sanity importer
 LAB ?= tests/lab/fleets/demo.yml
 GATEWAYS ?= 4
 PLATFORM ?= wireguard
@@ -20,7 +20,7 @@ PLATFORM ?= wireguard
 MAKEFLAGS += --no-print-directory
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint test-unit test-integration test-thorough test-molecule test-sanity build importer bench lab lab-down clean
+.PHONY: help setup demo test lint docs test-unit test-integration test-thorough test-molecule test-sanity build importer release bench lab lab-down clean
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ test: setup ## all of the next ones, down to importer, and a summary
 
 lint: setup ## ruff, mypy, yamllint, ansible-lint, antsibull-docs, antsibull-changelog
 	$(AWAY) scripts/lint
+
+docs: setup ## guides and descriptions of all plugins as a site in .build/docs, without a warning
+	$(AWAY) scripts/docs
 
 test-unit: setup ## the pure parts, by transcripts and properties
 	$(AWAY) python -m pytest tests/unit --quiet --numprocesses auto
@@ -63,6 +66,9 @@ build: setup ## build the tarball into dist/ and install it into an empty path
 importer: build ## build, then galaxy-importer on that tarball
 	scripts/setup .venv-importer requirements-importer.txt
 	$(AWAY) scripts/importer
+
+release: setup ## is this checkout the release that galaxy.yml names? Then all of that for its tarball
+	$(AWAY) scripts/release
 
 bench: setup ## the same work done by other tools; results in tests/bench/results/
 	scripts/setup .venv-bench requirements-bench.txt
