@@ -50,6 +50,7 @@ def _looks_like() -> str:
     return "".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.j2")))
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         autoescape=True,
