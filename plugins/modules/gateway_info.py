@@ -124,6 +124,9 @@ gateway:
         error:
           description: Why it failed, in one sentence; empty otherwise.
           type: str
+        began:
+          description: When V(swapping) was reached, in Unix seconds.
+          type: float
     stored:
       description: The keys stored for peers.
       type: list
@@ -165,6 +168,11 @@ gateway:
           description: What shows it.
           type: str
           sample: handshake 12 s ago
+        by:
+          description: >-
+            The latest moment at which that can have been, in Unix seconds by the clock of the gateway. Some daemons
+            tell whole seconds only.
+          type: float
 obstacles:
   description: What is in the way of a change of keys, in sentences. Empty is good.
   returned: if O(check=true)
@@ -248,6 +256,7 @@ def shown(platform: str, gateway: seam.Managed, look: Look, only: list[str] | No
             "with_peer": tunnel.with_peer and tunnel.with_peer.fingerprint,
             "age": round(tunnel.age, 3),
             "proof": tunnel.proof,
+            "by": round(tunnel.by, 3),
         }
         for tunnel in look.tunnels
     ]

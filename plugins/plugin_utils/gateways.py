@@ -22,6 +22,10 @@ from ..module_utils._public_key import parse
 Data = dict[str, t.Any]
 Looks = Mapping[str, Mapping[str, t.Any]]
 
+MEASURED = "interruption measured"
+"""The event that says how long a change of keys took until the tunnels used the new one."""
+FRESH = 110.0
+"""Seconds after which WireGuard may have shaken hands once more: what is seen then is not the first time."""
 READY, REFUSED, UNREACHABLE, ABSENT = "ready", "refused", "unreachable", "absent"
 # What a planned change costs each tunnel. The figures come from the benchmark (performance guide).
 INTERRUPTION = {
@@ -256,7 +260,40 @@ def _proof(name: str, gateways: Mapping[str, t.Any], before: Looks, after: Looks
         problem = f"{name} does not use its new key: {change.get('error') or 'the old one has come back.'}"
     elif unproven and not emergency:
         problem = f"{name} has no tunnel by its new key to {', '.join(unproven)}, where one was up before."
-    return {"verified": not problem, "problem": problem, "proven": proven, "unproven": unproven, "away": away}
+    measured = None if emergency or problem else _measured(name, gateways, after, new, [*proven, *away])
+    return {
+        "verified": not problem,
+        "problem": problem,
+        "proven": proven,
+        "unproven": unproven,
+        "away": away,
+        "measured": measured,
+    }
+
+
+def _measured(name: str, gateways: Mapping[str, t.Any], after: Looks, new: str, peers: Sequence[str]) -> Data | None:
+    """An event for the directory: the time from the change of the key until the last of the tunnels used the new one,
+    by the clock of the gateway alone. None where that cannot be told.
+
+    It is never shorter than the silence was: the change begins before the old key goes, and of each tunnel the latest
+    moment counts at which it can have been authenticated.
+    """
+    rotation, began = gateways[name]["rotation"], (after[name]["gateway"]["change"] or {}).get("began")
+    seen = {
+        peer: tunnel["by"] - began
+        for peer in peers
+        for tunnel in (_tunnels(after, name) if began else ())
+        if tunnel["with_own"] == new and _leads_to(tunnel, gateways[peer])
+    }
+    if not rotation or not seen or not 0 <= min(seen.values()) <= max(seen.values()) < FRESH:
+        return None
+    details = {
+        "rotation": rotation["id"],
+        "seconds": round(max(seen.values()), 3),
+        "tunnels": len(seen),
+        "missing": len(peers) - len(seen),
+    }
+    return {"what": MEASURED, "gateway": name, "outcome": "done", "details": details}
 
 
 def _up(name: str, peer: str, gateways: Mapping[str, t.Any], looks: Looks, keys: set[str]) -> bool:

@@ -415,3 +415,49 @@ def test_converged() -> None:
         ("gw4", False, "not in this play"),
     ]
     assert "Nothing is owed" in gateway_tables.converged(gateways.converged(MESH, {}), 80)
+
+
+# -- what a change cost
+
+
+def changed_at(began: float, by: Data) -> tuple[Data, Data]:
+    """gw1 has changed its key, and sees its tunnels with it from these moments on."""
+    view = book(entry("gw1", rotation=rotation("gw1") | {"id": 7}), *(entry(name) for name in NAMES[1:]))
+    change = {"step": "swapped", "key": fp("gw1", 2), "at": began + 1, "deadline": 0, "error": "", "began": began}
+    after = {name: look(name, {"gw1": 2}) for name in NAMES}
+    after["gw1"] = look("gw1", own=2, change=change)
+    after["gw1"]["gateway"]["tunnels"] = [
+        {"peer": "", "with_own": fp("gw1", 2), "with_peer": fp(peer), "age": 1.0, "proof": "handshake", "by": moment}
+        for peer, moment in by.items()
+    ]
+    return view, after
+
+
+def measured(view: Data, after: Data) -> Data | None:
+    return t.cast("Data | None", gateways.prove(view, ALL, after, ["gw1"])["gw1"]["measured"])
+
+
+def test_the_last_tunnel_counts() -> None:
+    event = measured(*changed_at(1000.0, {"gw2": 1000.05, "gw3": 1000.3, "gw4": 1000.1}))
+    assert event == {
+        "what": "interruption measured",
+        "gateway": "gw1",
+        "outcome": "done",
+        "details": {"rotation": 7, "seconds": 0.3, "tunnels": 3, "missing": 0},
+    }
+
+
+def test_tunnels_that_only_the_peer_has_seen_are_missing() -> None:
+    event = measured(*changed_at(1000.0, {"gw2": 1000.05}))
+    assert event
+    assert event["details"] == {"rotation": 7, "seconds": 0.05, "tunnels": 1, "missing": 2}
+
+
+@pytest.mark.parametrize("by", [{}, {"gw2": 1000.1, "gw3": 999.0}, {"gw2": 1000.1, "gw3": 1121.0}])
+def test_what_cannot_be_told_is_not_measured(by: Data) -> None:
+    """Nothing seen, a tunnel from before the change, one that may have been renewed since."""
+    assert measured(*changed_at(1000.0, by)) is None
+
+
+def test_no_beginning_no_measure() -> None:
+    assert measured(*changed_at(0, {"gw2": 1000.1})) is None

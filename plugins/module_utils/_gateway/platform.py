@@ -48,7 +48,8 @@ class StoredKey:
 class Tunnel:
     """A live tunnel. `with_own` and `with_peer` are the keys that provably authenticated it, None where unknown.
 
-    `peer`: as in StoredKey. `age`: seconds since it was authenticated. `proof`: one clause for people.
+    `peer`: as in StoredKey. `age`: seconds since it was authenticated. `proof`: one clause for people. `by`: the latest
+    moment at which that can have been, in Unix seconds: some daemons tell whole seconds only.
     """
 
     peer: str
@@ -56,6 +57,7 @@ class Tunnel:
     with_peer: PublicKey | None
     age: float
     proof: str
+    by: float
 
 
 @dataclass(frozen=True)

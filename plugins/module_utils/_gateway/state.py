@@ -26,6 +26,7 @@ class Journal:
     """The last change of the own key: its step, when it was entered, until when it waits for confirmation.
 
     Times are Unix seconds. `key`: fingerprint of the key that was put into use. `error`: one sentence, of a failure.
+    `began`: when its first step was entered.
     """
 
     step: str
@@ -33,6 +34,7 @@ class Journal:
     at: float
     deadline: float
     error: str = ""
+    began: float = 0
 
 
 class State:
@@ -66,7 +68,9 @@ class State:
         return Journal(**json.loads(text)) if text else None
 
     def note(self, step: str, key: str, deadline: float = 0, error: str = "") -> None:
-        entry = Journal(step, key, time.time(), deadline, error)
+        now, before = time.time(), self.journal()
+        began = now if step == SWAPPING or before is None else before.began
+        entry = Journal(step, key, now, deadline, error, began)
         self.write(self.file("change.json"), json.dumps(asdict(entry)) + "\n")
 
     def forget(self) -> None:

@@ -11,6 +11,7 @@ these two leave a doubt, what was remembered at our own last load decides, or it
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 from dataclasses import asdict, dataclass, field
 
@@ -184,6 +185,7 @@ class View:
                     self._with_peer(connection),
                     sa.age,
                     f"{proof}; a new one did not come up: {reason}" if reason else proof,
+                    time.time() - sa.age,
                 )
 
     def _with_own(self, connection: Connection, own: PublicKey | None) -> PublicKey | None:

@@ -62,7 +62,8 @@ class WireGuard:
             if age < LIVE:
                 proved = not record or (record["key"] == runtime.own and stamp > record["before"].get(key, 0))
                 own = _key(runtime.own) if proved else None
-                yield Tunnel("", own, _public_key.parse(key), age, f"handshake {age:.0f} s ago")
+                latest = stamp if stamp % 1 else stamp + 1
+                yield Tunnel("", own, _public_key.parse(key), age, f"handshake {age:.0f} s ago", latest)
 
     def obstacles(self, writing: bool) -> list[str]:
         """What the platform protocol says."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
+from ..gateways import MEASURED
 from . import times
 
 Data = dict[str, t.Any]
-MEASURED = "interruption measured"
-"""The event in which a rotation records what it saw: see the role gateway_keys."""
 
 
 def shown(view: Mapping[str, t.Any] | None) -> list[Data]:
