@@ -9,7 +9,8 @@ name: progress
 type: stdout
 short_description: Progress of work on many hosts, and a short summary
 version_added: 1.0.0
-author: the vpnops.keys authors (@vpnops)
+author:
+  - vpnops.keys authors (@vpnops)
 description:
   - On a terminal, a live bar per task that is under way, with the hosts that are done, failed and deferred, and the
     time that remains. Each task that is over leaves one line.
