@@ -30,7 +30,7 @@ PATIENCE = 5.0
 Data = dict[str, t.Any]
 
 # A session leader without a terminal gets the first one it opens as its own: that is where -k and pause ask.
-ON_TERMINAL = "import os, sys; os.close(os.open(sys.argv[1], os.O_RDWR)); os.execv(sys.argv[2], sys.argv[2:])"
+ON_TERMINAL = "import os, sys; os.close(os.open(sys.argv[1], os.O_RDWR)); os.execvp(sys.argv[2], sys.argv[2:])"
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,13 @@ class ControlNode:
         """The variables of all hosts."""
         return t.cast(Data, self.inventory[self.group]["vars"])
 
-    def command(self, what: str | Sequence[Data], *arguments: str) -> list[str]:
+    def write_inventory(self) -> Path:
         inventory = self.path / "inventory.yml"
         inventory.write_text(yaml.safe_dump(self.inventory))
+        return inventory
+
+    def command(self, what: str | Sequence[Data], *arguments: str) -> list[str]:
+        inventory = self.write_inventory()
         if isinstance(what, str):
             playbook = what
         else:
@@ -132,9 +136,13 @@ class ControlNode:
         typed: str = "",
     ) -> Run:
         """Run a playbook of the collection by name, or a list of tasks on the group."""
+        return self.run_words(self.command(what, *arguments), env, typed)
+
+    def run_words(self, words: Sequence[str], env: Mapping[str, str] | None = None, typed: str = "") -> Run:
+        """Run any command there."""
         (self.path / "results.jsonl").unlink(missing_ok=True)
         done = subprocess.run(
-            self.command(what, *arguments),
+            words,
             cwd=self.path,
             env=self.env(env),
             input=typed,
@@ -149,13 +157,19 @@ class ControlNode:
     def run_on_terminal(
         self, what: str | Sequence[Data], *arguments: str, answers: Sequence[tuple[str, str]] = ()
     ) -> Run:
-        """The same on a terminal, where the questions that match come in this order and are answered."""
+        """A playbook on a terminal, where the questions that match come in this order and are answered."""
+        return self.run_words_on_terminal(self.command(what, *arguments), answers)
+
+    def run_words_on_terminal(
+        self, words: Sequence[str], answers: Sequence[tuple[str, str]] = (), env: Mapping[str, str] | None = None
+    ) -> Run:
+        """Any command on a terminal."""
         (self.path / "results.jsonl").unlink(missing_ok=True)
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            [sys.executable, "-c", ON_TERMINAL, os.ttyname(theirs), *self.command(what, *arguments)],
+            [sys.executable, "-c", ON_TERMINAL, os.ttyname(theirs), *words],
             cwd=self.path,
-            env=self.env(),
+            env=self.env(env),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -163,7 +177,7 @@ class ControlNode:
         )
         os.close(theirs)
         try:
-            output = _converse(ours, answers)
+            output = _converse(ours, answers, self.finished_within)
             code = process.wait(10)
         finally:
             if process.poll() is None:
@@ -179,13 +193,13 @@ class ControlNode:
         return Run(code, output, results)
 
 
-def _converse(terminal: int, answers: Sequence[tuple[str, str]]) -> str:
+def _converse(terminal: int, answers: Sequence[tuple[str, str]], within: float) -> str:
     """All that comes from the terminal until its other end is closed.
 
     An answer is typed again when nothing follows it: `pause` throws away what was typed before it got ready.
     """
     output, answered, waiting, last = "", 0, list(answers), ""
-    end = time.monotonic() + FINISHED_WITHIN
+    end = time.monotonic() + within
     while time.monotonic() < end:
         if not select.select([terminal], [], [], PATIENCE)[0]:
             if last and not output[answered:].strip().removeprefix(last.strip()):
@@ -202,4 +216,4 @@ def _converse(terminal: int, answers: Sequence[tuple[str, str]]) -> str:
         if waiting and re.compile(waiting[0][0]).search(output, answered):
             answered, last = len(output), waiting.pop(0)[1] + "\r"
             os.write(terminal, last.encode())
-    raise AssertionError(f"not finished within {FINISHED_WITHIN} s:\n{output}")
+    raise AssertionError(f"not finished within {within} s:\n{output}")

@@ -1,0 +1,102 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which commands of the documentation are run, in which order, and what they have to say. Those that cannot be run in
+a lab, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from lab.gateways import Mesh
+
+PLAY = "ansible-playbook -i inventory.yml vpnops.keys."
+REGENERATE = f"{PLAY}regenerate_gateway -K -e gateway=gw1 -e confirm=gw1"
+SYNC = f"{PLAY}sync_key_servers"
+KILLED = -9
+
+Prepare: TypeAlias = Callable[[Mesh], object]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command as it stands in the documentation, on one line, and how it has to end."""
+
+    command: str
+    says: str = ""
+    """What it prints, whatever the line breaks."""
+    code: int = 0
+    answers: tuple[tuple[str, str], ...] = ()
+    """Questions that it asks on the terminal, and what is typed."""
+    env: dict[str, str] = field(default_factory=dict)
+    before: Prepare | None = None
+
+
+# Four key servers: the key of ks1 is that of ks4, ks2 has none, ks3 another one.
+KEY_SERVERS = (
+    Step(f"{PLAY}compare_key_servers", "REKEY (GETVPN): the keys differ", code=2),
+    Step(f"{SYNC} -e key_server_sync_mode=plan", "ks3"),
+    Step(f"{SYNC} -e key_server_sync_mode=render -e key_server_sync_render_path=commands.txt"),
+    Step(
+        f"{SYNC} -e key_server_sync_mode=plan -e key_server_sync_overwrite=always"
+        ' -e key_server_sync_report_path="$PWD/plan.json"'
+    ),
+    Step(
+        'python3 -c \'import json; print(json.dumps({"key_server_sync_approved":'
+        ' [unit["digest"] for unit in json.load(open("plan.json"))["units"]]}))\' > approved.json'
+    ),
+    Step(f"{SYNC} -e key_server_sync_overwrite=always -e @approved.json", "REKEY (GETVPN): in sync now"),
+    # The key was stolen.
+    Step('ansible ks1 -i inventory.yml -m vpnops.keys.ios_rsa_key -a "label=REKEY regenerate=always exportable=true"'),
+    Step(SYNC, "registered group members hold the old public key", code=2, answers=(("Type yes", "no"),)),
+    Step(f"{SYNC} -e key_server_sync_overwrite=always", "REKEY (GETVPN): in sync now"),
+)
+
+# Three gateways.
+GATEWAYS = (
+    Step(f"{PLAY}enroll_gateways"),
+    Step(f"{PLAY}gateway_status", "Gateways: all as the directory says"),
+    Step(f"{PLAY}audit_keys -K -e key_report_path=keys.html -e key_report_json_path=keys.json"),
+    Step(f"{REGENERATE} -e gateway_keys_plan_only=true", "Peers that can be told now: gw2, gw3."),
+    # A rotation that was cut off, for the next one to abort.
+    Step(REGENERATE, code=KILLED, env={"KILL_AT": "before:Count who accepts the new keys"}),
+    Step(f"{PLAY}abort_rotation -e gateway=gw1 -e confirm=gw1", "Outcome"),
+    Step(REGENERATE, "Outcome"),
+    Step(
+        f"{REGENERATE} -e gateway_keys_mode=emergency",
+        "STILL ACCEPT THE OLD KEY: gw3 (unreachable). Reach them, then run converge_gateways.",
+        before=lambda mesh: mesh.no_ssh("gw3"),
+    ),
+    Step(f"{PLAY}converge_gateways", "gw3 gw1 stored", before=lambda mesh: mesh.ssh_back("gw3")),
+    Step("ansible localhost -m vpnops.keys.key_directory -a state=rekeyed", "CHANGED"),
+    Step(f"{PLAY}converge_gateways -e gateway_keys_full=true"),
+    Step(f"ANSIBLE_STDOUT_CALLBACK=vpnops.keys.progress {PLAY}converge_gateways", "3 hosts: 3 ok."),
+    Step(f"{PLAY}gateway_status -e gateway_keys_require=in_line", "Gateways: all as the directory says"),
+    Step(f"{PLAY}revoke_gateway -e gateway=gw2 -e confirm=gw2", "No peer accepts the old key any more."),
+)
+
+# Installed by its metadata: nothing may be fetched in a test, so all of it must be there.
+INSTALLATION = (
+    Step(
+        "python3 -m pip install -r ~/.ansible/collections/ansible_collections/vpnops/keys/requirements.txt", "asyncssh"
+    ),
+)
+
+NOT_RUN = {
+    "make demo": "test_demo.py runs it in `make test-thorough`, as it takes a minute",
+    "make test": "is what runs the tests",
+    "make lint": "a part of `make test`",
+    "make test-unit": "a part of `make test`",
+    "make help": "reads the Makefile, as test_make_targets does",
+    "make lab": "takes the directory .lab of the checkout, where somebody may have a lab; it is `python -m lab up`,"
+    " which is tested in tests/unit/lab",
+    "make lab-down": "the same",
+    "ansible-playbook -f 2 -i inventory.yml vpnops.keys.regenerate_gateway -e gateway=gw1 -e confirm=gw1": "a recorded"
+    " session; the command that people are to type is run, and the callback is tested in tests/integration/progress",
+    "jq -r '.hosts | to_entries[] | select(.value == \"failed\") | .key' run.json": "jq is not among the tools of this"
+    " repository; tests/integration/progress reads the same fields",
+    "ansible-galaxy collection install vpnops.keys": "fetches from Ansible Galaxy; `make build` installs the tarball",
+}
