@@ -49,9 +49,9 @@ test-integration: setup ## modules, roles and playbooks against simulated device
 	scripts/browser-package
 	$(AWAY) python -m pytest tests/integration -m "not thorough" --quiet --numprocesses auto
 
-test-thorough: setup ## every test on real gateways (as root): each step killed, rebooted, cut off; half an hour and more
+test-thorough: setup ## every test on real gateways (as root): each step killed, rebooted, cut off; the demo; half an hour and more
 	scripts/gateway-packages
-	$(AWAY) python -m pytest tests/integration/gateways --quiet --numprocesses auto
+	$(AWAY) python -m pytest tests/integration/gateways tests/integration/docs --quiet --numprocesses auto
 
 test-molecule: setup ## molecule scenarios: the sync of every row of the plan, the promises about gateways (as root)
 	scripts/gateway-packages
