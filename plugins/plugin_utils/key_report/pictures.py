@@ -34,7 +34,9 @@ def circle(mesh: Mesh, rows: Sequence[Data]) -> Data | None:
     """Gateways as marks on a circle, pairs as lines between them."""
     if not 2 <= len(rows) <= FEW:
         return None
-    width, height, radius = 760, 540, 195
+    height, radius = 540, 195
+    longest = max(len(cut(row["gateway"])) for row in rows)
+    width = 2 * (radius + 32 + 10 * longest)
     nodes = []
     for number, row in enumerate(rows):
         angle = 2 * math.pi * number / len(rows) - math.pi / 2
