@@ -17,7 +17,7 @@ import pytest
 import yaml
 from integration.control_node import CHECKOUT, ControlNode, Run
 from integration.devices import LABEL, group_of, held, one_time_passphrases
-from integration.docs.blocks import LANGUAGES, Block, blocks, commands
+from integration.docs.blocks import DOCUMENTS, LANGUAGES, Block, blocks, commands
 from integration.docs.commands import GATEWAYS, INSTALLATION, KEY_SERVERS, NOT_RUN, Step
 
 from lab import Fleet, KeySpec
@@ -53,6 +53,11 @@ def test_no_command_hides() -> None:
         assert block.language in LANGUAGES, f"{block}: {block.language}"
         if block.language != "shell":
             assert not re.search(r"^\s*(make |python3? |pip3? |ansible[a-z-]* )", block.text, re.M), block
+    for document in DOCUMENTS:
+        if document.suffix == ".rst":
+            assert not re.search(r"^(?! *\.\. ).*::$", document.read_text(), re.M), (
+                f"{document}: a block without a name"
+            )
 
 
 def test_make_targets() -> None:
@@ -183,7 +188,7 @@ def test_everything_named_is_there() -> None:
     """Modules, roles and playbooks, by their full names, in commands or in text."""
     missing = {
         f"{document.relative_to(CHECKOUT)}: {name}"
-        for document in sorted({block.document for block in blocks()})
+        for document in DOCUMENTS
         for name in NAMED.findall(re.sub(r"ansible_collections\.vpnops\.keys\.\S+", "", document.read_text()))
         if not any((CHECKOUT / place.format(name)).exists() for place in PLACES)
     }
