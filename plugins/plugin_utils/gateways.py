@@ -231,10 +231,11 @@ def prove(view: Mapping[str, t.Any], before: Looks, after: Looks, targets: Seque
     from the peer, which sees a handshake with the new key; with strongSwan from the gateway, which has no other key.
     """
     gateways = view["directory"]["gateways"]
-    return {name: _proof(name, gateways, before, after) for name in targets}
+    were, are = (_by_gateway(gateways, looks, "tunnels", "with_peer") for looks in (before, after))
+    return {name: _proof(name, gateways, after, were, are) for name in targets}
 
 
-def _proof(name: str, gateways: Mapping[str, t.Any], before: Looks, after: Looks) -> Data:
+def _proof(name: str, gateways: Mapping[str, t.Any], after: Looks, were: Told, are: Told) -> Data:
     rotation = gateways[name]["rotation"] or {}
     new = (rotation.get("new") or gateways[name])["fingerprint"]
     accepted = _expected(gateways[name])
@@ -245,9 +246,9 @@ def _proof(name: str, gateways: Mapping[str, t.Any], before: Looks, after: Looks
     for peer, other in gateways.items():
         if peer == name or other["platform"] != gateways[name]["platform"] or other["revoked"]:
             continue
-        if not emergency and not _up(name, peer, gateways, before, accepted):
+        if not emergency and not _up(name, peer, gateways, were, accepted):
             continue
-        if _carries(name, peer, gateways, after, new):
+        if _carries(name, peer, gateways, are, new):
             proven.append(peer)
         elif "gateway" in after.get(peer, {}):
             unproven.append(peer)
@@ -260,7 +261,7 @@ def _proof(name: str, gateways: Mapping[str, t.Any], before: Looks, after: Looks
         problem = f"{name} does not use its new key: {change.get('error') or 'the old one has come back.'}"
     elif unproven and not emergency:
         problem = f"{name} has no tunnel by its new key to {', '.join(unproven)}, where one was up before."
-    measured = None if emergency or problem else _measured(name, gateways, after, new, [*proven, *away])
+    measured = None if emergency or problem else _measured(name, gateways, change, are[name], new, [*proven, *away])
     return {
         "verified": not problem,
         "problem": problem,
@@ -271,18 +272,25 @@ def _proof(name: str, gateways: Mapping[str, t.Any], before: Looks, after: Looks
     }
 
 
-def _measured(name: str, gateways: Mapping[str, t.Any], after: Looks, new: str, peers: Sequence[str]) -> Data | None:
+def _measured(
+    name: str,
+    gateways: Mapping[str, t.Any],
+    change: Mapping[str, t.Any],
+    tunnels: Mapping[str, list[Data]],
+    new: str,
+    peers: Sequence[str],
+) -> Data | None:
     """An event for the directory: the time from the change of the key until the last of the tunnels used the new one,
     by the clock of the gateway alone. None where that cannot be told.
 
     It is never shorter than the silence was: the change begins before the old key goes, and of each tunnel the latest
     moment counts at which it can have been authenticated.
     """
-    rotation, began = gateways[name]["rotation"], (after[name]["gateway"]["change"] or {}).get("began")
+    rotation, began = gateways[name]["rotation"], change.get("began")
     seen = {
         peer: tunnel["by"] - began
         for peer in peers
-        for tunnel in (_tunnels(after, name) if began else ())
+        for tunnel in (tunnels.get(peer, ()) if began else ())
         if tunnel["with_own"] == new and _leads_to(tunnel, gateways[peer])
     }
     if not rotation or not seen or not 0 <= min(seen.values()) <= max(seen.values()) < FRESH:
@@ -296,21 +304,44 @@ def _measured(name: str, gateways: Mapping[str, t.Any], after: Looks, new: str, 
     return {"what": MEASURED, "gateway": name, "outcome": "done", "details": details}
 
 
-def _up(name: str, peer: str, gateways: Mapping[str, t.Any], looks: Looks, keys: set[str]) -> bool:
+def _up(name: str, peer: str, gateways: Mapping[str, t.Any], told: Told, keys: set[str]) -> bool:
     """Whether either end saw a tunnel between these two."""
-    theirs = any(tunnel["with_peer"] in keys for tunnel in _tunnels(looks, peer))
-    return theirs or any(_leads_to(tunnel, gateways[peer]) for tunnel in _tunnels(looks, name))
+    theirs = any(tunnel["with_peer"] in keys for tunnel in _between(told, peer, name))
+    return theirs or any(_leads_to(tunnel, gateways[peer]) for tunnel in _between(told, name, peer))
 
 
-def _carries(name: str, peer: str, gateways: Mapping[str, t.Any], looks: Looks, new: str) -> bool:
+def _carries(name: str, peer: str, gateways: Mapping[str, t.Any], told: Told, new: str) -> bool:
     """Whether either end proves that the new key authenticated the tunnel between these two."""
-    if any(tunnel["with_peer"] == new for tunnel in _tunnels(looks, peer)):
+    if any(tunnel["with_peer"] == new for tunnel in _between(told, peer, name)):
         return True
-    return any(tunnel["with_own"] == new and _leads_to(tunnel, gateways[peer]) for tunnel in _tunnels(looks, name))
+    ours = _between(told, name, peer)
+    return any(tunnel["with_own"] == new and _leads_to(tunnel, gateways[peer]) for tunnel in ours)
 
 
-def _tunnels(looks: Looks, name: str) -> list[Data]:
-    return t.cast("list[Data]", looks.get(name, {}).get("gateway", {}).get("tunnels", []))
+Told = dict[str, dict[str, list[Data]]]
+"""Of each host: what it tells about each gateway."""
+
+
+def _by_gateway(gateways: Mapping[str, t.Any], looks: Looks, what: str, key: str) -> Told:
+    """What the looks tell, by the gateway that its key or its identity belongs to: no work per pair of hosts."""
+    owner = {mark: name for name, one in gateways.items() for mark in _known(one) | _expected(one)}
+    named: dict[str, list[str]] = {}
+    for name, one in gateways.items():
+        named.setdefault(one["identity"] or name, []).append(name)
+    told: Told = {name: {} for name in {*gateways, *looks}}
+    for host, look in looks.items():
+        for entry in look.get("gateway", {}).get(what, ()):
+            for name in {owner.get(entry[key], ""), *named.get(entry["peer"], ())} - {""}:
+                told[host].setdefault(name, []).append(entry)
+    return told
+
+
+def _between(told: Told, host: str, gateway: str) -> list[Data]:
+    return told[host].get(gateway, [])
+
+
+def _known(gateway: Mapping[str, t.Any]) -> set[str]:
+    return {parse(text).fingerprint for text in gateway["known_keys"]}
 
 
 def _leads_to(tunnel: Mapping[str, t.Any], gateway: Mapping[str, t.Any]) -> bool:
@@ -381,7 +412,10 @@ def converged(view: Mapping[str, t.Any], looks: Looks) -> Data:
 def status(view: Mapping[str, t.Any], looks: Looks) -> Data:
     """Directory, gateways and peers side by side: one row per gateway, and every difference as a sentence."""
     gateways = view["directory"]["gateways"]
-    owner = {parse(text).fingerprint: name for name, one in gateways.items() for text in one["known_keys"]}
+    owner = {mark: name for name, one in gateways.items() for mark in _known(one)}
+    stored = _by_gateway(gateways, looks, "stored", "fingerprint")
+    tunnels = _by_gateway(gateways, looks, "tunnels", "with_peer")
+    owed = {peer: set(names) for peer, names in view["owed"].items()}
     differences = [f"{one['gateway']}: {one['what']}." for one in view["directory"]["tampered"]]
     notes: list[str] = []
     rows = []
@@ -393,10 +427,10 @@ def status(view: Mapping[str, t.Any], looks: Looks) -> Data:
             differences.append(f"{name}: {why.rstrip('.')}.")
         here = own_differences(name, one, look)
         differences += here
-        holders = _holders(name, one, gateways, looks, owner)
+        holders = _holders(name, one, gateways, looks, stored, tunnels)
         differences += holders["differences"]
         stored_by[name] = holders["neighbours"]
-        pending = sorted(peer for peer, names in view["owed"].items() if name in names)
+        pending = sorted(peer for peer, names in owed.items() if name in names)
         rotation = one["rotation"]
         if rotation:
             notes.append(
@@ -452,7 +486,7 @@ def own_differences(name: str, one: Mapping[str, t.Any], look: Mapping[str, t.An
 
 
 def _holders(
-    name: str, one: Mapping[str, t.Any], gateways: Mapping[str, t.Any], looks: Looks, owner: Mapping[str, str]
+    name: str, one: Mapping[str, t.Any], gateways: Mapping[str, t.Any], looks: Looks, stored: Told, tunnels: Told
 ) -> dict[str, list[str]]:
     """Which peers store which key of a gateway, in their files and in their running daemons."""
     right, neighbours, up, differences = [], [], [], []
@@ -462,16 +496,12 @@ def _holders(
     for peer, look in looks.items():
         if peer == name or "gateway" not in look or peer not in gateways or gateways[peer]["revoked"]:
             continue
-        stored = [
-            entry
-            for entry in look["gateway"]["stored"]
-            if owner.get(entry["fingerprint"]) == name or (entry["peer"] and entry["peer"] == (one["identity"] or name))
-        ]
+        entries = _between(stored, peer, name)
         places = {
-            place: {entry["fingerprint"] for entry in stored if entry[place] == "current"}
+            place: {entry["fingerprint"] for entry in entries if entry[place] == "current"}
             for place in ("file", "runtime")
         }
-        if stored:
+        if entries:
             neighbours.append(peer)
         if current and all(keys == {current} for keys in places.values()):
             right.append(peer)
@@ -481,9 +511,9 @@ def _holders(
             wanted = f"serial {one['serial']} is current" if current else "that is revoked"
             differences.append(f"{peer} stores {which} of {name} {where}; {wanted}. Converge it.")
         empty = [place for place, keys in places.items() if not keys]
-        if stored and current and 0 < len(empty) < len(places):
+        if entries and current and 0 < len(empty) < len(places):
             differences.append(f"{peer} stores no key of {name} {_where(empty)}. Converge it with gateway_keys_full.")
-        if any(tunnel["with_peer"] in accepted or _leads_to(tunnel, one) for tunnel in _tunnels(looks, peer)):
+        if any(tunnel["with_peer"] in accepted or _leads_to(tunnel, one) for tunnel in _between(tunnels, peer, name)):
             up.append(peer)
     return {"right": right, "neighbours": neighbours, "up": up, "differences": differences}
 
@@ -502,12 +532,13 @@ def _numbered(one: Mapping[str, t.Any]) -> list[tuple[int, str]]:
 
 def _one_sided(gateways: Mapping[str, t.Any], looks: Looks, stored_by: Mapping[str, list[str]]) -> list[str]:
     """Tunnels of which only one end has a key."""
+    holders_of = {name: set(holders) for name, holders in stored_by.items()}
     return [
         f"{peer} stores no key of {name}, which stores one of {peer}. Converge it with gateway_keys_full."
         for peer, holders in stored_by.items()
         for name in holders
         if "gateway" in looks.get(peer, {})
-        and peer not in stored_by[name]
+        and peer not in holders_of[name]
         and not (gateways[name]["revoked"] or gateways[peer]["revoked"])
     ]
 
