@@ -51,7 +51,7 @@ KEY_SERVERS = (
     Step(f"{SYNC} -e key_server_sync_overwrite=always -e @approved.json", "REKEY (GETVPN): in sync now"),
     # The key was stolen.
     Step('ansible ks1 -i inventory.yml -m vpnops.keys.ios_rsa_key -a "label=REKEY regenerate=always exportable=true"'),
-    Step(SYNC, "registered group members hold the old public key", code=2, answers=(("Type yes", "no"),)),
+    Step(SYNC, "take the key of ks1; replace on", code=2, answers=(("Type yes", "no"),)),
     Step(f"{SYNC} -e key_server_sync_overwrite=always", "REKEY (GETVPN): in sync now"),
 )
 
