@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # The user's ~/.ssh, ~/.ansible.cfg and the like must neither help nor harm, nor be written to.
 AWAY := HOME="$(CURDIR)/.build/home"
-PARTS := lint docs test-unit test-integration test-molecule test-sanity importer
+PARTS := lint docs test-unit test-integration test-oldest test-molecule test-sanity importer
 LAB ?= tests/lab/fleets/demo.yml
 GATEWAYS ?= 4
 PLATFORM ?= wireguard
@@ -20,7 +20,7 @@ PLATFORM ?= wireguard
 MAKEFLAGS += --no-print-directory
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint docs test-unit test-integration test-thorough test-molecule test-sanity build importer release bench lab lab-down clean
+.PHONY: help setup demo test lint docs test-unit test-integration test-oldest test-thorough test-molecule test-sanity build importer release matrix bench lab lab-down clean
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,10 @@ test-integration: setup ## modules, roles and playbooks against simulated device
 	scripts/browser-package
 	$(AWAY) python -m pytest tests/integration -m "not thorough" --quiet --numprocesses auto
 
+test-oldest: setup ## a quick part of both on the oldest ansible-core, Python and libraries
+	scripts/gateway-packages
+	scripts/matrix quick oldest
+
 test-thorough: setup ## every test on real gateways (as root): each step killed, rebooted, cut off; the demo; half an hour and more
 	scripts/gateway-packages
 	$(AWAY) python -m pytest tests/integration/gateways tests/integration/docs --quiet --numprocesses auto
@@ -69,6 +73,10 @@ importer: build ## build, then galaxy-importer on that tarball
 
 release: setup ## is this checkout the release that galaxy.yml names? Then all of that for its tarball
 	$(AWAY) scripts/release
+
+matrix: setup ## most tests on ansible-core 2.16, 2.18, 2.19, 2.20 and 2.21, as far as their Pythons are here (VERSIONS="2.19 2.20")
+	scripts/gateway-packages
+	scripts/matrix full $(VERSIONS)
 
 bench: setup ## the same work done by other tools; results in tests/bench/results/
 	scripts/setup .venv-bench requirements-bench.txt
