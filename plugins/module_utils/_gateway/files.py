@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import tempfile
 
 from .._errors import VpnKeysError
 
 SECRET = 0o600
 UNFINISHED = ".vpnops.keys.new"
+_PROBE = "x" * 16384
 
 
 def read(path: str) -> str | None:
@@ -66,14 +69,6 @@ def remove_unfinished(path: str) -> None:
     remove(os.path.realpath(path) + UNFINISHED)
 
 
-def remove_directory(path: str) -> None:
-    """Remove a directory if it is there and empty."""
-    try:
-        os.rmdir(path)
-    except OSError:
-        pass
-
-
 def private_directory(path: str) -> str:
     """Make a directory that only root can look into, with its parents."""
     try:
@@ -85,15 +80,32 @@ def private_directory(path: str) -> str:
 
 
 def why_not_writable(directory: str) -> str:
-    """"" when a file of some kilobytes can be written into a directory, else one clause that says why not."""
-    probe = os.path.join(directory, ".vpnops.keys.probe")
+    """"" when a file of some kilobytes can be written into a directory, which need not be there yet, else one clause
+    that says why not."""
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
     try:
-        _fill(probe, "x" * 16384, SECRET, None)
+        _try(directory)
     except OSError as error:
         return f"{directory} cannot be written: {error.strerror}"
-    finally:
-        _clear(probe)
     return ""
+
+
+def _try(directory: str) -> None:
+    """Write a file without a name, which changes nothing there. Where the file system has no such, it lies in a
+    directory of its own, as daemons read what they find in theirs."""
+    try:
+        handle = os.open(directory, os.O_WRONLY | os.O_TMPFILE, SECRET)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            raise
+        with tempfile.TemporaryDirectory(prefix=".vpnops.keys", dir=directory) as room:
+            _fill(os.path.join(room, "probe"), _PROBE, SECRET, None)
+        return
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(_PROBE)
+        file.flush()
+        os.fsync(handle)
 
 
 def _clear(path: str) -> None:

@@ -65,7 +65,8 @@ class StrongSwan:
         found.append(_why_not_loaded(site))
         if writing:
             below = [os.path.join(self.directory, name) for name in ("pubkey", "private", "conf.d")]
-            found += [_why_not_writable(place) for place in (*below, self._state.path)]
+            reasons = [files.why_not_writable(place) for place in (*below, self._state.path)]
+            found += [f"{reason}." for reason in dict.fromkeys(reasons) if reason]
         return [sentence for sentence in found if sentence]
 
     def generate(self, algorithm: str, bits: int) -> PublicKey:
@@ -262,15 +263,3 @@ def _free_name(directory: str, public: str) -> str:
     while os.path.exists(os.path.join(directory, "private", name := f"{stem}{f'.{number}' if number else ''}.key")):
         number += 1
     return name
-
-
-def _why_not_writable(place: str) -> str:
-    """One sentence where a directory cannot be written. The probe lies where charon does not look for keys."""
-    room = os.path.join(place, ".vpnops.keys")
-    try:
-        reason = files.why_not_writable(files.private_directory(room))
-    except VpnKeysError as error:
-        return str(error)
-    finally:
-        files.remove_directory(room)
-    return f"{reason}." if reason else ""

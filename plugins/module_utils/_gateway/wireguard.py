@@ -89,10 +89,6 @@ class WireGuard:
         return found + (self._not_writable(place.path) if writing else [])
 
     def _not_writable(self, key_file: str) -> list[str]:
-        try:
-            files.private_directory(self.state.path)
-        except VpnKeysError as error:
-            return [str(error)]
         paths = [os.path.dirname(os.path.realpath(path)) for path in (self.path, key_file) if path]
         reasons = [files.why_not_writable(path) for path in dict.fromkeys([*paths, self.state.path])]
         return [f"{reason}; make that possible first." for reason in reasons if reason]

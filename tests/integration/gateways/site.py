@@ -162,7 +162,7 @@ class Site:
 
     def fingerprints(self, *names: str) -> dict[str, str]:
         """A gateway as a whole: its files, its own state, its running daemon."""
-        runtime = RUNNING if self.wireguard else "swanctl --list-conns; ls -la /etc/swanctl/*"
+        runtime = RUNNING if self.wireguard else "swanctl --list-conns; ls -la --time-style=full-iso /etc/swanctl/*"
         script = f"find /etc {STATE} -type f -exec sha256sum {{}} + 2>/dev/null | sort; {runtime}"
         return {name: self.mesh.run(name, script) for name in names or self.names}
 
