@@ -107,6 +107,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
 def test_gateways(mesh: Mesh, tmp_path: Path) -> None:
     """The password of the administrator is typed where the command says -K, and in the inventory elsewhere."""
     node = ControlNode(tmp_path, mesh.inventory(), group="gateways", finished_within=600)
+    node.environment["ANSIBLE_PIPELINING"] = "true"
     node.environment["ANSIBLE_SSH_CONTROL_PATH"] = f"/run/{mesh.plan.lab}-%%C"
     password = node.shared.pop("ansible_become_password")
     keys = [mesh.run("gw1", "wg show wg0 public-key")]
@@ -181,7 +182,13 @@ def unknown(variables: dict[str, Any]) -> list[str]:
 
 
 NAMED = re.compile(r"\bvpnops\.keys\.([a-z][a-z0-9_]+)")
-PLACES = ("plugins/modules/{}.py", "plugins/callback/{}.py", "roles/{}", "playbooks/{}.yml")
+PLACES = (
+    "plugins/modules/{}.py",
+    "plugins/callback/{}.py",
+    "roles/{}",
+    "playbooks/{}.yml",
+    "extensions/eda/rulebooks/{}.yml",
+)
 
 
 def test_everything_named_is_there() -> None:
