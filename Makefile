@@ -20,7 +20,7 @@ PLATFORM ?= wireguard
 MAKEFLAGS += --no-print-directory
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint docs test-unit test-integration test-oldest test-thorough test-molecule test-sanity build importer release matrix bench lab lab-down clean
+.PHONY: help setup demo test lint docs test-unit test-integration test-oldest test-events test-thorough test-molecule test-sanity build importer release matrix bench lab lab-down clean
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,12 @@ test-integration: setup ## modules, roles and playbooks against simulated device
 test-oldest: setup ## a quick part of both on the oldest ansible-core, Python and libraries
 	scripts/gateway-packages
 	scripts/matrix quick oldest
+
+test-events: setup ## a gateway that was away calls ansible-rulebook and is told what it missed (as root)
+	scripts/gateway-packages
+	scripts/event-packages
+	scripts/setup .venv-eda requirements-eda.txt
+	$(AWAY) python -m pytest tests/events --quiet
 
 test-thorough: setup ## every test on real gateways (as root): each step killed, rebooted, cut off; the demo; half an hour and more
 	scripts/gateway-packages
@@ -91,4 +97,4 @@ lab-down: setup ## stop them
 	python -m lab down --dir .lab
 
 clean: ## remove what was made here (stop a lab first)
-	rm -rf .build .venv .venv-importer .venv-bench dist .ansible tests/output
+	rm -rf .build .venv .venv-importer .venv-bench .venv-eda .venv-mutation dist .ansible tests/output

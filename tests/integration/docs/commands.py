@@ -103,4 +103,13 @@ NOT_RUN = {
     "ansible-builder build --tag registry.example.com/vpnops-keys": "needs a container engine;"
     " tests/integration/execution_environment does all that comes before that",
     "ansible-galaxy collection install vpnops.keys": "fetches from Ansible Galaxy; `make build` installs the tarball",
+    "ansible-playbook -i inventory.yml"
+    " ~/.ansible/collections/ansible_collections/vpnops/keys/extensions/eda/call_in/install.yml"
+    " -e call_in_url=https://eda.example.com:8443/ -e call_in_ca=$PWD/ca.pem -e call_in_callers=$PWD/callers": "needs"
+    " somebody to call; tests/events runs it, in `make test-events`",
+    "pip install ansible-core ansible-rulebook"
+    " -r ~/.ansible/collections/ansible_collections/vpnops/keys/requirements.txt": "fetches from PyPI, as `make"
+    " test-events` does",
+    "ansible-rulebook --rulebook vpnops.keys.gateway_calls --inventory inventory.yml --vars settings.yml": "goes on for"
+    " ever and needs Java; tests/events runs it, in `make test-events`",
 }
