@@ -44,6 +44,29 @@ def test_steps(mode: str, state: str, wanted: str) -> None:
         assert caught.value.code == "wrong_state"
 
 
+@pytest.mark.parametrize(
+    ("state", "wanted", "rest"),
+    [
+        ("retired", "staged", "begin another one with state=prepared."),
+        ("aborted", "staged", "begin another one with state=prepared."),
+        ("prepared", "swapped", "the next step is staged, or aborted."),
+        ("staged", "retired", "the next step is swapped, or aborted."),
+        ("swapped", "retired", "the next step is verified, or aborted."),
+    ],
+)
+def test_what_to_do_instead(state: str, wanted: str, rest: str) -> None:
+    begin = "The last rotation" if state in rotation.CLOSED else "The rotation"
+    with pytest.raises(VpnKeysError) as caught:
+        rotation.must_advance({"mode": "planned", "state": state}, "gw1", wanted)
+    assert str(caught.value) == (
+        f"{begin} of gw1 is {state}, so it cannot become {wanted}. Nothing was changed; {rest}"
+    )
+
+
+def test_later() -> None:
+    assert rotation.later("2026-12-31T23:59:30Z", 90) == "2027-01-01T00:01:00Z"
+
+
 def test_no_rotation() -> None:
     with pytest.raises(VpnKeysError, match="No rotation of gw1 has begun") as caught:
         rotation.must_advance(None, "gw1", "staged")
@@ -76,6 +99,14 @@ def test_somebody_else_holds_it() -> None:
     with pytest.raises(VpnKeysError) as caught:
         claim(held())
     assert caught.value.code == "held"
-    assert str(caught.value).startswith(
-        "gw1 is being rotated by alice on ctl1 (pid 4711) since 03:10 UTC, state staged; nothing was changed. Wait"
+    assert str(caught.value) == (
+        "gw1 is being rotated by alice on ctl1 (pid 4711) since 03:10 UTC, state staged; nothing was changed. Wait "
+        "until that run has ended, or set take_over if it is known to be dead."
     )
+
+
+def test_the_holder_is_the_one_that_may_be_gone() -> None:
+    asked: list[t.Any] = []
+    with pytest.raises(VpnKeysError):
+        rotation.claim(held(), {"run": "b"}, NOW, lambda holder: bool(asked.append(holder)), take_over=False)
+    assert asked == [held()["holder"]]
