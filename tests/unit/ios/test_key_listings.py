@@ -80,7 +80,7 @@ def test_a_proof_is_made_of_nothing_else() -> None:
     for proof in (FreeLabel, HeldLabel):
         for wrong in ((label, LISTED), ("NONE", ring)):
             with pytest.raises(TypeError) as caught:
-                proof(*wrong)  # type: ignore[arg-type]
+                proof(*wrong)
             assert str(caught.value) == "a proof about a label is made from a Label and the KeyRing of a device"
 
 
