@@ -20,7 +20,7 @@ PLATFORM ?= wireguard
 MAKEFLAGS += --no-print-directory
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint docs test-unit test-integration test-oldest test-events test-thorough test-molecule test-sanity build importer release matrix bench lab lab-down clean
+.PHONY: help setup demo test lint docs test-unit test-integration test-oldest test-events test-thorough test-molecule test-sanity build importer release matrix mutation bench lab lab-down clean
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,10 @@ release: setup ## is this checkout the release that galaxy.yml names? Then all o
 matrix: setup ## most tests on ansible-core 2.16, 2.18, 2.19, 2.20 and 2.21, as far as their Pythons are here (VERSIONS="2.19 2.20")
 	scripts/gateway-packages
 	scripts/matrix full $(VERSIONS)
+
+mutation: setup ## change decisions and parsers in one place after the other: does a test notice? An hour (FILES=_ios/pem.py)
+	scripts/setup .venv-mutation requirements-mutation.txt
+	$(AWAY) nice scripts/mutation $(FILES)
 
 bench: setup ## the same work done by other tools; results in tests/bench/results/
 	scripts/setup .venv-bench requirements-bench.txt
