@@ -75,6 +75,17 @@ options:
       - With V(false) only the source can give the key to a key server that replaces a dead one.
     type: bool
     default: true
+  compromised:
+    description:
+      - >-
+        Fingerprints, or their first 12 digits or more, of keys that no key server shall hold any more, because somebody
+        else may have them.
+      - >-
+        Such a key is never copied. Where all key servers hold one, the plan is a new key, made on the primary; this
+        replaces keys, so it needs O(overwrite).
+    type: list
+    elements: str
+    default: []
   save:
     description: Write the configuration of the key servers that were changed, or that hold the key unsaved.
     type: bool

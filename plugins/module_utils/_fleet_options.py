@@ -23,6 +23,7 @@ FLEET_SPEC = dict(
     minimum_size=dict(type="int", default=2048),
     allow_weak_source=dict(type="bool", default=False),
     exportable=dict(type="bool", default=True),
+    compromised=dict(type="list", elements="str", default=[]),
     save=dict(type="bool", default=True),
     parallel=dict(type="int", default=64),
     timeout=dict(type="int", default=120),

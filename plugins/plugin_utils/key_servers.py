@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 import typing as t
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -27,6 +28,7 @@ from . import ios_session
 from .ios_options import Target
 
 Seen: t.TypeAlias = "Survey | VpnKeysError"
+_FINGERPRINT = re.compile("[0-9A-Fa-f]{12,64}")
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,21 @@ def plan_all(
         allow_weak_source=options["allow_weak_source"],
         exportable=options["exportable"],
         save=options["save"],
+        compromised=tuple(_fingerprint(text) for text in options["compromised"]),
     )
     sorted_ = _group(seen, targets, options)
     return [_plan(unit, seen, policy) for unit in sorted_.units], sorted_.ungrouped
+
+
+def _fingerprint(text: str) -> str:
+    """A fingerprint or the beginning of one; a shorter beginning could mean a key that nobody meant."""
+    if not _FINGERPRINT.fullmatch(text):
+        raise VpnKeysError(
+            "bad_input",
+            f"{text[:80]!r} is not a fingerprint of a compromised key. Nothing was changed; give 12 to 64 hexadecimal "
+            "digits, as the reports show them.",
+        )
+    return text.lower()
 
 
 def _group(seen: Mapping[str, Seen], targets: Mapping[str, Target], options: Mapping[str, t.Any]) -> Grouping:

@@ -39,6 +39,7 @@ OPTIONS: Mapping[str, t.Any] = {
     "allow_weak_source": False,
     "exportable": True,
     "save": True,
+    "compromised": [],
 }
 CONNECT_WITHIN = 10.0
 """Seconds for SSH and login."""

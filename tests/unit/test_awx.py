@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +17,7 @@ from integration.runner.jobs import CHECKOUT, Data, shipped
 TEMPLATES = {one["name"]: one for one in shipped("job_templates")["controller_templates"]}
 WORKFLOWS = {one["name"]: one for one in shipped("workflows")["controller_workflows"]}
 QUESTIONS = [one for part in shipped("surveys").values() if isinstance(part, list) for one in part]
-TYPED_AGAIN = {"gateway", "confirm"}
+NEEDED = {"gateway", "confirm", "key_server_sync_compromised"}
 
 
 def options() -> Data:
@@ -67,7 +68,7 @@ def test_every_field_is_applied() -> None:
 def test_answers_are_accepted(question: Data) -> None:
     """Every choice, and the default, is a value of the role's option, as text."""
     name = question["variable"]
-    if name in TYPED_AGAIN:
+    if name in NEEDED:
         assert question["required"]
         return
     assert not question["required"]
@@ -79,7 +80,9 @@ def test_answers_are_accepted(question: Data) -> None:
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_fixed_variables_are_options(name: str) -> None:
-    assert set(TEMPLATES[name].get("extra_vars", {})) <= set(options())
+    playbook = CHECKOUT / "playbooks" / TEMPLATES[name]["playbook"].rpartition("/")[2]
+    used = set(re.findall(r"key_report_\w+", playbook.read_text()))
+    assert set(TEMPLATES[name].get("extra_vars", {})) <= set(options()) | used
 
 
 def test_what_changes_on_approval_does_nothing_alone() -> None:

@@ -77,6 +77,7 @@ class Policy:
     `bits`: of a new key. `minimum_bits`: a key with fewer is weak.
     `usage`: of a new key. `allow_weak_source`: a weak key, or one of another usage, may be copied to others.
     `exportable`: of imported copies; a generated key is always exportable. `save`: plan the saving too.
+    `compromised`: beginnings of fingerprints of keys that no key server shall hold any more.
     """
 
     overwrite: bool = False
@@ -86,6 +87,7 @@ class Policy:
     exportable: bool = True
     usage: str = "general"
     save: bool = True
+    compromised: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -299,7 +301,7 @@ def _finish(order: Sequence[KeyServer], policy: Policy) -> tuple[tuple[Finish, .
     finished: list[KeyServer] = []
     for server in order:
         staged = server.staged
-        if server.copy is not None or staged is None or not staged.exportable:
+        if server.copy is not None or staged is None or not staged.exportable or _compromised(staged, policy):
             finished.append(server)
             continue
         # Without exportable copies wanted, one still is needed: the others could not get the key otherwise.
@@ -319,9 +321,12 @@ def _decide(label: str, order: Sequence[KeyServer], policy: Policy) -> _Decision
     kinds = {copy.fingerprint for _name, copy in holders}
     if not kinds:
         return _new_key("absent", order, policy, f"Nobody holds {label}")
+    good = [(name, copy) for name, copy in holders if not _compromised(copy, policy)]
+    if not good:
+        return _new_key("conflict", order, policy, f"{label} is a compromised key ({_who_holds_what(holders)})")
     # The primary comes first in the order: this is its key, or the highest-priority holder's if it has none.
-    winning = holders[0][1].fingerprint
-    if len(kinds) == 1 and not lacking:
+    winner, winning = good[0][0], good[0][1].fingerprint
+    if kinds == {winning} and not lacking:
         return _Decision("in_sync", fingerprint=winning)
 
     verdict: Verdict = "missing" if len(kinds) == 1 else "conflict"
@@ -336,7 +341,7 @@ def _decide(label: str, order: Sequence[KeyServer], policy: Policy) -> _Decision
     consent = None
     if step.replace:
         consent = (
-            f"{reason}: overwrite would put the key of {holders[0][0]} ({short(winning)})"
+            f"{reason}: overwrite would put the key of {winner} ({short(winning)})"
             f" on {_list((*step.missing, *step.replace))}."
         )
     return _Decision(verdict, winning, source[0], (step,), consent)
@@ -352,7 +357,13 @@ def _source(order: Sequence[KeyServer], fingerprint: str, policy: Policy) -> tup
     return None
 
 
+def _compromised(copy: Copy, policy: Policy) -> bool:
+    return copy.fingerprint.startswith(policy.compromised)
+
+
 def _fit(copy: Copy, policy: Policy) -> bool:
+    if _compromised(copy, policy):
+        return False
     return policy.allow_weak_source or (copy.bits >= policy.minimum_bits and copy.usage == policy.usage)
 
 
@@ -521,6 +532,9 @@ def _findings(label: str, order: Sequence[KeyServer], policy: Policy, steps: Seq
         found.append(
             f"No copy of {label} is exportable, so it cannot be given to another key server or be backed up."
         )
+    for fingerprint in policy.compromised:
+        where = [name for name, copy in holders if copy.fingerprint.startswith(fingerprint)]
+        found.append(f"The compromised key {short(fingerprint)} is {label} on {_list(where) or 'no key server'}.")
     return (*found, *_scratch_findings(label, order, steps))
 
 

@@ -50,9 +50,13 @@ KEY_SERVERS = (
     ),
     Step(f"{SYNC} -e key_server_sync_overwrite=always -e @approved.json", "REKEY (GETVPN): in sync now"),
     # The key was stolen.
-    Step('ansible ks1 -i inventory.yml -m vpnops.keys.ios_rsa_key -a "label=REKEY regenerate=always exportable=true"'),
-    Step(SYNC, "take the key of ks1; replace on", code=2, answers=(("Type yes", "no"),)),
-    Step(f"{SYNC} -e key_server_sync_overwrite=always", "REKEY (GETVPN): in sync now"),
+    Step(
+        f"{SYNC} -e key_server_sync_compromised=fdcb3bcb8304",
+        "REKEY (GETVPN): in sync now",
+        answers=(("Type yes", "yes"),),
+    ),
+    Step(SYNC, "REKEY (GETVPN): in sync"),
+    Step(f"{SYNC} -e key_server_sync_overwrite=always", "REKEY (GETVPN): in sync"),
 )
 
 # Three gateways.

@@ -128,6 +128,10 @@ def test_every_job(make_site: Make) -> None:
     refused(awx.launch(BACK, ROTATE), "No rotation of gw1 is open, so there is none to abort.")
     assert awx.launch(REVOKE, ROTATE | {"gateway": "gw3", "confirm": "gw3"}).code == 0
     assert site.view()["directory"]["gateways"]["gw3"]["revoked"]
+    report = awx.launch("All keys: audit")
+    assert report.code == 0, report.output
+    assert report.changed == 0
+    assert "gw3" in report.artifacts["key_report_html"]
     secrets.look()
 
     hidden = secrets.found | {

@@ -22,6 +22,7 @@ from lab import DeviceSpec, Fleet, KeySpec
 
 StartFleet = Callable[..., Fleet]
 COMPARE, PLAN, APPLY = "Key servers: compare", "Key servers: plan", "Key servers: apply the approved plan"
+STOLEN = "Key servers: a key was stolen"
 K1, K2 = KeySpec(LABEL, 1), KeySpec(LABEL, 2)
 
 
@@ -163,3 +164,20 @@ def test_a_list_that_the_slice_lacks(start_fleet: StartFleet, tmp_path: Path) ->
     job = controller.launch(COMPARE, names, inventory=part(controller.inventory, "key_servers", ["ks2"]))
     assert job.code == 2
     assert "Not in the inventory: ks1. Nothing was done." in job.output
+
+
+def test_a_key_was_stolen(start_fleet: StartFleet, tmp_path: Path) -> None:
+    """Everybody gets a new key; the same job again finds nothing to do, and another key's fingerprint neither."""
+    fleet = start_fleet(*four(K1, K1))
+    controller = Controller(tmp_path, fleet.inventory(), [])
+    stolen = {"key_server_sync_compromised": next(iter(fleet)).keys[LABEL].fingerprint[:12]}
+    done = controller.launch(STOLEN, stolen)
+    assert done.code == 0, done.output
+    found = {device.keys[LABEL].fingerprint for device in fleet}
+    assert len(found) == 1
+    assert not found.pop().startswith(stolen["key_server_sync_compromised"])
+    again = controller.launch(STOLEN, stolen)
+    assert (again.code, again.changed) == (0, 0), again.output
+    wrong = controller.launch(STOLEN, {"key_server_sync_compromised": "fdcb"})
+    assert wrong.code == 2
+    assert "'fdcb' is not a fingerprint of a compromised key. Nothing was changed" in wrong.output

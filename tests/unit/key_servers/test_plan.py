@@ -253,6 +253,47 @@ def test_all_equal_but_weak_is_in_sync_with_a_finding() -> None:
     assert found.findings == ("GETVPN has fewer than 2048 bits on ks1 (1024), ks2 (1024), ks3 (1024).",)
 
 
+# A key that somebody else may have
+
+
+def test_a_compromised_key_that_all_hold_gives_way_to_a_new_one() -> None:
+    servers, policy = fleet(key(A), key(A), sealed(A)), Policy(compromised=(A[:12],))
+    asked = decide(servers, policy)
+    assert (asked.verdict, asked.steps, asked.needs_consent) == ("conflict", (), True)
+    assert asked.blocked == (
+        f"GETVPN is a compromised key ({A[:12]} on ks1, ks2, ks3): overwrite would put a new key, made on ks1, on every"
+        " key server."
+    )
+    assert asked.findings == (f"The compromised key {A[:12]} is GETVPN on ks1, ks2, ks3.",)
+    assert asked.would == (
+        make("ks1", scratch=True),
+        Save(("ks1",)),
+        copy_to("ks1", replace=("ks3", "ks2", "ks1"), from_scratch=True),
+        Save(("ks1", "ks2", "ks3")),
+    )
+    assert decide(servers, Policy(overwrite=True, compromised=(A[:12],))).steps == asked.would
+
+
+def test_after_it_is_gone_nothing_is_left_to_do() -> None:
+    found = decide(fleet(key(B), key(B), key(B)), Policy(overwrite=True, compromised=(A,)))
+    assert (found.verdict, found.steps) == ("in_sync", ())
+    assert found.findings == (f"The compromised key {A[:12]} is GETVPN on no key server.",)
+
+
+def test_a_good_key_wins_over_the_compromised_one_of_the_primary() -> None:
+    found = decide(fleet(key(A), key(B), key(A)), Policy(overwrite=True, compromised=(A,)))
+    assert found.steps[0] == copy_to("ks2", replace=("ks3", "ks1"), fingerprint=B)
+
+
+def test_a_compromised_key_under_the_scratch_label_is_never_put_to_use() -> None:
+    policy = Policy(overwrite=True, compromised=(A,))
+    empty = decide(staged(fleet(None, key(B), key(B)), ks1=key(A)), policy)
+    assert empty.steps[0] == copy_to("ks2", missing=("ks1",), fingerprint=B)
+    assert empty.steps[-2:] == (Clean(("ks1",)), Save(("ks1",)))
+    taken = decide(staged(fleet(key(A), key(A), key(A)), ks1=key(A)), policy)
+    assert taken.steps[:2] == (Clean(("ks1",)), make("ks1", scratch=True))
+
+
 # Inputs that leave nothing to plan
 
 
