@@ -11,6 +11,7 @@ from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
 from ..modules.ios_rsa_key_compare import ARGUMENT_SPEC
 from ..plugin_utils import key_servers, manual
 from ..plugin_utils.ios_action import IosAction, Result
+from ..plugin_utils.ios_results import shown_groups, shown_keys
 
 
 class ActionModule(IosAction):
@@ -21,7 +22,10 @@ class ActionModule(IosAction):
 
     async def operate(self, options: dict[str, t.Any]) -> Result:
         targets = self.fleet(options)
-        seen = await key_servers.look(list(targets.values()), options["parallel"], options["timeout"])
+        details = options["details"]
+        seen = await key_servers.look(
+            list(targets.values()), options["parallel"], options["timeout"], policies=details
+        )
         planned, ungrouped = key_servers.plan_all(seen, targets, options)
         problems = {name: str(found) for name, found in seen.items() if isinstance(found, VpnKeysError)}
         units = [key_servers.shown(one) for one in planned]
@@ -32,6 +36,12 @@ class ActionModule(IosAction):
             "problems": problems,
             "ungrouped": [name for name in ungrouped if name not in problems],
         }
+        if details:
+            result["devices"] = {
+                name: {"rsa_keys": shown_keys(found), "groups": shown_groups(found)}
+                for name, found in seen.items()
+                if not isinstance(found, VpnKeysError)
+            }
         if options["render"]:
             result["manual"] = manual.commands_for(planned)
         return result

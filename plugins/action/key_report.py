@@ -65,5 +65,7 @@ def _inputs(options: Data) -> build.Inputs:
             "bad_input",
             f"at must be a time like 2026-11-22T12:00:00Z, not {options['at']}. Nothing was written.",
         )
-    given = ("key_servers", "rsa_keys", "groups", "directory", "gateways", "title", "max_age_days", "minimum_size")
-    return build.Inputs(at=times.iso(at), **{name: options[name] for name in given})
+    given = ("key_servers", "directory", "gateways", "title", "max_age_days", "minimum_size")
+    devices = (options["key_servers"] or {}).get("devices", {})
+    listed = {name: devices if options[name] is None else options[name] for name in ("rsa_keys", "groups")}
+    return build.Inputs(at=times.iso(at), **listed, **{name: options[name] for name in given})

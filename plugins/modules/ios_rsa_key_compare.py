@@ -51,6 +51,11 @@ extends_documentation_fragment:
   - vpnops.keys._ios.exportable
   - vpnops.keys._fleet
 options:
+  details:
+    description:
+      - Also return all RSA keys and all groups of every device (RV(devices)), from the same session.
+    type: bool
+    default: false
   render:
     description: Return the plan as commands for doing it by hand, as RV(manual).
     type: bool
@@ -326,6 +331,13 @@ problems:
   type: dict
   sample:
     ks4: "ks4: no SSH login at 192.0.2.14 port 22 within 30 s. Is it reachable? Nothing was changed."
+devices:
+  description:
+    - >-
+      Of each key server that could be looked at: C(rsa_keys) as RV(vpnops.keys.ios_rsa_key_info#module:rsa_keys), and
+      C(groups) as RV(vpnops.keys.getvpn_info#module:groups).
+  returned: if O(details=true)
+  type: dict
 ungrouped:
   description: Key servers that could be looked at and belong to no unit.
   returned: success
@@ -369,6 +381,7 @@ from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE, FLEET_SPEC
 
 ARGUMENT_SPEC = dict(
     FLEET_SPEC,
+    details=dict(type="bool", default=False),
     render=dict(type="bool", default=False),
 )
 

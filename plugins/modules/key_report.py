@@ -40,18 +40,17 @@ requirements:
   - jinja2 (on the control node, where ansible-core needs it too)
 options:
   key_servers:
-    description: Result of M(vpnops.keys.ios_rsa_key_compare).
+    description: >-
+      Result of M(vpnops.keys.ios_rsa_key_compare). With its option C(details), O(rsa_keys) and O(groups) are not needed.
     type: dict
   rsa_keys:
     description: >-
       Results of M(vpnops.keys.ios_rsa_key_info) by host. Without them there is no age of the key servers' keys, and
       only the keys of groups are in the report.
     type: dict
-    default: {}
   groups:
     description: Results of M(vpnops.keys.getvpn_info) by host. Without them nothing is said about missed rekeys.
     type: dict
-    default: {}
   directory:
     description: >-
       Result of M(vpnops.keys.key_directory_info). Its option C(events_limit) says how long the audit trail is.
@@ -231,8 +230,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENT_SPEC = dict(
     key_servers=dict(type="dict", no_log=False),
-    rsa_keys=dict(type="dict", default={}, no_log=False),
-    groups=dict(type="dict", default={}),
+    rsa_keys=dict(type="dict", no_log=False),
+    groups=dict(type="dict"),
     directory=dict(type="dict"),
     gateways=dict(type="dict", default={}),
     title=dict(type="str", default="Key report"),

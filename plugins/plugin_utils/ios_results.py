@@ -54,6 +54,11 @@ def _lines(key: RsaKey | Mapping[str, t.Any], saved: bool | None) -> str:
     return "".join(f"{name}: {str(value).lower()}\n" for name, value in shown_.items())
 
 
+def shown_keys(seen: Survey) -> list[dict[str, t.Any]]:
+    """All keys of a device but its temporary ones."""
+    return [shown(key) for key in seen.ring.keys if not key.temporary]
+
+
 def shown_groups(seen: Survey) -> list[dict[str, t.Any]]:
     """One entry per group that the device serves."""
     keys = {key.label: key for key in seen.ring.keys}

@@ -48,14 +48,18 @@ class Planned:
 
 
 async def look(
-    targets: Sequence[Target], parallel: int, limit: float, opener: ios_session.Opener | None = None
+    targets: Sequence[Target],
+    parallel: int,
+    limit: float,
+    opener: ios_session.Opener | None = None,
+    policies: bool = False,
 ) -> dict[str, Seen]:
     """Every key server's survey, or why it could not be had."""
     opened = opener or ios_session.session
 
     async def one(target: Target) -> Survey:
         async with opened(target, limit) as session:
-            return await session.do(getvpn.survey)
+            return await session.do(lambda tty: getvpn.survey(tty, policies=policies))
 
     return await ios_session.on_all(targets, one, parallel)
 
