@@ -41,7 +41,7 @@ requirements:
 options:
   key_servers:
     description: >-
-      Result of M(vpnops.keys.ios_rsa_key_compare). With its option C(details), O(rsa_keys) and O(groups) are not needed.
+      Result of M(vpnops.keys.ios_rsa_key_compare). With its option C(details) it has O(rsa_keys) and O(groups) in it.
     type: dict
   rsa_keys:
     description: >-

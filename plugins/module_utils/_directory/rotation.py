@@ -17,7 +17,7 @@ CLOSED = ("retired", "aborted")
 MODES = ("planned", "emergency")
 STRATEGIES = ("in_place", "second_interface")
 SKIPS = frozenset({("emergency", "prepared", "swapped"), ("emergency", "swapped", "retired")})
-"""In an emergency nobody waits for peers, to stage the new key or to be seen using it: they have dropped the old one."""
+"""In an emergency nobody waits for peers to stage the new key or to be seen using it: they have dropped the old one."""
 
 Row = dict[str, t.Any]
 

@@ -37,10 +37,10 @@ def findings(run: Run) -> set[tuple[str, str]]:
 
 @pytest.fixture
 def fleet(start_fleet: StartFleet) -> Fleet:
-    """Three key servers. One has another key, not saved; the keys of the others cannot be exported."""
+    """Three key servers, entered by enable. One has another key, not saved; those of the others cannot be exported."""
     keys = [KeySpec(LABEL, 1, exportable=False)] * 2 + [KeySpec(LABEL, 2, saved=False)]
     specs = group_of(*((f"ks{number}", "xe17", (one,)) for number, one in enumerate(keys, 1)))
-    return start_fleet(*(replace(one, banner=EVIL, motd=EVIL) for one in specs))
+    return start_fleet(*(replace(one, banner=EVIL, motd=EVIL, login_privilege=1) for one in specs))
 
 
 @pytest.fixture
