@@ -29,11 +29,11 @@ FRESH = 110.0
 READY, REFUSED, UNREACHABLE, ABSENT = "ready", "refused", "unreachable", "absent"
 # What a planned change costs each tunnel. The figures come from the benchmark (performance guide).
 INTERRUPTION = {
-    ("wireguard", "in_place"): "a silence of well below a second per tunnel, as a rule below 0.1 s",
+    ("wireguard", "in_place"): "a silence of some hundredths of a second per tunnel, more where packets travel long",
     ("wireguard", "second_interface"): "none",
     ("strongswan", "in_place"): "at most a packet or two per tunnel",
 }
-EMERGENCY_INTERRUPTION = "every tunnel of the gateway is down until its peers have the new key"
+EMERGENCY_INTERRUPTION = "every tunnel of the gateway is down for some seconds, until its peers have the new key"
 
 
 def reached(look: Mapping[str, t.Any]) -> tuple[str, str]:
