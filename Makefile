@@ -41,8 +41,8 @@ lint: setup ## ruff, mypy, yamllint, ansible-lint, antsibull-docs, antsibull-cha
 docs: setup ## guides and descriptions of all plugins as a site in .build/docs, without a warning
 	$(AWAY) scripts/docs
 
-test-unit: setup ## the pure parts, by transcripts and properties
-	$(AWAY) python -m pytest tests/unit --quiet --numprocesses auto
+test-unit: setup ## the pure parts, by transcripts and properties, and how many of their branches that reaches
+	$(AWAY) python -m pytest tests/unit --quiet --numprocesses auto --cov --cov-config=tests/coverage.ini
 
 test-integration: setup ## modules, roles and playbooks against simulated devices and real gateways (as root)
 	scripts/gateway-packages
