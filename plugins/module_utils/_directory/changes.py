@@ -414,9 +414,12 @@ def _stage_key(book: Book, given: Options, options: Options, context: Context) -
             "first.",
         )
     if before:
-        before["state"] = "retired"
+        # With the old key revoked, an abort leaves none. Then all are revoked: a retired one would look like a record that
+        # somebody put back.
+        old = book.keys[name, rotation["old_serial"]]
+        before["state"] = "revoked" if old["state"] == "revoked" else "retired"
         rotation["state"] = "prepared"
-        _log(book, context, "replaced before use", gateway=name, outcome="retired", details=_about(before))
+        _log(book, context, "replaced before use", gateway=name, outcome=before["state"], details=_about(before))
     row = _record(book, name, key, "staged", context)
     rotation["new_serial"] = row["serial"]
     _log(book, context, "key staged", gateway=name, outcome="done", details=_about(row))

@@ -225,3 +225,16 @@ def test_every_step_renews_the_lease(directory: Directory) -> None:
     directory.write("prepared", gateways=names("gw1"), lease=0)
     directory.write("prepared", gateways=names("gw1"), lease=3600)
     directory.refused("held", "prepared", gateways=names("gw1"), holder=run_by("bob", 2))
+
+
+def test_no_key_is_left_of_a_rotation_that_is_aborted_after_a_revocation(directory: Directory) -> None:
+    """All are revoked then, also one that was replaced before use, or the directory would look tampered with."""
+    mesh(directory)
+    directory.write("prepared", gateways=names("gw1"), mode="emergency")
+    directory.write("revoked", gateways=names("gw1"))
+    for key in (new_key(), new_key()):
+        directory.write("staged", keys=[{"gateway": "gw1", "public_key": key}])
+    assert directory.states("gw1") == {1: "revoked", 2: "revoked", 3: "staged"}
+    directory.write("aborted", gateways=names("gw1"))
+    assert directory.states("gw1") == {1: "revoked", 2: "revoked", 3: "revoked"}
+    assert directory.read()["directory"]["tampered"] == []
