@@ -414,8 +414,8 @@ def _stage_key(book: Book, given: Options, options: Options, context: Context) -
             "first.",
         )
     if before:
-        # With the old key revoked, an abort leaves none. Then all are revoked: a retired one would look like a record that
-        # somebody put back.
+        # With the old key revoked, an abort leaves none. Then all are revoked: a retired one would look like a record
+        # that somebody put back.
         old = book.keys[name, rotation["old_serial"]]
         before["state"] = "revoked" if old["state"] == "revoked" else "retired"
         rotation["state"] = "prepared"
