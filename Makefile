@@ -2,7 +2,7 @@
 # scripts/python chooses the Python; to choose it yourself: make PYTHON=/usr/bin/python3.12 test
 
 export PYTHON
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 export PYTHONPATH := $(CURDIR)/.build:$(CURDIR)/tests
 export LC_ALL := C.UTF-8
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build
@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # The user's ~/.ssh, ~/.ansible.cfg and the like must neither help nor harm, nor be written to.
 AWAY := HOME="$(CURDIR)/.build/home"
-PARTS := lint docs test-unit test-integration test-oldest test-molecule test-sanity importer
+PARTS := lint docs test-unit test-integration test-oldest test-events test-molecule test-sanity importer
 LAB ?= tests/lab/fleets/demo.yml
 GATEWAYS ?= 4
 PLATFORM ?= wireguard
