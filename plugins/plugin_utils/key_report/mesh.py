@@ -81,10 +81,16 @@ class Mesh:
         """Those that have been revoked come last."""
         return sorted(self.gateways, key=lambda name: (self.gateways[name]["revoked"], natural(name)))
 
-    @functools.cache  # noqa: B019 - a mesh lives as long as a report is made
     def row(self, holder: str) -> dict[str, Cell]:
         """What one gateway holds of all others."""
-        return {owner: self._cell(holder, owner) for owner in self.names if owner != holder}
+        return self._rows[holder]
+
+    @functools.cached_property
+    def _rows(self) -> dict[str, dict[str, Cell]]:
+        return {
+            holder: {owner: self._cell(holder, owner) for owner in self.names if owner != holder}
+            for holder in self.names
+        }
 
     def _cell(self, holder: str, owner: str) -> Cell:
         there, one = self.gateways[holder], self.gateways[owner]

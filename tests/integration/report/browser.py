@@ -10,7 +10,6 @@ import re
 import shutil
 import typing as t
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -135,8 +134,8 @@ class Browser:
         return view
 
 
-@contextmanager
 def started() -> Iterator[Browser]:
+    """To be a fixture."""
     found = [path for name in NAMES if (path := shutil.which(name))]
     assert found, "There is no Chromium: run scripts/browser-package."
     with sync_api.sync_playwright() as playwright:

@@ -6,16 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from integration.gateways.conftest import make_site, meshes
-from integration.report.browser import Browser, started
+from integration.report.browser import started
 
 __all__ = ["make_site", "meshes"]
 
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with started() as one:
-        yield one
+browser = pytest.fixture(scope="module")(started)
