@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # The user's ~/.ssh, ~/.ansible.cfg and the like must neither help nor harm, nor be written to.
 AWAY := HOME="$(CURDIR)/.build/home"
-PARTS := lint docs test-unit test-integration test-oldest test-events test-molecule test-sanity importer
+PARTS := lint docs test-unit test-integration test-oldest test-molecule test-sanity importer
 LAB ?= tests/lab/fleets/demo.yml
 GATEWAYS ?= 4
 PLATFORM ?= wireguard
@@ -59,9 +59,8 @@ test-events: setup ## a gateway that was away calls ansible-rulebook and is told
 	scripts/setup .venv-eda requirements-eda.txt
 	$(AWAY) python -m pytest tests/events --quiet
 
-test-thorough: setup ## every test on real gateways (as root): each step killed, rebooted, cut off; the demo; half an hour and more
-	scripts/gateway-packages
-	$(AWAY) python -m pytest tests/integration/gateways tests/integration/docs --quiet --numprocesses auto
+test-thorough: test-events ## what takes longer (as root): real gateways killed, rebooted, cut off at each step; the demo; half an hour and more
+	$(AWAY) python -m pytest tests/integration -m thorough --quiet --numprocesses auto
 
 test-molecule: setup ## molecule scenarios: the sync of every row of the plan, the promises about gateways (as root)
 	scripts/gateway-packages

@@ -61,6 +61,7 @@ def test_create(tmp_path: Path) -> None:
     assert built["requirements.txt"].split() == described["dependencies"]["python"]
 
 
+@pytest.mark.thorough
 def test_nothing_else_is_needed(
     introspected: dict[str, Any],
     start_fleet: Callable[..., Fleet],

@@ -150,6 +150,7 @@ def slice_of(template: str) -> dict[str, str]:
     return {"workflow_job_name": template, "workflow_job_id": "7"}
 
 
+@pytest.mark.thorough
 def test_slices(make_site: Make) -> None:
     """Who needs the whole fleet says so; an audit finds in each slice what differs there, and nothing else."""
     site = make_site(gateways=3, enrolled=False)
