@@ -131,17 +131,17 @@ def wanted(
 def neighbours(
     runtime: Runtime, name: str, peers: t.Sequence[WantedPeer], changing: t.Container[str]
 ) -> t.Iterator[Neighbour]:
-    """Who is at the other ends: for a gateway that changes its key everybody, for others those that change theirs."""
+    """Who is at the other ends: for a gateway that changes its key everybody, for others those that change theirs.
+
+    Peers that the directory does not know never get a second interface, so they stay where they are.
+    """
     by_key = {key.text: peer for peer in peers for key in _keys(peer)}
     for key, entry in runtime.peers.items():
         peer = by_key.get(key)
-        changes = peer is not None and peer.name in changing
-        if not entry.networks or not (changes or name in changing):
+        if peer is None or not entry.networks or not (peer.name in changing or name in changing):
             continue
-        new = (peer.staged or peer.current) if peer and changes else None
-        yield Neighbour(
-            peer.name if peer else key, new.text if new else key, host_of(entry.endpoint), entry.networks, entry.psk
-        )
+        new = (peer.staged or peer.current) if peer.name in changing else None
+        yield Neighbour(peer.name, new.text if new else key, host_of(entry.endpoint), entry.networks, entry.psk)
 
 
 def _keys(peer: WantedPeer) -> t.Iterator[PublicKey]:
