@@ -137,6 +137,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     # ------------------------------------------------------------------ the run
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
+        self._run = Run("ansible", time.time())  # of several playbooks, each has its own end
         self._run.playbook = os.path.basename(playbook._file_name)
         self._run.check = bool(context.CLIARGS.get("check"))
 
@@ -288,7 +289,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _begin_once(self) -> None:
         if self._ticker:
             return
-        if self.get_option("display") == "auto" and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        live = self.get_option("display") == "auto" and os.environ.get("TERM", "dumb") != "dumb"
+        if live and not self._foot and sys.stdout.isatty():
             self._foot = Foot(sys.stdout, [sys.stderr], self._display._lock)
         self._reader = progress_fleet.opened()
         self._ticker = Ticker(self._reader, self._hear, self._tick)
@@ -339,6 +341,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if self._ticker:
             self._ticker.stop()
             progress_fleet.closed(self._reader)
+            self._ticker = None
         self._run.end(time.time(), failed, interrupted=interrupted)
         for text, what in progress_view.summary(self._run):
             self._say(text, what, stamped=False)

@@ -82,7 +82,7 @@ options:
         else may have them.
       - >-
         Such a key is never copied. Where all key servers hold one, the plan is a new key, made on the primary; this
-        replaces keys, so it needs O(overwrite).
+        replaces keys, so it needs O(overwrite). Of units that hold no such key, no key is replaced then.
     type: list
     elements: str
     default: []

@@ -433,9 +433,11 @@ def status(view: Mapping[str, t.Any], looks: Looks) -> Data:
         pending = sorted(peer for peer, names in owed.items() if name in names)
         rotation = one["rotation"]
         if rotation:
+            ways = {"emergency": "Run it again with gateway_keys_mode=emergency to finish it."}
             notes.append(
                 f"{name}: a rotation ({rotation['mode']}) begun by {rotation['begun_by']} at {rotation['begun_at']} is "
-                f"open, state {rotation['state']}. Run it again to finish it, or abort it."
+                f"open, state {rotation['state']}. "
+                + ways.get(rotation["mode"], "Run it again to finish it, or abort it.")
             )
         if pending:
             notes.append(f"{name}: its key is still to reach {', '.join(pending)}.")

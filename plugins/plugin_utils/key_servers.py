@@ -129,7 +129,10 @@ def _plan(unit: Unit, seen: Mapping[str, Seen], policy: Policy) -> Planned:
         decided = planning.plan(unit.label or "", reasons, policy)
         decided = dataclasses.replace(decided, blocked=unit.blocked)
     else:
-        decided = planning.plan(unit.label, servers, policy)
+        # Who names a stolen key means the key servers that hold it, and wants no key replaced elsewhere.
+        meant = not policy.compromised or planning.holds_compromised(servers, policy)
+        allowed = dataclasses.replace(policy, overwrite=policy.overwrite and meant)
+        decided = planning.plan(unit.label, servers, allowed)
     return Planned(unit, decided, servers, _registered(unit, seen))
 
 

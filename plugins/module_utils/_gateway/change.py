@@ -22,8 +22,8 @@ def begin(name: str, platform: Platform, state: State, confirm_within: float) ->
     """Start the change in a process of its own and return at once.
 
     The pending key comes into use. Unless `confirm` is called within `confirm_within` seconds
-    from then on, the previous one comes back; 0: it never does, and no
-    peer is waited for.
+    from then on, the previous one comes back; 0: only where the new one cannot be used at all, and
+    no peer is waited for.
     """
     look = platform.look()
     key = look.pending or look.own.runtime or look.own.file
@@ -39,6 +39,8 @@ def await_swap(name: str, state: State) -> None:
     """Wait until the key is in use. Raises VpnKeysError where it could not be put into use, and the old one is back."""
     _wait(lambda: (journal := state.journal()) is None or journal.step != SWAPPING, SWAP_SECONDS)
     journal = state.journal()
+    if journal is not None and journal.step == SWAPPING:
+        raise VpnKeysError("timeout", f"The new key is not in use after {SWAP_SECONDS:.0f} seconds. Run this again.")
     if journal is not None and journal.step == FAILED:
         raise VpnKeysError("refused", f"The new key could not be put into use: {journal.error} The old one is in use.")
 
@@ -52,21 +54,28 @@ def _change(platform: Platform, state: State, key: str, confirm_within: float) -
             state.note(CONFIRMED, key)
             return
         state.note(SWAPPED, key, deadline=time.time() + confirm_within)
-    except VpnKeysError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the timer must not die of it
         _go_back(platform, state, key, str(error))
         return
     while time.monotonic() < deadline:
-        if files.read(state.file("confirmed")) is not None:
+        if _confirmed(state):
             return
         time.sleep(POLL)
     _go_back(platform, state, key, "")
+
+
+def _confirmed(state: State) -> bool:
+    try:
+        return files.read(state.file("confirmed")) is not None
+    except VpnKeysError:
+        return False
 
 
 def _go_back(platform: Platform, state: State, key: str, error: str) -> None:
     try:
         platform.deactivate()
         state.note(FAILED if error else RESTORED, key, error=error)
-    except VpnKeysError as second:
+    except Exception as second:  # noqa: BLE001
         state.note(FAILED, key, error=f"{error} {second}".strip())
 
 

@@ -357,6 +357,11 @@ def _source(order: Sequence[KeyServer], fingerprint: str, policy: Policy) -> tup
     return None
 
 
+def holds_compromised(servers: Iterable[KeyServer], policy: Policy) -> bool:
+    """Whether any of them has a compromised key, under the label or the scratch label."""
+    return any(copy and _compromised(copy, policy) for server in servers for copy in (server.copy, server.staged))
+
+
 def _compromised(copy: Copy, policy: Policy) -> bool:
     return copy.fingerprint.startswith(policy.compromised)
 

@@ -19,8 +19,8 @@ FEW = 16
 
 SYNC = "Run vpnops.keys.sync_key_servers with key_server_sync_mode=plan, read the plan, then run it without."
 NEW_SERVER_KEY = (
-    "Make a new key on the primary (vpnops.keys.ios_rsa_key with regenerate: always and exportable: true), then run "
-    "vpnops.keys.sync_key_servers with key_server_sync_overwrite=always. Members have to register again."
+    "Make a new key: run vpnops.keys.sync_key_servers with key_server_sync_compromised set to the fingerprint of the "
+    "old one, after a plan. Members have to register again."
 )
 NEW_GATEWAY_KEY = "Run vpnops.keys.regenerate_gateway with gateway={host} and confirm={host}."
 CONVERGE = "Run vpnops.keys.converge_gateways while {host} can be reached."
@@ -30,15 +30,15 @@ RESTORE = (
 )
 REPLACE_SOON = (
     "Make a new, exportable key while all key servers still work: run vpnops.keys.sync_key_servers with "
-    "key_server_sync_overwrite=always, or plan it first. Members have to register again."
+    "key_server_sync_compromised set to the fingerprint of the old one, after a plan. Members have to register again."
 )
 SETTLE = (
     "See which side is right (vpnops.keys.gateway_status), then run vpnops.keys.converge_gateways with "
     "gateway_keys_full=true, or enrol the gateway with gateway_keys_adopt=true."
 )
 FINISH = (
-    "Run vpnops.keys.regenerate_gateway again with gateway={host} and confirm={host} to finish it, or "
-    "vpnops.keys.abort_rotation to go back."
+    "Run vpnops.keys.regenerate_gateway again with gateway={host} and confirm={host} to finish it, an emergency with "
+    "gateway_keys_mode=emergency; or vpnops.keys.abort_rotation to go back from a planned one."
 )
 
 # kind: severity, what to do next. In the order in which they are shown.

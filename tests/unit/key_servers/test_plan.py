@@ -20,6 +20,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan impo
     Policy,
     Save,
     digest,
+    holds_compromised,
     plan,
 )
 
@@ -292,6 +293,18 @@ def test_a_compromised_key_under_the_scratch_label_is_never_put_to_use() -> None
     assert empty.steps[-2:] == (Clean(("ks1",)), Save(("ks1",)))
     taken = decide(staged(fleet(key(A), key(A), key(A)), ks1=key(A)), policy)
     assert taken.steps[:2] == (Clean(("ks1",)), make("ks1", scratch=True))
+
+
+@pytest.mark.parametrize(
+    ("servers", "holds"),
+    [
+        (fleet(key(B), key(A), None), True),
+        (staged(fleet(key(B), key(B), None), ks3=key(A)), True),
+        (fleet(key(B), key(C), None), False),
+    ],
+)
+def test_who_holds_a_compromised_key(servers: list[KeyServer], holds: bool) -> None:
+    assert holds_compromised(servers, Policy(compromised=(A[:12],))) is holds
 
 
 # Inputs that leave nothing to plan

@@ -80,7 +80,7 @@ def read_callers(text: str) -> dict[str, str]:
 def who(authorization: str, callers: dict[str, str]) -> str | None:
     """The gateway that has this credential."""
     scheme, dummy, token = authorization.partition(" ")
-    if scheme.lower() != "bearer":
+    if scheme.lower() != "bearer" or not token.strip():
         return None
     return callers.get(hashlib.sha256(token.strip().encode()).hexdigest())
 
