@@ -19,12 +19,14 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.gateways import GatewayLabError, Mesh, Traffic, available
+from lab.gateways import GatewayLabError, Mesh, Traffic, available, strongswan
 from lab.gateways.machine import cgroups
+from lab.gateways.plan import Files, Plan
 
 TESTS = Path(__file__).parents[2]
 CONF = "/etc/wireguard/wg0.conf"
 PATIENCE = 20.0
+LATE = "[Service]\nExecStartPost=\nExecStartPost=/bin/sleep 3\nExecStartPost=/usr/sbin/swanctl --load-all --noprompt\n"
 
 pytestmark = pytest.mark.skipif(bool(available()), reason=available())
 
@@ -261,6 +263,19 @@ def test_strongswan_has_every_tunnel_also_after_a_reboot_and_a_reset(swan: Mesh)
     swan.reset()
     assert not swan.unreachable()
     assert "pubkeys = gw2.pub" in swan.path("gw1", "/etc/swanctl/conf.d/mesh.conf").read_text()
+
+
+def test_strongswan_that_loads_late_has_its_tunnels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure = strongswan.configure
+
+    def late(plan: Plan) -> dict[int, Files]:
+        files = configure(plan)
+        files[3]["etc/systemd/system/strongswan.service.d/late.conf"] = (0o644, LATE)
+        return files
+
+    monkeypatch.setattr(strongswan, "configure", late)
+    with Mesh(3, platform="strongswan", directory=tmp_path) as mesh:
+        assert mesh.unreachable() == []
 
 
 def test_strongswan_proves_its_keys(swan: Mesh) -> None:

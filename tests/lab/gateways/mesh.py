@@ -334,6 +334,7 @@ class Mesh:
             self.run(name, strongswan.initiate(peers))
 
         with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda name: self.run(name, f"set -e; {strongswan.AWAIT_LOADED}"), booted))
             list(pool.map(initiate, booted))
 
     def _own_tunnels(self, booted: Sequence[str]) -> list[tuple[str, str]]:

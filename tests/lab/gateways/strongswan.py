@@ -25,8 +25,8 @@ PLUGINS = (
     "kernel-libipsec kernel-netlink socket-default vici updown"
 )
 
-# The unit is active when swanctl has loaded everything. 20 s at most.
-AWAIT_LOADED = "n=0; until systemctl is-active --quiet strongswan || [ $((n += 1)) -gt 400 ]; do sleep 0.05; done"
+AWAIT_LOADED = "n=0; until systemctl is-active --quiet strongswan; do [ $((n += 1)) -le 400 ]; sleep 0.05; done"
+"""A shell script (sh -e): until the unit is active, which it is when swanctl has loaded everything. 20 s at most."""
 
 
 def is_ready(namespace: str) -> bool:
@@ -54,9 +54,11 @@ def configure(plan: Plan) -> dict[int, Files]:
 
 
 def initiate(peers: Sequence[int]) -> str:
-    """A shell script that sets up the tunnels to `peers`, all at once, when the configuration is loaded."""
+    """A shell script that sets up the tunnels to `peers`, all at once. Both ends must have loaded their configuration:
+    what a peer does not know yet it refuses (NO_PROPOSAL_CHOSEN), and nobody tries again.
+    """
     one = "swanctl --initiate --child gw{0} --timeout 10 >/dev/null 2>&1 &"
-    return "\n".join([AWAIT_LOADED, *(one.format(peer) for peer in peers), "wait"])
+    return "\n".join([*(one.format(peer) for peer in peers), "wait"])
 
 
 def _generate(algorithm: str) -> RSAPrivateKey | Ed25519PrivateKey:
