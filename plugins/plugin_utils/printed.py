@@ -23,14 +23,19 @@ def show(text: str) -> dict[str, t.Any]:
     return {"changed": False, "lines": text.splitlines()}
 
 
-def keep(path: str, content: str, check: bool) -> bool:
-    """Write a report to a file unless it holds just that, and return whether that is a change."""
+def read(path: str) -> str | None:
+    """What a file says; None where that cannot be told."""
     try:
         with open(path, encoding="utf-8") as file:
-            if file.read() == content:
-                return False
+            return file.read()
     except (OSError, ValueError):
-        pass
+        return None
+
+
+def keep(path: str, content: str, check: bool) -> bool:
+    """Write a report to a file unless it holds just that, and return whether that is a change."""
+    if read(path) == content:
+        return False
     if not check:
         key_files.write(path, content)
     return True

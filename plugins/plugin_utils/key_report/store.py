@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ...module_utils._errors import VpnKeysError
-from .. import key_files
+from .. import key_files, printed
 
 Data = dict[str, t.Any]
 LONGEST_DIFF = 104448
@@ -31,7 +31,7 @@ class File:
 
     def keep(self, refresh: bool, check: bool) -> Data | None:
         """Write it unless it says that already. Returns the difference, None if there is none."""
-        before = _read(self.path)
+        before = printed.read(self.path)
         same = before == self.content or (before is not None and not refresh and self.digest in before)
         mode = _mode_of(self.path)
         if same and mode == self.mode:
@@ -49,14 +49,6 @@ def parse_mode(text: str) -> int:
             "bad_input", f'mode must be three octal digits in quotes, like "0644", not {text}. Nothing was written.'
         )
     return int(text, 8)
-
-
-def _read(path: str) -> str | None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except (OSError, ValueError):
-        return None
 
 
 def _mode_of(path: str) -> int | None:
