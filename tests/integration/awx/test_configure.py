@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 from integration.control_node import ControlNode, Data, Run
+from integration.runner.jobs import Controller, Credential
+from integration.test_secrets import assert_clean
 
 from lab.awx import TOKEN, Awx
 
 CONFIGURE = "vpnops.keys.configure_awx"
+HOST_CONFIG_KEY = "whoever-knows-this-starts-jobs"
 WITHOUT_WORKFLOWS = ("-e", '{"controller_workflows": []}')
 """Half of the work: every object costs a process."""
 
@@ -123,3 +126,19 @@ def test_what_is_missing_is_named(awx: Awx, tmp_path: Path) -> None:
     assert done.code == 2
     assert "The project nowhere in organization Default was not found" in done.error("Job templates")[1] + done.output
     assert not awx.written
+
+
+def test_as_a_job_of_its_own(awx: Awx, tmp_path: Path) -> None:
+    """AWX is told by one of its jobs, whose credential is the one that AWX has for that."""
+    itself = Credential(env={"CONTROLLER_HOST": awx.url, "CONTROLLER_OAUTH_TOKEN": TOKEN})
+    controller = Controller(tmp_path, {"all": {"hosts": {}}}, [itself])
+    given = {"controller_host_config_key": HOST_CONFIG_KEY, "controller_workflows": []}
+    job = controller.run("configure_awx.yml", given)
+    assert job.code == 0, job.output
+    assert job.changed > 0
+    assert awx.named("job_templates", "Gateways: converge")["host_config_key"] == HOST_CONFIG_KEY
+    kept = controller.kept()
+    assert_clean(kept, {"host config key": HOST_CONFIG_KEY.encode()})
+    # The command is kept with its environment; AWX hides there what a credential has put in.
+    assert_clean({name: content for name, content in kept.items() if not name.endswith("/command")},
+                 {"token": TOKEN.encode()})  # fmt: skip

@@ -138,28 +138,31 @@ class Controller:
     ) -> Job:
         """`answers`: of the survey, all text. `artifacts`: of the nodes before. `told`: more of the variables that AWX
         sets, without their prefix."""
-        number = next(self._numbers)
         described = template(name)
-        meta = {
-            "job_id": number,
-            "job_template_name": name,
-            "user_name": "alice",
-            "job_launch_type": "manual",
-            **(told or {}),
-        }
+        given = {**described.get("extra_vars", {}), **(answers or {}), **(artifacts or {})}
+        told = {"job_template_name": name, **(told or {})}
+        return self.run(described["playbook"].rpartition("/")[2], given, inventory, told)
+
+    def run(
+        self,
+        playbook: str,
+        given: Mapping[str, t.Any],
+        inventory: Data | None = None,
+        told: Mapping[str, str] | None = None,
+    ) -> Job:
+        """Run a playbook of the project with the variables `given`."""
+        number = next(self._numbers)
+        meta = {"job_id": number, "user_name": "alice", "job_launch_type": "manual", **(told or {})}
         place = self.path / f"job{number}"
         extra_vars = {
-            **described.get("extra_vars", {}),
-            **(answers or {}),
-            **(artifacts or {}),
+            **given,
             **{f"{prefix}_{name}": value for prefix in ("awx", "tower") for name, value in meta.items()},
         }
         for credential in self.credentials:
             extra_vars.update(credential.extra_vars)
         self._prepare(place, extra_vars, inventory or self.inventory)
-        playbook = "playbooks/" + described["playbook"].rpartition("/")[2]
         done = subprocess.run(
-            [sys.executable, "-c", RUN, str(place), playbook],
+            [sys.executable, "-c", RUN, str(place), f"playbooks/{playbook}"],
             env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(place / "home")},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -179,7 +182,8 @@ class Controller:
     def _prepare(self, place: Path, extra_vars: Data, inventory: Data) -> None:
         for part in ("env", "inventory", "home"):
             (place / part).mkdir(parents=True)
-        shutil.copytree(CHECKOUT / "playbooks", place / "project/playbooks")
+        for part in ("playbooks", "awx"):
+            shutil.copytree(CHECKOUT / part, place / "project" / part)
         (place / "inventory/hosts.yml").write_text(yaml.safe_dump(inventory))
         passwords: Data = {}
         arguments: list[str] = []
