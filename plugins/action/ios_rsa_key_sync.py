@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
 from ..modules.ios_rsa_key_sync import ARGUMENT_SPEC, REQUIRED_BY
-from ..plugin_utils import carry_out, ios_session, key_files, key_servers
+from ..plugin_utils import carry_out, ios_session, key_files, key_servers, progress_fleet
 from ..plugin_utils.carry_out import Progress, Wishes
 from ..plugin_utils.ios_action import IosAction, Result, display
 from ..plugin_utils.ios_options import Target
@@ -58,7 +58,10 @@ class ActionModule(IosAction):
         )
         # Units that share a device take turns: two sessions must not write the configuration of one device at once.
         turns = {name: asyncio.Lock() for name in sorted(targets)}
-        units = await asyncio.gather(*(self._unit(one, targets, wishes, options, turns, kept) for one in planned))
+        moves = 0 if self.check else sum(carry_out.moves_of(one.plan.steps) for one in planned)
+        count = progress_fleet.Count(moves, "moves")
+        work = (self._unit(one, targets, wishes, options, turns, count, kept) for one in planned)
+        units = await asyncio.gather(*work)
         failed = [unit for unit in units if unit["error"]]
         result: Result = {
             "changed": any(unit["done"] or (unit["steps"] and not unit["error"]) for unit in units),
@@ -79,6 +82,7 @@ class ActionModule(IosAction):
         wishes: Wishes,
         options: dict[str, t.Any],
         turns: dict[str, asyncio.Lock],
+        count: progress_fleet.Count,
         kept: ios_session.Kept,
     ) -> dict[str, t.Any]:
         unit = key_servers.shown(one) | {"done": {}, "error": None}
@@ -98,7 +102,8 @@ class ActionModule(IosAction):
             }
         if self.check or not unit["steps"]:
             return unit
-        progress = Progress(lambda text: display.display(f"vpnops.keys: {label}: {text}", stderr=True), unit["done"])
+        said = f"vpnops.keys: {label}: "
+        progress = Progress(lambda text: display.display(said + text, stderr=True), count, unit["done"])
         try:
             with carry_out.locked(label, one.unit.hosts):
                 async with AsyncExitStack() as waiting:

@@ -299,8 +299,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _hear(self, data: bytes) -> None:
         with self._guard:
             for message in progress_fleet.messages(data):
-                devices = Devices(*(int(message.get(key, 0)) for key in ("total", "done", "failed")))
-                self._run.fleet(str(message.get("task")), devices)
+                total, done, failed = (int(message.get(key, 0)) for key in ("total", "done", "failed"))
+                counted = Devices(total, done, failed, time.time())
+                tell = self._run.work if message.get("what") == "moves" else self._run.fleet
+                tell(str(message.get("task")), counted)
 
     def _tick(self) -> None:
         if not self._foot or not self._shown:

@@ -24,7 +24,7 @@ from ..module_utils._ios.labels import Label
 from ..module_utils._ios.pem import Usage
 from ..module_utils._ios.rsa_keys import Sealed
 from ..module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Plan, Save, Step
-from . import ios_session, key_files
+from . import ios_session, key_files, progress_fleet
 from .ios_options import Target
 from .key_servers import observed_copies
 
@@ -47,6 +47,7 @@ class Progress:
     """What was done on each host so far, in words; filled as it happens, so that a failure still tells it."""
 
     tell: Callable[[str], None]
+    count: progress_fleet.Count
     done: dict[str, list[str]] = field(default_factory=dict)
 
     def did(self, host: str, what: str, more: str = "") -> None:
@@ -66,6 +67,18 @@ def hosts_of(steps: Sequence[Step], *, sources: bool = True) -> tuple[str, ...]:
         else:
             found += step.hosts
     return tuple(dict.fromkeys(found))
+
+
+def moves_of(steps: Sequence[Step]) -> int:
+    """How many moves on devices the steps are. A replacement is two: the new key is staged, then swapped."""
+    return sum(
+        len(step.missing) + 2 * len(step.replace)
+        if isinstance(step, Distribute)
+        else len(step.hosts)
+        if isinstance(step, (Clean, Save))
+        else 1
+        for step in steps
+    )
 
 
 async def carry_out(
@@ -155,6 +168,7 @@ class _Worker:
             self._back_up(host, old[host])
             await self._do(host, lambda tty: replacement.stage(tty, self.label, sealed, save=save))
             self.progress.did(host, "staged", "the new key, proved under the scratch label")
+            self.progress.count.one()
 
         async def unstage(host: str) -> None:
             if await self._do(host, lambda tty: replacement.drop_scratch(tty, self.label)):
@@ -189,16 +203,21 @@ class _Worker:
             await self._do(host, lambda tty: replacement.drop_scratch(tty, self.label))
             self.saved.discard(host)
             self.progress.did(host, "cleaned", "a leftover scratch key is gone")
+            self.progress.count.one()
 
     async def _save(self, step: Save) -> None:
         async def save(host: str) -> None:
+            if host in self.saved:
+                self.progress.count.one()
+                return
             await self._do(host, lambda tty: replacement.save_key(tty, self.label))
             self._done(host)
 
-        await self._all([host for host in step.hosts if host not in self.saved], save)
+        await self._all(step.hosts, save)
 
     def _done(self, host: str, what: str = "", more: str = "") -> None:
         """A write of its own is complete on a host, saved if that is wanted."""
+        self.progress.count.one()
         if what:
             self.progress.did(host, what, more)
         if self.wishes.save:

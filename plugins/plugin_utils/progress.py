@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Outcome = t.Literal["failed", "unreachable", "deferred", "ignored", "changed", "ok", "skipped"]
 OUTCOMES: tuple[Outcome, ...] = t.get_args(Outcome)
@@ -40,11 +40,12 @@ class Problem:
 
 @dataclass
 class Devices:
-    """Where one task stands that works on many devices by itself."""
+    """Where one task stands that works on many devices by itself: with looking at them, or with its moves on them."""
 
     total: int
     done: int = 0
     failed: int = 0
+    begun: float = 0.0
 
 
 @dataclass
@@ -63,6 +64,7 @@ class Step:
     started: set[str] = field(default_factory=set)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     devices: Devices | None = None
+    moves: Devices | None = None
     ended: float | None = None
 
     @property
@@ -201,9 +203,14 @@ class Run:
                 self._not_read[host] = said
 
     def fleet(self, key: str, devices: Devices) -> None:
-        """How far a task is that works on many devices."""
+        """How far a task is with looking at many devices."""
         if step := self._open.get(key):
             step.devices = devices
+
+    def work(self, key: str, moves: Devices) -> None:
+        """How far a task is with what it does to many devices, one move after the other."""
+        if step := self._open.get(key):
+            step.moves = replace(moves, begun=step.moves.begun if step.moves else moves.begun)
 
     def close(self, now: float, key: str | None = None) -> list[Step]:
         """A task, or all of them, is over: those that were open."""

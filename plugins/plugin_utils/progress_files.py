@@ -12,7 +12,7 @@ import typing as t
 from datetime import datetime, timezone
 from xml.etree import ElementTree
 
-from .progress import Run, Step
+from .progress import Devices, Run, Step
 
 Data = dict[str, t.Any]
 NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -46,15 +46,19 @@ def as_data(run: Run) -> Data:
 
 
 def _step(step: Step) -> Data:
-    devices = step.devices
     return {
         "play": step.play,
         "name": step.name,
         "begun": _when(step.begun),
         "seconds": round(step.seconds(step.begun), 3),
         "counts": dict(step.counts),
-        "devices": devices and {"total": devices.total, "done": devices.done, "failed": devices.failed},
+        "devices": step.devices and _devices(step.devices, "failed"),
+        "steps": step.moves and _devices(step.moves),
     }
+
+
+def _devices(counted: Devices, *more: str) -> Data:
+    return {key: getattr(counted, key) for key in ("total", "done", *more)}
 
 
 def _when(seconds: float) -> str:

@@ -46,24 +46,25 @@ def begin(task: str) -> None:
 
 @dataclass
 class Count:
-    """For the task: counts its devices, and tells."""
+    """For the task: counts its devices, or its moves on them, and tells."""
 
     total: int
+    what: t.Literal["devices", "moves"] = "devices"
     done: int = 0
     failed: int = 0
 
     def __post_init__(self) -> None:
         self._tell()
 
-    def one(self, *, failed: bool) -> None:
-        """One more device is done."""
+    def one(self, *, failed: bool = False) -> None:
+        """One more is done."""
         self.done += 1
         self.failed += failed
         self._tell()
 
     def _tell(self) -> None:
-        if _writer is not None:
-            message = {"task": _task, "total": self.total, "done": self.done, "failed": self.failed}
+        if _writer is not None and self.total:
+            message = {"task": _task, "what": self.what, "total": self.total, "done": self.done, "failed": self.failed}
             # Full, or closed by a callback that has finished: neither is worth a word.
             with suppress(OSError):
                 os.write(_writer, json.dumps(message).encode() + b"\n")

@@ -82,13 +82,17 @@ def bars(run: Run, now: float, terminal: Terminal) -> list[str]:
 
 def _row(run: Run, step: Step, now: float) -> _Row:
     counts = step.counts
+    name, seconds = step.name, step.seconds(now)
     if step.devices:
         counts["failed"] = counts.get("failed", 0) + step.devices.failed
         done, total = step.devices.done, step.devices.total
     else:
         done, total = step.done, run.total(step)
+    if step.moves:
+        name, seconds = f"{step.name}: steps", now - step.moves.begun
+        done, total = step.moves.done, step.moves.total
     notes = [(what, counts[what]) for what in LIVE if counts.get(what)]
-    return _Row(step.name, done, None if step.section == "handler" else total, step.seconds(now), notes)
+    return _Row(name, done, None if step.section == "handler" else total, seconds, notes)
 
 
 def _of_play(run: Run) -> int:
@@ -160,6 +164,8 @@ def line(step: Step) -> tuple[str, str]:
     if step.devices:
         told.append(f"{step.devices.done} devices")
         told += [f"{step.devices.failed} of them failed"] if step.devices.failed else []
+    if step.moves:
+        told.append(f"{step.moves.done} of {step.moves.total} steps")
     seconds = step.seconds(step.begun)
     took = f" ({clock(seconds)})" if seconds >= 1 else ""
     return f"{step.name}: {', '.join(told)}{took}", worst

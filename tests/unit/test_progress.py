@@ -286,6 +286,21 @@ def test_devices_of_one_task() -> None:
     assert progress_view.line(step) == ("Look: ok, 512 devices, 2 of them failed (0:20)", "ok")
 
 
+def test_what_one_task_does_comes_after_its_look() -> None:
+    run = run_on("ks1")
+    step = run.begin("a", "Sync", 1000.0, once=True)
+    run.fleet("a", Devices(4, 4))
+    run.work("a", Devices(9, 0, begun=1030.0))
+    run.work("a", Devices(9, 3, begun=1060.0))
+    run.work("of somebody else", Devices(1, 1))
+    (shown,) = progress_view.bars(run, 1060.0, Terminal(80))
+    assert shown.startswith("Sync: steps ")
+    assert shown.endswith("3/9  1:00 left")
+    run.finish("a", "ks1", "failed")
+    run.close(1070.0)
+    assert progress_view.line(step) == ("Sync: failed, 4 devices, 3 of 9 steps (1:10)", "failed")
+
+
 def test_a_line_per_step_that_did_something() -> None:
     run = run_on()
     did(run, "a", {"h1": "ok", "h2": "changed", "h3": "failed", "h4": "skipped"})
@@ -382,7 +397,7 @@ def test_json() -> None:
     assert (data["begun"], data["ended"]) == ("1970-01-01T00:16:40+00:00", "1970-01-01T00:16:42+00:00")
     assert data["seconds"] == 2.5
     (step,) = data["steps"]
-    assert (step["name"], step["counts"]["changed"], step["devices"]) == ("Task a", 1, None)
+    assert (step["name"], step["counts"]["changed"], step["devices"], step["steps"]) == ("Task a", 1, None, None)
 
 
 def test_junit() -> None:

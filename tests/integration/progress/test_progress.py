@@ -235,6 +235,40 @@ def test_one_task_tells_of_all_its_devices(
     assert told(node)["counts"] == {"ok": 6}
 
 
+def test_what_is_done_to_devices_moves_the_bar_as_well(
+    start_fleet: Callable[..., Fleet], control_node: Callable[[Fleet], ControlNode], tmp_path: Path
+) -> None:
+    """Three key servers replace their key, which is staged and swapped; the fifth has none yet. Four of them save."""
+    keys = (KeySpec(LABEL, 1), KeySpec(LABEL, 2), KeySpec(LABEL, 2), KeySpec(LABEL, 2), None)
+    specs = group_of(*((f"ks{n}", "xe17", (key,) if key else ()) for n, key in enumerate(keys, 1)))
+    fleet = start_fleet(*specs)
+    node = control_node(fleet)
+    for device in fleet:
+        device.set_fault(latency_ms=30)
+    environment = {
+        "ANSIBLE_STDOUT_CALLBACK": "vpnops.keys.progress",
+        "VPNOPS_KEYS_PROGRESS_JSON": str(tmp_path / "run.json"),
+        "TERM": "xterm",
+    }
+    command = node.command("vpnops.keys.sync_key_servers", "-e", "key_server_sync_overwrite=always")
+    seen = watch(command, node.path, node.env(environment), 80)
+    assert seen.code == 0, seen.end
+    assert seen.ever(r"Make .*: steps .*[1-9]/11 "), seen.raw
+    (step,) = (one for one in told(node)["steps"] if one["steps"])
+    assert step["devices"]["done"] == 5
+    assert step["steps"] == {"total": 11, "done": 11}
+
+
+def test_two_playbooks_in_one_run(node: ControlNode) -> None:
+    """Each has its own end; the file is about the last one."""
+    second = node.path / "second.yml"
+    second.write_text(Path(play(node, [{"ansible.builtin.debug": {"msg": "two"}}])).read_text().replace("here", "h7"))
+    run = node.run(play(node, [takes("One", "0")]), str(second))
+    assert run.code == 0, run.output
+    assert re.findall(r"^Done in \d:\d\d\. (.*)$", run.output, re.M) == ["7 hosts: 7 changed.", "1 host: 1 ok."]
+    assert (told(node)["playbook"], told(node)["hosts"]) == ("second.yml", {"h7": "ok"})
+
+
 def test_without_rich(node: ControlNode) -> None:
     (node.path / "rich.py").write_text("raise ImportError")
     environment = node.env()
