@@ -128,12 +128,19 @@ def _plan(unit: Unit, seen: Mapping[str, Seen], policy: Policy) -> Planned:
         )
         decided = planning.plan(unit.label or "", reasons, policy)
         decided = dataclasses.replace(decided, blocked=unit.blocked)
+    elif policy.compromised and not planning.holds_compromised(servers, policy):
+        decided = _spared(planning.plan(unit.label, servers, dataclasses.replace(policy, overwrite=False)))
     else:
-        # Who names a stolen key means the key servers that hold it, and wants no key replaced elsewhere.
-        meant = not policy.compromised or planning.holds_compromised(servers, policy)
-        allowed = dataclasses.replace(policy, overwrite=policy.overwrite and meant)
-        decided = planning.plan(unit.label, servers, allowed)
+        decided = planning.plan(unit.label, servers, policy)
     return Planned(unit, decided, servers, _registered(unit, seen))
+
+
+def _spared(decided: planning.Plan) -> planning.Plan:
+    """Who names a stolen key means the key servers that hold it, and wants no key replaced elsewhere."""
+    if not decided.needs_consent:
+        return decided
+    why = f"{decided.blocked} Nothing is replaced here, as none of them holds a compromised key."
+    return dataclasses.replace(decided, needs_consent=False, would=(), blocked=why)
 
 
 def _key_server(name: str, unit: Unit, found: Seen) -> KeyServer:

@@ -146,6 +146,30 @@ def test_groups_are_independent(start_fleet: StartFleet, control_node: MakeNode,
     assert report["fails"]["error"]
 
 
+def test_a_stolen_key_concerns_only_the_group_that_holds_it(start_fleet: StartFleet, control_node: MakeNode) -> None:
+    """The group in sync is left alone, and the one that holds two other keys is not overwritten on the way."""
+    in_sync, drifted = KeySpec("OTHER", 2), (KeySpec("THIRD", 3), KeySpec("THIRD", 4))
+    others = (
+        group_of(*((f"o{n}", "xe17", (in_sync,)) for n in (1, 2)), name="OTHER", identity=2, label="OTHER"),
+        group_of(*((f"t{n}", "ios15", (drifted[n],)) for n in (0, 1)), name="THIRD", identity=3, label="THIRD"),
+    )
+    fleet = start_fleet(*four(K1, K1, None, K1), *others[0], *others[1])
+    node = control_node(fleet)
+    stolen = options(compromised=[key(1).fingerprint[:12]], overwrite="always")
+    with unchanged([fleet[f"{one}"] for one in ("o1", "o2", "t0", "t1")]):
+        done = node.run(SYNC, *stolen)
+    assert done.code == 2, done.output
+    new = {held(fleet[f"ks{n}"])[LABEL][0] for n in (1, 2, 3, 4)}
+    assert len(new) == 1
+    assert new != {key(1).fingerprint}
+    said = re.sub(r"\s+", " ", done.output)
+    assert "THIRD is not the same key everywhere" in said
+    assert "Nothing is replaced here, as none of them holds a compromised key." in said
+    assert "always allows it" not in said
+    with unchanged(fleet):
+        assert node.run(SYNC, *stolen).code == 2
+
+
 def test_limit_takes_nobody_out_of_the_group(start_fleet: StartFleet, control_node: MakeNode) -> None:
     fleet = start_fleet(*four(K1, None, None, K1))
     node = control_node(fleet)
