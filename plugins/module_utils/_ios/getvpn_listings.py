@@ -124,16 +124,16 @@ def _number(text: str | None) -> int | None:
 # -- GET VPN: state ------------------------------------------------------------------------------------------
 
 # One or more "name : value" on a line, parted by " , " or by two spaces.
-_FIELD_BREAK = re.compile(r"[ \t]{1,40},[ \t]|(?:[ \t]{2}|\t)[ \t]*(?=[A-Za-z])")
+_FIELD_BREAK = re.compile(r"[ \t]{1,40},(?:[ \t]|$)|(?:[ \t]{2}|\t)[ \t]*(?=[A-Za-z])")
 _LONGEST_LINE = 1000
 
 
 def _fields(line: str) -> Iterator[tuple[str, str]]:
     if ":" not in line or len(line) > _LONGEST_LINE:
         return
-    line = line.lstrip()
+    line = line.strip()
     # Most lines hold one field, and a fleet's listings have many lines.
-    several = "  " in line or "\t" in line or ", " in line
+    several = "  " in line or "\t" in line or " ," in line
     for part in _FIELD_BREAK.split(line) if several else (line,):
         name, colon, value = part.partition(":")
         if colon:

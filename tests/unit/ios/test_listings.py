@@ -435,6 +435,12 @@ def test_coop_of_ios_xe() -> None:
     assert read_coop(text.replace("Crypto Gdoi Group", "Crypto Gkm Group")) == expected
 
 
+@pytest.mark.parametrize("broken", [",\n", ", \n", " ,\r\n"])
+def test_coop_in_lines_that_are_broken_behind_a_comma(broken: str) -> None:
+    text = TRANSCRIPTS["coop_ios15"]
+    assert read_coop(text.replace(", ", broken)) == read_coop(text)
+
+
 def test_policy() -> None:
     policy, empty = read_policy(TRANSCRIPTS["policy_xe"])
     assert (policy.group, policy.server) == ("getvpn1", "1.1.1.1")
