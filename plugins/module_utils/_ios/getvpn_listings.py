@@ -61,7 +61,7 @@ _SA_LIFETIME = re.compile(r"set security-association lifetime seconds (\d{1,9})"
 
 def read_groups(running_config: str) -> tuple[Group, ...]:
     """The GET VPN groups in a running configuration, or in its section `crypto g`."""
-    blocks = list(_config_blocks(strip_noise(running_config)))
+    blocks = _config_blocks(strip_noise(running_config))
     lifetimes: dict[str, int] = {}
     for head, lines in blocks:
         if profile := _IPSEC_PROFILE.fullmatch(head):
@@ -75,20 +75,16 @@ def read_groups(running_config: str) -> tuple[Group, ...]:
     return groups
 
 
-def _config_blocks(text: str) -> Iterator[tuple[str, list[str]]]:
+def _config_blocks(text: str) -> list[tuple[str, list[str]]]:
     """Top-level lines of a configuration with the lines indented under them."""
-    head, lines = "", list[str]()
+    blocks: list[tuple[str, list[str]]] = []
     for line in text.split("\n"):
-        if not line.strip():
-            continue
-        if line[0].isspace():
-            lines.append(line.strip())
-        else:
-            if head:
-                yield head, lines
-            head, lines = line.rstrip(), []
-    if head:
-        yield head, lines
+        if not line[:1].isspace():
+            if line:
+                blocks.append((line, []))
+        elif blocks:
+            blocks[-1][1].append(line.strip())
+    return blocks
 
 
 def _group(head: re.Match[str], lines: list[str], lifetimes: dict[str, int]) -> Group:
@@ -171,8 +167,8 @@ def read_coop(text: str) -> dict[str, Coop]:
     own: dict[str, str] = {}
     peers: list[dict[str, str]] = []
     for line in strip_noise(text).split("\n"):
-        if "*" in line and _NO_REDUNDANCY.search(line):
-            own["alone"] = "yes"
+        if _NO_REDUNDANCY.search(line):
+            own["alone"] = line
         for name, value in _fields(line):
             if _COOP_GROUP.fullmatch(name):
                 if not value:
@@ -256,7 +252,7 @@ class Policy:
     teks: tuple[Tek, ...] = ()
 
 
-_POLICY_GROUP = re.compile(r"For group (\S+)(?: \([^)\n]{0,60}\))?(?: server (\S+))?")
+_POLICY_GROUP = re.compile(r"For group (\S+?):?(?!\S)(?: \([^)\n]{0,60}\))?(?: server (\S+?):?(?!\S))?")
 _KEK = re.compile(r"KEK POLICY(?: \(transport type *: *(\w+) *\))?")
 
 
@@ -264,20 +260,19 @@ def read_policy(text: str) -> tuple[Policy, ...]:
     """`show crypto gdoi ks policy` and its gkm form."""
     policies: list[tuple[str, str | None, list[dict[str, str]]]] = []
     parts: list[dict[str, str]] = []
-    part: dict[str, str] = {}
-    kind, transport = "", ""
+    head, part = dict[str, str](), dict[str, str]()
     for line in map(str.strip, strip_noise(text).split("\n")):
         if found := _POLICY_GROUP.match(line):
-            parts, part, kind = [], {}, ""
-            policies.append((found[1].rstrip(":"), found[2].rstrip(":") if found[2] else None, parts))
+            parts, head, part = [], {}, {}
+            policies.append((found[1], found[2], parts))
         elif found := _KEK.match(line):
-            part, kind, transport = {}, "kek", found[1] or ""
+            head, part = {"kind": "kek", "transport": found[1] or ""}, {}
         elif line.startswith("TEK POLICY"):
-            part, kind, transport = {}, "tek", ""
+            head, part = {"kind": "tek"}, {}
         else:
             for name, value in _fields(line):
-                if name == "spi" and kind and value:
-                    part = {"kind": kind, "transport": transport}
+                if name == "spi" and head and value:
+                    part = dict(head)
                     parts.append(part)
                 part.setdefault(name, value)
     if not policies:

@@ -464,6 +464,33 @@ def test_policy() -> None:
     assert empty == getvpn_listings.Policy("empty-one", "1.1.1.1")
 
 
+@pytest.mark.parametrize(
+    ("head", "group", "server"),
+    [
+        ("For group VPNX (handle: 2147483650) server 2001:DB8::1 (handle: 2147483650):", "VPNX", "2001:DB8::1"),
+        ("For group VPNX server 10.0.0.1:", "VPNX", "10.0.0.1"),
+        ("For group VPNX (handle: 2147483650):", "VPNX", None),
+        ("For group VPN:X:", "VPN:X", None),
+        ("For group VPNX", "VPNX", None),
+    ],
+)
+def test_who_has_a_policy(head: str, group: str, server: str | None) -> None:
+    assert read_policy(f"Key Server Policy:\n{head}\n") == (getvpn_listings.Policy(group, server),)
+
+
+def test_a_policy_that_does_not_say_how_rekeys_travel() -> None:
+    (policy, dummy) = read_policy(TRANSCRIPTS["policy_xe"].replace(" (transport type : Unicast)", ""))
+    assert policy.kek
+    assert (policy.kek.transport, policy.kek.algorithm) == (None, "AES")
+
+
+@pytest.mark.parametrize(("line", "lifetime"), [("tek life(sec)      : 900 ", 900), ("", 600)])
+def test_the_whole_lifetime_of_a_traffic_key(line: str, lifetime: int) -> None:
+    """Of the two that IOS shows the TEK's own; where there is only one, that."""
+    text = TRANSCRIPTS["policy_xe"].replace("tek life(sec)      : 600 ", line)
+    assert [tek.lifetime for tek in read_policy(text)[0].teks] == [lifetime, lifetime]
+
+
 def test_members() -> None:
     assert read_members(TRANSCRIPTS["members_xe"]) == (
         getvpn_listings.Member("44.44.44.1", "bw-suiteB-v6", "Registered", "16.16.16.1", "1.0.25", 3, 1, 2, 1),
@@ -471,12 +498,49 @@ def test_members() -> None:
     )
 
 
-@pytest.mark.parametrize("reader", [read_coop, read_groups, read_members, read_policy])
-def test_nothing_listed_is_nothing_but_a_refusal_is_unreadable(reader: Callable[[str], object]) -> None:
+def test_fields_that_only_a_tab_parts() -> None:
+    text = "Group Member ID : 44.44.44.1\tGM Version: 1.0.25\n Group Name : G\n"
+    assert read_members(text) == (getvpn_listings.Member("44.44.44.1", "G", version="1.0.25"),)
+
+
+@pytest.mark.parametrize(("length", "version"), [(1000, "1.0.25"), (1001, None)])
+def test_a_line_longer_than_any_of_a_device_is_passed_over(length: int, version: str | None) -> None:
+    line = " GM Version".ljust(length - len(": 1.0.25")) + ": 1.0.25"
+    text = f"Group Member ID : 44.44.44.1\n Group Name : G\n{line}\n"
+    assert read_members(text) == (getvpn_listings.Member("44.44.44.1", "G", version=version),)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "sentence"),
+    [
+        ("coop_ios15", "mygroup", "The COOP state shows a group without a name."),
+        ("members_xe", "44.44.44.1", "The list of group members shows one without an address or without a group."),
+        (
+            "members_xe",
+            " Group Name        : bw-suiteB-v6",
+            "The list of group members shows one without an address or without a group.",
+        ),
+    ],
+)
+def test_what_cannot_be_read_without_a_name_or_an_address(name: str, damage: str, sentence: str) -> None:
+    reader = read_coop if name.startswith("coop") else read_members
+    assert outcome(reader, TRANSCRIPTS[name].replace(damage, "", 1)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("reader", "what"),
+    [
+        (read_coop, "its COOP state"),
+        (read_groups, "its GET VPN groups"),
+        (read_members, "its group members"),
+        (read_policy, "its GET VPN policy"),
+    ],
+)
+def test_nothing_listed_is_nothing_but_a_refusal_is_unreadable(reader: Callable[[str], object], what: str) -> None:
     assert not reader("")
     assert not reader("R1#show something\nGroup Member not Found\nR1#")
-    assert isinstance(outcome(reader, "     ^\n% Invalid input detected at '^' marker.\n"), str)
-    assert isinstance(outcome(reader, "Command authorization failed.\n"), str)
+    for refused in ("% Invalid input detected at '^' marker.", "Command authorization failed."):
+        assert outcome(reader, f"     ^\n{refused}\n") == f'The device did not show {what}: "{refused}".'
 
 
 # -- refusals --------------------------------------------------------------------------------------------------
