@@ -539,7 +539,7 @@ def _findings(label: str, order: Sequence[KeyServer], policy: Policy, steps: Seq
         )
     for fingerprint in policy.compromised:
         where = [name for name, copy in holders if copy.fingerprint.startswith(fingerprint)]
-        found.append(f"The compromised key {short(fingerprint)} is {label} on {_list(where) or 'no key server'}.")
+        found.append(f"The compromised key {short(fingerprint)} is under {label} on {_list(where) or 'no key server'}.")
     return (*found, *_scratch_findings(label, order, steps))
 
 
