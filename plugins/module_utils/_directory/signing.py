@@ -11,7 +11,6 @@ belongs to, so that no record can be passed off as another or moved to another d
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 import typing as t
@@ -21,7 +20,7 @@ from .._errors import VpnKeysError
 from .._fingerprint import fingerprint
 
 try:
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ed25519
 except ImportError:  # the modules name the missing library
@@ -67,7 +66,7 @@ def anchor(text: str) -> str:
         der = base64.b64decode("".join(body.split()), validate=True)
         if isinstance(serialization.load_der_public_key(der), ed25519.Ed25519PublicKey):
             return fingerprint(der)
-    except (binascii.Error, ValueError):
+    except (UnsupportedAlgorithm, ValueError):
         pass
     raise VpnKeysError(
         "bad_input",

@@ -12,6 +12,8 @@ import sqlite3
 from collections.abc import Callable
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed448, rsa
 from unit.directory.samples import Directory, gateway, mesh, names, new_key, stage
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
@@ -160,9 +162,40 @@ def test_readers_without_the_signing_key(directory: Directory) -> None:
     with pytest.raises(VpnKeysError, match="is not signed by the key that is trusted") as caught:
         directory.read(verify_key="0" * 64)
     assert caught.value.code == "tampered"
-    with pytest.raises(VpnKeysError, match="neither the fingerprint nor") as caught:
-        directory.read(verify_key="rubbish")
+
+
+def public_text(key: ed448.Ed448PublicKey | rsa.RSAPublicKey) -> str:
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+# From `openssl ecparam -name secp112r1 -genkey | openssl ec -pubout`: cryptography does not know the curve.
+RARE_CURVE = """-----BEGIN PUBLIC KEY-----
+MDIwEAYHKoZIzj0CAQYFK4EEAAYDHgAE1Sr8HN3j4iMnfyxQ7rcWONmnfF5jN2ur
+6pILCw==
+-----END PUBLIC KEY-----
+"""
+NO_ANCHORS = {
+    "rubbish": "rubbish",
+    "not ASCII": "ü" * 64,
+    "half a fingerprint": "0" * 32,
+    "of another kind": public_text(ed448.Ed448PrivateKey.generate().public_key()),
+    "RSA": public_text(rsa.generate_private_key(65537, 1024).public_key()),
+    "of a rare curve": RARE_CURVE,
+    "with something in it": "MCowBQYDK2VwAyEA+/xNgT0JfpL9DJnj!uAOm/5LEB4P5HdFkiVyoeEvNBp4=",
+    "with something behind it": "MCowBQYDK2VwAyEA+/xNgT0JfpL9DJnjuAOm/5LEB4P5HdFkiVyoeEvNBp4AAA==",
+}
+
+
+@pytest.mark.parametrize("name", NO_ANCHORS)
+def test_what_is_no_key_of_a_directory(directory: Directory, name: str) -> None:
+    mesh(directory)
+    with pytest.raises(VpnKeysError) as caught:
+        directory.read(verify_key=NO_ANCHORS[name])
     assert caught.value.code == "bad_input"
+    assert str(caught.value) == (
+        "verify_key is neither the fingerprint nor the Ed25519 public key (PEM, or base64 DER) of a directory. "
+        "Nothing was read."
+    )
 
 
 def test_a_key_as_text(directory: Directory) -> None:
