@@ -104,14 +104,14 @@ UNSIGNED = ("retired_at",)
 
 
 def key_row(number: int, public: bytes, since: str, signer: ed25519.Ed25519PrivateKey, directory: str) -> Row:
-    """A new key of the directory, signed by its predecessor, or the first by itself."""
+    """A new key of the directory, not retired yet, signed by its predecessor, or the first by itself."""
     row: Row = {
         "id": number,
         "public_key": base64.b64encode(public).decode(),
         "fingerprint": fingerprint(public),
         "since": since,
     }
-    return {**row, "retired_at": None, "signature": sign(signer, KIND, directory, row)}
+    return {**row, "signature": sign(signer, KIND, directory, row)}
 
 
 def current(rows: Sequence[Row]) -> Row:

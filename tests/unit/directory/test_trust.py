@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed448, rsa
-from unit.directory.samples import Directory, gateway, mesh, names, new_key, stage
+from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa, x25519
+from unit.directory.samples import Data, Directory, gateway, mesh, names, new_key, stage
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import key_file, signing, store
@@ -154,7 +154,9 @@ def test_readers_without_the_signing_key(directory: Directory) -> None:
     mark = directory.read()["directory"]["key_fingerprint"]
     whole = directory.read()
     directory.key_path.rename(directory.key_path.with_name("elsewhere"))
-    for given in (pem, pem.splitlines()[1], mark, mark.upper()):
+    body = pem.splitlines()[1]
+    wrapped = pem.replace(body, f"{body[:40]}\n{body[40:]}")
+    for given in (pem, wrapped, body, mark, mark.upper(), f" {mark}\n"):
         assert directory.read(verify_key=given) == whole
     with pytest.raises(VpnKeysError, match="Nothing says which key") as caught:
         directory.read()
@@ -207,7 +209,6 @@ def test_a_key_as_text(directory: Directory) -> None:
     sentence = directory.refused("signing_key", gateways=[gateway("gw4", new_key())], signing_key=other)
     assert "give the key of this directory" in sentence
     assert "PRIVATE" not in sentence
-    directory.refused("signing_key", gateways=[gateway("gw4", new_key())], signing_key="rubbish")
     sentence = directory.refused("bad_input", "rekeyed")
     assert "new_signing_key" in sentence
     before = directory.read()["directory"]["key_fingerprint"]
@@ -216,6 +217,33 @@ def test_a_key_as_text(directory: Directory) -> None:
     directory.options["signing_key"] = other
     assert directory.read()["directory"]["key_fingerprint"] != before
     assert directory.read(verify_key=before)["directory"]["tampered"] == []
+
+
+def private_text(
+    key: ed448.Ed448PrivateKey | ed25519.Ed25519PrivateKey | x25519.X25519PrivateKey,
+    protection: serialization.KeySerializationEncryption | None = None,
+) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection or serialization.NoEncryption()
+    ).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("rubbish", "it is not the PEM of an unencrypted private key"),
+        (
+            private_text(signing.new_private_key(), serialization.BestAvailableEncryption(b"cisco123")),
+            "it is not the PEM of an unencrypted private key",
+        ),
+        (private_text(ed448.Ed448PrivateKey.generate()), "it is not an Ed25519 key"),
+        (private_text(x25519.X25519PrivateKey.generate()), "it is not an Ed25519 key"),
+    ],
+    ids=["rubbish", "encrypted", "of another kind", "of a gateway"],
+)
+def test_what_is_no_signing_key(directory: Directory, text: str, why: str) -> None:
+    sentence = f"signing_key cannot be used: {why}. Nothing was changed."
+    assert directory.refused("signing_key", gateways=[gateway("gw1", new_key())], signing_key=text) == sentence
 
 
 def broken(directory: Directory, how: str) -> None:
@@ -352,3 +380,84 @@ def test_a_key_that_cannot_be_renamed(rotating: Directory, monkeypatch: pytest.M
     monkeypatch.undo()
     assert rotating.read()["directory"]["tampered"] == []
     rotating.write("swapped", gateways=names("gw1"))
+
+
+# -- what is signed
+
+DIRECTORY = "6f1c2c0e-8a51-4f0b-9d43-2f5d0c6b7a10"
+FIRST_KEY: Data = {
+    "id": 1,
+    "public_key": "MCowBQYDK2VwAyEA+/xNgT0JfpL9DJnjuAOm/5LEB4P5HdFkiVyoeEvNBp4=",
+    "fingerprint": "0e4928ae256a6d6ebdb9a21899c042a9b7c74105ee7296db58e10eb0449ec1c8",
+    "since": "2026-11-22T03:12:45Z",
+    "retired_at": "2026-11-23T03:12:45Z",
+    "signature": "1h5NOl1ERlZ/OYTbGSTYvfHSrEZMIdM+TK6XLbXs0HN+MyHTQbv2o1bydqtTKi7KtofeM9ENni7bOh2m/W80Cg==",
+}
+SECOND_KEY: Data = {
+    "id": 2,
+    "public_key": "MCowBQYDK2VwAyEAS9SKmWaDt8xRY3cmE56a8++0z3HmTDifxxo/cEw39/o=",
+    "fingerprint": "b58058fb453157c7026395fcbbc28bbfb2df1def4e1bded3a8fbe61ab80fee4e",
+    "since": "2026-11-23T03:12:45Z",
+    "retired_at": None,
+    "signature": "EbmjjMfzzdWGvK1KHF+ELbwmFIHk0qkyLHc85mt0kkzCv8IH/pQrFZpyeY/yheBe06+y+dFx24u7ZKvjT36JDQ==",
+}
+GATEWAY: Data = {
+    "name": "gw1",
+    "platform": "wireguard",
+    "algorithm": "x25519",
+    "identity": None,
+    "endpoint": "gw1.example.net:51820",
+    "networks": ["10.79.1.0/24"],
+    "enrolled_at": "2026-11-22T03:12:45Z",
+    "enrolled_by": "Zoë",
+    "revoked": False,
+    "revision": 3,
+    "signature": "GEZLvZ+1v1zIOFzX5pWMP9TFhxcXIvWaLemq5++nP6+N/yFoksPMkvRuF5wp1E83l3qYeRa49VueBmo2PwuWAA==",
+}
+SECOND_DER = base64.b64decode(SECOND_KEY["public_key"])
+
+
+def test_what_was_signed_in_2026_still_verifies() -> None:
+    """Signatures outlive the version that made them. Their private keys were thrown away."""
+    rows = [SECOND_KEY, FIRST_KEY]
+    assert signing.trusted_key(rows, DIRECTORY, FIRST_KEY["fingerprint"]) == SECOND_DER
+    assert signing.trusted_key(rows, DIRECTORY, SECOND_KEY["fingerprint"]) == SECOND_DER
+    assert signing.verifies(SECOND_DER, "gateway", DIRECTORY, GATEWAY)
+    assert signing.verifies(SECOND_DER, "gateway", DIRECTORY, dict(reversed(GATEWAY.items())))
+
+
+@pytest.mark.parametrize(
+    ("rows", "trusted"),
+    [
+        ([FIRST_KEY, SECOND_KEY], "0" * 64),
+        ([FIRST_KEY, {**SECOND_KEY, "since": FIRST_KEY["since"]}], FIRST_KEY["fingerprint"]),
+        ([FIRST_KEY, {**SECOND_KEY, "public_key": FIRST_KEY["public_key"]}], FIRST_KEY["fingerprint"]),
+        ([FIRST_KEY, {**SECOND_KEY, "public_key": "rubbish!"}], FIRST_KEY["fingerprint"]),
+        ([{**FIRST_KEY, "public_key": "!" + FIRST_KEY["public_key"]}], FIRST_KEY["fingerprint"]),
+        ([FIRST_KEY, SECOND_KEY, {**SECOND_KEY, "id": 3}], FIRST_KEY["fingerprint"]),
+    ],
+    ids=["another directory", "another time", "another key", "rubbish", "something before it", "signed twice"],
+)
+def test_no_key_is_trusted_that_nobody_trusted_signed(rows: list[Data], trusted: str) -> None:
+    assert signing.trusted_key(rows, DIRECTORY, trusted) is None
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "",
+        GATEWAY["signature"][:10] + "!" + GATEWAY["signature"][10:],
+        GATEWAY["signature"][:-2],
+        FIRST_KEY["signature"],
+        None,
+    ],
+)
+def test_what_is_no_signature(signature: object) -> None:
+    assert not signing.verifies(SECOND_DER, "gateway", DIRECTORY, {**GATEWAY, "signature": signature})
+
+
+def test_no_record_is_signed_with_a_key_of_another_kind() -> None:
+    key = ed448.Ed448PrivateKey.generate()
+    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    signature = base64.b64encode(key.sign(signing.signed_bytes("gateway", DIRECTORY, GATEWAY))).decode()
+    assert not signing.verifies(public, "gateway", DIRECTORY, {**GATEWAY, "signature": signature})
