@@ -12,7 +12,6 @@ DES, so both are done here. IOS XE's `aes` export is a form of its own (`_aes_of
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 import secrets
@@ -80,15 +79,13 @@ _RSA_ENCRYPTION = bytes.fromhex("300d06092a864886f70d0101010500")
 
 def _tlv(der: bytes, at: int, tag: int) -> tuple[int, int]:
     """Start and end of the content of the element at `at`. ValueError unless it is well-formed DER."""
-    if len(der) < at + 2 or der[at] != tag:
+    head = der[at : at + 2]
+    if len(head) != 2 or head[0] != tag:
         raise ValueError("another element was expected")
-    size, start = der[at + 1], at + 2
+    size, start = head[1], at + 2
     if size & 0x80:
-        count = size & 0x7F
-        start += count
-        octets = der[at + 2 : start]
-        if not 1 <= count <= 4 or len(octets) != count:
-            raise ValueError("bad length")
+        octets = der[start : start + (size & 0x7F)]
+        start += len(octets)
         size = int.from_bytes(octets, "big")
         if size < 0x80 or octets[0] == 0:
             raise ValueError("length not in its shortest form")
@@ -198,7 +195,7 @@ def open_private(pem: str, passphrase: str) -> PrivateKey:
     """
     if len(pem) > LARGEST:
         raise _bad(f"is longer than {LARGEST // 1024} kB, which no RSA key is")
-    text = pem.replace("\r\n", "\n").replace("\r", "\n").strip()
+    text = pem.replace("\r", "\n").strip()
     if "BEGIN ENCRYPTED PRIVATE KEY" in text:
         raise _bad("is PKCS#8, which IOS does not take; convert it with `openssl rsa -traditional -des3`")
     block = _BLOCK.fullmatch(text)
@@ -211,7 +208,7 @@ def open_private(pem: str, passphrase: str) -> PrivateKey:
     try:
         iv = bytes.fromhex(headers["iv"])
         data = base64.b64decode("".join(body[headers.end() :].split()), validate=True)
-    except (ValueError, binascii.Error):
+    except ValueError:
         raise _bad("is damaged or truncated") from None
     if not data:
         raise _bad("is damaged or truncated")
@@ -256,13 +253,13 @@ def _triple_des(key: bytes) -> TripleDES:
 
 def _decrypted(cipher: TripleDES | algorithms.AES, iv: bytes, data: bytes) -> bytes | None:
     """CBC, PKCS#7. None where the padding is wrong: the usual sign of a wrong passphrase."""
-    block = cipher.block_size // 8
-    if not data or len(data) % block or len(iv) != block:
+    block = len(iv)
+    if not data or len(data) % block:
         return None
     decryptor = Cipher(cipher, modes.CBC(iv)).decryptor()
     padded = decryptor.update(data) + decryptor.finalize()
     count = padded[-1]
-    if not 1 <= count <= block or padded[-count:] != bytes([count]) * count:
+    if count > block or padded[-count:] != bytes([count]) * count:
         return None
     return padded[:-count]
 
@@ -318,16 +315,13 @@ def _private(der: bytes) -> PrivateKey | None:
     """
     try:
         version, n, e, d, p, q, dp, dq, inverse = _integers(der)
-    except ValueError:
-        return None
-    if version != 0 or min(p, q) < 3 or p * q != n or inverse * q % p != 1:
-        return None
-    if any(part != d % (prime - 1) or part * e % (prime - 1) != 1 for part, prime in ((dp, p), (dq, q))):
-        return None
-    spki = rsa_spki(n, e)
-    try:
+        spki = rsa_spki(n, e)
         rsa_numbers(spki)
     except ValueError:
+        return None
+    if version != 0 or q == 1 or p * q != n or inverse * q % p != 1:
+        return None
+    if any(part != d % (prime - 1) or part * e % (prime - 1) != 1 for part, prime in ((dp, p), (dq, q))):
         return None
     return PrivateKey(der, spki)
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
+import math
 import re
 import shutil
 import subprocess
@@ -63,11 +65,81 @@ def test_public_numbers_are_those_of_cryptography(bits: int) -> None:
     assert private.fingerprint == hashlib.sha256(private.spki).hexdigest()
 
 
-def test_other_structures_are_no_rsa_key() -> None:
-    curve = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(DER, SPKI)
-    for wrong in (b"", curve, KEY.der, KEY.spki + b"\0", KEY.spki[:-1], b"\0" + KEY.spki, KEY.spki[:40]):
-        with pytest.raises(ValueError):  # noqa: PT011 - the caller makes the sentence
-            pem.rsa_numbers(wrong)
+@pytest.mark.parametrize("size", [5, 126, 127, 128, 129, 254, 255, 256, 257, 65536])
+@pytest.mark.parametrize("exponent", [3, 65537, 2**32 + 1])
+def test_numbers_of_any_size(size: int, exponent: int) -> None:
+    """Where a length gets another octet; `size` is that of the modulus in octets."""
+    modulus = int.from_bytes(b"\xc5" * size, "big")
+    if size < 65536:  # more than cryptography takes
+        key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
+        assert pem.rsa_spki(modulus, exponent) == key.public_bytes(DER, SPKI)
+    assert pem.rsa_numbers(pem.rsa_spki(modulus, exponent)) == (modulus, exponent)
+
+
+def element(tag: int, content: bytes, length: str = "") -> bytes:
+    """An element of DER; with another length than it has, where one is given."""
+    size = len(content)
+    if not length:
+        length = f"{size:02x}" if size < 0x80 else f"81{size:02x}" if size < 0x100 else f"82{size:04x}"
+    return bytes([tag]) + bytes.fromhex(length) + content
+
+
+MODULUS = b"\0" + KEY_OBJECT.public_key().public_numbers().n.to_bytes(256, "big")
+EXPONENT = element(2, b"\1\0\1")
+CURVE = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(DER, SPKI)
+RSA_ENCRYPTION = element(0x30, bytes.fromhex("06092a864886f70d010101") + b"\5\0")
+
+
+def spki(
+    modulus: bytes = element(2, MODULUS), exponent: bytes = EXPONENT, more: bytes = b"", first: bytes = b"\0"
+) -> bytes:
+    numbers = element(0x30, modulus + exponent) + more
+    return element(0x30, RSA_ENCRYPTION + element(3, first + numbers))
+
+
+OTHER_ELEMENT = "another element was expected"
+LONG_LENGTH = "length not in its shortest form"
+NO_INTEGER = "not a positive integer in its shortest form"
+MORE = "something stands behind it"
+NO_RSA_KEY = "not an RSA key"
+NO_SUCH_NUMBERS = "no RSA key has these numbers"
+NO_RSA_KEYS: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", OTHER_ELEMENT),
+    "one octet": (b"\x30", OTHER_ELEMENT),
+    "something before it": (b"\0" + KEY.spki, OTHER_ELEMENT),
+    "an exponent that is no integer": (spki(exponent=element(4, b"\1\0\1")), OTHER_ELEMENT),
+    "a length without its octets": (b"\x30\x82", LONG_LENGTH),
+    "endless": (b"\x30\x80" + KEY.spki[4:] + b"\0\0", LONG_LENGTH),
+    "a length with a zero before it": (b"\x30\x83\0" + KEY.spki[2:], LONG_LENGTH),
+    "a long length for a short one": (spki(exponent=element(2, b"\1\0\1", "8103")), LONG_LENGTH),
+    "cut off": (KEY.spki[:-1], "it ends too early"),
+    "an exponent that is cut off": (spki(exponent=element(2, b"\1\0\1", "04")), "it ends too early"),
+    "an empty exponent": (spki(exponent=element(2, b"")), NO_INTEGER),
+    "a zero before the exponent": (spki(exponent=element(2, b"\0\3")), NO_INTEGER),
+    "a negative modulus": (spki(modulus=element(2, MODULUS[1:])), NO_INTEGER),
+    "a zero before the modulus": (spki(modulus=element(2, b"\0" + MODULUS)), NO_INTEGER),
+    "no exponent": (spki(exponent=b""), "not enough values"),
+    "three numbers": (spki(exponent=EXPONENT * 2), "too many values"),
+    "something behind the numbers": (spki(more=b"\0"), MORE),
+    "something behind it": (KEY.spki + b"\0", MORE),
+    "something behind the bit string": (element(0x30, KEY.spki[4:] + b"\0"), "not one whole bit string"),
+    "bits that are not used": (spki(first=b"\1"), "not one whole bit string"),
+    "the private key": (KEY.der, NO_RSA_KEY),
+    "a key on a curve": (CURVE, NO_RSA_KEY),
+    "another algorithm": (KEY.spki.replace(RSA_ENCRYPTION[4:13], RSA_ENCRYPTION[4:12] + b"\x0a"), NO_RSA_KEY),
+    "an even modulus": (pem.rsa_spki(2**1024, 65537), NO_SUCH_NUMBERS),
+    "an even exponent": (pem.rsa_spki(2**1024 + 1, 65536), NO_SUCH_NUMBERS),
+    "the exponent 1": (pem.rsa_spki(2**1024 + 1, 1), NO_SUCH_NUMBERS),
+    "two equal numbers": (pem.rsa_spki(65537, 65537), NO_SUCH_NUMBERS),
+}
+
+
+@pytest.mark.parametrize("name", NO_RSA_KEYS)
+def test_other_structures_are_no_rsa_key(name: str) -> None:
+    assert spki() == KEY.spki
+    der, why = NO_RSA_KEYS[name]
+    with pytest.raises(ValueError, match=f"^{why}"):
+        pem.rsa_numbers(der)
 
 
 @given(st.integers(0, len(KEY.spki) - 1), st.integers(1, 255))
@@ -107,9 +179,11 @@ def test_the_form_of_the_file_does_not_matter(name: str) -> None:
     text = read_export(TRANSCRIPTS[name]).private_pem
     private = open_private(text, PASSPHRASE)
     assert open_private(text.replace("\n", "\r\n"), PASSPHRASE) == private
+    assert open_private(text.replace("\n", "\r"), PASSPHRASE) == private
     assert open_private(text.replace("\n", "  \n"), PASSPHRASE) == private
     assert open_private(text.replace("\n\n", "\n"), PASSPHRASE) == private
     assert open_private("\n\n" + text.rstrip(), PASSPHRASE) == private
+    assert open_private(text.ljust(pem.LARGEST), PASSPHRASE) == private
 
 
 @needs_openssl
@@ -125,6 +199,19 @@ def test_what_cryptography_seals_opens() -> None:
     best = serialization.BestAvailableEncryption(PASSPHRASE.encode())
     text = KEY_OBJECT.private_bytes(serialization.Encoding.PEM, TRADITIONAL, best).decode()
     assert open_private(text, PASSPHRASE) == KEY
+
+
+def test_what_is_sealed_opens_where_md5_is_not_for_security(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a host in FIPS mode."""
+    real = hashlib.new
+
+    def fips(name: str, data: bytes = b"", *, usedforsecurity: bool = True) -> object:
+        if name.lower() == "md5" and usedforsecurity is not False:
+            raise ValueError("[digital envelope routines] unsupported")
+        return real(name, data, usedforsecurity=usedforsecurity)
+
+    monkeypatch.setattr(hashlib, "new", fips)
+    assert open_private(seal_3des(KEY, PASSPHRASE), PASSPHRASE) == KEY
 
 
 def test_the_secret_is_in_no_repr() -> None:
@@ -145,36 +232,52 @@ def edited(pattern: str, replacement: str, name: str = "export_xe_3des") -> str:
 CLEAR = pem.armour("RSA PRIVATE KEY", KEY.der)
 
 
+def wrapped(kind: str) -> str:
+    return f"-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----"
+
+
+NO_LINE = "has no BEGIN RSA PRIVATE KEY line"
+NO_RSA = "is not one of an RSA key (BEGIN RSA PRIVATE KEY)"
+DAMAGED = "is damaged or truncated"
+CLOSED = "cannot be opened: the passphrase is wrong or the file is damaged"
+
+
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "what"),
     [
-        ("", "no BEGIN RSA PRIVATE KEY line"),
-        ("hello", "no BEGIN RSA PRIVATE KEY line"),
+        ("", NO_LINE),
+        ("hello", NO_LINE),
         (CLEAR, "is not encrypted"),
-        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "is not encrypted"),
-        ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----", "PKCS#8"),
-        ("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----", "not one of an RSA key"),
-        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "not one of an RSA key"),
-        (edited("-----END.*\n", ""), "truncated"),
-        (edited("\n[^\n]{1,64}\n-----END", "\n-----END"), "damaged"),
-        (edited("DES-EDE3-CBC", "CAMELLIA-256-CBC"), "cipher that is not known"),
-        (edited("DES-EDE3-CBC", "AES-128-CBC"), "damaged head"),
-        (edited("DEK-Info: .*", "DEK-Info: x"), "damaged head"),
-        (edited("Proc-Type", "Pr0c-Type"), "not encrypted"),
-        (edited("\n\n....", "\n\n?..."), "damaged"),
-        (edited("\n\n(?:.*\n)*-----END", "\n\n-----END"), "damaged"),
-        (edited(r"\Z", "\ntrailing"), "something around it"),
-        (edited(r"\A", CLEAR), "more than one block"),
-        ("-----BEGIN RSA PRIVATE KEY-----" + "A" * 10_000_000, "longer than 64 kB"),
-        (pem.private_pem(b"\0" * 64, "DES-EDE3-CBC", "00" * 8), "passphrase is wrong or the file is damaged"),
+        (wrapped("PRIVATE KEY"), "is not encrypted"),
+        (
+            wrapped("ENCRYPTED PRIVATE KEY"),
+            "is PKCS#8, which IOS does not take; convert it with `openssl rsa -traditional -des3`",
+        ),
+        (wrapped("EC PRIVATE KEY"), NO_RSA),
+        (wrapped("CERTIFICATE"), NO_RSA),
+        (edited("-----END.*\n", ""), "is truncated or has something around it"),
+        (edited("\n[^\n]{1,64}\n-----END", "\n-----END"), CLOSED),
+        (edited("DES-EDE3-CBC", "CAMELLIA-256-CBC"), "is encrypted with a cipher that is not known here"),
+        (edited("DES-EDE3-CBC", "AES-128-CBC"), "has a damaged head"),
+        (edited("DEK-Info: .*", "DEK-Info: x"), "has a damaged head"),
+        (edited("(DEK-Info: .*)", r"\g<1>0"), DAMAGED),
+        (edited("Proc-Type", "Pr0c-Type"), "is not encrypted"),
+        (edited("\n\n....", "\n\n?..."), DAMAGED),
+        (edited("\n\n(....)", r"\n\n?\g<1>"), DAMAGED),
+        (edited("\n\n(?:.*\n)*-----END", "\n\n-----END"), DAMAGED),
+        (edited("\n\n(?:.*\n)*-----END", "\n\nAAAA\n-----END"), CLOSED),
+        (edited(r"\Z", "\ntrailing"), "is truncated or has something around it"),
+        (edited(r"\A", CLEAR), "holds more than one block; exactly one BEGIN RSA PRIVATE KEY is needed"),
+        (edited(r"\A", " " * pem.LARGEST), "is longer than 64 kB, which no RSA key is"),
+        ("-----BEGIN RSA PRIVATE KEY-----" + "A" * 10_000_000, "is longer than 64 kB, which no RSA key is"),
+        (pem.private_pem(b"\0" * 64, "DES-EDE3-CBC", "00" * 8), CLOSED),
+        (pem.private_pem(b"\0" * 8, "AES-256-CBC", "00" * 16), CLOSED),
     ],
 )
-def test_bad_files_get_one_clear_sentence(text: str, sentence: str) -> None:
-    with pytest.raises(VpnKeysError, match=re.escape(sentence)) as raised:
+def test_bad_files_get_one_clear_sentence(text: str, what: str) -> None:
+    with pytest.raises(VpnKeysError) as raised:
         open_private(text, PASSPHRASE)
-    assert raised.value.code == "bad_input"
-    assert str(raised.value).startswith("The PEM of the private key ")
-    assert str(raised.value).endswith(".")
+    assert (raised.value.code, str(raised.value)) == ("bad_input", f"The PEM of the private key {what}.")
 
 
 @pytest.mark.parametrize("name", EXPORTS)
@@ -189,6 +292,81 @@ def test_a_key_that_is_not_rsa_is_refused_even_in_the_right_envelope() -> None:
     curve = ec.generate_private_key(ec.SECP256R1()).private_bytes(DER, TRADITIONAL, serialization.NoEncryption())
     with pytest.raises(VpnKeysError, match="damaged"):
         open_private(seal_3des(PrivateKey(curve, KEY.spki), PASSPHRASE), PASSPHRASE)
+
+
+NUMBERS = KEY_OBJECT.private_numbers()
+PRIVATE_NUMBERS = {
+    "version": 0,
+    "n": NUMBERS.public_numbers.n,
+    "e": 65537,
+    "d": NUMBERS.d,
+    "p": NUMBERS.p,
+    "q": NUMBERS.q,
+    "dp": NUMBERS.dmp1,
+    "dq": NUMBERS.dmq1,
+    "inverse": NUMBERS.iqmp,
+}
+
+
+def private_der(**numbers: int) -> bytes:
+    """The key, but for these numbers."""
+    changed = (PRIVATE_NUMBERS | numbers).values()
+    return element(0x30, b"".join(element(2, one.to_bytes(one.bit_length() // 8 + 1, "big")) for one in changed))
+
+
+def coprime(totient: int, begin: int = 65537) -> int:
+    return next(e for e in itertools.count(begin, 2) if math.gcd(e, totient) == 1)
+
+
+def exponents(e: int, p: int = NUMBERS.p, q: int = NUMBERS.q) -> dict[str, int]:
+    d = pow(e, -1, (p - 1) * (q - 1) or p - 1)
+    return {"e": e, "d": d, "p": p, "q": q, "dp": d % (p - 1), "dq": d % (q - 1) if q > 1 else 0}
+
+
+PRODUCT = NUMBERS.public_numbers.n
+DAMAGED_NUMBERS: dict[str, dict[str, int]] = {
+    **{name: {name: number ^ 2} for name, number in PRIVATE_NUMBERS.items()},
+    "p is 1": {"p": 1, "q": PRODUCT},
+    "q is 1": {**exponents(coprime(PRODUCT - 1), PRODUCT, 1), "inverse": 1},
+    "all are 0": dict.fromkeys(PRIVATE_NUMBERS, 0),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED_NUMBERS)
+def test_numbers_that_do_not_belong_together_never_open(name: str) -> None:
+    assert private_der() == KEY.der
+    text = seal_3des(PrivateKey(private_der(**DAMAGED_NUMBERS[name]), KEY.spki), PASSPHRASE)
+    with pytest.raises(VpnKeysError, match=CLOSED):
+        open_private(text, PASSPHRASE)
+
+
+def of_every_length() -> list[bytes]:
+    """Keys that need paddings of 8, 7, ... 1 octets. They differ in their exponents."""
+    ders: dict[int, bytes] = {}
+    for bits in itertools.count(8):
+        e = coprime((NUMBERS.p - 1) * (NUMBERS.q - 1), 2**bits + 1)
+        der = private_der(**exponents(e))
+        ders[len(der) % 8] = der
+        if len(ders) == 8:
+            break
+    return [ders[more] for more in range(8)]
+
+
+FIVE_MORE = of_every_length()[3]
+
+
+def padded(padding: bytes) -> str:
+    """A key, sealed with this padding: a whole block of more padding is cut off."""
+    head, body = seal_3des(PrivateKey(FIVE_MORE + padding, KEY.spki), PASSPHRASE).split("\n\n")
+    data = base64.b64decode("".join(body.splitlines()[:-1]))
+    return pem.private_pem(data[:-8], "DES-EDE3-CBC", head[-16:])
+
+
+@pytest.mark.parametrize("padding", [b"\0\0\0\0\0", b"\0\0\0\0\5", b"\5\5\5\5\4", b"\15" * 13])
+def test_a_wrong_padding_never_opens(padding: bytes) -> None:
+    assert open_private(padded(b"\5" * 5), PASSPHRASE).der == FIVE_MORE
+    with pytest.raises(VpnKeysError, match=CLOSED):
+        open_private(padded(padding), PASSPHRASE)
 
 
 @given(st.integers(0, len(KEY.der) - 1), st.integers(1, 255))
@@ -270,6 +448,21 @@ def test_openssl_opens_what_is_sealed(bits: int) -> None:
     assert hashlib.sha256(shown).hexdigest() == private.fingerprint
 
 
+def test_keys_of_every_length_open_again() -> None:
+    for der in of_every_length():
+        assert open_private(seal_3des(PrivateKey(der, KEY.spki), PASSPHRASE), PASSPHRASE).der == der
+
+
+def test_sealed_keys_look_like_those_of_a_device() -> None:
+    for dummy in range(5):
+        lines = seal_3des(KEY, PASSPHRASE).split("\n")
+        assert lines[:2] == ["-----BEGIN RSA PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED"]
+        assert re.fullmatch("DEK-Info: DES-EDE3-CBC,[0-9A-F]{16}", lines[2])
+        assert lines[3] == ""
+        assert all(len(line) == 64 for line in lines[4:-3])
+        assert lines[-2:] == ["-----END RSA PRIVATE KEY-----", ""]
+
+
 def test_cryptography_opens_what_is_sealed() -> None:
     key = serialization.load_pem_private_key(seal_3des(KEY, PASSPHRASE).encode(), PASSPHRASE.encode())
     assert key.public_key().public_bytes(DER, SPKI) == KEY.spki
@@ -295,21 +488,55 @@ def test_a_pair_that_belongs_together() -> None:
     assert pem.check_pair(exported(KEY, KEY), PASSPHRASE, KEY.spki) == KEY
 
 
+UNRELATED = "The exported private and public keys do not belong together."
+
+
 @pytest.mark.parametrize(
     ("pair", "expected", "sentence"),
     [
-        (exported(KEY, OTHER), KEY.spki, "do not belong together"),
-        (exported(OTHER, KEY), KEY.spki, "do not belong together"),
-        (exported(OTHER, OTHER), KEY.spki, "not the one that the device lists"),
-        (exported(KEY, KEY, "another-one"), KEY.spki, "passphrase is wrong"),
-        (Exported("nothing", seal_3des(KEY, PASSPHRASE), None), KEY.spki, "public key cannot be read"),
-        (Exported(pem.public_pem_of(KEY), "nothing", None), KEY.spki, "cannot be used"),
+        (exported(KEY, OTHER), KEY.spki, UNRELATED),
+        (exported(OTHER, KEY), KEY.spki, UNRELATED),
+        (exported(OTHER, OTHER), KEY.spki, "The exported key is not the one that the device lists."),
+        (
+            exported(KEY, KEY, "another-one"),
+            KEY.spki,
+            f"The export cannot be used: The PEM of the private key {CLOSED}.",
+        ),
+        (Exported("nothing", seal_3des(KEY, PASSPHRASE), None), KEY.spki, "The exported public key cannot be read."),
+        (
+            Exported(pem.public_pem_of(KEY), "nothing", None),
+            KEY.spki,
+            f"The export cannot be used: The PEM of the private key {NO_LINE}.",
+        ),
     ],
 )
 def test_pairs_that_do_not(pair: Exported, expected: bytes, sentence: str) -> None:
-    with pytest.raises(VpnKeysError, match=sentence) as raised:
+    with pytest.raises(VpnKeysError) as raised:
         pem.check_pair(pair, PASSPHRASE, expected)
-    assert raised.value.code == "export_failed"
+    assert (raised.value.code, str(raised.value)) == ("export_failed", sentence)
+
+
+NO_BLOCK = "not one PEM block of a public key"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "why"),
+    [
+        (r"\A", "hello", NO_BLOCK),
+        (r"\Z", "hello", NO_BLOCK),
+        (r"\A", pem.public_pem_of(OTHER), NO_BLOCK),
+        ("PUBLIC", "RSA PUBLIC", NO_BLOCK),
+        ("\n(....)", r"\n?\g<1>", ".*base64"),  # Python's own sentence
+        ("\n....", "\n", OTHER_ELEMENT),
+        ("\n(?:.*\n)*-----END", "\n-----END", OTHER_ELEMENT),
+    ],
+    ids=["before it", "behind it", "two of them", "another kind", "within it", "cut off", "nothing in it"],
+)
+def test_public_keys_that_cannot_be_read(pattern: str, replacement: str, why: str) -> None:
+    text = pem.public_pem_of(KEY)
+    assert pem.spki_of("\r\n" + text.replace("\n", "  \r\n")) == KEY.spki
+    with pytest.raises(ValueError, match=f"^{why}"):
+        pem.spki_of(re.sub(pattern, replacement, text, count=1))
 
 
 def test_listing_and_export_show_the_same_key() -> None:
