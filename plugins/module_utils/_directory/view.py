@@ -32,11 +32,9 @@ def peer(gateway: Row, keys: Sequence[Row], rotation: Row | None) -> Row:
     """What every other gateway must store of this one. `keys`: newest first; `rotation`: the open one."""
     current = records.in_state(keys, "current")
     staged = records.in_state(keys, "staged") if current else None
-    previous = None
-    if rotation and rotation["state"] in AFTER_SWAP:
-        previous = next((row for row in keys if row["serial"] == rotation["old_serial"]), None)
-        # A revoked key is never accepted again, also not while the rotation goes on.
-        previous = previous if previous and previous["state"] == "retired" else None
+    former = rotation["old_serial"] if rotation and rotation["state"] in AFTER_SWAP else None
+    # A revoked key is never accepted again, also not while the rotation goes on.
+    previous = records.in_state((row for row in keys if row["serial"] == former), "retired")
     return {
         "name": gateway["name"],
         "platform": gateway["platform"],

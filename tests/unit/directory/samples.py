@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import typing as t
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import run
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, run
+from ansible_collections.vpnops.keys.plugins.module_utils._directory.book import Book
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
 Data = dict[str, t.Any]
@@ -47,6 +49,11 @@ def new_key() -> str:
     return base64.b64encode(os.urandom(32)).decode()
 
 
+def key_of(name: str, serial: int = 1) -> str:
+    """One that is always the same."""
+    return base64.b64encode(hashlib.sha256(f"{name} {serial}".encode()).digest()).decode()
+
+
 def gateway(name: str, key: str | None = None, **more: t.Any) -> Data:
     return {
         "name": name,
@@ -67,6 +74,52 @@ def names(*gateways: str) -> list[Data]:
 def run_by(user: str, number: int = 1) -> Data:
     """A run somewhere else: nothing is known of its process."""
     return {"user": user, "host": "ctl1", "pid": 4711, "machine": "elsewhere", "run": f"ctl1:4711:{number}"}
+
+
+NOW = "2026-11-22T03:12:45Z"
+
+
+def context(**more: t.Any) -> changes.Context:
+    known: Data = {
+        "by": "alice",
+        "why": None,
+        "now": NOW,
+        "holder": run_by("alice"),
+        "lease": 120,
+        "take_over": False,
+        "is_gone": lambda dummy: False,
+        "check": False,
+    }
+    return changes.Context(**known | more)
+
+
+@dataclass
+class Records:
+    """A directory without a database. `forged`: kind, name and serial (of keys) of each record that it did not sign."""
+
+    book: Book = field(init=False)
+    forged: list[tuple[str, str, int | None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.book = Book("directory", self._genuine)
+
+    def _genuine(self, kind: str, row: Data) -> bool:
+        return (kind, row["name" if kind == "gateway" else "gateway"], row.get("serial")) not in self.forged
+
+    def do(self, state: str = "present", who: Data | None = None, **given: t.Any) -> list[Data]:
+        """The events. `who`: what is special about whoever asks for it."""
+        after = changes.apply(self.book, state, {**DEFAULTS, **given}, context(**who or {}))
+        events, after.events, after.original = after.events, [], None
+        self.book = after
+        return events
+
+    def states(self, gateway: str) -> dict[int, str]:
+        return {row["serial"]: row["state"] for row in self.book.keys.values() if row["gateway"] == gateway}
+
+    def refused(self, state: str = "present", who: Data | None = None, **given: t.Any) -> tuple[str, str]:
+        with pytest.raises(VpnKeysError) as caught:
+            self.do(state, who, **given)
+        return caught.value.code, str(caught.value)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import typing as t
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.directory.samples import DEFAULTS, Data, gateway, names, new_key, run_by
+from unit.directory.samples import DEFAULTS, Data, context, gateway, names, new_key
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import book as records
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, view
@@ -44,11 +44,6 @@ def steps() -> st.SearchStrategy[Step]:
         lambda name: ("present", {"gateways": [gateway(name, new_key())], "adopt": True}), st.sampled_from(GATEWAYS)
     )
     return st.one_of(moving, keys, adopting)
-
-
-def context() -> changes.Context:
-    now = "2026-11-22T03:12:45Z"
-    return changes.Context("alice", None, now, run_by("alice"), 120, False, lambda _holder: False, False)
 
 
 def check(before: Book, after: Book) -> None:
