@@ -264,14 +264,12 @@ def _about(row: Row) -> Row:
 
 def acknowledge(book: Book, given: Sequence[Options], context: Context) -> None:
     """What peers have stored. One event for each gateway, however many peers."""
+    for name in dict.fromkeys(str(one[side]) for one in given for side in ("peer", "gateway")):
+        _known(book, name, revoked_too=True)
     new: dict[tuple[str, int, str], list[str]] = {}
     keys = records.keys_of(book)
-    checked: set[str] = set()
     for one in given:
         peer, gateway, role = str(one["peer"]), str(one["gateway"]), one["role"]
-        for name in {peer, gateway} - checked:
-            _known(book, name, revoked_too=True)
-            checked.add(name)
         serial = _serial(gateway, keys[gateway], one)
         before = book.acknowledgements.get((peer, gateway))
         revision = book.gateways[gateway]["revision"]
@@ -397,7 +395,6 @@ def _stage_key(book: Book, given: Options, options: Options, context: Context) -
         _begin(book, name, options, context)  # as the task before this one would have done
     rotation = _held(book, name, context)
     if rotation is None:
-        steps.must_advance(book.rotations.get(name), name, "staged")  # says what is wrong
         raise VpnKeysError(
             "wrong_state", f"No rotation of {name} is open. Nothing was changed; begin with state=prepared."
         )
@@ -587,7 +584,4 @@ def _revise(before: Book, book: Book) -> None:
 def _stored(book: Book) -> dict[str, Row]:
     """What peers have to store of each gateway. Keys that are merely known, or good for going back, are not stored."""
     keys = records.keys_of(book)
-    return {
-        name: {**view.peer(row, keys[name], records.open_rotation(book, name)), "known": None, "previous": None}
-        for name, row in book.gateways.items()
-    }
+    return {name: {**view.peer(row, keys[name], None), "known": None} for name, row in book.gateways.items()}
