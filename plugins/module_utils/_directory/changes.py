@@ -199,7 +199,7 @@ def _repair(book: Book, name: str, key: _public_key.PublicKey | None, context: C
             row["state"] = "retired"
     if last := book.rotations.get(name):
         last.update(state="aborted", ended_at=last["ended_at"] or context.now)
-    del book.gateways[name]
+    book.gateways.pop(name, None)
     book.repaired.add(name)
 
 

@@ -123,7 +123,8 @@ def save(connection: sa.Connection, before: Book, after: Book, key: ed25519.Ed25
     changed = bool(after.events)
     for kind, table, old, new in pairs:
         for name, row in new.items():
-            if kind and row != old.get(name):
+            # Of a repaired gateway also what the repair leaves as it is: the signature may be all that is wrong.
+            if kind and (row != old.get(name) or _gateway(kind, row) in after.repaired):
                 if name in old:
                     _refuse_tampered(kind, old[name], before, after)
                 row["signature"] = signing.sign(key, kind, after.id, row)
@@ -133,13 +134,17 @@ def save(connection: sa.Connection, before: Book, after: Book, key: ed25519.Ed25
     return changed
 
 
+def _gateway(kind: str, row: Row) -> str:
+    return str(row["name" if kind == "gateway" else "gateway"])
+
+
 def _by_id(book: Book) -> dict[int, Row]:
     return {row["id"]: row for row in book.rotations.values()}
 
 
 def _refuse_tampered(kind: str, row: Row, before: Book, after: Book) -> None:
     """The last line of defence: what somebody else wrote is never signed."""
-    name = row["name"] if kind == "gateway" else row["gateway"]
+    name = _gateway(kind, row)
     if name not in after.repaired and not before.genuine(kind, row):
         raise VpnKeysError(
             "tampered", f"{name}: the directory did not sign its {kind} as it is now. Nothing was changed."

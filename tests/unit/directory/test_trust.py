@@ -48,6 +48,16 @@ TAMPERINGS: dict[str, tuple[str, tuple[object, ...], dict[str, object]]] = {
         (),
         {"gateway": "gw1", "serial": 2, "what": "key"},
     ),
+    "no signature of its own key": (
+        "UPDATE keys SET signature = '' WHERE gateway = 'gw1' AND serial = 1",
+        (),
+        {"gateway": "gw1", "serial": 1, "what": "key"},
+    ),
+    "revoked": (
+        "UPDATE keys SET state = 'revoked' WHERE gateway = 'gw1' AND serial = 2",
+        (),
+        {"gateway": "gw1", "serial": 2, "what": "key"},
+    ),
     "endpoint": (
         "UPDATE gateways SET endpoint = '198.51.100.66:51820' WHERE name = 'gw1'",
         (),
@@ -111,7 +121,8 @@ def test_repaired_with_what_the_gateway_shows(rotating: Directory, name: str) ->
     assert "public_key" in rotating.refused("bad_input", gateways=[gateway("gw1")], repair=True)
     serials = {1, 2, *([9] if name == "another gateway" else [])}
     result = rotating.write(gateways=[gateway("gw1", own, networks=["10.79.1.0/24"])], repair=True)
-    assert [one for one in result["directory"]["tampered"] if one["gateway"] == "gw1"] == []
+    for one in (result, rotating.read()):
+        assert "gw1" not in [found["gateway"] for found in one["directory"]["tampered"]]
     shown = result["directory"]["gateways"]["gw1"]
     assert (shown["public_key"], shown["networks"], shown["rotation"]) == (own, ["10.79.1.0/24"], None)
     assert shown["endpoint"] == "gw1.example.net:51820"
@@ -121,6 +132,15 @@ def test_repaired_with_what_the_gateway_shows(rotating: Directory, name: str) ->
     assert list(states.values()).count("current") == 1
     assert EVIL not in (shown["public_key"], rotating.entry("gw1")["staged"], rotating.entry("gw1")["previous"])
     rotating.write("prepared", gateways=names("gw1"))
+
+
+def test_a_rotation_that_is_over_is_repaired_as_well(rotating: Directory) -> None:
+    own = rotating.entry("gw1")["current"]
+    rotating.write("aborted", gateways=names("gw1"))
+    tamper(rotating, "UPDATE rotations SET begun_by = 'mallory' WHERE gateway = 'gw1'")
+    result = rotating.write(gateways=[gateway("gw1", own)], repair=True)
+    assert result["directory"]["tampered"] == []
+    assert rotating.read()["directory"]["tampered"] == []
 
 
 def test_what_is_no_record_at_all(rotating: Directory) -> None:
