@@ -43,7 +43,11 @@ class ActionModule(IosAction):
 
     def dropped(self, options: Data) -> Result:
         planned = gateways.dropped(options["directory"], options["looks"], options["plan"])
-        return printed.show(gateway_tables.dropped(planned, display.columns)) | {"plan": planned}
+        result = printed.show(gateway_tables.dropped(planned, display.columns)) | {"plan": planned}
+        # With a new key to make there is more to do first; the outcome tells it then.
+        if options["mode"] != "emergency" and (problems := gateways.still_accept(planned)):
+            result |= {"failed": True, "code": "not_proved", "msg": " ".join(problems)}
+        return result
 
     def converged(self, options: Data) -> Result:
         found = gateways.converged(options["directory"], options["looks"])
@@ -75,6 +79,7 @@ class ActionModule(IosAction):
         found = gateways.outcome(options["directory"], options["plan"], options["proof"])
         text = gateway_tables.outcome(found, options["plan"], emergency, display.columns)
         problems = [row["problem"] for row in found["gateways"] if row["problem"]]
+        problems += gateways.still_accept(options["plan"]) if emergency else []
         return self._told(options, found, text, "not_proved", problems)
 
     def status(self, options: Data) -> Result:

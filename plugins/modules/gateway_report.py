@@ -72,7 +72,11 @@ options:
     type: list
     elements: str
   mode:
-    description: The mode of the change.
+    description:
+      - The mode of the change.
+      - >-
+        With O(what=dropped) and V(emergency) a peer that failed to drop the key is no failure yet, as the change goes
+        on; with O(what=outcome) it is.
     type: str
     choices: [planned, emergency, abort]
     default: planned

@@ -46,7 +46,7 @@ OUTCOME: dict[str, Column] = {
 CONVERGED: dict[str, Column] = {
     "gateway": lambda row: str(row["gateway"]),
     "was owed the keys of": lambda row: names(row["owed"]),
-    "now": lambda row: "stored" if row["stored"] else row["why"],
+    "now": lambda row: "done" if row["stored"] else row["why"],
 }
 STATUS: dict[str, Column] = {
     "gateway": lambda row: str(row["gateway"]),

@@ -118,6 +118,14 @@ def dropped(view: Mapping[str, t.Any], answers: Looks, planned: Mapping[str, t.A
     return {**planned, **_sorted_out(peers, {name: reached(answers.get(name, {})) for name in peers})}
 
 
+def still_accept(planned: Mapping[str, t.Any]) -> list[str]:
+    """Peers that were reached and yet failed to drop a key: that waits for nobody's return, it has to be mended."""
+    return [
+        f"{one['gateway']} still accepts the old key: {one['why'].rstrip('.')}. Mend that, then run converge_gateways."
+        for one in planned["refused"]
+    ]
+
+
 def _peers(gateways: Mapping[str, t.Any], targets: Sequence[str]) -> list[str]:
     """Who stores a key of any of these."""
     return sorted(
@@ -439,8 +447,10 @@ def status(view: Mapping[str, t.Any], looks: Looks) -> Data:
                 f"open, state {rotation['state']}. "
                 + ways.get(rotation["mode"], "Run it again to finish it, or abort it.")
             )
-        if pending:
-            notes.append(f"{name}: its key is still to reach {', '.join(pending)}.")
+        if pending and one["revoked"]:
+            differences.append(f"{name} is revoked, and {', '.join(pending)} may still accept it. Converge.")
+        elif pending:
+            notes.append(f"{name}: its key is still to reach {', '.join(pending)}, which may accept an older one.")
         rows.append(
             {
                 "gateway": name,
@@ -459,10 +469,13 @@ def status(view: Mapping[str, t.Any], looks: Looks) -> Data:
             }
         )
     differences += _one_sided(gateways, looks, stored_by)
+    if looks and not gateways:
+        differences.append("No gateway is in the directory.")
     notes += _strangers(looks, owner)
-    notes += [
-        f"{host} is in the inventory but not in the directory; enroll it." for host in looks if host not in gateways
-    ]
+    for host in sorted(looks.keys() - gateways.keys()):
+        state, why = reached(looks[host])
+        notes.append(f"{host} is in the inventory but not in the directory; enroll it.")
+        notes += [f"{host}: {why.rstrip('.')}."] if state == REFUSED else []
     away = [name for name in gateways if reached(looks.get(name, {}))[0] in (ABSENT, UNREACHABLE)]
     if away:
         notes.append(f"Not looked at: {', '.join(away)}.")

@@ -31,6 +31,8 @@ VERDICTS = {
     "unknown": "not known",
 }
 
+COMPROMISED = "the key is compromised"
+
 
 def merge(found: Mapping[str, t.Any], done: Mapping[str, t.Any] | None, proof: Mapping[str, t.Any] | None) -> Data:
     """One report from the results of compare, sync and compare. Raises KeyError, TypeError for other things."""
@@ -197,7 +199,9 @@ def _state(unit: Data) -> str:
         return "failed"
     if unit["found"] != "in_sync" and unit["in_sync"]:
         return "in sync now"
-    return VERDICTS[unit["verdict"]]
+    # A conflict among equals: what they hold is compromised.
+    equal = len({server["fingerprint"] or server["found"] for server in unit["key_servers"]} - {None}) == 1
+    return COMPROMISED if unit["verdict"] == "conflict" and equal else VERDICTS[unit["verdict"]]
 
 
 def _notes(unit: Data) -> list[str]:

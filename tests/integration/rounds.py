@@ -26,6 +26,7 @@ from ansible_collections.vpnops.keys.plugins.plugin_utils import carry_out, ios_
 from ansible_collections.vpnops.keys.plugins.plugin_utils.carry_out import Progress, Wishes
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import Target
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import Planned
+from ansible_collections.vpnops.keys.plugins.plugin_utils.progress_fleet import Count
 from lab import DeviceSpec, GroupSpec, KeySpec
 from lab.device import Device, LogEntry, StoredKey
 from lab.fleet import Lab
@@ -145,7 +146,8 @@ async def carry(
     def tell(*dummy: object) -> None:
         return None
 
-    progress = Progress(tell)
+    moves = sum(carry_out.moves_of(one.plan.steps) for one in outcome.planned)
+    progress = Progress(tell, Count(moves, "moves"))
     await kept.only({host for one in outcome.planned for host in carry_out.hosts_of(one.plan.steps)})
     try:
         for one in outcome.planned:

@@ -24,9 +24,11 @@ from .spec import load
 
 def _up(args: argparse.Namespace) -> None:
     count = daemon.up(args.file, args.dir, args.processes)
+    inventory = args.dir / "inventory.yml"
     print(
-        f"{count} devices answer; inventory: {args.dir / 'inventory.yml'}; by hand: ssh -F "
-        f"{args.dir / 'ssh_config'} NAME"
+        f"{count} devices answer.\n"
+        f"  playbooks: .venv/bin/ansible-playbook -i {inventory} vpnops.keys.compare_key_servers (group key_servers)\n"
+        f"  by hand: ssh -F {args.dir / 'ssh_config'} NAME (the passwords are in {inventory})"
     )
 
 

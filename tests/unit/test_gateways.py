@@ -340,7 +340,24 @@ def test_an_old_key_is_named_by_its_serial_and_place() -> None:
     assert "gw2 stores serial 1 of gw1 in its file and in its running daemon; serial 2 is current. Converge it." in (
         found["differences"]
     )
-    assert "gw1: its key is still to reach gw2." in found["notes"]
+    assert "gw1: its key is still to reach gw2, which may accept an older one." in found["notes"]
+
+
+def test_who_has_still_to_drop_a_revoked_gateway_is_a_difference() -> None:
+    view = book(entry("gw1") | {"revoked": True}, *(entry(name) for name in NAMES[1:]), owed={"gw2": ["gw1"]})
+    found = gateways.status(view, {name: look(name, {"gw1": None}) for name in ("gw3", "gw4")})
+    assert found["differences"][0] == "gw1 is revoked, and gw2 may still accept it. Converge."
+    assert not found["in_line"]
+
+
+def test_with_nobody_enrolled_nothing_is_in_line() -> None:
+    found = gateways.status(book(), {"gw1": REFUSED, "gw2": look("gw2")})
+    assert found["differences"] == ["No gateway is in the directory."]
+    assert found["notes"][1:] == [
+        "gw1 is in the inventory but not in the directory; enroll it.",
+        "gw1: Incorrect sudo password.",
+        "gw2 is in the inventory but not in the directory; enroll it.",
+    ]
 
 
 def test_a_key_that_an_emergency_revoked_is_named() -> None:

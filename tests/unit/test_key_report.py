@@ -130,6 +130,9 @@ def test_who_holds_a_former_key_and_owes_nothing_drifts() -> None:
     assert told == {("drifted gateway", "gw2"): "It holds serial 1 of gw1, where serial 2 is current."}
     told = found(directory=directory | {"owed": {"gw2": ["gw1"]}}, gateways=looks)
     assert told == {("pending", "gw2"): "It has still to store the keys of gw1."}
+    lost = book(entry("gw1") | {"revoked": True}, entry("gw2")) | {"owed": {"gw2": ["gw1"]}}
+    told = found(directory=lost, gateways={})
+    assert told["not dropped", "gw2"] == "It may still accept what is revoked: gw1."
 
 
 def test_file_and_daemon() -> None:

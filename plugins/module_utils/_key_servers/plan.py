@@ -539,7 +539,11 @@ def _findings(label: str, order: Sequence[KeyServer], policy: Policy, steps: Seq
         )
     for fingerprint in policy.compromised:
         where = [name for name, copy in holders if copy.fingerprint.startswith(fingerprint)]
-        found.append(f"The compromised key {short(fingerprint)} is under {label} on {_list(where) or 'no key server'}.")
+        key = f"the compromised key {short(fingerprint)} under {label}"
+        if where:
+            found.append(f"{_list(where)}: {key}.")
+        else:
+            found.append(f"No key server holds {key}. Is each digit of it right?")
     return (*found, *_scratch_findings(label, order, steps))
 
 

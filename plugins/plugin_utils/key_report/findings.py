@@ -49,6 +49,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "weak gateway": (PROBLEM, NEW_GATEWAY_KEY),
     "not exportable": (PROBLEM, REPLACE_SOON),
     "drifted key servers": (PROBLEM, SYNC),
+    "not dropped": (PROBLEM, CONVERGE),
     "drifted gateway": (PROBLEM, SETTLE),
     "not saved": (PROBLEM, "Save the configuration: run vpnops.keys.sync_key_servers, or type write memory on {host}."),
     "unreadable": (WARNING, "Put right what the sentence says, then run the report again."),

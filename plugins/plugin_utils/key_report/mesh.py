@@ -208,7 +208,11 @@ def judge(view: Mapping[str, t.Any], looks: Mapping[str, t.Any]) -> Iterator[Fin
         for sentence in judging.own_differences(name, one, look):
             yield about("drifted gateway", name, sentence)
     for name, owed in view["owed"].items():
-        yield about("pending", name, f"It has still to store the keys of {', '.join(owed)}.")
+        lost = [one for one in owed if view["directory"]["gateways"].get(one, {}).get("revoked")]
+        if lost:
+            yield about("not dropped", name, f"It may still accept what is revoked: {', '.join(lost)}.")
+        if waiting := [one for one in owed if one not in lost]:
+            yield about("pending", name, f"It has still to store the keys of {', '.join(waiting)}.")
     for name in looks:
         if name not in view["directory"]["gateways"] and not any(
             name == one["gateway"] for one in view["directory"]["tampered"]

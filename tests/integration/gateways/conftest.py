@@ -25,7 +25,10 @@ BRIEF = {
         "test_the_gateway_goes_back_by_itself[wireguard]",
     ),
     "test_role_check.py": ("test_rotation[wireguard]", "test_enrolment", "test_plan_only"),
-    "test_role_emergency.py": ("test_peers_drop_the_key_first[wireguard]",),
+    "test_role_emergency.py": (
+        "test_peers_drop_the_key_first[wireguard]",
+        "test_a_peer_that_fails_to_drop_the_key_fails_the_run",
+    ),
     "test_role_enroll.py": ("test_a_new_gateway", "test_one_key_on_two_gateways"),
     "test_role_input.py": ("test_names", "test_directory", "test_public_key", "test_a_key_used_twice"),
     "test_role_limit.py": ("test_limit", "test_wrong_password", "test_no_power"),

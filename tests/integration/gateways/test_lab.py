@@ -369,7 +369,9 @@ def test_the_command_line(tmp_path: Path) -> None:
     try:
         done = _lab("gateways", "up", "2", *place)
         assert done.stdout.startswith("2 gateways are up"), done.stderr
-        assert set(yaml.safe_load((tmp_path / "inventory.yml").read_text())) == {"key_servers", "gateways"}
+        inventory = yaml.safe_load((tmp_path / "inventory.yml").read_text())
+        assert set(inventory) == {"key_servers", "gateways", "all"}
+        assert inventory["all"]["vars"]["key_directory_url"] == f"sqlite:///{tmp_path}/gateways/directory.db"
         lab = Mesh.attach(tmp_path).plan.lab
         assert "take them down first" in _lab("gateways", "up", "2", *place).stderr
         assert _lab("gateways", "exec", *place, "gw2", "hostname").stdout == "gw2\n"

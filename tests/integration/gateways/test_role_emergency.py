@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from integration.gateways import thief
 from integration.gateways.conftest import Make
@@ -52,6 +54,29 @@ def test_the_gateway_itself_is_out_of_reach(site: Site) -> None:
     assert done.code == 0, done.output
     assert site.keys("gw1") == [site.own("gw1"), old]
     site.assert_whole()
+
+
+def test_a_peer_that_fails_to_drop_the_key_fails_the_run(site: Site) -> None:
+    """It was reached, so nothing waits for its return: somebody has to mend it. The new key is made all the same."""
+    old = site.own("gw1")
+    site.node.hosts["gw2"]["ansible_become_password"] = "wrong"
+    stolen = site.rotate("gw1", mode="emergency")
+    assert stolen.error("Report")[1].startswith("gw2 still accepts the old key: "), stolen.output
+    assert site.own("gw1") != old
+    assert old in site.stored_in_runtime("gw2")
+    lost = site.revoke("gw3")
+    code, sentence = lost.error("Say who is out of reach")
+    assert code == "not_proved"
+    assert re.fullmatch(r"gw2 still accepts the old key: .+\. Mend that, then run converge_gateways\.", sentence)
+    red = site.play("gateway_status", require="in_line")
+    assert "gw3 is revoked, and gw2 may still accept it. Converge." in red.error("Report")[1]
+
+    del site.node.hosts["gw2"]["ansible_become_password"]
+    done = site.play("converge_gateways")
+    assert done.code == 0, done.output
+    assert not site.accepted("gw2", "gw3")
+    assert old not in site.stored_in_runtime("gw2")
+    assert site.play("gateway_status", require="in_line").code == 0
 
 
 def test_revoke(site: Site) -> None:

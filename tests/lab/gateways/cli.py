@@ -86,10 +86,14 @@ def _up(args: argparse.Namespace) -> None:
         users=not args.root,
         detached=True,
     ).up()
-    mesh.write_inventory(args.dir / INVENTORY)
+    # Never the directory of whoever runs this: that may be one in use.
+    mesh.write_inventory(args.dir / INVENTORY, key_directory_url=f"sqlite:///{mesh.directory.resolve()}/directory.db")
+    play = f".venv/bin/ansible-playbook -i {args.dir / INVENTORY}"
     print(
-        f"{args.count} gateways are up; inventory: {args.dir / INVENTORY}, group gateways; by hand: "
-        f"python -m lab gateways exec --dir {args.dir} gw1 COMMAND"
+        f"{args.count} gateways are up, with a directory of their own.\n"
+        f"  playbooks: {play} vpnops.keys.enroll_gateways (group gateways)\n"
+        f"  password of their administrator, for -K: {mesh.password}\n"
+        f"  by hand: PYTHONPATH=tests .venv/bin/python -m lab gateways exec --dir {args.dir} gw1 COMMAND"
     )
 
 

@@ -176,11 +176,12 @@ class Mesh:
         """Group `gateways`, for Ansible."""
         return inventory.inventory(self.plan, self.directory, self.password)
 
-    def write_inventory(self, path: Path | str) -> Path:
-        """Write group `gateways` into an inventory; what else is in that file stays."""
+    def write_inventory(self, path: Path | str, **shared: str) -> Path:
+        """Write group `gateways`, and variables for everybody, into an inventory; what else is in that file stays."""
         target = Path(path)
         content = yaml.safe_load(target.read_text(encoding="utf-8")) if target.exists() else {}
-        _secret(target, yaml.safe_dump({**(content or {}), **self.inventory()}, sort_keys=False))
+        whole = {**(content or {}), **self.inventory(), **({"all": {"vars": shared}} if shared else {})}
+        _secret(target, yaml.safe_dump(whole, sort_keys=False))
         return target
 
     def address(self, name: str) -> str:

@@ -265,7 +265,7 @@ def test_a_compromised_key_that_all_hold_gives_way_to_a_new_one() -> None:
         f"GETVPN is a compromised key ({A[:12]} on ks1, ks2, ks3): overwrite would put a new key, made on ks1, on every"
         " key server."
     )
-    assert asked.findings == (f"The compromised key {A[:12]} is under GETVPN on ks1, ks2, ks3.",)
+    assert asked.findings == (f"ks1, ks2, ks3: the compromised key {A[:12]} under GETVPN.",)
     assert asked.would == (
         make("ks1", scratch=True),
         Save(("ks1",)),
@@ -278,7 +278,8 @@ def test_a_compromised_key_that_all_hold_gives_way_to_a_new_one() -> None:
 def test_after_it_is_gone_nothing_is_left_to_do() -> None:
     found = decide(fleet(key(B), key(B), key(B)), Policy(overwrite=True, compromised=(A,)))
     assert (found.verdict, found.steps) == ("in_sync", ())
-    assert found.findings == (f"The compromised key {A[:12]} is under GETVPN on no key server.",)
+    sentence = f"No key server holds the compromised key {A[:12]} under GETVPN. Is each digit of it right?"
+    assert found.findings == (sentence,)
 
 
 def test_a_good_key_wins_over_the_compromised_one_of_the_primary() -> None:
