@@ -242,8 +242,7 @@ def _named_file(hook: str, interface: str) -> str:
 
 def private_key(blocks: t.Iterable[Block]) -> str:
     """The PrivateKey of the file, a secret, "" where there is none."""
-    found = [value(block, "privatekey") for block in blocks if block.kind == INTERFACE]
-    return "".join(next((text for text in found if text), "").split())
+    return "".join(setting(blocks, "privatekey").split())
 
 
 def with_private_key(blocks: t.Iterable[Block], secret: str) -> list[Block]:
@@ -261,9 +260,9 @@ def with_private_key(blocks: t.Iterable[Block], secret: str) -> list[Block]:
 
 
 def setting(blocks: t.Iterable[Block], keyword: str) -> str:
-    """A value of [Interface], "" where there is none."""
-    found = [value(block, keyword) for block in blocks if block.kind == INTERFACE]
-    return next((text for text in found if text), "")
+    """The value of [Interface] that counts, which is the last of all such sections, "" where there is none."""
+    found = [text for block in blocks if block.kind == INTERFACE for text in values(block, keyword)]
+    return found[-1] if found else ""
 
 
 # ---- lines

@@ -67,6 +67,14 @@ def test_what_a_peer_has() -> None:
     assert wg_config.keepalive(b) is None
 
 
+def test_of_several_interface_sections_the_last_word_counts() -> None:
+    text = f"[Interface]\nPrivateKey = {PSK}\nTable = 7\nTable = 8\n[Interface]\nPrivateKey = {raw_key('secret')}\n"
+    blocks = parse(text + f"[Peer]\nPublicKey = {A.text}\nTable = 9\n")
+    assert wg_config.private_key(blocks) == raw_key("secret")
+    assert wg_config.setting(blocks, "table") == "8"
+    assert wg_config.setting(blocks, "fwmark") == ""
+
+
 def test_no_secret_is_shown_by_a_block() -> None:
     shown = repr(parse(TYPICAL))
     assert PSK not in shown
