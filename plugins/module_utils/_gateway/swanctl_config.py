@@ -28,7 +28,8 @@ _NAME = re.compile(r'[^\s#{}:,="]+')
 _VALUE_PART = re.compile(r'"((?:[^"\\]|\\.)*)"|([^#}"\s]+)', re.DOTALL)
 _SPACE = re.compile(r"[ \t\r]*")
 _SEVERAL = re.compile(r"%any|.*/|[\da-fA-F]+[.:][\da-fA-F.:]*-[\da-fA-F.:]+$")
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_ESCAPE = re.compile(r"\\(\r?\n|.)")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\n": "", "\r\n": ""}
 
 # Gives the (path, text) of every file that an include pattern in the named file stands for, sorted by path.
 if t.TYPE_CHECKING:
@@ -87,7 +88,7 @@ def parse(path: str, text: str, include: Include) -> Section:
 
 def connections(root: Section) -> list[Connection]:
     """All connections of the administrator, with what they inherit from templates."""
-    group = _flat(root, root, 0).sections.get("connections", Section())
+    group = _flat(root, root, ()).sections.get("connections", Section())
     return [_connection(name, section) for name, section in group.sections.items() if not name.endswith(BRIDGE)]
 
 
@@ -198,25 +199,26 @@ def _value(text: str, position: int) -> tuple[str, int]:
         if not part:
             return " ".join(parts), position
         quoted, bare = part.groups()
-        parts.append(bare if quoted is None else re.sub(r"\\(.)", _unescape, quoted, flags=re.DOTALL))
+        parts.append(bare if quoted is None else _ESCAPE.sub(_unescape, quoted))
         position = part.end()
 
 
 def _unescape(found: re.Match[str]) -> str:
-    return "" if found[1] == "\n" else _ESCAPES.get(found[1], found[1])
+    return _ESCAPES.get(found[1], found[1])
 
 
-def _flat(root: Section, section: Section, depth: int) -> Section:
+def _flat(root: Section, section: Section, within: tuple[Section, ...]) -> Section:
     """A section with everything that it inherits; its own values, then those of the template named first, count."""
-    if depth > _DEPTH:
+    if any(section is one for one in within):
         raise VpnKeysError("unreadable", "The templates of swanctl.conf refer to each other in a circle.")
-    result = Section(section.values, {name: _flat(root, under, depth + 1) for name, under in section.sections.items()})
+    within = (*within, section)
+    result = Section(section.values, {name: _flat(root, under, within) for name, under in section.sections.items()})
     for parent in section.parents:
         found: Section | None = root
         for step in parent.split("."):
             found = found.sections.get(step) if found else None
         if found:
-            result = _merged(result, _flat(root, found, depth + 1))
+            result = _merged(result, _flat(root, found, within))
     return result
 
 

@@ -71,6 +71,8 @@ def test_a_connection_is_read() -> None:
         ('a = "b # } { c"', "b # } { c"),
         (r'a = "say \"x\"\tand\\"', 'say "x"\tand\\'),
         ('a = "two\nlines"', "two\nlines"),
+        ('a = "one \\\nline"', "one line"),
+        ('a = "one \\\r\nline"', "one line"),
         ("a =", ""),
         ("a=b=c", "b=c"),
         ("a = 1\na = 2", "2"),
@@ -154,9 +156,18 @@ def test_templates_are_inherited() -> None:
     assert (found.remote.identity, found.remote.keys, found.reachable, found.starts) == ("mine", ("a.pub",), True, True)
 
 
-def test_templates_in_a_circle_are_refused() -> None:
-    with pytest.raises(VpnKeysError, match="circle"):
-        connections(read("a : b { }\nb : a { }\nconnections { }"))
+def test_templates_may_be_used_time_and_again() -> None:
+    texts = [f"t{number} : t{number + 1} {{ }}" for number in range(30)]
+    found = one("\n".join([*texts, "t30 { local { id = x } }", "connections { a : t0, t7 { } }"]))
+    assert found.local.identity == "x"
+
+
+@pytest.mark.parametrize("text", ["a : b { }\nb : a { }", "a : a { }", "a { children { net : a { } } }"])
+def test_templates_in_a_circle_are_refused(text: str) -> None:
+    with pytest.raises(VpnKeysError) as caught:
+        connections(read(text))
+    assert str(caught.value) == "The templates of swanctl.conf refer to each other in a circle."
+    assert caught.value.code == "unreadable"
 
 
 def test_several_rounds_are_counted() -> None:
