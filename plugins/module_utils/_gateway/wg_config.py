@@ -16,6 +16,7 @@ What this collection adds to a file can be told by its comments, and be taken aw
 from __future__ import annotations
 
 import ipaddress
+import os.path
 import re
 import shlex
 import typing as t
@@ -31,7 +32,7 @@ _ENTRY = re.compile(r"(\s*([^#=]*?)\s*=\s*)([^#]*?)(\s*(?:#.*)?)$", re.DOTALL)
 _NOTHING = re.compile(r"\s*(?:#.*)?$", re.DOTALL)
 _NEXT_KEY = re.compile(r"\s*# vpnops\.keys: next key of (.*?)\s*$")
 _WITHDRAWN = re.compile(r"#vpnops\.keys withdrawn ([^#]*)#(?: (.*))?$", re.DOTALL)
-_SHELL = re.compile(r"[$`*?~<>(){}\[\]!\\]")
+_SHELL = re.compile(r"[$`*?~<>(){}\[\]!\\|]")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def parse(text: str, path: str) -> list[Block]:
         withdrawn, header, entry = _WITHDRAWN.match(line), _HEADER.match(line), _ENTRY.match(line)
         last = blocks[-1] if blocks and not loose else None
         if withdrawn:
-            first = _HEADER.match(withdrawn.group(2) or "")
+            first = _HEADER.match(_restored(line))
             if last and last.kind == WITHDRAWN and last.name == withdrawn.group(1) and not first:
                 blocks[-1] = replace(last, lines=(*last.lines, line))
                 continue
@@ -120,10 +121,10 @@ def render(blocks: t.Iterable[Block]) -> str:
 def values(block: Block, keyword: str) -> list[str]:
     """All values that a section gives to a keyword, written in lower case, as `wg` would take them."""
     found = []
-    for line in _live(block):
-        entry = _ENTRY.match(line)
-        if entry and _bare(entry.group(2)) == keyword:
-            found.append(entry.group(3).strip())
+    for line in block.lines:
+        entry = _entry(_restored(line), keyword)
+        if entry:
+            found.append(entry.group(3))
     return found
 
 
@@ -146,7 +147,7 @@ def networks(block: Block) -> tuple[str, ...]:
 def network(text: str) -> str:
     """One network in the form in which `wg` shows it. Raises VpnKeysError(bad_input)."""
     try:
-        return str(ipaddress.ip_network("".join(text.split()), strict=False))
+        return str(ipaddress.ip_interface("".join(text.split())).network)
     except ValueError:
         raise VpnKeysError("bad_input", f"{text.strip()!r} is not a network; nothing was changed.") from None
 
@@ -168,8 +169,8 @@ def with_value(block: Block, keyword: str, new: str) -> Block:
     """The same section with another value on the line of a keyword; spaces, case and comment of the line stay."""
     lines = list(block.lines)
     for index, line in enumerate(lines):
-        entry = _ENTRY.match(line)
-        if entry and _bare(entry.group(2)) == keyword:
+        entry = _entry(line, keyword)
+        if entry:
             lines[index] = entry.group(1) + new + entry.group(4)
     return replace(block, lines=tuple(lines))
 
@@ -179,7 +180,7 @@ def with_value(block: Block, keyword: str, new: str) -> Block:
 
 def staged(main: Block, key: str, name: str) -> Block:
     """The section that makes the daemon accept a peer's next key without sending anything by it."""
-    copied = [line.rstrip() for line in main.lines if _keyword(line) in ("presharedkey", "endpoint")]
+    copied = [line.rstrip() for line in main.lines if _entry(line, "presharedkey", "endpoint")]
     lines = ["", f"# vpnops.keys: next key of {name}", "[Peer]", f"PublicKey = {key}", *copied]
     return Block(STAGED, _ended(lines, main), name)
 
@@ -191,16 +192,15 @@ def withdrawn(main: Block, name: str) -> Block:
 
 def brought_back(block: Block) -> Block:
     """The section that was withdrawn."""
-    return Block(PEER, _live(block))
+    return Block(PEER, tuple(_restored(line) for line in block.lines))
 
 
 def append(blocks: list[Block], name: str, settings: t.Mapping[str, str]) -> list[Block]:
     """The file with one more peer at its end; settings without a value are left out."""
     comment = Block(TEXT, ("", f"# {name}"))
     entries = ["[Peer]", *(f"{keyword} = {value}" for keyword, value in settings.items() if value)]
-    model = next((block for block in blocks if block.kind in (INTERFACE, PEER)), comment)
-    new = [replace(comment, lines=_ended(comment.lines, model)), Block(PEER, _ended(entries, model))]
-    end = blocks[-1] if blocks else Block(TEXT, ("",))
+    new = [replace(comment, lines=_ended(comment.lines, blocks[0])), Block(PEER, _ended(entries, blocks[0]))]
+    end = blocks[-1]
     if end.kind == TEXT and end.lines[-1] == "":
         return [*blocks[:-1], *_text(end.lines[:-1]), *new, Block(TEXT, ("",))]
     return [*blocks, *new]
@@ -227,17 +227,18 @@ def _named_file(hook: str, interface: str) -> str:
         words = list(lexer)
     except ValueError:
         return ""
-    ends = [index for index, word in enumerate(words) if word in (";", "&&", "||", "&")]
-    starts = [0, *(end + 1 for end in ends)]
-    for start, end in ((start, next((end for end in ends if end >= start), len(words))) for start in starts):
-        command = words[start:end]
-        if "private-key" not in command:
-            continue
-        plain = command[0].rsplit("/", 1)[-1] == "wg" and command[1:3] == ["set", interface]
-        path = (command[command.index("private-key") + 1 :] or [""])[0]
-        plain = plain and path.startswith("/") and not path.startswith(("/dev/", "/proc/"))
-        return path if plain and not any(_SHELL.search(word) or "|" in word for word in command) else ""
-    return ""
+    commands: list[list[str]] = [[]]
+    for word in words:
+        if word in (";", "&&", "||", "&"):
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    command = next((command for command in commands if "private-key" in command), [])
+    if command[1:3] != ["set", interface] or command[-1] == "private-key":
+        return ""
+    path = command[command.index("private-key") + 1]
+    plain = os.path.basename(command[0]) == "wg" and not any(_SHELL.search(word) for word in command)
+    return path if plain and path.startswith("/") and not path.startswith(("/dev/", "/proc/")) else ""
 
 
 def private_key(blocks: t.Iterable[Block]) -> str:
@@ -268,17 +269,15 @@ def setting(blocks: t.Iterable[Block], keyword: str) -> str:
 # ---- lines
 
 
-def _live(block: Block) -> tuple[str, ...]:
-    """The lines of a section, those of a withdrawn one as they were."""
-    if block.kind != WITHDRAWN:
-        return block.lines
-    matches = (_WITHDRAWN.match(line) for line in block.lines)
-    return tuple((match.group(2) or "") if match else "" for match in matches)
+def _restored(line: str) -> str:
+    """A line as it was before its section was withdrawn; no line of another section is changed."""
+    return _WITHDRAWN.sub(r"\2", line)
 
 
-def _keyword(line: str) -> str:
+def _entry(line: str, *keywords: str) -> re.Match[str] | None:
+    """The parts of a line that gives one of these keywords, written in lower case, a value."""
     entry = _ENTRY.match(line)
-    return _bare(entry.group(2)) if entry else ""
+    return entry if entry and _bare(entry.group(2)) in keywords else None
 
 
 def _bare(text: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 import pytest
 from hypothesis import given
@@ -67,6 +68,31 @@ def test_what_a_peer_has() -> None:
     assert wg_config.keepalive(b) is None
 
 
+def test_a_file_falls_into_sections_and_what_stands_between_them() -> None:
+    kinds = [wg_config.TEXT, wg_config.INTERFACE, *[wg_config.TEXT, wg_config.PEER] * 2, wg_config.TEXT]
+    assert [block.kind for block in parse(TYPICAL)] == kinds
+
+
+def test_spaces_and_case_mean_as_little_as_to_wg() -> None:
+    secret = raw_key("secret")
+    own, entry = parse(
+        f"[ interface ]\nprivate key = {secret[:9]} {secret[9:]}\n[PEER]\nPublic Key\t=\t{A.text}\n"
+        f"PRESHAREDKEY={PSK[:9]} {PSK[9:]}\nAllowed IPs = 10.3.0.1 / 16 ,fd00::/ 8\npersistentkeepalive=OFF"
+    )
+    assert wg_config.private_key([own]) == secret
+    assert wg_config.public_key(entry) == A
+    assert wg_config.preshared_key(entry) == PSK
+    assert wg_config.networks(entry) == ("10.3.0.0/16", "fd00::/8")
+    assert wg_config.keepalive(entry) == 0
+
+
+def test_what_is_no_network() -> None:
+    with pytest.raises(VpnKeysError) as caught:
+        wg_config.networks(parse(f"[Peer]\nPublicKey = {A.text}\nAllowedIPs = 10.0.0.0/8, 10.0.0.0/33\n")[0])
+    assert str(caught.value) == "'10.0.0.0/33' is not a network; nothing was changed."
+    assert caught.value.code == "bad_input"
+
+
 def test_of_several_interface_sections_the_last_word_counts() -> None:
     text = f"[Interface]\nPrivateKey = {PSK}\nTable = 7\nTable = 8\n[Interface]\nPrivateKey = {raw_key('secret')}\n"
     blocks = parse(text + f"[Peer]\nPublicKey = {A.text}\nTable = 9\n")
@@ -81,22 +107,32 @@ def test_no_secret_is_shown_by_a_block() -> None:
     assert raw_key("secret") not in shown
 
 
+NO_ENTRY = "is neither a section nor an entry of one"
+NO_SECTION = "begins neither [Interface] nor [Peer]"
+NO_PEER = "begins a peer that has not exactly one usable PublicKey"
+
+
 @pytest.mark.parametrize(
-    ("text", "line"),
+    ("text", "line", "what"),
     [
-        ("Address = 1\n[Interface]\n", 1),
-        ("[Interface]\nwhat is this\n", 2),
-        ("[Interface]\n[Server]\n", 2),
-        ("[Interface]\n\n[Peer]\nAllowedIPs = ::/0\n", 3),
-        (f"[Peer]\nPublicKey = {A.text}\nPublicKey = {B.text}\n", 1),
-        ("[Peer]\nPublicKey = AAAA\n", 1),
-        (f"[Interface]\n[Peer]\nPublicKey = {'A' * 43}=\n", 2),
-        (f"[Interface]\n#vpnops.keys withdrawn a# [Peer]\n#vpnops.keys withdrawn a# PublicKey = {A.text}\nMTU = 1", 4),
+        ("Address = 1\n[Interface]\n", 1, NO_ENTRY),
+        ("[Interface]\nwhat is this\n", 2, NO_ENTRY),
+        ("[Interface]\n[Server]\n", 2, NO_SECTION),
+        ("[Interface]\n\n[Peer]\nAllowedIPs = ::/0\n", 3, NO_PEER),
+        (f"[Peer]\nPublicKey = {A.text}\nPublicKey = {B.text}\n", 1, NO_PEER),
+        ("[Peer]\nPublicKey = AAAA\n", 1, NO_PEER),
+        (f"[Interface]\n[Peer]\nPublicKey = {'A' * 43}=\n", 2, NO_PEER),
+        (
+            f"[Interface]\n#vpnops.keys withdrawn a# [Peer]\n#vpnops.keys withdrawn a# PublicKey = {A.text}\nMTU = 1",
+            4,
+            NO_ENTRY,
+        ),
     ],
 )
-def test_a_file_that_is_not_understood(text: str, line: int) -> None:
-    with pytest.raises(VpnKeysError, match=rf"^wg0\.conf: line {line} .*nothing was changed"):
+def test_a_file_that_is_not_understood(text: str, line: int, what: str) -> None:
+    with pytest.raises(VpnKeysError) as caught:
         parse(text)
+    assert str(caught.value) == f"wg0.conf: line {line} {what}; nothing was changed. Put the file right first."
 
 
 # ---- keys of peers
@@ -133,6 +169,43 @@ def test_staging_adds_a_section_and_nothing_else(text: str) -> None:
     assert wg_config.render(block for block in again if block.kind != wg_config.STAGED) == text
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_staged_section_has_what_the_daemon_must_know(end: str) -> None:
+    text = TYPICAL.replace("\n", end)
+    blocks = parse(text)
+    index = peer(blocks, A)
+    blocks.insert(index + 1, wg_config.staged(blocks[index], NEW.text, "gw 1"))
+    section = f"""
+# vpnops.keys: next key of gw 1
+[Peer]
+PublicKey = {NEW.text}
+PresharedKey = {PSK}
+Endpoint = a.example:51820
+"""
+    after = wg_config.render(blocks)
+    assert after == TYPICAL.replace("Keepalive = 25\n", "Keepalive = 25\n" + section).replace("\n", end)
+    assert parse(after) == blocks
+
+
+@pytest.mark.parametrize(
+    ("above", "left"),
+    [
+        ("", ""),
+        ("\n", ""),
+        ("# by hand\n", "# by hand\n"),
+        ("# by hand\n\n", "# by hand\n"),
+        ("\n# by hand\n", "\n# by hand\n"),
+        ("\n\n", "\n"),
+    ],
+)
+def test_a_staged_section_goes_without_what_stands_above_it(above: str, left: str) -> None:
+    before = f"[Interface]\n[Peer]\nPublicKey = {A.text}\n"
+    text = before + above + f"# vpnops.keys: next key of gw1\n[Peer]\nPublicKey = {NEW.text}\n"
+    blocks = parse(text)
+    assert wg_config.render(blocks) == text
+    assert wg_config.render(block for block in blocks if block.kind != wg_config.STAGED) == before + left
+
+
 @given(files())
 def test_withdrawing_comments_out_and_is_undone_exactly(text: str) -> None:
     blocks = parse(text)
@@ -149,6 +222,30 @@ def test_withdrawing_comments_out_and_is_undone_exactly(text: str) -> None:
     assert (again[gone].name, wg_config.public_key(again[gone])) == ("gw 2", B)
     again[gone] = wg_config.brought_back(again[gone])
     assert wg_config.render(again) == text
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_withdrawn_section_stays_readable(end: str) -> None:
+    text = TYPICAL.replace("\n", end)
+    blocks = parse(text)
+    index = peer(blocks, A)
+    blocks[index] = wg_config.withdrawn(blocks[index], "gw 1")
+    after = wg_config.render(blocks)
+    lines = TYPICAL.split("\n")
+    first, last = lines.index("[Peer]"), lines.index("PersistentKeepalive = 25")
+    lines[first : last + 1] = ["#vpnops.keys withdrawn gw 1# " + line for line in lines[first : last + 1]]
+    assert after == end.join(lines)
+    assert parse(after) == blocks
+
+
+def test_a_withdrawn_section_outlives_an_editor_that_strips_lines() -> None:
+    blocks = parse(TYPICAL)
+    index = peer(blocks, A)
+    blocks[index] = wg_config.withdrawn(blocks[index], "gw1")
+    again = parse(re.sub(r"(?m) +$", "", wg_config.render(blocks)))
+    assert again[index].lines != blocks[index].lines
+    again[index] = wg_config.brought_back(again[index])
+    assert wg_config.render(again) == TYPICAL
 
 
 def test_two_withdrawn_entries_in_a_row_stay_two() -> None:
@@ -174,6 +271,40 @@ def test_an_added_peer_stands_at_the_end(text: str) -> None:
     assert "PresharedKey" not in after[len(text) :]
 
 
+ADDED = f"""
+# gw9
+[Peer]
+PublicKey = {NEW.text}
+AllowedIPs = 10.0.9.0/24
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("", ADDED),
+        (TYPICAL, TYPICAL + ADDED),
+        (TYPICAL.replace("\n", "\r\n"), (TYPICAL + ADDED).replace("\n", "\r\n")),
+        ("[Interface]\nMTU = 1400\n", "[Interface]\nMTU = 1400\n" + ADDED),
+        ("[Interface]\nMTU = 1400", "[Interface]\nMTU = 1400\n" + ADDED[:-1]),
+        ("[Interface]\n# peers\n\n", "[Interface]\n# peers\n\n" + ADDED),
+        ("[Interface]\n# peers", "[Interface]\n# peers\n" + ADDED[:-1]),
+        ("# to be done\n", "# to be done\n" + ADDED),
+    ],
+)
+def test_an_added_peer_has_a_comment_and_what_is_known(text: str, after: str) -> None:
+    settings = {"PublicKey": NEW.text, "PresharedKey": "", "AllowedIPs": "10.0.9.0/24"}
+    assert wg_config.render(wg_config.append(parse(text), "gw9", settings)) == after
+
+
+def test_peers_are_added_one_after_the_other() -> None:
+    blocks = wg_config.append(parse("[Interface]\n"), "gw8", {"PublicKey": A.text})
+    blocks = wg_config.append(blocks, "gw9", {"PublicKey": B.text})
+    text = f"[Interface]\n\n# gw8\n[Peer]\nPublicKey = {A.text}\n\n# gw9\n[Peer]\nPublicKey = {B.text}\n"
+    assert wg_config.render(blocks) == text
+    assert parse(text) == blocks
+
+
 # ---- the own key
 
 
@@ -186,10 +317,19 @@ def test_the_own_key_changes_one_line(text: str) -> None:
     assert wg_config.private_key(parse(after)) == raw_key("other")
 
 
-def test_the_first_own_key_becomes_the_first_entry() -> None:
-    text = "# mine\r\n[Interface] # this\r\n# where\r\nAddress = 10.0.0.1/24\r\n"
-    after = wg_config.render(wg_config.with_private_key(parse(text), raw_key("secret")))
-    assert after == text.replace("# this\r\n", f"# this\r\nPrivateKey = {raw_key('secret')}\r\n")
+def test_the_own_key_is_changed_wherever_it_stands() -> None:
+    text = TYPICAL + f"[Interface]\nMTU = 1400\nprivatekey={PSK} # old\n"
+    after = text.replace(f"PrivateKey = {raw_key('secret')}", f"PrivateKey = {raw_key('other')}")
+    after = after.replace(f"privatekey={PSK}", f"privatekey={raw_key('other')}")
+    assert wg_config.render(wg_config.with_private_key(parse(text), raw_key("other"))) == after
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_first_own_key_becomes_the_first_entry(end: str) -> None:
+    text = "# mine\n[Interface] # this\n# where\nAddress = 10.0.0.1/24\n"
+    after = text.replace("# this\n", f"# this\nPrivateKey = {raw_key('secret')}\n")
+    blocks = wg_config.with_private_key(parse(text.replace("\n", end)), raw_key("secret"))
+    assert wg_config.render(blocks) == after.replace("\n", end)
 
 
 @pytest.mark.parametrize(
@@ -202,9 +342,19 @@ def test_the_first_own_key_becomes_the_first_entry() -> None:
         ("PostUp = ip route add x; wg set %i fwmark 1 private-key /k && true", Place(wg_config.IN_FILE, "/k")),
         (f"PrivateKey = {PSK}\nPostUp = wg set %i private-key /k", Place(wg_config.IN_FILE, "/k")),
         ("PostUp = wg set %i private-key /a\nPostUp = wg set %i private-key /b", Place(wg_config.IN_FILE, "/b")),
+        ("PostUp = wg set %i private-key /etc/%i@a,b.key", Place(wg_config.IN_FILE, "/etc/wg0@a,b.key")),
+        ("PostUp = sysctl -q x && wg set %i private-key /k", Place(wg_config.IN_FILE, "/k")),
+        ("PostUp = sysctl -q x || wg set %i private-key /k || exit 1", Place(wg_config.IN_FILE, "/k")),
+        ("PostUp = watch-wg & wg set %i private-key /k;", Place(wg_config.IN_FILE, "/k")),
         ("PostUp = wg set %i private-key <(pass show wg)", Place(wg_config.HIDDEN)),
         ("PostUp = pass show wg | wg set %i private-key /dev/stdin", Place(wg_config.HIDDEN)),
+        ("PostUp = wg set %i private-key /dev/shm/k", Place(wg_config.HIDDEN)),
+        ("PostUp = wg set %i private-key /proc/self/fd/0 < /k", Place(wg_config.HIDDEN)),
+        ("PostUp = pass show wg | tee /k; wg set %i private-key /proc/self/fd/0", Place(wg_config.HIDDEN)),
         ("PostUp = wg set %i private-key $KEY", Place(wg_config.HIDDEN)),
+        ("PostUp = wg set %i private-key /etc/$HOSTNAME.key", Place(wg_config.HIDDEN)),
+        ("PostUp = wg set %i private-key /k | logger", Place(wg_config.HIDDEN)),
+        ("PostUp = /usr/local/bin/set-private-key %i", Place(wg_config.HIDDEN)),
         ("PostUp = wg set %i private-key relative", Place(wg_config.HIDDEN)),
         ("PostUp = wg set wg1 private-key /k", Place(wg_config.HIDDEN)),
         ("PostUp = sudo wg set %i private-key /k", Place(wg_config.HIDDEN)),
