@@ -209,17 +209,33 @@ def _unescape(found: re.Match[str]) -> str:
 
 def _flat(root: Section, section: Section, within: tuple[Section, ...]) -> Section:
     """A section with everything that it inherits; its own values, then those of the template named first, count."""
-    if any(section is one for one in within):
-        raise VpnKeysError("unreadable", "The templates of swanctl.conf refer to each other in a circle.")
-    within = (*within, section)
+    within = _deeper(section, within)
     result = Section(section.values, {name: _flat(root, under, within) for name, under in section.sections.items()})
     for parent in section.parents:
-        found: Section | None = root
-        for step in parent.split("."):
-            found = found.sections.get(step) if found else None
-        if found:
-            result = _merged(result, _flat(root, found, within))
+        for named in _named(root, parent, ()):
+            result = _merged(result, _flat(root, named, within))
     return result
+
+
+def _named(root: Section, path: str, within: tuple[Section, ...]) -> list[Section]:
+    """What a reference names, those first that count; a section on its way may be an inherited one."""
+    found = [root]
+    for step in path.split("."):
+        found = [one.sections[step] for on in found for one in _family(root, on, within) if step in one.sections]
+    return found
+
+
+def _family(root: Section, section: Section, within: tuple[Section, ...]) -> list[Section]:
+    """A section and all that it inherits from."""
+    within = _deeper(section, within)
+    named = [one for parent in section.parents for one in _named(root, parent, within)]
+    return [section, *(one for parent in named for one in _family(root, parent, within))]
+
+
+def _deeper(section: Section, within: tuple[Section, ...]) -> tuple[Section, ...]:
+    if any(section is one for one in within):
+        raise VpnKeysError("unreadable", "The templates of swanctl.conf refer to each other in a circle.")
+    return (*within, section)
 
 
 def _merged(above: Section, below: Section) -> Section:

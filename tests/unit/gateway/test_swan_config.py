@@ -156,13 +156,31 @@ def test_templates_are_inherited() -> None:
     assert (found.remote.identity, found.remote.keys, found.reachable, found.starts) == ("mine", ("a.pub",), True, True)
 
 
+@pytest.mark.parametrize(
+    ("text", "identity"),
+    [
+        ("base { end { id = x } }\nmine : base { }\nconnections { a { local : mine.end { } } }", "x"),
+        ("base { end { id = x } }\nmine : base { end { } }\nconnections { a { local : mine.end { } } }", "x"),
+        ("base { end { id = x } }\nmine : base { end { id = y } }\nconnections { a { local : mine.end { } } }", "y"),
+        ("base { end { id = x } }\nmine : base { }\nhis : mine { }\nconnections { a { local : his.end { } } }", "x"),
+        ("base { local { id = x } }\nyours { id = y }\nconnections { a : base { local : yours { } } }", "y"),
+        ("end { id = x }\nbase { local : end { } }\nconnections { a : base { local { } } }", "x"),
+        ("connections { a { local : connections.a.remote { }\n remote { id = x } } }", "x"),
+    ],
+)
+def test_a_template_may_be_part_of_another_one(text: str, identity: str) -> None:
+    assert one(text).local.identity == identity
+
+
 def test_templates_may_be_used_time_and_again() -> None:
     texts = [f"t{number} : t{number + 1} {{ }}" for number in range(30)]
     found = one("\n".join([*texts, "t30 { local { id = x } }", "connections { a : t0, t7 { } }"]))
     assert found.local.identity == "x"
 
 
-@pytest.mark.parametrize("text", ["a : b { }\nb : a { }", "a : a { }", "a { children { net : a { } } }"])
+@pytest.mark.parametrize(
+    "text", ["a : b { }\nb : a { }", "a : a { }", "a { children { net : a { } } }", "x : a.c { }\na : b { }\nb : a { }"]
+)
 def test_templates_in_a_circle_are_refused(text: str) -> None:
     with pytest.raises(VpnKeysError) as caught:
         connections(read(text))
