@@ -128,12 +128,12 @@ def _read(path: str, text: str, include: Include, root: Section, depth: int) -> 
     stack, position = [root], 0
 
     def refuse(what: str) -> VpnKeysError:
-        line = text.count("\n", 0, position) + 1
+        line = text[:position].count("\n") + 1
         return VpnKeysError("unreadable", f"{path}, line {line}: {what}; nothing was changed.")
 
-    def skip(pattern: t.Pattern[str] = _BLANK) -> None:
+    def skip() -> None:
         nonlocal position
-        found = pattern.match(text, position)
+        found = _BLANK.match(text, position)
         position = found.end() if found else position
 
     def name(what: str) -> str:
@@ -261,7 +261,7 @@ def _end(kind: str, section: Section) -> End:
     values = section.sections[rounds[0]].values if rounds else {}
     return End(
         rounds[0] if rounds else kind,
-        values.get("auth", "pubkey") or "pubkey",
+        values.get("auth") or "pubkey",
         values.get("id", ""),
         _list(values.get("pubkeys", "")),
         len(rounds),

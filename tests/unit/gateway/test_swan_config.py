@@ -17,6 +17,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._gateway.swanctl_confi
     BRIDGE,
     Bridge,
     Connection,
+    End,
     Section,
     connections,
     overlay,
@@ -70,6 +71,7 @@ def test_a_connection_is_read() -> None:
         ("a = b#c", "b"),
         ('a = "b # } { c"', "b # } { c"),
         (r'a = "say \"x\"\tand\\"', 'say "x"\tand\\'),
+        (r'a = "x\ny\rz\q"', "x\ny\rzq"),
         ('a = "two\nlines"', "two\nlines"),
         ('a = "one \\\nline"', "one line"),
         ('a = "one \\\r\nline"', "one line"),
@@ -82,6 +84,24 @@ def test_a_connection_is_read() -> None:
 )
 def test_values(text: str, value: str) -> None:
     assert read(text).values == {"a": value}
+
+
+def test_what_a_connection_does_not_say() -> None:
+    bare = one("connections { a { remote { auth =\n } children { net { } } } }")
+    assert not bare.reachable
+    assert not bare.starts
+    assert bare.local == End("local", "pubkey", "", (), 0)
+    assert bare.remote == End("remote", "pubkey", "", (), 1)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet", "secrets { }"])
+def test_a_file_without_connections(text: str) -> None:
+    assert connections(read(text)) == []
+
+
+def test_spaces_are_not_needed() -> None:
+    found = one("base{remote{id=x}}more{remote{pubkeys=x.pub}}connections{a:base,more{local{id=y}}}")
+    assert (found.local.identity, found.remote.identity, found.remote.keys) == ("y", "x", ("x.pub",))
 
 
 @pytest.mark.parametrize(
@@ -135,9 +155,22 @@ def test_a_file_may_be_included_inside_a_section() -> None:
     assert found.remote.identity == "x"
 
 
+def test_a_fault_is_told_of_the_file_that_has_it() -> None:
+    with pytest.raises(VpnKeysError) as caught:
+        read("\n\ninclude conf.d/*\n", {"conf.d/*": {"/etc/swanctl/conf.d/1.conf": "a {\n}\n}\n"}})
+    expected = "/etc/swanctl/conf.d/1.conf, line 3: a closing brace has no opening one; nothing was changed."
+    assert str(caught.value) == expected
+
+
+def test_files_may_include_others_twenty_times_in_a_row() -> None:
+    files = {str(number): {str(number): f"include {number + 1}"} for number in range(1, 20)}
+    assert read("include 1", {**files, "20": {"20": "a = b"}}).values == {"a": "b"}
+
+
 def test_files_that_include_each_other_are_refused() -> None:
-    with pytest.raises(VpnKeysError, match="files include each other without end"):
-        read("include a", {"a": {"a": "include a"}})
+    with pytest.raises(VpnKeysError) as caught:
+        read("include a", {"a": {"a.conf": "include a"}})
+    assert str(caught.value) == "a.conf, line 1: files include each other without end; nothing was changed."
 
 
 def test_templates_are_inherited() -> None:
@@ -154,6 +187,10 @@ def test_templates_are_inherited() -> None:
         """
     )
     assert (found.remote.identity, found.remote.keys, found.reachable, found.starts) == ("mine", ("a.pub",), True, True)
+
+
+def test_a_template_that_is_not_there_says_nothing() -> None:
+    assert one("base { }\nconnections { a : nowhere.near, base.far { local { id = x } } }").local.identity == "x"
 
 
 @pytest.mark.parametrize(
@@ -190,6 +227,41 @@ def test_templates_in_a_circle_are_refused(text: str) -> None:
 
 def test_several_rounds_are_counted() -> None:
     assert one("connections { a { remote-1 { }\n remote-2 { auth = eap-md5\n } } }").remote.rounds == 2
+
+
+def test_the_overlay_says_what_it_is() -> None:
+    accepted = {"gw3": ("remote", ("gw3.pub",)), "gw2": ("remote-1", ("gw2.pub", "gw2.pub.next"))}
+    expected = """# Written by vpnops.keys while a key is being changed, and removed by it afterwards.
+connections {
+  gw2 {
+    remote-1 {
+      pubkeys = "gw2.pub, gw2.pub.next"
+    }
+  }
+  gw3 {
+    remote {
+      pubkeys = "gw3.pub"
+    }
+  }
+  gw2-vpnops-keys : connections.gw2 {
+    over_time = 601s
+    local {
+      pubkeys = "new.pub"
+    }
+    children {
+      net {
+        start_action = none
+      }
+    }
+  }
+}
+"""
+    assert overlay(accepted, {"gw2": Bridge("local", ("new.pub",), ("net",))}) == expected
+
+
+def test_odd_names_of_files_survive_the_overlay() -> None:
+    keys = ('the "new" one.pub', "back\\slash.pub", "} # {.pub")
+    assert one(overlay({"a": ("remote", keys)}, {})).remote.keys == keys
 
 
 def test_the_overlay_changes_nothing_else() -> None:
