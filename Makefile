@@ -83,7 +83,7 @@ matrix: setup ## most tests on ansible-core 2.16, 2.18, 2.19, 2.20 and 2.21, as 
 	scripts/gateway-packages
 	scripts/matrix full $(VERSIONS)
 
-mutation: setup ## change decisions and parsers in one place after the other: does a test notice? An hour (FILES=_ios/pem.py)
+mutation: setup ## change decisions and parsers in one place after the other: does a test notice? Hours (FILES=_ios/pem.py)
 	scripts/setup .venv-mutation requirements-mutation.txt
 	$(AWAY) nice scripts/mutation $(FILES)
 
