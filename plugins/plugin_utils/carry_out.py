@@ -171,7 +171,7 @@ class _Worker:
             self.progress.count.one()
 
         async def unstage(host: str) -> None:
-            if await self._do(host, lambda tty: replacement.drop_scratch(tty, self.label)):
+            if await self._do(host, lambda tty: replacement.unstage(tty, self.label, save=save)):
                 self.progress.did(host, "unstaged", "as not every key server could be prepared")
 
         async def swap(host: str) -> None:

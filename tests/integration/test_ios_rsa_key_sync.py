@@ -188,6 +188,9 @@ def test_one_that_fails_keeps_every_old_key(failure: str, start_fleet: StartFlee
         assert run.result("sync")["units"][0]["verdict"] == "unknown"
     else:
         assert "ks3: " in run.error("sync")[1]
+    # Nor does a reload bring back what was taken back.
+    for name in ("ks2", "ks4"):
+        assert after_reload(fleet[name]).keys() == {LABEL}
     for device in fleet:
         device.clear_faults()
     again = node.run(foretold(overwrite=True))

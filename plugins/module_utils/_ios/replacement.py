@@ -36,6 +36,14 @@ def stage(tty: Terminal, label: Label, sealed: Sealed, *, save: bool) -> Talk[No
         yield from rsa_keys.save(tty)
 
 
+def unstage(tty: Terminal, label: Label, *, save: bool) -> Talk[bool]:
+    """Take that back, also from the startup configuration: nobody sees there what a reload would bring back."""
+    dropped = yield from drop_scratch(tty, label)
+    if dropped and save:
+        yield from rsa_keys.save(tty)
+    return dropped
+
+
 def bring(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool, save: bool) -> Talk[RsaKey]:
     """A key for an empty label."""
     yield from rsa_keys.bring_in(tty, label, sealed, exportable=exportable)
