@@ -27,6 +27,8 @@ CHECKOUT = HERE.parent.parent
 FINISHED_WITHIN = 120
 PATIENCE = 5.0
 """Seconds without a reaction after which an answer is typed again."""
+WHOLE = 0.3
+"""Seconds of silence after which a question has been asked to its end."""
 Data = dict[str, t.Any]
 
 # A session leader without a terminal gets the first one it opens as its own: that is where -k and pause ask.
@@ -196,14 +198,19 @@ class ControlNode:
 def _converse(terminal: int, answers: Sequence[tuple[str, str]], within: float) -> str:
     """All that comes from the terminal until its other end is closed.
 
-    An answer is typed again when nothing follows it: `pause` throws away what was typed before it got ready.
+    A question is answered once it stands there whole, and again when nothing follows but the answer's own echo:
+    `pause` throws away what was typed before it got ready.
     """
-    output, answered, waiting, last = "", 0, list(answers), ""
+    last: str | None = None
+    output, asked, answered, waiting = "", False, 0, list(answers)
     end = time.monotonic() + within
     while time.monotonic() < end:
-        if not select.select([terminal], [], [], PATIENCE)[0]:
-            if last and not output[answered:].strip().removeprefix(last.strip()):
-                os.write(terminal, last.encode())
+        if not select.select([terminal], [], [], WHOLE if asked else PATIENCE)[0]:
+            if asked:
+                asked, answered, last = False, len(output), waiting.pop(0)[1]
+                os.write(terminal, f"{last}\r".encode())
+            elif last is not None and not _reaction(output[answered:], last):
+                os.write(terminal, f"{last}\r".encode())
             continue
         try:
             data = os.read(terminal, 65536)
@@ -213,7 +220,10 @@ def _converse(terminal: int, answers: Sequence[tuple[str, str]], within: float) 
             assert not waiting, f"{waiting[0][0]!r} was never asked:\n{output}"
             return output
         output += data.decode(errors="replace")
-        if waiting and re.compile(waiting[0][0]).search(output, answered):
-            answered, last = len(output), waiting.pop(0)[1] + "\r"
-            os.write(terminal, last.encode())
-    raise AssertionError(f"not finished within {within} s:\n{output}")
+        asked = bool(waiting and re.search(waiting[0][0], output[answered:]))
+    raise AssertionError(f"not finished within {within} s, as {output[answered:]!r} came after {last!r}:\n{output}")
+
+
+def _reaction(output: str, answer: str) -> str:
+    """What is more than an echo of the answer, however often that was typed."""
+    return output.replace(answer, "").replace("^M", "").strip()
