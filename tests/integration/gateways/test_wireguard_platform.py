@@ -186,9 +186,9 @@ def test_an_idle_tunnel_changes_at_once_and_keeps_its_keepalive(gateways: Gatewa
     old, new = gateways.stage("gw3")
     start = time.time()
     gateways.do("gw3", "activate")
-    assert time.time() - start < 10
+    assert time.time() - start < 3
     tunnels = gateways.look("gw3")["tunnels"]
-    assert [own for own, peer, age in tunnels if age < 12] == [new, new]
+    assert [own for own, peer, age in tunnels if age < 4] == [new, new]
     gateways.until(lambda: all(gateways.carries(peer, new, old) for peer in ("gw1", "gw2")), 2)
     assert sorted(gateways.mesh.run("gw3", "wg show wg0 persistent-keepalive").split()) == sorted(before.split())
 
@@ -256,7 +256,7 @@ def test_the_peers_before_the_gateway_cost_five_seconds(gateways: Gateways) -> N
     time.sleep(0.3)
     lab.run("gw1", f"wg set wg0 private-key {STATE}/pending.key")
     gateways.until(lambda: f"{new}\t0\n" not in lab.run("gw2", "wg show wg0 latest-handshakes"))
-    assert 4 < time.monotonic() - start < 10
+    assert 4 < time.monotonic() - start < 7
 
 
 def test_a_gateway_that_has_nothing_to_say_makes_its_peers_follow_at_once(gateways: Gateways) -> None:
@@ -265,7 +265,7 @@ def test_a_gateway_that_has_nothing_to_say_makes_its_peers_follow_at_once(gatewa
     start = time.monotonic()
     gateways.do("gw1", "begin", confirm_within=30)
     gateways.until(lambda: gateways.carries("gw2", new, old))
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 2
 
 
 # ---- a key in a file of its own

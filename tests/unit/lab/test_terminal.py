@@ -350,6 +350,6 @@ def test_filters(console: Any) -> None:
 
 def test_typing_does_not_take_long(console: Any) -> None:
     r1 = console()
-    started = time.process_time()
+    started = time.monotonic()
     r1.type("show privilege\r" * 500)
-    assert time.process_time() - started < 2
+    assert time.monotonic() - started < 2
