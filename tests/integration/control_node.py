@@ -208,9 +208,9 @@ def _converse(terminal: int, answers: Sequence[tuple[str, str]], within: float) 
         if not select.select([terminal], [], [], WHOLE if asked else PATIENCE)[0]:
             if asked:
                 asked, answered, last = False, len(output), waiting.pop(0)[1]
-                os.write(terminal, f"{last}\r".encode())
-            elif last is not None and not _reaction(output[answered:], last):
-                os.write(terminal, f"{last}\r".encode())
+            elif last is None or _reaction(output[answered:], last):
+                continue
+            os.write(terminal, f"{last}\r".encode())
             continue
         try:
             data = os.read(terminal, 65536)
