@@ -6,6 +6,10 @@
 
 from __future__ import annotations
 
+import functools
+import re
+import typing as t
+
 CODES = frozenset(
     {
         "auth_failed",
@@ -45,20 +49,57 @@ CODES = frozenset(
 )
 
 
-class VpnKeysError(Exception):
-    """Something the user must know about: a code for programs, one sentence for people.
+NOTHING_CHANGED = "Nothing was changed"
+NOTHING_DONE = "Nothing was done"
+NOTHING_READ = "Nothing was read"
+NOTHING_REPORTED = "Nothing was reported"
+NOTHING_SENT = "Nothing was sent"
+NOTHING_WRITTEN = "Nothing was written"
+"""States that errors end in."""
 
-    Neither ever holds a secret or raw device text. `changed`: whether something had been written to a device by then.
+_OPTION = re.compile(r"O\((\w+)\)")
+
+
+class VpnKeysError(Exception):
+    """Something the user must know about: a code for programs; what happened, on which host, the state now and the
+    next step for people. `str()` composes one text of them.
+
+    Neither ever holds a secret or raw device text. `advice` (and `what`) name an option as ``O(name)``, which
+    `rendered` replaces by what the reader can set. `changed`: whether something had been written to a device by then.
     """
 
     changed = False
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, what: str, *, host: str = "", state: str = "", advice: str = "") -> None:
         if code not in CODES:
             raise ValueError(f"{code!r} is not an error code of this collection")
-        super().__init__(message)
-        self.code = code
+        super().__init__(what)
+        self.code, self.what, self.host, self.state, self.advice = code, what, host, state, advice
 
-    def __reduce__(self) -> tuple[type[VpnKeysError], tuple[str, str]]:
-        # An exception made from two arguments does not survive pickling by default.
-        return type(self), (self.code, str(self))
+    def __str__(self) -> str:
+        return rendered(self.marked, {})
+
+    @property
+    def marked(self) -> str:
+        """The whole text, with its options still marked."""
+        if not (self.host or self.state or self.advice):
+            return self.what
+        first = f"{self.host}: {self.what}" if self.host else self.what
+        rest = "; ".join(part for part in (self.state, self.advice) if part)
+        return " ".join(sentence(part) for part in (first, rest) if part)
+
+    def __reduce__(self) -> tuple[t.Any, ...]:
+        # An exception made from more than one argument does not survive pickling by default.
+        fields = {"host": self.host, "state": self.state, "advice": self.advice}
+        return functools.partial(type(self), **fields), (self.code, self.what), {"changed": self.changed}
+
+
+def sentence(text: str) -> str:
+    """The text with the full stop that it may lack."""
+    text = text.rstrip()
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def rendered(text: str, names: t.Mapping[str, str]) -> str:
+    """A text with its marked options by the names that the reader can set, or their own."""
+    return _OPTION.sub(lambda found: names.get(found[1], found[1]), text)

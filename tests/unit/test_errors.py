@@ -1,0 +1,63 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an error says, and that nothing of it is lost on the way out of a worker."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import (
+    NOTHING_CHANGED,
+    VpnKeysError,
+    rendered,
+    sentence,
+)
+
+WHOLE = {"host": "gw1", "state": NOTHING_CHANGED, "advice": "set O(adopt) if its own key is right"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "it is down"),
+        ({"host": "gw1"}, "gw1: it is down."),
+        ({"state": NOTHING_CHANGED}, "it is down. Nothing was changed."),
+        ({"advice": "start it"}, "it is down. start it."),
+        ({"host": "gw1", "advice": "Is it up?"}, "gw1: it is down. Is it up?"),
+        (WHOLE, "gw1: it is down. Nothing was changed; set adopt if its own key is right."),
+    ],
+)
+def test_the_text_is_composed_of_the_fields(fields: dict[str, str], text: str) -> None:
+    assert str(VpnKeysError("refused", "it is down", **fields)) == text
+
+
+def test_options_are_named_by_what_the_reader_can_set() -> None:
+    error = VpnKeysError("refused", "it is down", **WHOLE)
+    said = rendered(error.marked, {"adopt": "gateway_keys_adopt"})
+    assert said == "gw1: it is down. Nothing was changed; set gateway_keys_adopt if its own key is right."
+
+
+def test_a_sentence_ends_once() -> None:
+    assert [sentence(text) for text in ("It is.", "Is it?", "it is ")] == ["It is.", "Is it?", "it is."]
+
+
+def test_an_unknown_code_is_our_own_mistake() -> None:
+    with pytest.raises(ValueError, match="'nonsense' is not an error code"):
+        VpnKeysError("nonsense", "it is down")
+
+
+class Special(VpnKeysError):
+    pass
+
+
+def test_it_survives_pickling() -> None:
+    error = Special("refused", "it is down", **WHOLE)
+    error.changed = True
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), copy.code, copy.changed, copy.host, str(copy)) == (
+        Special, "refused", True, "gw1", str(error),
+    )  # fmt: skip
