@@ -19,6 +19,7 @@ from ..module_utils._ios.dialogue import Talk, Terminal
 from . import ios_session, key_servers, progress_fleet
 from .control_action import ControlAction, Result, display
 from .ios_options import OPTIONS, VARIABLES, Target, read_target
+from .ios_ssh import NotReached
 
 __all__ = ["IosAction", "Result", "display"]
 
@@ -49,7 +50,7 @@ class IosAction(ControlAction):
 
     def failure(self, error: VpnKeysError) -> Result:
         result = super().failure(error)
-        not_reached = isinstance(error, ios_session.NotReached) and error.code in UNREACHABLE
+        not_reached = isinstance(error, NotReached) and error.code in UNREACHABLE
         if self.PER_HOST and not_reached and error.host == self.host:
             result |= {"failed": False, "unreachable": True}
         return result
