@@ -81,8 +81,8 @@ class KnownHosts:
     """The files of one host. `name` is what it is looked up by: its HostKeyAlias, or the name it is reached by."""
 
     def __init__(self, place: Place, user_files: Sequence[str], global_files: Sequence[str]) -> None:
-        self.name = place.alias or place.host.lower()
-        self._aliased = bool(place.alias)
+        self.name = (place.alias or place.host).lower()
+        self._alias = place.alias
         user = [place.expanded(file) for file in user_files]
         self.first = user[0] if user else None
         """Where a new key is remembered."""
@@ -95,8 +95,10 @@ class KnownHosts:
 
     def recorded_in(self, address: str, port: int) -> str | None:
         """The first file that records another key for the host, or who certifies its keys."""
+        # OpenSSH hashes an alias as it is written.
+        names = {self.name, self._alias or self.name}
         for file, text in self._texts.items():
-            if _is_recorded(_parsed(text), self.name, address, port):
+            if any(_is_recorded(_parsed(text), name, address, port) for name in names):
                 return file
         return None
 
@@ -104,12 +106,17 @@ class KnownHosts:
         """The name to remember a key under. Raises Unusable."""
         if _NO_NAME.search(self.name):
             raise Unusable(f"{self.name!r} cannot be a name in known_hosts")
-        return self.name if self._aliased or port == 22 else f"[{self.name}]:{port}"
+        return self.name if self._alias or port == 22 else f"[{self.name}]:{port}"
+
+
+def _matching(known: asyncssh.SSHKnownHosts, name: str, address: str, port: int) -> tuple[t.Any, ...]:
+    """Keys, authorities, then what is revoked and X.509: as asyncssh sorts it."""
+    return asyncssh.match_known_hosts(known, name, address, None if port == 22 else port)
 
 
 def _is_recorded(known: asyncssh.SSHKnownHosts, name: str, address: str, port: int) -> bool:
-    keys, authorities, _revoked, certificates, _revoked_certificates, subjects, _revoked_subjects = (
-        asyncssh.match_known_hosts(known, name, address, None if port == 22 else port)
+    keys, authorities, _revoked, certificates, _revoked_certificates, subjects, *_ = _matching(
+        known, name, address, port
     )
     return bool(keys or authorities or certificates or subjects)
 
@@ -158,6 +165,15 @@ class HostKeys:
         """Whether the device had greeted, and it was not yet agreed how to encrypt."""
         known = self.connection and self.connection.get_extra_info
         return bool(known and known("server_version") and not known("send_cipher"))
+
+    @property
+    def by_authority(self) -> bool:
+        """Whether known_hosts says who certifies the keys of the host, and no key of its own."""
+        if self.known is None or self.connection is None:
+            return False
+        address, port = (self.connection.get_extra_info("peername") or ("", 0))[:2]
+        keys, authorities, *_ = _matching(self.known.all, self.known.name, address, port)
+        return bool(authorities and not keys)
 
     def _client(self) -> asyncssh.SSHClient:
         judge, keeper = self._judge, self

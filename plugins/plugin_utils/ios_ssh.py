@@ -263,6 +263,8 @@ def not_connected(target: Target, error: Exception, keys: HostKeys | None) -> No
         what, advice = keys.reason(target.host, target.port or 22)
         what = f"{where}: {what}" if target.jump else what
         return NotReached(keys.refused, what, host=target.name, state=NOTHING_SENT, advice=advice)
+    if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in str(error) and keys and keys.by_authority:
+        error = asyncssh.HostKeyNotVerifiable("")
     # A device that finds no common algorithm may hang up before it is read what it offers.
     if isinstance(error, (asyncssh.ConnectionLost, ConnectionResetError)) and keys and keys.negotiating:
         error = asyncssh.KeyExchangeFailed("")
@@ -289,8 +291,8 @@ def _reasons(target: Target, where: str, error: Exception) -> tuple[Reason, ...]
         ),
         (
             asyncssh.HostKeyNotVerifiable,
-            "host_key_changed" if "revoked" in str(error) else "host_key_unknown",
-            f"the SSH host key of {where} is revoked, or certified by nobody who is known",
+            "host_key_unknown" if "not trusted" in str(error) else "host_key_changed",
+            f"the SSH host key of {where} is revoked, or not certified by who known_hosts says",
             "this may be a man-in-the-middle attack; check known_hosts",
         ),
         (
