@@ -184,6 +184,8 @@ class Target:
     legacy: bool = False
     connect_timeout: float = 30.0
     command_timeout: float = 30.0
+    refused: str = ""
+    """The variable because of which there must be no session: the device itself set it, as a fact."""
     jump: bool = False
     """Whether it is a jump host before the device `name`."""
 

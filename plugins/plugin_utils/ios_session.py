@@ -12,7 +12,7 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_SENT, VpnKeysError
 from ..module_utils._ios.dialogue import MAY_HAVE_HAPPENED, Talk, Terminal
 from . import ios_ssh, progress_fleet
 from .internal import internal_error
@@ -112,6 +112,15 @@ async def session(target: Target, limit: float = SESSION_LIMIT) -> AsyncIterator
     # For every old device cryptography would say on stderr that its algorithms are deprecated. Not at import time:
     # Ansible takes back what a plugin sets while it is loaded.
     warnings.filterwarnings("ignore", module=r"asyncssh\.")
+    if target.refused:
+        raise NotReached(
+            "bad_input",
+            f"its facts set {target.refused}, which only the inventory, the play or the command line may set",
+            host=target.name,
+            state=NOTHING_SENT,
+            advice="find out what returned that fact, clear the facts of the host (meta: clear_facts) and set "
+            "gather_facts: false",
+        )
     way = ios_ssh.Way(target)
     try:
         try:
