@@ -11,6 +11,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ..module_utils._ios.getvpn import Survey
+from ..module_utils._ios.getvpn_listings import Member
 from ..module_utils._ios.key_listings import RsaKey
 from ..module_utils._ios.labels import Label
 
@@ -62,10 +63,14 @@ def shown_keys(seen: Survey) -> list[dict[str, t.Any]]:
 def shown_groups(seen: Survey) -> list[dict[str, t.Any]]:
     """One entry per group that the device serves."""
     keys = {key.label: key for key in seen.ring.keys}
+    policies = {policy.group: policy for policy in reversed(seen.policies)}
+    members_of: dict[str, list[Member]] = {}
+    for member in seen.members:
+        members_of.setdefault(member.group, []).append(member)
     groups = []
     for group in seen.groups:
-        coop = seen.coop.get(group.name)
-        members = [member for member in seen.members if member.group == group.name]
+        coop, policy = seen.coop.get(group.name), policies.get(group.name)
+        members = members_of.get(group.name, [])
         key = keys.get(group.label or "")
         groups.append(
             dataclasses.asdict(group)
@@ -74,10 +79,7 @@ def shown_groups(seen: Survey) -> list[dict[str, t.Any]]:
                 "role": coop.role if coop else None,
                 "coop": dataclasses.asdict(coop) if coop else None,
                 "fingerprint": key.fingerprint if key else None,
-                "policy": next(
-                    (dataclasses.asdict(policy) for policy in seen.policies if policy.group == group.name),
-                    None,
-                ),
+                "policy": dataclasses.asdict(policy) if policy else None,
                 "members": [dataclasses.asdict(member) for member in members],
                 "registered": sum(member.state == "Registered" for member in members),
                 "acks_missed": sum(member.acks_missed or 0 for member in members),

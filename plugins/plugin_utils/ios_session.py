@@ -86,6 +86,8 @@ class Session:
                     continue
                 if not text:
                     raise self._lost()
+                # A device that does not stop talking must not keep this loop from the others, and their limits.
+                await asyncio.sleep(0)
                 wire = talk.send(text)
         except StopIteration as stop:
             return t.cast(T, stop.value)

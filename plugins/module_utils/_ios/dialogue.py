@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from . import commands, screen
+from .output import TAIL, Output
 
 T = t.TypeVar("T")
 
@@ -56,21 +57,21 @@ LONGEST_WAIT = 15.0
 QUESTION_PAUSE = 3.0
 """Seconds of silence after which something that looks like a question is taken for one."""
 DEFAULT_TIMEOUT = 30.0
-TAIL = 2_000
-"""Characters at the end of the output in which prompts and questions are looked for."""
-MOST_OUTPUT = 32 * 1024 * 1024
-"""Characters of one answer; more is not a listing any more."""
 MAY_HAVE_HAPPENED = "What was under way may or may not have happened"
 SAME_QUESTION = 2
 """How often the same question is answered. A device that asks again did not like the answer."""
 
 
 def snooze(seconds: float) -> Talk[None]:
-    """Let time pass; what the device prints meanwhile is dropped."""
-    while seconds > 0:
+    """Let time pass; what the device prints meanwhile is dropped. One that does not stop is not waited for."""
+    dropped = 0
+    while seconds > 0 and dropped <= TAIL:
         wait = min(seconds, LONGEST_WAIT)
-        if (yield Wire(wait=wait)) is None:
+        text = yield Wire(wait=wait)
+        if text is None:
             seconds -= wait
+        else:
+            dropped += len(text)
 
 
 class Terminal:
@@ -110,18 +111,18 @@ class Terminal:
             yield from self._enable(enable_password, enable)
 
     def _first_prompt(self) -> Talk[None]:
-        raw, silent, send = "", 0.0, ""
+        out, silent, send = Output(self.name), 0.0, ""
         wait = FIRST_PROBE
         while silent < self.timeout:
             text = yield Wire(send, wait)
             send = ""
             if text is not None:
-                raw = self._grow(raw, text)
-                if self._ends_with_prompt(raw):
+                out.add(text)
+                if self._prompt_in(out.tail):
                     return
                 continue
             silent += wait
-            if re.search(rf"(?:{screen.LOGIN_QUESTION})\s*\Z", screen.strip_noise(raw[-TAIL:])):
+            if re.search(rf"(?:{screen.LOGIN_QUESTION})\s*\Z", out.tail):
                 raise VpnKeysError(
                     "auth_failed",
                     "the device asks for a user name again inside the session",
@@ -207,25 +208,25 @@ class Terminal:
         timeout: float,
         probe: bool,
     ) -> Talk[Reply]:
-        raw, mark, silent, wait = "", 0, 0.0, FIRST_PROBE
+        out, silent, wait = Output(self.name), 0.0, FIRST_PROBE
         owed, nudges = self._owed, 0
         self.note = None
         echoed = not echo
         asked: dict[str, int] = {}
         while True:
             text = yield Wire(send, wait)
-            send, quiet = "", text is None
+            send, paging, quiet = "", "", text is None
             if quiet:
                 silent, wait = silent + wait, min(wait * 2, LONGEST_WAIT)
             else:
-                raw = self._grow(raw, text or "")
+                out.add(text or "")
                 if text and text.strip():
                     silent, wait = 0.0, FIRST_PROBE
-            echoed = echoed or echo in screen.strip_noise(raw[:TAIL])
-            tail = screen.strip_noise(raw[max(mark, len(raw) - TAIL) :])
-            if (echoed or (quiet and self._prompts(raw) > owed)) and self._prompt_in(tail):
-                self._owed = max(0, owed + nudges + 1 - self._prompts(raw))
-                return self._reply(raw, echo)
+            echoed = echoed or echo in out.head
+            tail = out.tail
+            if (echoed or (quiet and self._prompts(out) > owed)) and self._prompt_in(tail):
+                self._owed = max(0, owed + nudges + 1 - self._prompts(out)) if owed + nudges else 0
+                return self._reply(out, echo)
 
             # After a silence a question counts wherever it stands: a log message may have been printed behind it.
             place = "" if quiet else r"\s*\Z"
@@ -240,10 +241,13 @@ class Terminal:
                     send = (answer(tail) if callable(answer) else answer) + "\r"
                     break
             else:
-                if re.search(rf"(?:{screen.MORE})\s*\Z", raw[-TAIL:]):
-                    send = " "
+                if re.search(rf"(?:{screen.MORE})\s*\Z", out.raw_tail):
+                    send = paging = " "
             if send:
-                mark, silent, wait = len(raw), 0.0, FIRST_PROBE
+                out.answered()
+            # A pager that does not go on is a device that is silent.
+            if send and not (quiet and paging):
+                silent, wait = 0.0, FIRST_PROBE
                 continue
             if not quiet:
                 continue
@@ -260,7 +264,7 @@ class Terminal:
                     state=MAY_HAVE_HAPPENED,
                     advice="run again, it starts by looking",
                 )
-            if probe and not question:
+            if probe and not question and not paging:
                 send, nudges = "\r", nudges + 1
 
     def _give_up(self, tail: str) -> Talk[t.NoReturn]:
@@ -281,17 +285,17 @@ class Terminal:
         self._pasting = True
         blind = bare = False  # no echo at all; of the line's end alone
         for line in lines:
-            raw, send = "", line + "\r"
+            out, send = Output(self.name), line + "\r"
             while True:
                 text = yield Wire(send, 0.05 if blind else FIRST_PROBE)
                 send = ""
-                raw = self._grow(raw, text or "")
-                if self._ends_with_prompt(raw):
+                out.add(text or "")
+                if self._prompt_in(out.tail):
                     self._pasting = False
-                    return self._reply(raw, line)
-                if text is None or line in screen.strip_noise(raw) or (bare and "\n" in raw):
-                    blind = blind or not raw
-                    bare = bare or (text is None and raw != "" and not raw.strip())
+                    return self._reply(out, line)
+                if text is None or line in out.head or line in out.tail or (bare and "\n" in out.raw_tail):
+                    blind = blind or not out
+                    bare = bare or (text is None and len(out) > 0 and not out.head.strip())
                     break
         return None
 
@@ -309,9 +313,9 @@ class Terminal:
         A carriage return comes last, and only to a device that has said something that is no question: it would be an
         answer.
         """
-        raw = ""
+        out = Output(self.name)
         for move in [*([commands.leave_paste() + "\r"] if self._pasting else []), CANCEL, LEAVE_CONFIG, "\r"]:
-            said = screen.strip_noise(raw[-TAIL:])
+            said = out.tail
             if move == "\r" and (not said.strip() or re.search(rf"(?:{screen.ANY_QUESTION}) *\Z", said)):
                 return False
             send, quiet = move, 0
@@ -321,42 +325,31 @@ class Terminal:
                 if text is None:
                     quiet += 1
                     continue
-                raw = self._grow(raw, text)
-                if self._ends_with_prompt(raw):
+                out.add(text)
+                if self._prompt_in(out.tail):
                     self._pasting = False
                     return True
         return False
 
     # ---------------------------------------------------------------- reading
 
-    def _grow(self, raw: str, text: str) -> str:
-        if len(raw) + len(text) > MOST_OUTPUT:
-            raise VpnKeysError(
-                "unreadable", f"the device printed more than {MOST_OUTPUT >> 20} MiB for one command", host=self.name
-            )
-        return raw + text
-
-    def _ends_with_prompt(self, raw: str) -> bool:
-        return self._prompt_in(screen.strip_noise(raw[-TAIL:]))
-
     def _prompt_in(self, tail: str) -> bool:
         if found := self._prompt.search(tail):
             self._last_prompt = found["prompt"].strip()
         return found is not None
 
-    def _prompts(self, raw: str) -> int:
+    def _prompts(self, out: Output) -> int:
         """How many prompts there are, also those behind which something was typed."""
-        pattern = self._prompt.pattern.removesuffix(r"\s*\Z")
-        return len(re.findall(pattern, screen.strip_noise(raw)))
+        return out.count(re.compile(self._prompt.pattern.removesuffix(r"\s*\Z")))
 
-    def _reply(self, raw: str, echo: str) -> Reply:
-        text = screen.strip_noise(raw)
+    def _reply(self, out: Output, echo: str) -> Reply:
+        text: str = out.text()
         end = ""
         if found := self._prompt.search(text):
             text, end = text[: found.start()], found["prompt"]
         if echo and echo in text:
             text = text.split(echo, 1)[1].removeprefix("\n")
-        return Reply(text, end)
+        return Reply(screen.Clean(text), end)
 
     @staticmethod
     def _said(text: str) -> str:

@@ -15,9 +15,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from .._printable import printable
+from .fields import LONGEST_TEXT, at_most, maybe_name, name, number, text
 from .screen import expect_no_refusal, strip_noise, unreadable
 
 GroupKind = Literal["gdoi", "gkm"]
+
+MOST_GROUPS = 1_000
+MOST_PEERS = 100
+"""Peers of one key server in one group: IOS takes 7."""
+MOST_TEKS = 1_000
+MOST_MEMBERS = 10_000
+"""Of one device. The largest key servers have some thousands."""
 
 # -- GET VPN: configuration ----------------------------------------------------------------------------------
 
@@ -47,16 +56,16 @@ _IPSEC_PROFILE = re.compile(r"crypto ipsec profile (\S+)\s*")
 _GROUP_LINES = {
     "identity": re.compile(r"identity (?:number|address ipv[46]) (\S+)"),
     "label": re.compile(r"rekey authentication mypubkey rsa (\S+)"),
-    "priority": re.compile(r"local priority (\d{1,9})"),
+    "priority": re.compile(r"local priority (\S+)"),
     "address": re.compile(r"address ipv[46] (\S+)"),
-    "seconds": re.compile(r"rekey lifetime seconds (\d{1,9})"),
-    "days": re.compile(r"rekey lifetime days (\d{1,9})"),
+    "seconds": re.compile(r"rekey lifetime seconds (\S+)"),
+    "days": re.compile(r"rekey lifetime days (\S+)"),
     "rekey_algorithm": re.compile(r"rekey algorithm (\S.*)"),
     "rekey_transport": re.compile(r"rekey transport (\S+)"),
 }
 _GROUP_PEER = re.compile(r"peer address ipv[46] (\S+)")
 _GROUP_PROFILE = re.compile(r"profile (\S+)")
-_SA_LIFETIME = re.compile(r"set security-association lifetime seconds (\d{1,9})")
+_SA_LIFETIME = re.compile(r"set security-association lifetime seconds (\S+)")
 
 
 def read_groups(running_config: str) -> tuple[Group, ...]:
@@ -66,19 +75,19 @@ def read_groups(running_config: str) -> tuple[Group, ...]:
     for head, lines in blocks:
         if profile := _IPSEC_PROFILE.fullmatch(head):
             for line in lines:
-                if found := _SA_LIFETIME.match(line):
-                    lifetimes[profile[1]] = int(found[1])
+                if (found := _SA_LIFETIME.match(line)) and (seconds := number(found[1])) is not None:
+                    lifetimes[profile[1]] = seconds
     heads = [(_GROUP.fullmatch(head), lines) for head, lines in blocks]
     groups = tuple(_group(head, lines, lifetimes) for head, lines in heads if head)
     if not groups:
         expect_no_refusal(running_config, "its GET VPN groups")
-    return groups
+    return at_most(MOST_GROUPS, groups, "GET VPN groups")
 
 
-def _config_blocks(text: str) -> list[tuple[str, list[str]]]:
+def _config_blocks(config: str) -> list[tuple[str, list[str]]]:
     """Top-level lines of a configuration with the lines indented under them."""
     blocks: list[tuple[str, list[str]]] = []
-    for line in text.split("\n"):
+    for line in config.split("\n"):
         if not line[:1].isspace():
             if line:
                 blocks.append((line, []))
@@ -90,37 +99,35 @@ def _config_blocks(text: str) -> list[tuple[str, list[str]]]:
 def _group(head: re.Match[str], lines: list[str], lifetimes: dict[str, int]) -> Group:
     values: dict[str, str] = {}
     for line in lines:
-        for name, pattern in _GROUP_LINES.items():
+        for option, pattern in _GROUP_LINES.items():
             if found := pattern.match(line):
-                values[name] = found[1]
+                values[option] = found[1]
     profiles = [found[1] for line in lines if (found := _GROUP_PROFILE.fullmatch(line))]
-    rekey_lifetime = int(values["days"]) * 86400 if "days" in values else _number(values.get("seconds"))
+    days = number(values.get("days"))
     return Group(
-        name=head[2],
+        name=name(head[2]),
         kind="gkm" if head[1] == "gkm" else "gdoi",
-        identity=values.get("identity"),
-        label=values.get("label"),
-        priority=_number(values.get("priority")),
-        peers=tuple(found[1] for line in lines if (found := _GROUP_PEER.match(line))),
-        address=values.get("address"),
+        identity=maybe_name(values.get("identity")),
+        label=maybe_name(values.get("label")),
+        priority=number(values.get("priority")),
+        peers=at_most(MOST_PEERS, [name(found[1]) for line in lines if (found := _GROUP_PEER.match(line))], "peers"),
+        address=maybe_name(values.get("address")),
         redundancy="redundancy" in lines,
-        rekey_lifetime=rekey_lifetime,
-        rekey_algorithm=values.get("rekey_algorithm"),
-        rekey_transport=values.get("rekey_transport"),
-        sa_lifetimes=tuple(lifetimes[profile] for profile in profiles if profile in lifetimes),
+        rekey_lifetime=number(values.get("seconds")) if days is None else days * 86400,
+        rekey_algorithm=text(values.get("rekey_algorithm")),
+        rekey_transport=text(values.get("rekey_transport")),
+        sa_lifetimes=at_most(
+            MOST_PEERS, [lifetimes[profile] for profile in profiles if profile in lifetimes], "IPsec profiles"
+        ),
         local_server="server local" in lines,
     )
-
-
-def _number(text: str | None) -> int | None:
-    """None for nothing and for what is no number, such as `n/a`."""
-    return int(text) if text and re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 # -- GET VPN: state ------------------------------------------------------------------------------------------
 
 # One or more "name : value" on a line, parted by " , " or by two spaces.
-_FIELD_BREAK = re.compile(r"[ \t]{1,40},(?:[ \t]|$)|(?:[ \t]{2}|\t)[ \t]*(?=[A-Za-z])")
+# A run of spaces is looked at from its beginning only: from each of its places it would cost the square of its length.
+_FIELD_BREAK = re.compile(r"(?<![ \t])(?:[ \t]{1,40},(?:[ \t]|$)|(?:[ \t]{2}|\t)[ \t]*(?=[A-Za-z]))")
 _LONGEST_LINE = 1000
 
 
@@ -131,9 +138,9 @@ def _fields(line: str) -> Iterator[tuple[str, str]]:
     # Most lines hold one field, and a fleet's listings have many lines.
     several = "  " in line or "\t" in line or " ," in line
     for part in _FIELD_BREAK.split(line) if several else (line,):
-        name, colon, value = part.partition(":")
+        field, colon, value = part.partition(":")
         if colon:
-            yield " ".join(name.split()).lower(), value.strip()
+            yield " ".join(field.split()).lower(), value.strip()
 
 
 @dataclass(frozen=True)
@@ -161,54 +168,54 @@ _NO_REDUNDANCY = re.compile(r"\*NO\*\s+redundancy configured", re.IGNORECASE)
 _COOP_GROUP = re.compile(r"crypto (?:gdoi|gkm) group name")
 
 
-def read_coop(text: str) -> dict[str, Coop]:
+def read_coop(listing: str) -> dict[str, Coop]:
     """`show crypto gdoi ks coop` and its gkm and detail forms: cooperation by group name."""
     groups: dict[str, tuple[dict[str, str], list[dict[str, str]]]] = {}
     own: dict[str, str] = {}
     peers: list[dict[str, str]] = []
-    for line in strip_noise(text).split("\n"):
+    for line in strip_noise(listing).split("\n"):
         if _NO_REDUNDANCY.search(line):
             own["alone"] = line
-        for name, value in _fields(line):
-            if _COOP_GROUP.fullmatch(name):
+        for field, value in _fields(line):
+            if _COOP_GROUP.fullmatch(field):
                 if not value:
                     unreadable("The COOP state shows a group without a name.")
                 own, peers = {}, []
-                groups[value] = (own, peers)
-            elif name == "peer address" and value:
-                peers.append({name: value})
-            elif name.startswith("local "):
-                own[name] = value
+                groups[name(value)] = (own, peers)
+            elif field == "peer address" and value:
+                peers.append({field: value})
+            elif field.startswith("local "):
+                own[field] = value
             elif peers:
-                peers[-1].setdefault(name, value)
+                peers[-1].setdefault(field, value)
     if not groups:
-        expect_no_refusal(text, "its COOP state")
-    return {name: _coop(own, peers) for name, (own, peers) in groups.items()}
+        expect_no_refusal(listing, "its COOP state")
+    return {group: _coop(own, peers) for group, (own, peers) in at_most(MOST_GROUPS, [*groups.items()], "groups")}
 
 
 def _coop(own: dict[str, str], peers: list[dict[str, str]]) -> Coop:
     return Coop(
         redundancy="alone" not in own,
-        address=own.get("local address") or None,
-        priority=_number(own.get("local priority")),
+        address=maybe_name(own.get("local address")),
+        priority=number(own.get("local priority")),
         role=_role(own.get("local ks role")),
-        status=own.get("local ks status") or None,
+        status=text(own.get("local ks status")),
         peers=tuple(
             CoopPeer(
-                address=peer["peer address"],
-                priority=_number(peer.get("peer priority")),
+                address=name(peer["peer address"]),
+                priority=number(peer.get("peer priority")),
                 role=_role(peer.get("peer ks role")),
-                status=peer.get("peer ks status") or None,
-                ike=peer.get("ike status") or None,
+                status=text(peer.get("peer ks status")),
+                ike=text(peer.get("ike status")),
             )
-            for peer in peers
+            for peer in at_most(MOST_PEERS, peers, "peers")
         ),
     )
 
 
-def _role(text: str | None) -> Literal["Primary", "Secondary"] | None:
+def _role(word: str | None) -> Literal["Primary", "Secondary"] | None:
     """Any other word ("Unknown", "N/A") is no role."""
-    return "Primary" if text == "Primary" else "Secondary" if text == "Secondary" else None
+    return "Primary" if word == "Primary" else "Secondary" if word == "Secondary" else None
 
 
 @dataclass(frozen=True)
@@ -256,12 +263,12 @@ _POLICY_GROUP = re.compile(r"For group (\S+?):?(?!\S)(?: \([^)\n]{0,60}\))?(?: s
 _KEK = re.compile(r"KEK POLICY(?: \(transport type *: *(\w+) *\))?")
 
 
-def read_policy(text: str) -> tuple[Policy, ...]:
+def read_policy(listing: str) -> tuple[Policy, ...]:
     """`show crypto gdoi ks policy` and its gkm form."""
     policies: list[tuple[str, str | None, list[dict[str, str]]]] = []
     parts: list[dict[str, str]] = []
     head, part = dict[str, str](), dict[str, str]()
-    for line in map(str.strip, strip_noise(text).split("\n")):
+    for line in map(str.strip, strip_noise(listing).split("\n")):
         if found := _POLICY_GROUP.match(line):
             parts, head, part = [], {}, {}
             policies.append((found[1], found[2], parts))
@@ -270,49 +277,49 @@ def read_policy(text: str) -> tuple[Policy, ...]:
         elif line.startswith("TEK POLICY"):
             head, part = {"kind": "tek"}, {}
         else:
-            for name, value in _fields(line):
-                if name == "spi" and head and value:
+            for field, value in _fields(line):
+                if field == "spi" and head and value:
                     part = dict(head)
                     parts.append(part)
-                part.setdefault(name, value)
+                part.setdefault(field, value)
     if not policies:
-        expect_no_refusal(text, "its GET VPN policy")
-    return tuple(_policy(*policy) for policy in policies)
+        expect_no_refusal(listing, "its GET VPN policy")
+    return tuple(_policy(*policy) for policy in at_most(MOST_GROUPS, policies, "policies"))
 
 
 def _policy(group: str, server: str | None, parts: list[dict[str, str]]) -> Policy:
     keks = [part for part in parts if part["kind"] == "kek"]
     return Policy(
-        group=group,
-        server=server,
+        group=name(group),
+        server=text(server),
         kek=_kek(keks[0]) if keks else None,
-        teks=tuple(_tek(part) for part in parts if part["kind"] == "tek"),
+        teks=at_most(MOST_TEKS, [_tek(part) for part in parts if part["kind"] == "tek"], "TEKs"),
     )
 
 
 def _kek(part: dict[str, str]) -> Kek:
     return Kek(
-        spi=part["spi"],
-        transport=part["transport"] or None,
-        algorithm=part.get("encrypt alg") or None,
-        lifetime=_number(part.get("orig life(sec)")),
-        remaining=_number(part.get("remaining life(sec)")),
-        time_to_rekey=_number(part.get("time to rekey (sec)")),
-        sig_hash=part.get("sig hash algorithm") or None,
-        sig_key_label=part.get("sig key name") or None,
-        sig_key_bytes=_number(part.get("sig key length")),
-        sig_bytes=_number(part.get("sig size")),
-        acknowledgement=part.get("acknowledgement") or None,
+        spi=printable(part["spi"], LONGEST_TEXT),
+        transport=text(part["transport"]),
+        algorithm=text(part.get("encrypt alg")),
+        lifetime=number(part.get("orig life(sec)")),
+        remaining=number(part.get("remaining life(sec)")),
+        time_to_rekey=number(part.get("time to rekey (sec)")),
+        sig_hash=text(part.get("sig hash algorithm")),
+        sig_key_label=text(part.get("sig key name")),
+        sig_key_bytes=number(part.get("sig key length")),
+        sig_bytes=number(part.get("sig size")),
+        acknowledgement=text(part.get("acknowledgement")),
     )
 
 
 def _tek(part: dict[str, str]) -> Tek:
     return Tek(
-        spi=part["spi"],
-        access_list=part.get("access-list") or None,
-        transform=part.get("transform") or None,
-        lifetime=_number(part.get("tek life(sec)") or part.get("orig life(sec)")),
-        remaining=_number(part.get("remaining life(sec)")),
+        spi=printable(part["spi"], LONGEST_TEXT),
+        access_list=text(part.get("access-list")),
+        transform=text(part.get("transform")),
+        lifetime=number(part.get("tek life(sec)") or part.get("orig life(sec)")),
+        remaining=number(part.get("remaining life(sec)")),
     )
 
 
@@ -331,18 +338,18 @@ class Member:
     acks_missed: int | None = None
 
 
-def read_members(text: str) -> tuple[Member, ...]:
+def read_members(listing: str) -> tuple[Member, ...]:
     """`show crypto gdoi ks members` and its gkm form."""
     found: list[dict[str, str]] = []
-    for line in strip_noise(text).split("\n"):
-        for name, value in _fields(line):
-            if name == "group member id":
-                found.append({name: value})
+    for line in strip_noise(listing).split("\n"):
+        for field, value in _fields(line):
+            if field == "group member id":
+                found.append({field: value})
             elif found:
-                found[-1].setdefault(name, value)
+                found[-1].setdefault(field, value)
     if not found:
-        expect_no_refusal(text, "its group members")
-    return tuple(_member(fields) for fields in found)
+        expect_no_refusal(listing, "its group members")
+    return tuple(_member(fields) for fields in at_most(MOST_MEMBERS, found, "group members"))
 
 
 def _member(fields: dict[str, str]) -> Member:
@@ -350,13 +357,13 @@ def _member(fields: dict[str, str]) -> Member:
     if not address or not group:
         unreadable("The list of group members shows one without an address or without a group.")
     return Member(
-        address=address,
-        group=group,
-        state=fields.get("gm state") or None,
-        key_server=fields.get("key server id") or None,
-        version=fields.get("gm version") or None,
-        rekeys_sent=_number(fields.get("rekeys sent")),
-        rekey_retries=_number(fields.get("rekeys retries")),
-        acks_received=_number(fields.get("rekey acks rcvd")),
-        acks_missed=_number(fields.get("rekey acks missed")),
+        address=name(address),
+        group=name(group),
+        state=text(fields.get("gm state")),
+        key_server=text(fields.get("key server id")),
+        version=text(fields.get("gm version")),
+        rekeys_sent=number(fields.get("rekeys sent")),
+        rekey_retries=number(fields.get("rekeys retries")),
+        acks_received=number(fields.get("rekey acks rcvd")),
+        acks_missed=number(fields.get("rekey acks missed")),
     )

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from .._errors import VpnKeysError
 from .._fingerprint import fingerprint
-from . import pem
+from . import fields, pem
 from .labels import Label
 from .pem import Exported, Usage
 from .screen import expect_no_refusal, strip_noise, unreadable
@@ -55,6 +55,9 @@ _KEY_USAGES: dict[str, Usage] = {
     "Signature Key": "signature",
     "Encryption Key": "encryption",
 }
+MOST_KEYS = 1_000
+MOST_BITS = 16_384
+"""IOS makes keys of up to 4096 bits."""
 _NOT_SAVED = "not specified"
 _KEY_GENERATED = re.compile(r"% Key pair was generated at: *(.*)")
 _KEY_FIELD = re.compile(r"(Key name|Key type|Storage Device|On Cryptographic Device|Usage): *(.*)")
@@ -64,7 +67,7 @@ _HEX = re.compile(r"[0-9A-Fa-f]{1,8}(?: [0-9A-Fa-f]{1,8})*")
 
 def read_rsa_keys(text: str) -> tuple[RsaKey, ...]:
     """`show crypto key mypubkey rsa` (or `all`): the RSA keys, temporary ones included."""
-    keys = []
+    keys: list[RsaKey] = []
     listed = False
     for block in _key_blocks(strip_noise(text)):
         listed = True
@@ -73,38 +76,39 @@ def read_rsa_keys(text: str) -> tuple[RsaKey, ...]:
             keys.append(key)
     if not listed:
         expect_no_refusal(text, "its RSA keys")
-    return tuple(keys)
+    return fields.at_most(MOST_KEYS, keys, "RSA keys")
 
 
 def _key_blocks(text: str) -> Iterator[dict[str, str]]:
     """The fields of each listed key; "data" holds its hex digits."""
     block: dict[str, str] = {}
+    digits: list[str] = []
     in_data = False
     for line in map(str.strip, text.split("\n")):
         if not line:
             continue
         if in_data and _HEX.fullmatch(line):
-            block["data"] += line.replace(" ", "")
+            digits.append(line.replace(" ", ""))
             continue
         in_data = False
-        if found := _KEY_GENERATED.match(line):
-            if block:
-                yield block
-            block = {"generated": found[1]}
-        elif found := _KEY_FIELD.match(line):
-            if found[1] == "Key name" and "Key name" in block:
-                yield block
-                block = {}
-            block[found[1]] = found[2]
+        starts = _KEY_GENERATED.match(line)
+        field_ = None if starts else _KEY_FIELD.match(line)
+        if block and (starts or (field_ and field_[1] == "Key name" and "Key name" in block)):
+            yield block | {"data": "".join(digits)}
+            block, digits = {}, []
+        if starts:
+            block["generated"] = starts[1]
+        elif field_:
+            block[field_[1]] = field_[2]
         elif line == "Key Data:":
-            block["data"] = ""
-            in_data = True
+            in_data, digits = True, []
+            block.setdefault("data", "")
         elif line == "Temporary key":
             block["temporary"] = line
         elif found := _KEY_EXPORTABLE.match(line):
             block["exportable"] = "" if found[1] else "yes"
     if block:
-        yield block
+        yield block | {"data": "".join(digits)}
 
 
 def _rsa_key(block: dict[str, str]) -> RsaKey | None:
@@ -114,23 +118,26 @@ def _rsa_key(block: dict[str, str]) -> RsaKey | None:
     if not block.get("Key type", "RSA KEYS").startswith("RSA KEYS"):
         return None
     usage = _KEY_USAGES.get(block.get("Usage", ""))
+    label = fields.name(label)
     if usage is None:
-        unreadable(f"The listing of RSA keys shows no known usage for key {label[:80]!r}.")
+        unreadable(f"The listing of RSA keys shows no known usage for key '{label}'.")
     try:
         spki = bytes.fromhex(block.get("data", ""))
         modulus, _exponent = pem.rsa_numbers(spki)
     except ValueError:
-        unreadable(f"The listing of RSA keys shows no whole public key for {label[:80]!r}.")
+        unreadable(f"The listing of RSA keys shows no whole public key for '{label}'.")
+    if modulus.bit_length() > MOST_BITS:
+        unreadable(f"The listing of RSA keys shows more than {MOST_BITS} bits for key '{label}'.")
     storage = block.get("Storage Device") or block.get("On Cryptographic Device")
     return RsaKey(
         label=label,
         usage=usage,
         bits=modulus.bit_length(),
         exportable=bool(block.get("exportable")),
-        storage=storage,
+        storage=fields.text(storage),
         saved=storage != _NOT_SAVED if storage else None,
         temporary="temporary" in block,
-        generated=block.get("generated") or None,
+        generated=fields.text(block.get("generated")),
         spki=spki,
     )
 
@@ -192,7 +199,7 @@ def _check_proof(label: object, ring: object) -> None:
 # -- exported keys -------------------------------------------------------------------------------------------
 
 _PRIVATE_HEADERS = re.compile(
-    r"\s*Proc-Type: *4,ENCRYPTED\s+DEK-Info: *([A-Z0-9-]{1,20}),([0-9A-Fa-f]{16,32})\s*\n([A-Za-z0-9+/=\s]+)"
+    r"\s*Proc-Type: *4,ENCRYPTED\s+DEK-Info: *([A-Z0-9-]{1,20}),([0-9A-Fa-f]{16,32})[ \t]*\n([A-Za-z0-9+/=\s]+)"
 )
 
 
@@ -219,7 +226,7 @@ def read_export(text: str) -> Exported:
         sealed = _base64(headers[3])
     except ValueError:
         unreadable("The export shows a private key that is damaged or truncated.")
-    found = re.search(r"^\s*Usage: *(\w+ (?:Purpose )?Key)", text, re.MULTILINE)
+    found = re.search(r"^[ \t]*Usage: *(\w{1,20} (?:Purpose )?Key)", text, re.MULTILINE)
     return Exported(
         public_pem=pem.public_pem(spki),
         private_pem=pem.private_pem(sealed, headers[1], headers[2].upper()),

@@ -14,23 +14,31 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from .._errors import VpnKeysError
+from .._printable import printable
 
 # -- noise ---------------------------------------------------------------------------------------------------
 
-_DATE = (
-    r"[*.]?[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?"
-    r"(?: [A-Za-z][\w+-]{0,7})?(?: \d{4})?: "
-)
-_UPTIME = r"(?:\d{1,4}[dwy]\d{1,2}[hdw]|\d{2}:\d{2}:\d{2}): "
+_MONTH = r"[JFMASOND][a-z]{2} "
+_DATE = r" ?\d{1,2} (?:\d{4} )?\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?: [A-Za-z][\w+-]{0,7})?(?: \d{4})?: "
 _FACILITY = r"%[A-Za-z]\w{0,40}(?:-\w{1,40}){0,4}?-[0-7]-\w{1,60}(?:-\d{1,8})?: ?"
-# Of 2026: asked for by nobody, and without a facility. The leading space is theirs.
-_WARNINGS = (
-    r"SECURITY WARNING - Module: |INSECURE DYNAMIC WARNING - Module: |%?RSA key size needs to be at ?least "
+_HEADS = (
+    _FACILITY,
+    _MONTH + _DATE,
+    rf"[*.]{_MONTH}{_DATE}",
+    rf"\d{{2}}:\d{{2}}:\d{{2}}: {_FACILITY}",  # uptime
+    rf"\d{{1,4}}[dwy]\d{{1,2}}[hdw]: {_FACILITY}",
+    # Of 2026: asked for by nobody, and without a facility.
+    r"SECURITY WARNING - Module: ",
+    r"INSECURE DYNAMIC WARNING - Module: ",
+    r"RSA key size needs to be at ?least ",
+    r"%RSA key size needs to be at ?least ",
 )
+"""How a log message begins. Each with something that few places begin with: most places cost next to nothing."""
+_HEAD = "|".join(_HEADS)
 # A sequence number has six digits and may stand right behind hex, which it must not swallow.
 _LOG_MESSAGE = re.compile(
-    rf"(?:^[ \t]{{1,8}})?(?:\d{{6}}: )?(?:{_DATE}|(?:{_UPTIME})?(?:{_FACILITY})|{_WARNINGS})[^\n]*\n?"
-    r"|^-(?:Traceback|Process)= [^\n]*\n?",
+    rf"(?:{_HEAD}|\d{{6}}: (?:{_HEAD})|[ \t](?<=^[ \t])[ \t]{{0,7}}(?:\d{{6}}: )?(?:{_HEAD})"
+    r"|-(?<=^-)(?:Traceback|Process)= )[^\n]*\n?",
     re.MULTILINE,
 )
 # Quick looks: this runs for every piece that arrives. A pattern that begins with a literal is found fast.
@@ -42,12 +50,20 @@ _MORE_REMNANT = re.compile(r" ?--More-- ?(?:\r *\r|\x08{1,80} {0,80}\x08{0,80})?
 _LINE_END = re.compile(r"\r{1,4}\n|\r")
 
 
-def strip_noise(text: str) -> str:
+class Clean(str):
+    """Text without noise."""
+
+    __slots__ = ()
+
+
+def strip_noise(text: str) -> Clean:
     """What the device was asked for, with LF: no paging, no corrected typing, no log messages.
 
     A log message goes with its line end; what stood before it stays, and the next line continues it.
     The device's own messages ("% " and a text) stay.
     """
+    if isinstance(text, Clean):
+        return text
     text = text.replace("\x00", "").replace("\x07", "")
     if "--More--" in text:
         text = _MORE_REMNANT.sub("", text)
@@ -58,7 +74,7 @@ def strip_noise(text: str) -> str:
         text = _backspaced(text)
     if any(word in text for word in _LOG_WORDS) or any(hint.search(text) for hint in _LOG_HINTS):
         text = _LOG_MESSAGE.sub("", text)
-    return text
+    return Clean(text)
 
 
 def _backspaced(text: str) -> str:
@@ -112,8 +128,8 @@ def modulus_range(text: str) -> tuple[int, int] | None:
 # -- closing lines: success is one of these, never the absence of a complaint --------------------------------
 
 _OK = re.compile(r"\[OK\]")
-_BACKGROUND = re.compile(r"^\s*% Generating crypto RSA keys in background", re.MULTILINE)
-_IMPORTED = re.compile(r"^\s*% Key pair import succeeded\.", re.MULTILINE)
+_BACKGROUND = re.compile(r"^[ \t]*% Generating crypto RSA keys in background", re.MULTILINE)
+_IMPORTED = re.compile(r"^[ \t]*% Key pair import succeeded\.", re.MULTILINE)
 _PRIVILEGE = re.compile(r"Current privilege level is (\d{1,2})\b")
 
 
@@ -196,9 +212,10 @@ _OTHER_REFUSALS = (
     (r"%\S{0,3} ?Error", "other"),
     (r"% [^%]", "other"),
 )
-_REFUSALS = tuple(
-    (re.compile(pattern, re.IGNORECASE), code)
-    for pattern, code in (*_SEEN_REFUSALS, *_GUESSED_REFUSALS, *_OTHER_REFUSALS)
+_CODES = tuple(code for dummy, code in (*_SEEN_REFUSALS, *_GUESSED_REFUSALS, *_OTHER_REFUSALS))
+_REFUSAL = re.compile(
+    "|".join(f"({pattern})" for pattern, dummy in (*_SEEN_REFUSALS, *_GUESSED_REFUSALS, *_OTHER_REFUSALS)),
+    re.IGNORECASE,
 )
 _ALREADY_THERE = re.compile(r"% You already have \w{1,6} keys defined", re.IGNORECASE)
 _AND_THEN = re.compile(r"% (?:They will be replaced|Do you really want)", re.IGNORECASE)
@@ -228,9 +245,8 @@ def refusal(text: str) -> Refusal | None:
             return Refusal("in_use", quote(line))
         if _REMARK.match(line):
             continue
-        for pattern, code in _REFUSALS:
-            if pattern.match(line):
-                return Refusal(code, quote(line))
+        if found := _REFUSAL.match(line):
+            return Refusal(_CODES[(found.lastindex or 1) - 1], quote(line))
     return None
 
 
@@ -244,7 +260,7 @@ _QUOTED = 160
 
 def quote(line: str) -> str:
     """A line of the device fit for an error message: one line, short, nothing in it that could be secret."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in line[: 4 * _QUOTED]).split())
+    line = printable(" ".join(line[: 4 * _QUOTED].split()), 4 * _QUOTED)
     for pattern, replacement in _SECRETS:
         line = pattern.sub(replacement, line)
     return line if len(line) <= _QUOTED else line[: _QUOTED - 4] + " ..."

@@ -68,10 +68,10 @@ def test_sentences_about_listed_keys() -> None:
         "The listing of RSA keys shows a key without a name."
     )
     assert refused(read_rsa_keys, listing(LONG).replace(" Usage: General Purpose Key\n", "")) == (
-        f"The listing of RSA keys shows no known usage for key {LONG[:80]!r}."
+        f"The listing of RSA keys shows no known usage for key {LONG!r}."
     )
     assert refused(read_rsa_keys, listing(LONG, data="3082")) == (
-        f"The listing of RSA keys shows no whole public key for {LONG[:80]!r}."
+        f"The listing of RSA keys shows no whole public key for {LONG!r}."
     )
 
 
