@@ -76,7 +76,11 @@ def test_one_device_floods_and_the_other_finishes_in_time(name: str, quiet_lines
         found, took = asyncio.run(_both(port))
     assert not isinstance(found["good"], VpnKeysError), found["good"]
     assert "A" in found["good"].ring.labels
-    assert isinstance(found["flood"], VpnKeysError)
-    assert found["flood"].code in ("unreadable", "timeout", "unexpected_question", "session_lost")
-    assert str(found["flood"]).startswith("flood: ")
+    flood = found["flood"]
+    if isinstance(flood, VpnKeysError):
+        assert flood.code in ("unreadable", "timeout", "unexpected_question", "session_lost")
+        assert flood.host == "flood"
+    else:  # a prompt behind an echo is an answer: that it holds nothing
+        assert name in ("prompts", "echo")
+        assert (flood.ring.keys, flood.groups) == ((), ())
     assert max(took.values()) < LIMIT + 5
