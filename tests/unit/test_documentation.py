@@ -42,7 +42,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan impo
 )
 from ansible_collections.vpnops.keys.plugins.plugin_utils import ios_results, key_servers
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import OPTIONS, SSH_ARGUMENTS, Target
-from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_session import LEGACY
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_ssh import LEGACY
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = "ansible_collections.vpnops.keys.plugins"
