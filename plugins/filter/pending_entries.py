@@ -48,11 +48,12 @@ _value:
 import typing as t
 from collections.abc import Mapping
 
-from ..module_utils._pending import Pending
+from ..module_utils._pending import of_result
 
 
 def pending_entries(view: Mapping[str, t.Any], gateway: str) -> list[t.Any]:
-    names = set(Pending.from_view(view).pending_of(gateway))
+    learned = {name: one for name, one in view["learned"].items() if name == gateway}
+    names = set(of_result(view["peers"], learned).pending_of(gateway))
     return [entry for entry in view["peers"] if entry["name"] in names]
 
 

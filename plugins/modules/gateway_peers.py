@@ -96,8 +96,8 @@ options:
   revision:
     description:
       - >-
-        The revision of the directory (RV(vpnops.keys.key_directory_info#module:directory)) of which O(peers) is all that
-        this gateway has still to store. What it acknowledges is then one number, RV(learned).
+        The revision of the directory, as RV(vpnops.keys.key_directory_info#module:directory.revision) has it, of which
+        O(peers) is all that this gateway has still to store. What it acknowledges is then one number, RV(learned).
       - Leave it out where O(peers) is only a part of that.
     type: int
   accept_previous:
