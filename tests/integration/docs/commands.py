@@ -66,7 +66,7 @@ GATEWAYS = (
     Step(f"{PLAY}audit_keys -K -e key_report_path=keys.html -e key_report_json_path=keys.json"),
     Step(f"{REGENERATE} -e gateway_keys_plan_only=true", "Peers that can be told now: gw2, gw3."),
     # A rotation that was cut off, for the next one to abort.
-    Step(REGENERATE, code=KILLED, env={"KILL_AT": "before:Count who accepts the new keys"}),
+    Step(REGENERATE, code=KILLED, env={"KILL_AT": "before:Record who accepts the new keys"}),
     Step(f"{PLAY}abort_rotation -e gateway=gw1 -e confirm=gw1", "Outcome"),
     Step(REGENERATE, "Outcome"),
     Step(
