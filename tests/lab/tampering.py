@@ -267,17 +267,16 @@ def fields(**values: Any) -> Mutation:
     return Mutation(f"fields {', '.join(values)}", (Edit("merge", (), values),))
 
 
-def acknowledging(gateway: str, peer: str, role: str = "withdrawn", **more: Any) -> Mutation:
-    """One acknowledgement more, in anybody's name."""
-    entry = {"gateway": gateway, "peer": peer, "role": role, "fingerprint": None, "serial": None, "revision": 1, **more}
-    return Mutation(f"{gateway} acknowledges {peer}", (Edit("append", ("acknowledgements",), entry),))
+def acknowledging(peer: str, gateway: str, role: str = "withdrawn", **more: Any) -> Mutation:
+    """One acknowledgement more, in anybody's name: `peer` stores what it is to store of `gateway`."""
+    entry = {"peer": peer, "gateway": gateway, "public_key": None, "role": role, **more}
+    return Mutation(f"{peer} acknowledges {gateway}", (Edit("append", ("acknowledgements",), entry),))
 
 
-def only_acknowledging(gateway: str, peer: str, **more: Any) -> Mutation:
+def only_acknowledging(peer: str, gateway: str, role: str = "withdrawn", **more: Any) -> Mutation:
     """That acknowledgement alone."""
-    drop = Edit("set", ("acknowledgements",), [])
-    added = acknowledging(gateway, peer, **more)
-    return Mutation(f"only {added.name}", (drop, *added.edits))
+    added = acknowledging(peer, gateway, role, **more)
+    return Mutation(f"only {added.name}", (Edit("set", ("acknowledgements",), []), *added.edits))
 
 
 def speaking_as(me: str, other: str) -> Mutation:
@@ -330,6 +329,7 @@ def catalogue(me: str, other: str, third: str, key: str) -> dict[str, Mutation]:
         name.removeprefix("fact "): one.edits[0].value["ansible_facts"][name.removeprefix("fact ")]
         for name, one in steering(me, other, key).items()
     }
+    added = acknowledging(me, other, "current")
     made = [
         *steering(me, other, key).values(),
         Mutation("all facts", facts(**everything).edits),
@@ -369,10 +369,11 @@ def catalogue(me: str, other: str, third: str, key: str) -> dict[str, Mutation]:
         acknowledging(other, third),
         acknowledging(me, "nobody"),
         acknowledging("../../etc/passwd", other),
-        acknowledging(me, other, revision="one"),
-        acknowledging(me, other, revision=10**40, serial=-1),
-        acknowledging(me, other, fingerprint=17, networks=["0.0.0.0/0"]),
-        Mutation("a role that is a list", (Edit("append", ("acknowledgements",), {"gateway": me, "role": ["x"]}),)),
+        *(
+            Mutation(f"{field} is {value!r}", (*added.edits, Edit("set", ("acknowledgements", -1, field), value)))
+            for field in ("revision", "serial", "public_key", "role", "gateway", "peer")
+            for value in ("one", 10**40, -1, [me], {"name": me})
+        ),
         Mutation("acknowledgements of nobody", (Edit("set", ("acknowledgements",), [None, 7, "x", [], {}]),)),
         Mutation("acknowledgements are text", (Edit("set", ("acknowledgements",), "all of them"),)),
         Mutation("acknowledgements are one", (Edit("set", ("acknowledgements",), {"gateway": me, "peer": other}),)),

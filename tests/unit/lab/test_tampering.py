@@ -105,10 +105,11 @@ def test_what_a_lax_reader_accepts() -> None:
 
 def test_who_acknowledges() -> None:
     only = ALL["only gw1 acknowledges gw3"].result(RESULT)["acknowledgements"]
-    assert [(one["gateway"], one["peer"], one["role"]) for one in only] == [("gw1", "gw3", "withdrawn")]
+    assert [(one["peer"], one["gateway"], one["role"]) for one in only] == [("gw1", "gw3", "withdrawn")]
     more = ALL["gw1 acknowledges gw2"].result(RESULT)["acknowledgements"]
     assert more[0] == RESULT["acknowledgements"][0]
     assert len(more) == 2
+    assert ALL["role is -1"].result(RESULT)["acknowledgements"][-1]["role"] == -1
 
 
 @given(mutations(NAMES))
