@@ -92,7 +92,7 @@ def test_drift_of_the_gateway_and_the_directory(site: Site) -> None:
     assert_told(told, "gw3 stores", "of nobody in the directory")
     refused = site.rotate("gw1")
     assert refused.code != 0
-    done = site.play("gateway_status", require="in_line")
+    done = site.play("gateway_status", fail_on="drift")
     assert done.code != 0
     assert done.error("gateway_report")[0] == "drift"
     database = sqlite3.connect(site.database)
