@@ -23,7 +23,7 @@ def test_peers_drop_the_key_first(platform: str, make_site: Make) -> None:
     stolen = thief.steal(site.mesh)
     assert thief.gets_in(site.mesh, "gw4", "gw2", stolen), "the thief is no good"
     site.mesh.no_ssh("gw3")
-    env = {"KILL_AT": "before:Generate the next key (or reuse the staged one)", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
+    env = {"KILL_AT": "before:Generate a new key (or reuse the staged one)", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
     killed = site.rotate("gw1", mode="emergency", env=env)
     first = "STILL ACCEPT THE OLD KEY: gw3 (unreachable). Reach them, then run converge_gateways."
     assert first in " ".join(killed.output.split()), killed.output

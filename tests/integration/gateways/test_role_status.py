@@ -132,7 +132,7 @@ def test_drift_strongswan(make_site: Make) -> None:
 def test_an_emergency_that_not_all_have_heard_of(site: Site) -> None:
     """Who still accepts a revoked key is named by the status, too."""
     site.mesh.no_ssh("gw2")
-    env = {"KILL_AT": "before:Generate the next key (or reuse the staged one)", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
+    env = {"KILL_AT": "before:Generate a new key (or reuse the staged one)", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
     site.rotate("gw1", mode="emergency", env=env)
     site.mesh.ssh_back("gw2")
     told = differences(site)
