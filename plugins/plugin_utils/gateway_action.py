@@ -62,7 +62,10 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
                     advice="run it for that host",
                 )
             )
-        self.asked = Asked(self.MODULE, dict(self._task.args), bool(self._task.check_mode))
+        options = dict(self._task.args)
+        if "timeout" in (options.pop("earlier", None) or ()):
+            return result | _silent("It did not answer in time before, so it was not asked again in this run.")
+        self.asked = Asked(self.MODULE, options, bool(self._task.check_mode))
         self.answer: Data | None = None
         return result | self._asked(variables)
 
@@ -76,7 +79,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
                 )
         except NoAnswerError:
             unknown = "What was under way may or may not have happened; run it again"
-            return {"unreachable": True, "code": "timeout", "msg": f"No answer within {seconds:g} s. {unknown}."}
+            return _silent(f"No answer within {seconds:g} s. {unknown}.")
         except AnsibleConnectionFailure as error:
             return {"unreachable": True, "msg": printable(str(error), LONGEST_MESSAGE)}
         except VpnKeysError as error:
@@ -103,6 +106,10 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         if not key or not isinstance(found, str) or not found.startswith("/") or not found.isprintable():
             return {}
         return {"ansible_facts": {key: found}}
+
+
+def _silent(why: str) -> Data:
+    return {"unreachable": True, "code": "timeout", "msg": why}
 
 
 def _failure(error: VpnKeysError) -> Data:

@@ -25,6 +25,7 @@ GATEWAY_SPEC: Data = dict(
     interface=dict(type="str", default="wg0"),
     identity=dict(type="str", default=""),
     timeout=dict(type="float", default=120),
+    earlier=dict(type="list", elements="str", default=[]),
 )
 
 

@@ -69,7 +69,7 @@ PEERS: Data = {
     "neighbours": ["gw2", "gw3"],
     "diff": {"before_header": "a", "after_header": "b", "before": "", "after": "gw2: current 12\n"},
 }
-TO_STORE = {
+TO_STORE: Data = {
     "peers": [
         {"name": "gw1", "platform": "wireguard", "current": key("own")},
         {"name": "gw2", "platform": "wireguard", "current": key("gw2"), "staged": key("gw2 next")},
@@ -85,7 +85,7 @@ def arrived(module: str, answer: Data, check: bool = False, **options: t.Any) ->
 def with_(answer: Data, path: str, value: t.Any) -> Data:
     changed = copy.deepcopy(answer)
     *way, last = (int(step) if step.isdigit() else step for step in path.split("."))
-    place = changed
+    place: t.Any = changed
     for step in way:
         place = place[step]
     place[last] = value
