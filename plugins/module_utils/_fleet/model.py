@@ -25,7 +25,7 @@ EMERGENCY = "emergency"
 
 @dataclass(frozen=True)
 class Key:
-    """A key of a gateway. `state`: staged, current, retired or revoked. `created_at`: ISO 8601."""
+    """A key of a gateway. `state`: staged, current, retired or revoked. `created_at`, `revoked_at`: ISO 8601."""
 
     serial: int
     fingerprint: str
@@ -33,6 +33,7 @@ class Key:
     public_key: str
     created_at: str | None
     algorithm: str
+    revoked_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def _gateway(
     revoked = one["revoked"] is True
     keys = tuple(_key(key) for key in one["keys"])
     dropped = {
-        key.fingerprint: revoked_at if revoked else since.get((name, key.serial))
+        key.fingerprint: key.revoked_at or revoked_at or since.get((name, key.serial))
         for key in keys
         if revoked or (key.state == REVOKED and (name, key.serial) not in unused)
     }
@@ -245,6 +246,7 @@ def _key(one: Mapping[str, t.Any]) -> Key:
         public_key=_text(one["public_key"]),
         created_at=_maybe(_text, one["created_at"]),
         algorithm=_text(one["algorithm"]),
+        revoked_at=_maybe(_text, one.get("revoked_at")),
     )
 
 

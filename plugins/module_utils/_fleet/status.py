@@ -75,6 +75,11 @@ class FleetStatus:
             "in_line": not failing(self.findings, "drift"),
         }
 
+    @property
+    def names(self) -> list[str]:
+        """Those that have been revoked come last."""
+        return [*self.directory.in_use, *(name for name, one in self.directory.gateways.items() if one.revoked)]
+
     # -- pairs
 
     def cell(self, holder: str, owner: str) -> Cell:
