@@ -11,14 +11,13 @@ from collections.abc import Callable
 from ..module_utils._errors import VpnKeysError
 from ..modules.gateway_report import ARGUMENT_SPEC
 from ..plugin_utils import gateway_tables, gateways, printed
-from ..plugin_utils.ios_action import IosAction, Result, display
+from ..plugin_utils.control_action import ControlAction, Result, display
 
 Data = dict[str, t.Any]
 
 
-class ActionModule(IosAction):
+class ActionModule(ControlAction):
     BYPASS_HOST_LOOP = True
-    PER_HOST = False
     ARGUMENT_SPEC = ARGUMENT_SPEC
     LIBRARIES = ("rich",)
 

@@ -14,6 +14,7 @@ from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
 from ..modules.ios_rsa_key_sync import ARGUMENT_SPEC, REQUIRED_BY
 from ..plugin_utils import carry_out, ios_session, key_files, key_servers, progress_fleet
 from ..plugin_utils.carry_out import Progress, Wishes
+from ..plugin_utils.internal import internal_error
 from ..plugin_utils.ios_action import IosAction, Result, display
 from ..plugin_utils.ios_options import Target
 from ..plugin_utils.key_servers import Planned
@@ -113,7 +114,7 @@ class ActionModule(IosAction):
         except VpnKeysError as error:
             unit["error"] = str(error)
         except Exception as error:  # noqa: BLE001 - one unit must not end the work on the others
-            unit["error"] = str(ios_session.internal_error(label, error))
+            unit["error"] = str(internal_error(label, error))
         return unit
 
     @staticmethod

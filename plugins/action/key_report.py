@@ -10,15 +10,14 @@ import typing as t
 from ..module_utils._errors import VpnKeysError
 from ..modules.key_report import ARGUMENT_SPEC
 from ..plugin_utils import printed
-from ..plugin_utils.ios_action import IosAction, Result, display
+from ..plugin_utils.control_action import ControlAction, Result, display
 from ..plugin_utils.key_report import build, page, store, text, times
 
 Data = dict[str, t.Any]
 
 
-class ActionModule(IosAction):
+class ActionModule(ControlAction):
     BYPASS_HOST_LOOP = True
-    PER_HOST = False
     ARGUMENT_SPEC = ARGUMENT_SPEC
     LIBRARIES = ("jinja2",)
 

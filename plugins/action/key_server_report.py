@@ -10,12 +10,11 @@ import typing as t
 from ..module_utils._errors import VpnKeysError
 from ..modules.key_server_report import ARGUMENT_SPEC
 from ..plugin_utils import printed, report
-from ..plugin_utils.ios_action import IosAction, Result, display
+from ..plugin_utils.control_action import ControlAction, Result, display
 
 
-class ActionModule(IosAction):
+class ActionModule(ControlAction):
     BYPASS_HOST_LOOP = True
-    PER_HOST = False
     ARGUMENT_SPEC = ARGUMENT_SPEC
     LIBRARIES = ("rich",)
 

@@ -12,20 +12,20 @@ import importlib
 import logging
 import os
 import re
-import traceback
 import typing as t
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 
-from ..module_utils._errors import VpnKeysError
-from ..module_utils._ios.dialogue import Talk, Terminal
+from ..module_utils._errors import NOTHING_CHANGED, NOTHING_SENT, VpnKeysError
+from ..module_utils._ios.dialogue import MAY_HAVE_HAPPENED, Talk, Terminal
 from . import progress_fleet
+from .internal import internal_error
 from .ios_options import Target
 
 try:
     import asyncssh
-except ImportError:  # ios_action names the missing library
+except ImportError:  # control_action names the missing library
     pass
 else:
     # Its messages would land on stderr, where Ansible takes them for a plugin's mistake.
@@ -113,13 +113,16 @@ class Session:
             raise self._lost() from None
 
     def _lost(self) -> VpnKeysError:
-        name = self.target.name
+        host = self.target.name
         if self.expired:
-            return VpnKeysError("timeout", f"{name}: the session took longer than it may. Run again; it looks first.")
+            what, advice = "the session took longer than it may", "Run again; it looks first"
+            return VpnKeysError("timeout", what, host=host, advice=advice)
         return VpnKeysError(
             "session_lost",
-            f"{name}: the device closed the session in the middle. What was under way may or may not have happened; "
-            "run again, it starts by looking.",
+            "the device closed the session in the middle",
+            host=host,
+            state=MAY_HAVE_HAPPENED,
+            advice="run again, it starts by looking",
         )
 
 
@@ -149,7 +152,9 @@ async def session(target: Target, limit: float = SESSION_LIMIT) -> AsyncIterator
             try:
                 await here.log_in()
             except VpnKeysError as error:
-                raise NotReached(error.code, str(error)) from None
+                raise NotReached(
+                    error.code, error.what, host=error.host, state=error.state, advice=error.advice
+                ) from None
             yield here
         finally:
             here.allow(None)
@@ -199,16 +204,6 @@ class Kept:
 
 Opener = Callable[..., AbstractAsyncContextManager[Session]]
 """`session`, or that of a `Kept`."""
-
-
-def internal_error(name: str, error: Exception) -> VpnKeysError:
-    """The text of a foreign exception may quote what a device said, so only its kind and place are shown."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return VpnKeysError(
-        "internal",
-        f"{name}: internal error {type(error).__name__} in {place.name} ({place.filename}:{place.lineno}). "
-        "Look at the device before running again, and please report this.",
-    )
 
 
 async def on_all(
@@ -337,6 +332,24 @@ class _HostKeys:
             self.refused = "host_key_unknown"
         return self.refused is None
 
+    def reason(self, target: Target) -> NotReached | None:
+        """Why the host key was refused, if it was."""
+        if self.refused is None:
+            return None
+        if self.refused == "host_key_changed":
+            what = f"the SSH host key has changed; the device now offers {self.offered}"
+            advice = (
+                f"if the device was replaced, remove the old key (ssh-keygen -R {target.host}); "
+                "if not, this may be a man-in-the-middle attack"
+            )
+        else:
+            what = f"the SSH host key {self.offered} is not known"
+            advice = (
+                "compare it with the device (show ip ssh) and add it to known_hosts "
+                f"(ssh-keyscan -p {target.port or 22} {target.host}), or set ansible_host_key_auto_add: true"
+            )
+        return NotReached(self.refused, what, host=target.name, state=NOTHING_SENT, advice=advice)
+
     def _has_other_key(self, host: str, addr: str, port: int) -> bool:
         files = [file for file in _known_hosts_files(self.target) if os.path.exists(file)]
         if not files:
@@ -354,90 +367,91 @@ def _remember(file: str, host: str, port: int, key: asyncssh.SSHKey) -> None:
         out.write(line)
 
 
+Reason = tuple[type[Exception], str, str, str]
+"""Kind of exception, code, what happened, what to do."""
+
+
 def _not_connected(target: Target, error: Exception, keeper: _HostKeys) -> NotReached:
     """One sentence for everything that can go wrong before there is a terminal."""
-    name = target.name
-    where = f"{target.host} port {target.port or 22}"
     if isinstance(error, NotReached):
         return error
-    if keeper.refused == "host_key_changed":
-        return NotReached(
-            "host_key_changed",
-            f"{name}: the SSH host key has changed; the device now offers {keeper.offered}. Nothing was sent. "
-            f"If the device was replaced, remove the old key (ssh-keygen -R {target.host}); "
-            "if not, somebody sits in between.",
-        )
-    if keeper.refused == "host_key_unknown":
-        return NotReached(
-            "host_key_unknown",
-            f"{name}: the SSH host key {keeper.offered} is not known. Nothing was sent. Compare it with the "
-            f"device (show ip ssh) and add it to known_hosts (ssh-keyscan -p {target.port or 22} {target.host}), "
-            "or set ansible_host_key_auto_add: true.",
-        )
-    refused = f"the login was refused for user {target.user or 'of this account'}. "
-    algorithms = "the device offers only SSH algorithms that are switched off by default. "
+    where = f"{target.host} port {target.port or 22}"
+    refused = keeper.reason(target)
+    if refused:
+        return refused
     # A device that finds no common algorithm may hang up before it is read what it offers.
     if isinstance(error, (asyncssh.ConnectionLost, ConnectionResetError)) and keeper.negotiating:
         error = asyncssh.KeyExchangeFailed("")
     elif isinstance(error, ConnectionResetError):
         error = asyncssh.ConnectionLost("")
+    known = isinstance(error, OSError) and error.errno and error.errno > 0
+    reason = os.strerror(error.errno) if known else type(error).__name__  # type: ignore[attr-defined]
+    other: Reason = (Exception, "unreachable", f"{where} cannot be reached ({reason})", "")
+    rows = (*_reasons(target, where, error), other)
+    code, what, advice = next(row[1:] for row in rows if isinstance(error, row[0]))
+    return NotReached(code, what, host=target.name, state=NOTHING_CHANGED, advice=advice)
+
+
+def _reasons(target: Target, where: str, error: Exception) -> tuple[Reason, ...]:
+    """The first one that fits counts."""
     ended = f"{where} ended the connection before the login. Are all its vty lines in use?"
-    table: tuple[tuple[type[Exception], str, str], ...] = (
+    passphrase = "ansible_private_key_passphrase"
+    return (
         (
             asyncssh.PermissionDenied,
             "auth_failed",
-            f"{refused}Check ansible_user and ansible_password (or the key).",
+            f"the login was refused for user {target.user or 'of this account'}",
+            "check ansible_user and ansible_password (or the key)",
         ),
         (
             asyncssh.KeyExchangeFailed,
             "unreachable",
-            f"{algorithms}For an old IOS set vpnops_keys_ssh_legacy: true.",
+            "the device offers only SSH algorithms that are switched off by default",
+            "for an old IOS set vpnops_keys_ssh_legacy: true",
         ),
         (
             asyncssh.KeyEncryptionError,
             "bad_input",
-            "the private key for the login needs ansible_private_key_passphrase.",
+            "the private key for the login is encrypted",
+            f"set {passphrase}",
         ),
         (
             asyncssh.KeyImportError,
             "bad_input",
-            "the private key for the login cannot be read. Check its path, format and ansible_private_key_passphrase.",
+            "the private key for the login cannot be read",
+            f"check its path, format and {passphrase}",
         ),
         (
             ImportError,
             "missing_library",
-            "the private key for the login needs the Python library bcrypt on the control node (pip install bcrypt).",
+            "the private key for the login needs the Python library bcrypt on the control node",
+            "install it (pip install bcrypt)",
         ),
         (
             asyncssh.ConfigParseError,
             "bad_input",
-            "the SSH client configuration cannot be read. Check ~/.ssh/config.",
+            "the SSH client configuration cannot be read",
+            "check ~/.ssh/config",
         ),
         (
             asyncio.TimeoutError,
             "timeout",
             f"no SSH login at {where} within {target.connect_timeout:g} s. Is it up?",
+            "",
         ),
-        (TimeoutError, "timeout", f"{where} does not answer. Is it up?"),
+        (TimeoutError, "timeout", f"{where} does not answer. Is it up?", ""),
         (
             FileNotFoundError,
             "bad_input",
-            f"the login needs {getattr(error, 'filename', None)}, which does not exist.",
+            f"the login needs {getattr(error, 'filename', None)}, which does not exist",
+            "",
         ),
         (
             ConnectionRefusedError,
             "unreachable",
             f"{where} refuses the connection. Is SSH on there, and the port right?",
+            "",
         ),
-        (ConnectionError, "unreachable", ended),
-        (asyncssh.Error, "unreachable", ended),
+        (ConnectionError, "unreachable", ended, ""),
+        (asyncssh.Error, "unreachable", ended, ""),
     )
-    for kind, code, sentence in table:
-        if isinstance(error, kind):
-            return NotReached(code, f"{name}: {sentence} Nothing was changed.")
-    reason = (
-        os.strerror(error.errno)
-        if isinstance(error, OSError) and error.errno and error.errno > 0
-        else type(error).__name__
-    )
-    return NotReached("unreachable", f"{name}: {where} cannot be reached ({reason}). Nothing was changed.")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
+from ..module_utils._printable import printable
+
 Data = Mapping[str, t.Any]
 BEFORE = "Task failed: "
 """What ansible-core from 2.19 on puts before its sentence, and who reads that something failed knows."""
@@ -16,6 +18,8 @@ AFTER = "The error appears to be in"
 """What ansible-core before 2.19 puts after it, with a piece of the playbook."""
 SHOWN = 3
 """Failed items of a loop that are told one by one."""
+LONGEST = 4000
+"""Characters of a sentence: some name each of hundreds of hosts."""
 LABEL = 40
 """What is longer says nothing to a reader in passing."""
 
@@ -27,12 +31,13 @@ def sentence(result: Data, items: Sequence[str] = ()) -> str:
     text = str(result.get("msg") or result.get("censored") or result.get("reason") or "It failed and did not say why.")
     more = _last_line(result.get("module_stderr") or result.get("stderr") or result.get("module_stdout") or "")
     text = text.removeprefix(BEFORE).partition(AFTER)[0]
-    return " ".join(f"{text} {more if more not in text else ''}".split())
+    # Of the results of other collections' modules anything may be the word of a device.
+    return printable(" ".join(f"{text} {more if more not in text else ''}".split()), LONGEST)
 
 
 def of_item(item: Data) -> str:
     """Why an item of a loop failed."""
-    label = str(item.get("_ansible_item_label", item.get("item", "")))
+    label = printable(str(item.get("_ansible_item_label", item.get("item", ""))))
     return f"{label}: {_ended(sentence(item))}" if 0 < len(label) <= LABEL else _ended(sentence(item))
 
 
