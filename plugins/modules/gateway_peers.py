@@ -267,9 +267,7 @@ def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
     strangers = [wanted(peer, options, module.check_mode) for peer in others if peer["platform"] != platform]
     return {
         "changed": any(change.changed for change in changes),
-        "acknowledgements": [
-            entry for peer in [*peers, *strangers] for entry in acknowledgement(name, peer)
-        ],
+        "acknowledgements": [entry for peer in [*peers, *strangers] for entry in acknowledgement(name, peer)],
         "neighbours": [change.name for change in changes if change.neighbour],
         "diff": {
             "before_header": "keys of peers",

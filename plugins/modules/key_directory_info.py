@@ -356,9 +356,7 @@ MUTUALLY_EXCLUSIVE = DIRECTORY_MUTUALLY_EXCLUSIVE
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True)
     finish(module, LIBRARIES, lambda: run.read(module.params))
 
 

@@ -213,9 +213,7 @@ def _parsed(gateway: str, text: str) -> _public_key.PublicKey:
         raise VpnKeysError(error.code, f"{gateway}: {error} Nothing was changed.") from None
 
 
-def _record(
-    book: Book, gateway: str, key: _public_key.PublicKey | None, state: str, context: Context
-) -> Row:
+def _record(book: Book, gateway: str, key: _public_key.PublicKey | None, state: str, context: Context) -> Row:
     """A new key under the next serial. `key` is None if a check mode run foretells it."""
     if key:
         _refuse_duplicate(book, gateway, key)

@@ -69,9 +69,7 @@ def locate(url: str) -> Place:
         path = os.path.abspath(os.path.expanduser(parsed.database))
         return Place(parsed, path, path)
     host = parsed.host or parsed.query.get("host") or "local socket"
-    return Place(
-        parsed.set(drivername=DRIVERS[backend]), None, f"{parsed.database} on {host}:{parsed.port or 5432}"
-    )
+    return Place(parsed.set(drivername=DRIVERS[backend]), None, f"{parsed.database} on {host}:{parsed.port or 5432}")
 
 
 _EXPECTED = "it must look like sqlite:////var/lib/vpnops/directory.db or postgresql://user:password@host/database"

@@ -52,9 +52,7 @@ def from_pem(text: str) -> ed25519.Ed25519PrivateKey:
 
 
 def public_der(key: ed25519.Ed25519PrivateKey) -> bytes:
-    return key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def anchor(text: str) -> str:

@@ -186,9 +186,7 @@ def rekey(
     public, former = signing.public_der(old), signing.current(identity.keys)
     for kind, table in (("gateway", schema.gateways), ("key", schema.keys), ("rotation", schema.rotations)):
         genuine = [
-            row
-            for row in _rows(connection, sa.select(table))
-            if signing.verifies(public, kind, identity.id, row)
+            row for row in _rows(connection, sa.select(table)) if signing.verifies(public, kind, identity.id, row)
         ]
         for row in genuine:
             row["signature"] = signing.sign(new, kind, identity.id, row)

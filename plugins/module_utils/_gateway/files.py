@@ -80,7 +80,7 @@ def private_directory(path: str) -> str:
 
 
 def why_not_writable(directory: str) -> str:
-    """"" when a file of some kilobytes can be written into a directory, which need not be there yet, else one clause
+    """ "" when a file of some kilobytes can be written into a directory, which need not be there yet, else one clause
     that says why not."""
     while not os.path.isdir(directory):
         directory = os.path.dirname(directory)

@@ -116,7 +116,7 @@ def own(site: Site) -> Own:
 
 
 def why_not_own(site: Site) -> str:
-    """"" when the connections authenticate this gateway by one raw public key, else one sentence."""
+    """ "" when the connections authenticate this gateway by one raw public key, else one sentence."""
     if not site.connections:
         return "swanctl.conf has no connection with this gateway's identity as local.id."
     reason = next((reason for reason in map(_why_not_raw, site.connections) if reason), "")
@@ -138,7 +138,7 @@ def _why_not_raw(connection: Connection) -> str:
 
 
 def why_not_overlaid(site: Site) -> str:
-    """"" when a file of ours is read by charon, else one sentence."""
+    """ "" when a file of ours is read by charon, else one sentence."""
     path = overlay_path(site.directory)
     return "" if site.overlaid else f"swanctl.conf does not read {path}; give it the line 'include conf.d/*.conf'."
 

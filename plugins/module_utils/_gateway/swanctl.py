@@ -65,7 +65,7 @@ class Known:
 
 
 def answers() -> str:
-    """"" when charon answers, else one sentence."""
+    """ "" when charon answers, else one sentence."""
     done = run.attempt("swanctl", "--stats", "--raw")
     return "" if done.code == 0 else "charon does not answer on this gateway; start strongSwan, or look into its log."
 

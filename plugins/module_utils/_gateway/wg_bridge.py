@@ -108,9 +108,7 @@ def carry(interface: str) -> None:
             _lead(interface, {**job, "carried": sorted(there | set(job["carried"]))})
 
 
-def _meet(
-    peers: set[str], own: str, heard: t.Callable[[], set[str]], call: t.Callable[[set[str]], None]
-) -> set[str]:
+def _meet(peers: set[str], own: str, heard: t.Callable[[], set[str]], call: t.Callable[[set[str]], None]) -> set[str]:
     """Make these peers shake hands; who is heard of in time.
 
     Two handshakes that cross cost five seconds, so one end gives way; the order of the keys tells both which.

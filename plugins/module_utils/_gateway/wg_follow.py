@@ -122,9 +122,7 @@ def follow(interface: str) -> None:
         time.sleep(POLL if wg_runtime.control_socket(interface) else POLL_BY_PROCESS)
 
 
-def choose(
-    keys: tuple[str, str], holder: str, before: t.Mapping[str, float], now: t.Mapping[str, float]
-) -> str:
+def choose(keys: tuple[str, str], holder: str, before: t.Mapping[str, float], now: t.Mapping[str, float]) -> str:
     """Which of two keys carries the traffic: the one that has been used for a handshake last.
 
     Where that cannot be told, stamps being whole seconds, the one that did not carry it so far.

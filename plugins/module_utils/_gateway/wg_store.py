@@ -37,9 +37,7 @@ class Plan:
     changes: list[PeerChange]
 
 
-def plan(
-    blocks: list[Block], runtime: Runtime | None, wanted: t.Sequence[WantedPeer], own: t.Container[str]
-) -> Plan:
+def plan(blocks: list[Block], runtime: Runtime | None, wanted: t.Sequence[WantedPeer], own: t.Container[str]) -> Plan:
     """Raises VpnKeysError where the wishes or the file contradict themselves."""
     _check(wanted)
     for peer in wanted:
@@ -90,8 +88,7 @@ def _entries(blocks: t.Iterable[Block], peer: WantedPeer) -> dict[str, list[Bloc
     keys = keys_of(peer)
     for block in blocks:
         if block.kind in found and (
-            wg_config.public_key(block).text in keys
-            or (block.kind == wg_config.WITHDRAWN and block.name == peer.name)
+            wg_config.public_key(block).text in keys or (block.kind == wg_config.WITHDRAWN and block.name == peer.name)
         ):
             found[block.kind].append(block)
     for kind in (wg_config.PEER, wg_config.WITHDRAWN):
@@ -198,9 +195,7 @@ def _carry_out(
     return PeerChange(peer.name, bool(states[0] or states[1]), states[0], states[1])
 
 
-def _expected(
-    running: t.Mapping[str, Peer], main: Block | None, owners: t.Mapping[str, str]
-) -> tuple[str, ...]:
+def _expected(running: t.Mapping[str, Peer], main: Block | None, owners: t.Mapping[str, str]) -> tuple[str, ...]:
     """The networks of a peer: the file's, and where it is not in the file, those that it has."""
     if main is None:
         return tuple(net for entry in running.values() for net in entry.networks)
@@ -234,9 +229,7 @@ def _wish(
         keepalive = model.keepalive if key == holder else 0
         if entry and (key != holder or entry is source):
             keepalive = entry.keepalive
-        wish[key] = replace(
-            entry or model, key=key, networks=expected if key == holder else (), keepalive=keepalive
-        )
+        wish[key] = replace(entry or model, key=key, networks=expected if key == holder else (), keepalive=keepalive)
     # The holder first: networks move to it at once, and are then no longer there to be taken away.
     return {key: wish[key] for key in sorted(wish, key=lambda key: key != holder)}
 

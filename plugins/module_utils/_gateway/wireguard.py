@@ -32,9 +32,7 @@ _POLL = 0.02
 class WireGuard:
     """One interface and its file."""
 
-    def __init__(
-        self, interface: str = "wg0", directory: str = "/etc/wireguard", state_root: str = state.ROOT
-    ) -> None:
+    def __init__(self, interface: str = "wg0", directory: str = "/etc/wireguard", state_root: str = state.ROOT) -> None:
         self.interface = interface
         self.name = f"wireguard-{interface}"
         self.path = os.path.join(directory, f"{interface}.conf")

@@ -39,9 +39,7 @@ LARGEST = 64 * 1024
 """Characters. The PEM of the largest RSA key that IOS makes has some 3300."""
 COLUMNS = 64
 
-_BLOCK = re.compile(
-    r"-----BEGIN RSA PRIVATE KEY-----(?P<body>[^-]*(?:-[^-]+)*)-----END RSA PRIVATE KEY-----"
-)
+_BLOCK = re.compile(r"-----BEGIN RSA PRIVATE KEY-----(?P<body>[^-]*(?:-[^-]+)*)-----END RSA PRIVATE KEY-----")
 _HEADERS = re.compile(
     r"\s*Proc-Type: *4,ENCRYPTED\s+DEK-Info: *(?P<cipher>[A-Z0-9-]{1,20}),(?P<iv>[0-9A-Fa-f]{16,32})[ \t]*\n"
 )

@@ -24,9 +24,7 @@ _DATE = (
 _UPTIME = r"(?:\d{1,4}[dwy]\d{1,2}[hdw]|\d{2}:\d{2}:\d{2}): "
 _FACILITY = r"%[A-Za-z]\w{0,40}(?:-\w{1,40}){0,4}?-[0-7]-\w{1,60}(?:-\d{1,8})?: ?"
 # Of 2026: asked for by nobody, and without a facility. The leading space is theirs.
-_WARNINGS = (
-    r"SECURITY WARNING - Module: |INSECURE DYNAMIC WARNING - Module: |%?RSA key size needs to be at ?least "
-)
+_WARNINGS = r"SECURITY WARNING - Module: |INSECURE DYNAMIC WARNING - Module: |%?RSA key size needs to be at ?least "
 # A sequence number has six digits and may stand right behind hex, which it must not swallow.
 _LOG_MESSAGE = re.compile(
     rf"(?:^[ \t]{{1,8}})?(?:\d{{6}}: )?(?:{_DATE}|(?:{_UPTIME})?(?:{_FACILITY})|{_WARNINGS})[^\n]*\n?"

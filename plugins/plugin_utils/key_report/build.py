@@ -89,9 +89,7 @@ def build(inputs: Inputs, mesh: meshes.Mesh | None, failures: Sequence[Finding] 
     return {**report, "digest": digest(report)}
 
 
-def _judge(
-    inputs: Inputs, units: list[Data], every: list[keys.Key], mesh: meshes.Mesh | None
-) -> Iterator[Finding]:
+def _judge(inputs: Inputs, units: list[Data], every: list[keys.Key], mesh: meshes.Mesh | None) -> Iterator[Finding]:
     yield from servers.judge(inputs.key_servers, units)
     yield from keys.judge(every, inputs.at, inputs.limits)
     yield from keys.duplicates(every, inputs.gateways)

@@ -26,16 +26,20 @@ MOST_CELLS, MOST_EVENTS, MOST_HOSTS = 200, 500, 16
 
 def render(report: Data, mesh: meshes.Mesh | None) -> str:
     """ASCII: what is not is written as character references, so that nobody has to know an encoding."""
-    page: str = _environment().get_template("report.html.j2").render(
-        report=report,
-        digest=template_digest(report),
-        circle=mesh and pictures.circle(mesh, report["mesh"]["gateways"]),
-        cells=mesh and pictures.cells(mesh),
-        matrix=mesh and pictures.matrix(mesh),
-        strip=pictures.strip(report["rotations"], report["at"]),
-        states=meshes.STATES,
-        most_cells=MOST_CELLS,
-        most_events=MOST_EVENTS,
+    page: str = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            digest=template_digest(report),
+            circle=mesh and pictures.circle(mesh, report["mesh"]["gateways"]),
+            cells=mesh and pictures.cells(mesh),
+            matrix=mesh and pictures.matrix(mesh),
+            strip=pictures.strip(report["rotations"], report["at"]),
+            states=meshes.STATES,
+            most_cells=MOST_CELLS,
+            most_events=MOST_EVENTS,
+        )
     )
     return page.encode("ascii", "xmlcharrefreplace").decode()
 

@@ -74,10 +74,7 @@ def cells(mesh: Mesh) -> list[Data] | None:
     names = mesh.names
     if not 2 <= len(names) <= FEW:
         return None
-    return [
-        {"holder": holder, "cells": [mesh.row(holder).get(owner) for owner in names]}
-        for holder in names
-    ]
+    return [{"holder": holder, "cells": [mesh.row(holder).get(owner) for owner in names]} for holder in names]
 
 
 def matrix(mesh: Mesh) -> Data | None:
@@ -140,9 +137,7 @@ def strip(rotations: Sequence[Data], at: str) -> Data | None:
         "left": left,
         "end": width - right,
         "height": top + pitch * len(lanes) + 34,
-        "lanes": [
-            {"label": cut(name), "y": top + pitch * row + pitch / 2} for row, name in enumerate(lanes)
-        ],
+        "lanes": [{"label": cut(name), "y": top + pitch * row + pitch / 2} for row, name in enumerate(lanes)],
         "marks": [
             {
                 "rotation": one,

@@ -168,7 +168,7 @@ def test_a_stopped_gateway_answers_nobody_and_keeps_its_disk(mesh: Mesh, tmp_pat
 
 
 def test_a_gateway_whose_peers_know_another_key_starts_nevertheless(mesh: Mesh) -> None:
-    mesh.run("gw1", f"key=$(wg genkey) && sed -i \"s|^PrivateKey.*|PrivateKey = $key|\" {CONF}")
+    mesh.run("gw1", f'key=$(wg genkey) && sed -i "s|^PrivateKey.*|PrivateKey = $key|" {CONF}')
     mesh.reboot("gw1")
     assert {pair for pair in mesh.unreachable() if "gw1" in pair} == {("gw1", "gw2"), ("gw1", "gw3")}
 

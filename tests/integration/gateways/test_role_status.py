@@ -84,7 +84,7 @@ def test_drift_of_peers(site: Site) -> None:
 def test_drift_of_the_gateway_and_the_directory(site: Site) -> None:
     """Own file, own daemon, an open rotation, a stranger, a record that somebody has changed."""
     site.mesh.run("gw1", "wg genkey >/root/k; wg set wg0 private-key /root/k; rm /root/k")
-    site.mesh.run("gw2", "key=$(wg genkey); sed -i \"s#^PrivateKey = .*#PrivateKey = $key#\" /etc/wireguard/wg0.conf")
+    site.mesh.run("gw2", 'key=$(wg genkey); sed -i "s#^PrivateKey = .*#PrivateKey = $key#" /etc/wireguard/wg0.conf')
     site.mesh.run("gw3", f"wg set wg0 peer {STRANGER} allowed-ips 10.99.0.1/32")
     told = differences(site)
     assert_told(told, "gw1 has the key", "in its running daemon, the directory says")

@@ -21,8 +21,10 @@ UNITS = Path("/usr/lib/systemd/system")
 OPAQUE = """etc/ssh etc/sudoers.d etc/systemd/system etc/wireguard etc/swanctl etc/strongswan.d etc/init.d etc/cron.d
 var/lib/vpnops.keys var/lib/systemd var/log var/tmp var/spool var/cache""".split()
 # What a gateway needs of what the targets start. The rest costs time and inotify instances.
-NEEDED = set("""systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service
-systemd-tmpfiles-setup.service systemd-tmpfiles-clean.timer systemd-user-sessions.service""".split())
+NEEDED = set(
+    """systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service
+systemd-tmpfiles-setup.service systemd-tmpfiles-clean.timer systemd-user-sessions.service""".split()
+)
 TARGETS = ("sysinit", "sockets", "timers", "multi-user")
 UNWANTED = "systemd-remount-fs.service systemd-logind.service getty.target network-online.target".split()
 
