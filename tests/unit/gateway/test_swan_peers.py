@@ -61,7 +61,7 @@ class Host:
     def change(self, current: PublicKey | None, staged: PublicKey | None = None, identity: str = "gw2") -> PeerChange:
         view = View(self.site(), self.state)
         peer = WantedPeer("gw2", identity, current, staged, (A,))
-        return swan_peers.change(view, peer, swan_peers.find(view, peer))
+        return swan_peers.change(view, swan_peers.Found(peer, swan_peers.find(view, peer)))
 
 
 @pytest.fixture
@@ -132,6 +132,32 @@ def test_several_files_for_one_peer(host: Host) -> None:
 def test_keys_that_strongswan_does_not_have(host: Host) -> None:
     with pytest.raises(VpnKeysError, match="The key of gw2 is x25519"):
         host.change(_public_key.from_der(_public_key.X25519_PREFIX + bytes([9]) * 32))
+
+
+def test_a_peer_that_cannot_be_handled_stops_nobody_else(host: Host) -> None:
+    to_gw3 = TO_GW2.replace("gw2", "gw3")
+    host.connections(TO_GW2.replace("pubkeys = gw2.pub", "auth = psk"), to_gw3).key("gw3.pub", B)
+    peers = [WantedPeer(name, name, key, None, ()) for name, key in (("gw2", A), ("gw3", C))]
+    bad, good = swan_peers.find_all(View(host.site(), host.state), peers)
+    assert bad.entry is None
+    assert bad.why.startswith("Peer gw2: Connection gw2 authenticates the peer by psk")
+    assert good.entry is not None
+    assert good.why == ""
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_of_two_peers_with_one_connection_none_is_stored_and_a_withdrawal_counts(host: Host, withdrawn: bool) -> None:
+    one = WantedPeer("gw2", "gw2", B, None, ())
+    other = WantedPeer("gw3", "gw2", None if withdrawn else C, None, (A,))
+    for order in ([one, other], [other, one]):
+        found = {item.peer.name: item for item in swan_peers.find_all(View(host.site(), host.state), order)}
+        assert found["gw2"].entry is None
+        assert found["gw2"].why.startswith("Peer gw2: its connection is that of gw3, too. It was left out;")
+        assert bool(found["gw3"].entry) is withdrawn
+
+
+def test_a_withdrawn_peer_is_found_by_its_key_though_it_claims_our_identity(host: Host) -> None:
+    assert loaded(host).change(None, identity="gw1").after[0] == f"withdrawn {A.fingerprint}"
 
 
 @pytest.mark.parametrize(
