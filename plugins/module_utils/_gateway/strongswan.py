@@ -165,8 +165,9 @@ class StrongSwan:
         try:
             swan_store.carry_out(self._state, view, owed, self._load, self._site)
         except VpnKeysError as error:
-            if error.code not in ("refused", "blocked") or swanctl.answers():
+            if error.code != "refused":
                 raise
+            self._load()  # raises where it is not these keys that charon refuses
             if len(peers) == 1:
                 return {peers[0].name: str(error.about(f"Peer {peers[0].name}", state=LEFT_OUT))}
             middle = len(peers) // 2

@@ -6,12 +6,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import swan_peers, swan_site, swanctl
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import (
+    strongswan,
+    swan_peers,
+    swan_site,
+    swan_store,
+    swanctl,
+)
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import State
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.swan_site import Site
@@ -189,3 +196,55 @@ def test_our_own_file_has_to_be_read(host: Host) -> None:
     assert swan_site.why_not_overlaid(host.site()) == ""
     (host.path / "swanctl.conf").write_text(f"connections {{ {TO_GW2}\n }}\n", encoding="ascii")
     assert "include conf.d/*.conf" in swan_site.why_not_overlaid(host.site())
+
+
+class Stored:
+    """Stands for swan_store.carry_out: charon refuses whatever has the key `bad`."""
+
+    def __init__(self, bad: PublicKey, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bad = bad
+        self.calls: list[list[str]] = []
+        monkeypatch.setattr(swan_store, "carry_out", self.carry_out)
+        monkeypatch.setattr(swanctl, "load", lambda: None)
+
+    def carry_out(self, state: State, view: View, owed: list[tuple[WantedPeer, swan_peers.Entry]], *more: Any) -> None:
+        self.calls.append([peer.name for peer, dummy in owed])
+        if any(peer.current == self.bad for peer, dummy in owed):
+            raise VpnKeysError("refused", "swanctl --load-creds failed")
+
+
+@pytest.fixture
+def gateway(host: Host) -> strongswan.StrongSwan:
+    names = ("gw2", "gw3", "gw4", "gw5")
+    host.connections(*(TO_GW2.replace("gw2", name) for name in names))
+    for name in names:
+        host.key(f"{name}.pub", A if name == "gw2" else B)
+    return strongswan.StrongSwan("", str(host.path), str(host.path / "root"))
+
+
+def test_a_key_that_charon_refuses_leaves_out_its_peer_alone_and_undoes_no_withdrawal(
+    gateway: strongswan.StrongSwan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = Stored(C, monkeypatch)
+    peers = [WantedPeer(name, name, key, None, ()) for name, key in (("gw3", A), ("gw4", C), ("gw5", A), ("gw2", None))]
+    changes = {change.name: change for change in gateway.store(peers, 0, write=True)}
+    assert stored.calls[0] == ["gw2"]
+    assert {name for name, change in changes.items() if change.refused} == {"gw4"}
+    assert changes["gw4"].refused == "Peer gw4: swanctl --load-creds failed. It was left out."
+    assert not changes["gw4"].changed
+    assert ["gw3"] in stored.calls or ["gw3", "gw5"] in stored.calls
+
+
+def test_what_charon_refuses_without_these_keys_too_is_an_error_at_once(
+    gateway: strongswan.StrongSwan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = Stored(C, monkeypatch)
+
+    def load() -> None:
+        raise VpnKeysError("refused", "it is another file")
+
+    monkeypatch.setattr(swanctl, "load", load)
+    peers = [WantedPeer(name, name, C, None, ()) for name in ("gw2", "gw3", "gw4", "gw5")]
+    with pytest.raises(VpnKeysError, match="it is another file"):
+        gateway.store(peers, 0, write=True)
+    assert len(stored.calls) == 1
