@@ -440,8 +440,8 @@ def _each(
             if others := shared.get(name):
                 raise VpnKeysError(
                     "duplicate_key",
-                    f"{', '.join(others)} show the same key, and only one of them can have made it",
-                    advice=f"find out which, and make a new key on the others ({name} was not recorded)",
+                    f"{', '.join(others)} show the same key, and only one of them can have made it; none was recorded",
+                    advice="find out which, and make a new key on the others",
                 )
             step(given)
         except VpnKeysError as error:

@@ -32,7 +32,6 @@ def differences(site: Site) -> list[str]:
     done = site.play("gateway_status", report_path=report, fail_on="nothing")
     assert done.code == 0, done.output
     found = json.loads(report.read_text())["findings"]
-    assert bool([one for one in found if one["severity"] == "problem"]) == bool(site.play("gateway_status").code)
     return [f"{one['host']}: {one['what']}" for one in found]
 
 
