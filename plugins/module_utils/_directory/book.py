@@ -62,7 +62,7 @@ class Book:
             rotations={name: dict(row) for name, row in self.rotations.items()},
             strays=list(self.strays),
             events=list(self.events),
-            ignored=list(self.ignored),
+            ignored=[],
             repaired=set(self.repaired),
             original=self,
             _index=None,
