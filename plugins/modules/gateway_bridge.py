@@ -137,6 +137,13 @@ diff:
     before: ""
     after: |
       10.78.0.2/32
+findings:
+  description: >-
+    What is wrong with the answer itself, in sentences, such as fields that no module of this collection sends. Normally
+    empty. Somebody may have tampered with a gateway that has any.
+  returned: always
+  type: list
+  elements: str
 code:
   description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
   returned: failure
@@ -232,11 +239,6 @@ def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
     foretold = before if step.done or step.then is None else step.then
     result = wg_bridge.carried(interface)
     bridge = wg_bridge_plan.name_of(interface)
-    if state == "carrying" and result.left and not module.check_mode:
-        module.warn(
-            f"{', '.join(result.left)} did not answer on {bridge}, so the traffic stays on {interface} and is silent "
-            "for a moment when the key changes."
-        )
     after = foretold if module.check_mode else wg_bridge.networks(interface)
     return {
         "changed": before != after if state in ("carrying", "idle") else not step.done,

@@ -34,7 +34,7 @@ attributes:
     support: full
 options:
   gateway:
-    description: Name of this gateway, by which it finds itself among O(peers) and signs RV(acknowledgements).
+    description: Name of this gateway, by which it finds itself among O(peers).
     type: str
     required: true
   peers:
@@ -75,6 +75,9 @@ options:
       staged_serial:
         description: Serial of O(peers[].staged). It is not stored.
         type: int
+      revision:
+        description: Revision of the directory at which this entry changed last. It is not stored.
+        type: int
       known:
         description: All keys that the peer ever had, by which its entries are found.
         type: list
@@ -90,6 +93,13 @@ options:
         type: list
         elements: str
         default: []
+  revision:
+    description:
+      - >-
+        The revision of the directory, as RV(vpnops.keys.key_directory_info#module:directory.revision) has it, of which
+        O(peers) is all that this gateway has still to store. What it acknowledges is then one number, RV(learned).
+      - Leave it out where O(peers) is only a part of that.
+    type: int
   accept_previous:
     description:
       - Where a peer has no O(peers[].staged) key, accept its O(peers[].previous) one beside the current one.
@@ -121,17 +131,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-acknowledgements:
+stored:
   description:
-    - What this gateway stores now, for M(vpnops.keys.key_directory).
-    - In check mode what it would store.
+    - >-
+      Which of the keys it was given this gateway stores now. M(vpnops.keys.key_directory) takes the whole result, by
+      the name of the host.
+    - In check mode what it would store. Empty where RV(learned) says it all.
   returned: success
   type: list
   elements: dict
   contains:
-    peer:
-      description: Name of this gateway.
-      type: str
     gateway:
       description: Name of the peer whose key it is.
       type: str
@@ -141,6 +150,10 @@ acknowledgements:
     role:
       description: V(current), V(staged) or V(withdrawn).
       type: str
+learned:
+  description: O(revision), if all of O(peers) is stored; null otherwise.
+  returned: success
+  type: int
 neighbours:
   description: Names of the given peers to which this gateway has an entry. For the others nothing had to be stored.
   returned: success
@@ -158,6 +171,13 @@ diff:
     after: |
       gw1: current 2f8c2a5b4cf5
       gw1: staged 90ce41c5b3a1
+findings:
+  description: >-
+    What is wrong with the answer itself, in sentences, such as fields that no module of this collection sends. Normally
+    empty. Somebody may have tampered with a gateway that has any.
+  returned: always
+  type: list
+  elements: str
 code:
   description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
   returned: failure
@@ -193,11 +213,13 @@ ARGUMENT_SPEC = dict(
             previous=dict(type="str"),
             serial=dict(type="int"),
             staged_serial=dict(type="int"),
+            revision=dict(type="int"),
             known=dict(type="list", elements="str", default=[]),
             endpoint=dict(type="str"),
             networks=dict(type="list", elements="str", default=[]),
         ),
     ),
+    revision=dict(type="int"),
     accept_previous=dict(type="bool", default=False),
     follow=dict(type="float", default=0),
 )
@@ -235,17 +257,13 @@ def staged(text: str | None, platform: str, check: bool) -> PublicKey | None:
     return seam.key_option(text)
 
 
-def acknowledgement(gateway: str, peer: WantedPeer) -> list[seam.Data]:
-    roles = {"withdrawn": None} if peer.current is None else {"current": peer.current, "staged": peer.staged}
+def held(peer: WantedPeer) -> list[seam.Data]:
+    """What is stored of a peer now. A key that is still to be made is not."""
+    keys = {"withdrawn": None} if peer.current is None else {"current": peer.current, "staged": peer.staged}
     return [
-        {
-            "peer": gateway,
-            "gateway": peer.name,
-            "public_key": key and key.text,
-            "role": role,
-        }
-        for role, key in roles.items()
-        if role != "staged" or key is not None
+        {"gateway": peer.name, "public_key": key and key.text, "role": role}
+        for role, key in keys.items()
+        if role != "staged" or (key is not None and key not in NOT_YET.values())
     ]
 
 
@@ -267,9 +285,7 @@ def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
     strangers = [wanted(peer, options, module.check_mode) for peer in others if peer["platform"] != platform]
     return {
         "changed": any(change.changed for change in changes),
-        "acknowledgements": [
-            entry for peer in [*peers, *strangers] for entry in acknowledgement(name, peer)
-        ],
+        "stored": [entry for peer in [*peers, *strangers] for entry in held(peer)],
         "neighbours": [change.name for change in changes if change.neighbour],
         "diff": {
             "before_header": "keys of peers",

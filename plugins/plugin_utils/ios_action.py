@@ -2,85 +2,56 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the ios_* actions share: options in, one operation in an event loop of its own, a result without secrets out."""
+"""What the ios_* actions share: how each device is reached, and an operation on the one of the task."""
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import importlib
 import multiprocessing
 import typing as t
 from collections.abc import Callable, Mapping
 
 from ansible import constants as C
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_DONE, VpnKeysError
 from ..module_utils._ios.dialogue import Talk, Terminal
 from . import ios_session, key_servers, progress_fleet
+from .control_action import ControlAction, Result, display
 from .ios_options import OPTIONS, VARIABLES, Target, read_target
+from .ios_ssh import NotReached
+
+__all__ = ["IosAction", "Result", "display"]
 
 T = t.TypeVar("T")
-Result = dict[str, t.Any]
 
 UNREACHABLE = frozenset(("unreachable", "timeout", "host_key_unknown", "host_key_changed", "auth_failed"))
 """Codes that mean, before a session stands, what Ansible calls an unreachable host."""
 
-display = Display()
 
+class IosAction(ControlAction):
+    """An action that talks to IOS devices."""
 
-class IosAction(ActionBase):  # type: ignore[misc]
-    """An action that talks to devices itself: no connection plugin is started for it."""
-
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
-
-    ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]]
-    CONSTRAINTS: t.ClassVar[dict[str, t.Any]] = {}
-    LIBRARIES: t.ClassVar[tuple[str, ...]] = ("asyncssh", "cryptography", "netaddr")
+    LIBRARIES = ("asyncssh", "cryptography", "netaddr")
     PER_HOST: t.ClassVar[bool] = True
     """Whether a device that cannot be reached makes this host unreachable, or is a failure of the whole task."""
 
-    async def operate(self, options: dict[str, t.Any]) -> Result:
-        """The work of one task. Raises VpnKeysError."""
-        raise NotImplementedError
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
-        result: Result = super().run(tmp, task_vars)
-        self.variables: Mapping[str, t.Any] = task_vars or {}
-        self.host = str(self.variables.get("inventory_hostname", "localhost"))
-        self.check = bool(self._task.check_mode)
+    def prepare(self) -> None:
         progress_fleet.begin(self._task._uuid)
-        try:
-            delegated = self._task.delegate_to
-            if self.PER_HOST and delegated and delegated != self.host:
-                raise VpnKeysError(
-                    "bad_input",
-                    f"{self.host}: the task is delegated to {delegated}, but it works on the host that it runs for. "
-                    "Nothing was done; run it for that host.",
-                )
-            _require(self.LIBRARIES)
-            options = self.validate_argument_spec(self.ARGUMENT_SPEC, **self.CONSTRAINTS)[1]
-            result |= asyncio.run(self.operate(options))
-        except VpnKeysError as error:
-            result |= self._failure(error)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except Exception as error:
-            if type(error).__module__.startswith("ansible."):
-                raise
-            result |= self._failure(ios_session.internal_error(self.host, error))
-        return result
+        delegated = self._task.delegate_to
+        if self.PER_HOST and delegated and delegated != self.host:
+            raise VpnKeysError(
+                "bad_input",
+                f"the task is delegated to {delegated}, but it works on the host that it runs for",
+                host=self.host,
+                state=NOTHING_DONE,
+                advice="run it for that host",
+            )
 
-    def _failure(self, error: VpnKeysError) -> Result:
-        result: Result = {"failed": True, "msg": _one_line(str(error)), "code": error.code, "changed": error.changed}
-        not_reached = isinstance(error, ios_session.NotReached) and error.code in UNREACHABLE
-        if self.PER_HOST and not_reached and str(error).startswith(f"{self.host}: "):
+    def failure(self, error: VpnKeysError) -> Result:
+        result = super().failure(error)
+        not_reached = isinstance(error, NotReached) and error.code in UNREACHABLE
+        if self.PER_HOST and not_reached and error.host == self.host:
             result |= {"failed": False, "unreachable": True}
         return result
 
@@ -89,27 +60,31 @@ class IosAction(ActionBase):  # type: ignore[misc]
     def target(self, name: str | None = None) -> Target:
         """How to reach a host of the inventory (default: the one this task runs for). Raises VpnKeysError bad_input."""
         if name is None:
-            return self._read(self.host, self.variables, self._given())
+            return self._read(self.host, self.variables, self._given(), self.variables.get("ansible_facts"))
         hostvars = self.variables.get("hostvars", {})
         if name not in hostvars:
-            raise VpnKeysError("bad_input", f"There is no host {name} in the inventory. Nothing was done.")
+            raise VpnKeysError("bad_input", f"There is no host {name} in the inventory", state=NOTHING_DONE)
         # Only what is needed: reading a variable of hostvars means templating it, and hosts may be hundreds.
         own = hostvars[name]
         said = {variable: own[variable] for variable in VARIABLES if variable in own}
-        return self._read(name, {**self._of_play, **said}, self._given_to_all)
+        return self._read(name, {**self._of_play, **said}, self._given_to_all, own.get("ansible_facts"))
 
     def fleet(self, options: Mapping[str, t.Any]) -> dict[str, Target]:
         """How to reach every host that `hosts` and `groups` name. Raises bad_input."""
         hostvars = self.variables.get("hostvars", {})
         return {name: self.target(name) for name in key_servers.check_options(options, lambda name: name in hostvars)}
 
-    def _read(self, name: str, variables: Mapping[str, t.Any], given: Mapping[str, t.Any]) -> Target:
+    def _read(self, name: str, variables: Mapping[str, t.Any], given: Mapping[str, t.Any], facts: t.Any) -> Target:
+        if told := told_by_device(facts):
+            return Target(name, name, refused=told)
         try:
             return read_target(name, self._templated(variables), given)
         except AnsibleError as error:
             raise VpnKeysError(
                 "bad_input",
-                f"{name}: a variable for the connection cannot be read ({type(error).__name__}). Nothing was done.",
+                f"a variable for the connection cannot be read ({type(error).__name__})",
+                host=name,
+                state=NOTHING_DONE,
             ) from None
 
     def _templated(self, variables: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -171,9 +146,14 @@ class IosAction(ActionBase):  # type: ignore[misc]
             return await session.do(operation)
 
 
-def _one_line(text: str) -> str:
-    """What users named may hold anything, and is quoted."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+def told_by_device(facts: t.Any) -> str:
+    """The first variable of ours among the facts of a host, or nothing.
+
+    Ansible makes a variable of every fact, and it outranks the inventory: a device that is asked for facts could say
+    how it is reached, and name a command that runs on the control node. Ansible drops the `ansible_` of facts.
+    """
+    names = set(facts) if isinstance(facts, Mapping) else set()
+    return next((name for name in sorted(VARIABLES) if {name, name.removeprefix("ansible_")} & names), "")
 
 
 def _command_line(name: str) -> t.Any:
@@ -181,15 +161,3 @@ def _command_line(name: str) -> t.Any:
 
     value = context.CLIARGS.get(name)
     return value[0] if isinstance(value, (list, tuple)) and value else value
-
-
-def _require(libraries: tuple[str, ...]) -> None:
-    for library in libraries:
-        try:
-            importlib.import_module(library)
-        except ImportError:
-            raise VpnKeysError(
-                "missing_library",
-                f"The Python library {library} is missing on the control node. Nothing was done; install it "
-                f"for the Python that runs Ansible (pip install {library}).",
-            ) from None

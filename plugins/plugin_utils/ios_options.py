@@ -13,7 +13,8 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_DONE, VpnKeysError
+from .ios_names import check_host, check_user
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,10 @@ class Target:
     legacy: bool = False
     connect_timeout: float = 30.0
     command_timeout: float = 30.0
+    refused: str = ""
+    """The variable because of which there must be no session: the device itself set it, as a fact."""
+    jump: bool = False
+    """Whether it is a jump host before the device `name`."""
 
 
 def read_target(name: str, variables: Mapping[str, t.Any], given: Mapping[str, t.Any]) -> Target:
@@ -201,8 +206,10 @@ def read_target(name: str, variables: Mapping[str, t.Any], given: Mapping[str, t
     if become and method.rsplit(".", 1)[-1] != "enable":
         raise VpnKeysError(
             "bad_input",
-            f"{name}: become_method is {method}, but IOS knows only enable. Nothing was done; "
-            "set ansible_become_method: enable for this host.",
+            f"become_method is {method}, but IOS knows only enable",
+            host=name,
+            state=NOTHING_DONE,
+            advice="set ansible_become_method: enable for this host",
         )
     for flag in ("host_key_auto_add", "legacy"):
         values[flag] = _boolean(name, flag, values.get(flag, False))
@@ -215,12 +222,15 @@ def read_target(name: str, variables: Mapping[str, t.Any], given: Mapping[str, t
     if "port" in values:
         port = _number(name, "ansible_port", values["port"])
         if not 0 < port < 65536 or port != int(port):
-            raise VpnKeysError("bad_input", f"{name}: ansible_port is {port:g}, which is no port. Nothing was done.")
+            raise _bad(name, f"ansible_port is {port:g}, which is no port")
         values["port"] = int(port)
     if key_file := values.get("key_file"):
         values["key_file"] = os.path.expanduser(str(key_file))
     values = {key: value if key in NOT_STRINGS else str(value) for key, value in values.items()}
     values.setdefault("host", name)
+    check_host(name, "ansible_host" if values["host"] != name else "inventory name", values["host"])
+    if "user" in values:
+        check_user(name, "ansible_user", values["user"])
     return Target(name=name, become=become, config_file=arguments.get("configfile"), **values)
 
 
@@ -250,9 +260,7 @@ def _ssh_arguments(name: str, texts: list[t.Any]) -> dict[str, str]:
         try:
             known = parser.parse_known_args(shlex.split(str(text)))[0]
         except (ValueError, argparse.ArgumentError):
-            raise VpnKeysError(
-                "bad_input", f"{name}: the SSH arguments cannot be read (is a quote not closed?). Nothing was done."
-            ) from None
+            raise _bad(name, "the SSH arguments cannot be read (is a quote not closed?)") from None
         found = {key: value for key, value in vars(known).items() if key != "o" and value is not None}
         for assignment in known.o:
             key, *value = assignment.strip().replace("=", " ", 1).split(" ", 1)
@@ -268,13 +276,15 @@ def _boolean(name: str, what: str, value: t.Any) -> bool:
         return True
     if word in ("false", "no", "off", "0", "n", "f", "", "none"):
         return False
-    raise VpnKeysError("bad_input", f"{name}: {what} is {value!r}; it must be true or false. Nothing was done.")
+    raise _bad(name, f"{what} is {value!r}; it must be true or false")
 
 
 def _number(name: str, what: str, value: t.Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise VpnKeysError(
-            "bad_input", f"{name}: {what} is {value!r}; it must be a number. Nothing was done."
-        ) from None
+        raise _bad(name, f"{what} is {value!r}; it must be a number") from None
+
+
+def _bad(name: str, what: str, advice: str = "") -> VpnKeysError:
+    return VpnKeysError("bad_input", what, host=name, state=NOTHING_DONE, advice=advice)

@@ -24,6 +24,8 @@ GATEWAY_SPEC: Data = dict(
     platform=dict(type="str", choices=["wireguard", "strongswan"], default="wireguard"),
     interface=dict(type="str", default="wg0"),
     identity=dict(type="str", default=""),
+    timeout=dict(type="float", default=120),
+    earlier=dict(type="list", elements="str", default=[]),
 )
 
 

@@ -17,7 +17,7 @@ import typing as t
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 from . import commands, screen
 
 T = t.TypeVar("T")
@@ -60,6 +60,7 @@ TAIL = 2_000
 """Characters at the end of the output in which prompts and questions are looked for."""
 MOST_OUTPUT = 32 * 1024 * 1024
 """Characters of one answer; more is not a listing any more."""
+MAY_HAVE_HAPPENED = "What was under way may or may not have happened"
 SAME_QUESTION = 2
 """How often the same question is answered. A device that asks again did not like the answer."""
 
@@ -123,23 +124,29 @@ class Terminal:
             if re.search(rf"(?:{screen.LOGIN_QUESTION})\s*\Z", screen.strip_noise(raw[-TAIL:])):
                 raise VpnKeysError(
                     "auth_failed",
-                    f"{self.name}: the device asks for a user name again inside the session. "
-                    "Nothing was changed; check its AAA settings and ansible_user.",
+                    "the device asks for a user name again inside the session",
+                    host=self.name,
+                    state=NOTHING_CHANGED,
+                    advice="check its AAA settings and ansible_user",
                 )
             send, wait = "\r", min(wait * 2, LONGEST_WAIT)
             self._owed += 1
         raise VpnKeysError(
             "timeout",
-            f"{self.name}: connected, but no prompt appeared within {self.timeout:.0f} s. "
-            "Nothing was changed; see what the device shows after an SSH login by hand.",
+            f"connected, but no prompt appeared within {self.timeout:.0f} s",
+            host=self.name,
+            state=NOTHING_CHANGED,
+            advice="see what the device shows after an SSH login by hand",
         )
 
     def _enable(self, password: str | None, wanted: bool) -> Talk[None]:
         if not wanted:
             raise VpnKeysError(
                 "no_privilege",
-                f"{self.name}: the login ends at an unprivileged prompt. Nothing was changed; set "
-                "ansible_become: true, ansible_become_method: enable and ansible_become_password.",
+                "the login ends at an unprivileged prompt",
+                host=self.name,
+                state=NOTHING_CHANGED,
+                advice="set ansible_become: true, ansible_become_method: enable and ansible_become_password",
             )
         asked = 0
 
@@ -149,7 +156,11 @@ class Terminal:
             if asked > 1 or not password:
                 what = "the enable password was not accepted" if password else "an enable password is needed"
                 raise VpnKeysError(
-                    "auth_failed", f"{self.name}: {what}. Nothing was changed; check ansible_become_password (or -K)."
+                    "auth_failed",
+                    what,
+                    host=self.name,
+                    state=NOTHING_CHANGED,
+                    advice="check ansible_become_password (or -K)",
                 )
             return password
 
@@ -157,8 +168,10 @@ class Terminal:
         if not self.privileged:
             raise VpnKeysError(
                 "no_privilege",
-                f"{self.name}: enable was refused{self._said(reply.text)}. Nothing was changed; "
-                "check ansible_become_password and the user's rights.",
+                f"enable was refused{self._said(reply.text)}",
+                host=self.name,
+                state=NOTHING_CHANGED,
+                advice="check ansible_become_password and the user's rights",
             )
 
     # ---------------------------------------------------------------- one line, one answer
@@ -242,8 +255,10 @@ class Terminal:
                 yield from self.recover()
                 raise VpnKeysError(
                     "timeout",
-                    f"{self.name}: no answer within {timeout:.0f} s. What was under way may or may not have happened; "
-                    "run again, it starts by looking.",
+                    f"no answer within {timeout:.0f} s",
+                    host=self.name,
+                    state=MAY_HAVE_HAPPENED,
+                    advice="run again, it starts by looking",
                 )
             if probe and not question:
                 send, nudges = "\r", nudges + 1
@@ -251,7 +266,9 @@ class Terminal:
     def _give_up(self, tail: str) -> Talk[t.NoReturn]:
         question = screen.quote(tail.strip().rsplit("\n", 1)[-1])
         yield from self.recover()
-        raise VpnKeysError("unexpected_question", f'{self.name}: the device asked something unforeseen: "{question}".')
+        raise VpnKeysError(
+            "unexpected_question", f'the device asked something unforeseen: "{question}"', host=self.name
+        )
 
     # ---------------------------------------------------------------- pasting
 
@@ -315,7 +332,7 @@ class Terminal:
     def _grow(self, raw: str, text: str) -> str:
         if len(raw) + len(text) > MOST_OUTPUT:
             raise VpnKeysError(
-                "unreadable", f"{self.name}: the device printed more than {MOST_OUTPUT >> 20} MiB for one command."
+                "unreadable", f"the device printed more than {MOST_OUTPUT >> 20} MiB for one command", host=self.name
             )
         return raw + text
 

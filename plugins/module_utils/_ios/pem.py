@@ -31,7 +31,7 @@ try:
     except ImportError:  # older than 43
         from cryptography.hazmat.primitives.ciphers.algorithms import TripleDES
 except ImportError:
-    pass  # ios_action names the missing library
+    pass  # control_action names the missing library
 
 Usage = Literal["general", "signature", "encryption"]
 

@@ -24,6 +24,7 @@ BRIEF = {
         "test_killed_at_every_step[until the swap]",
         "test_the_gateway_goes_back_by_itself[wireguard]",
     ),
+    "test_lab_tampered.py": ("test_what_arrives_is_the_mutation[True]",),
     "test_role_check.py": ("test_rotation[wireguard]", "test_enrolment", "test_plan_only"),
     "test_role_emergency.py": (
         "test_peers_drop_the_key_first[wireguard]",

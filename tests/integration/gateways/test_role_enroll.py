@@ -67,7 +67,7 @@ def test_one_key_on_two_gateways(make_site: Make) -> None:
     before = site.fingerprints()
     done = site.play("enroll_gateways")
     assert done.code != 0
-    code, sentence = done.error("Enter the gateways that answered")
+    code, sentence = done.error("Record the gateways that answered in the directory")
     assert code == "duplicate_key"
     assert "gw2: the key" in sentence
     assert "is that of gw1 already" in sentence, sentence
@@ -85,7 +85,7 @@ def test_a_key_that_the_directory_does_not_know(site: Site) -> None:
     new = site.own("gw1")
     done = site.play("enroll_gateways")
     assert done.code != 0
-    code, sentence = done.error("Enter the gateways that answered")
+    code, sentence = done.error("Record the gateways that answered in the directory")
     assert code == "conflict"
     assert "if the gateway is right, set adopt" in sentence, sentence
     assert site.recorded("gw1") == old

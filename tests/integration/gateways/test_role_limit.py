@@ -14,7 +14,7 @@ from integration.gateways.site import Site, until
 
 pytestmark = pytest.mark.timeout(1800)
 
-PLAN = "Plan"
+PLAN = "gateway_plan"
 
 
 def assert_stored_by_all(site: Site) -> None:
@@ -120,11 +120,11 @@ def test_a_peer_breaks_in_the_middle(site: Site) -> None:
 
 def test_the_target_breaks_in_the_middle(site: Site) -> None:
     """When the new key is in use and shall be kept, /etc is read-only: the old one comes back in time."""
-    env = break_in_the_middle(site, "Keep the new key", "mount -o remount,ro /etc", "gw1")
+    env = break_in_the_middle(site, "Confirm the new key", "mount -o remount,ro /etc", "gw1")
     old = site.own("gw1")
     done = site.rotate("gw1", env=env, confirm_within=8)
     assert done.code != 0, done.output
-    assert "/etc/wireguard/wg0.conf cannot be written" in done.error("Keep the new key", "gw1")[1]
+    assert "/etc/wireguard/wg0.conf cannot be written" in done.error("Confirm the new key", "gw1")[1]
     until(lambda: site.own("gw1") == old, 15, lambda: "the old key never came back")
     site.assert_tunnels()
     site.mesh.writable_etc("gw1")

@@ -92,9 +92,9 @@ def test_drift_of_the_gateway_and_the_directory(site: Site) -> None:
     assert_told(told, "gw3 stores", "of nobody in the directory")
     refused = site.rotate("gw1")
     assert refused.code != 0
-    done = site.play("gateway_status", require="in_line")
+    done = site.play("gateway_status", fail_on="drift")
     assert done.code != 0
-    assert done.error("Report")[0] == "drift"
+    assert done.error("gateway_report")[0] == "drift"
     database = sqlite3.connect(site.database)
     with database:
         database.execute("update keys set fingerprint = ? where gateway = 'gw3'", ("0" * 64,))
@@ -103,7 +103,7 @@ def test_drift_of_the_gateway_and_the_directory(site: Site) -> None:
     assert site.play("converge_gateways", full="true").code == 0
     refused = site.rotate("gw2")
     assert refused.code != 0
-    assert "gw3" in refused.error("Plan")[1]
+    assert "gw3" in refused.error("gateway_plan")[1]
 
 
 def test_an_open_rotation_is_told(site: Site) -> None:
@@ -132,7 +132,7 @@ def test_drift_strongswan(make_site: Make) -> None:
 def test_an_emergency_that_not_all_have_heard_of(site: Site) -> None:
     """Who still accepts a revoked key is named by the status, too."""
     site.mesh.no_ssh("gw2")
-    env = {"KILL_AT": "before:Make the new key, or find the one that waits", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
+    env = {"KILL_AT": "before:Generate a new key (or reuse the staged one)", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
     site.rotate("gw1", mode="emergency", env=env)
     site.mesh.ssh_back("gw2")
     told = differences(site)
