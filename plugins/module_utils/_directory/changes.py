@@ -79,7 +79,7 @@ def _what(found: Sequence[Row]) -> str:
     return ", ".join(one["what"] + (f" {one['serial']}" if one["serial"] else "") for one in found)
 
 
-def enrol(book: Book, given: Options, options: Options, context: Context) -> None:
+def enroll(book: Book, given: Options, options: Options, context: Context) -> None:
     """The gateway is in the directory as given, and so is its key."""
     name = str(given["name"])
     if not NAME.fullmatch(name):
@@ -420,7 +420,7 @@ def _need_share(known: Ledger, names: Iterable[str], minimum: int) -> None:
 
 
 def present(book: Book, options: Options, context: Context) -> None:
-    _each(book, options, options["gateways"] or (), "name", lambda given: enrol(book, given, options, context))
+    _each(book, options, options["gateways"] or (), "name", lambda given: enroll(book, given, options, context))
 
 
 def _each(
