@@ -10,7 +10,6 @@ import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
 from ..module_utils._fleet.findings import listed
-
 from ..module_utils._printable import printable
 
 Data = Mapping[str, t.Any]
