@@ -151,6 +151,33 @@ options:
       serial:
         description: Its serial, instead of the key. Without either it is the newest key.
         type: int
+  answers:
+    description:
+      - Results of M(vpnops.keys.gateway_peers) by host, as P(vpnops.keys.by_host#filter) collects them.
+      - >-
+        They are read strictly on the control node, as O(acknowledgements) and O(learned). Who acknowledges is the host
+        that answered, whatever its result says.
+    type: dict
+  enrolled:
+    description:
+      - Results of M(vpnops.keys.gateway_key) by host. Each host that answered is enrolled with the key that it shows.
+      - All else about it comes from O(inventory). Implies O(skip_refused=true).
+    type: dict
+  inventory:
+    description: By host, the O(gateways[].platform), O(gateways[].endpoint) and so on of O(enrolled) gateways.
+    type: dict
+  staged:
+    description: >-
+      Results of M(vpnops.keys.gateway_key) by host, which are read strictly as O(keys). Implies O(skip_refused=true).
+    type: dict
+  skip_refused:
+    description:
+      - >-
+        Leave out and name in RV(refused) the gateways of O(gateways) (with O(state=present)) and O(keys) that cannot be
+        recorded as asked, and record the others. By default one that is refused ends the task, and nothing is changed.
+      - Of gateways that show the same key none is recorded.
+    type: bool
+    default: false
   learned:
     description:
       - >-
@@ -481,6 +508,22 @@ learned:
   sample:
     gw1: {upto: 2, also: [], missing: []}
     gw2: {upto: 2, also: [], missing: [gw1]}
+refused:
+  description: Gateways that were left out with O(skip_refused=true).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    gateway:
+      description: Its name.
+      type: str
+    code:
+      description: Why, as a word for programs.
+      type: str
+      sample: duplicate_key
+    why:
+      description: The same as a sentence for people.
+      type: str
 ignored:
   description: What peers are said to have stored and could not be believed. Nothing of it was recorded.
   returned: success
@@ -642,6 +685,11 @@ ARGUMENT_SPEC = dict(
     mode=dict(type="str", choices=["planned", "emergency"], default="planned"),
     strategy=dict(type="str", choices=["in_place", "second_interface"], default="in_place"),
     minimum_share=dict(type="int", default=100),
+    skip_refused=dict(type="bool", default=False),
+    answers=dict(type="dict"),
+    enrolled=dict(type="dict"),
+    inventory=dict(type="dict"),
+    staged=dict(type="dict"),
     take_over=dict(type="bool", default=False),
     lease=dict(type="int", default=120),
     by=dict(type="str"),

@@ -24,6 +24,20 @@ class Index:
     count: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """What a book says of one gateway. `events`: how many there were."""
+
+    name: str
+    gateway: Row | None
+    keys: dict[tuple[str, int], Row]
+    rotation: Row | None
+    strays: list[Row]
+    last_rotation_id: int
+    events: int
+    repaired: bool
+
+
 @dataclass
 class Book:
     """`genuine(kind, row)`: whether a record bears the signature of the directory. `rotations` has the last one of each
@@ -32,7 +46,8 @@ class Book:
 
     `revision`: the highest number that a change of what peers must store has had. `marks`: up to which one each peer
     has stored everything. `acknowledgements`: what they say beyond that; where there is one, it counts instead of the
-    mark. `strays`: records that belong to no place (`gateway`, `what`, and `key`, the values of their primary key).
+    mark. `ignored` and `refused`: what was asked for and left out, of peers and of gateways. `strays`: records that
+    belong to no place (`gateway`, `what`, and `key`, the values of their primary key).
     """
 
     id: str
@@ -47,6 +62,7 @@ class Book:
     last_rotation_id: int = 0
     events: list[Row] = field(default_factory=list)
     ignored: list[Row] = field(default_factory=list)
+    refused: list[Row] = field(default_factory=list)
     repaired: set[str] = field(default_factory=set)
     original: Book | None = None
     _index: Index | None = field(default=None, repr=False, compare=False)
@@ -63,10 +79,35 @@ class Book:
             strays=list(self.strays),
             events=list(self.events),
             ignored=list(self.ignored),
+            refused=list(self.refused),
             repaired=set(self.repaired),
             original=self,
             _index=None,
         )
+
+    def part(self, name: str) -> Part:
+        """All that a step about one gateway may change, as it is now."""
+        return Part(
+            name,
+            _row(self.gateways.get(name)),
+            {(name, row["serial"]): dict(row) for row in keys_of_one(self, name)},
+            _row(self.rotations.get(name)),
+            list(self.strays),
+            self.last_rotation_id,
+            len(self.events),
+            name in self.repaired,
+        )
+
+    def put_back(self, part: Part) -> None:
+        """As it was then; nothing else is touched."""
+        _put(self.gateways, part.name, part.gateway)
+        _put(self.rotations, part.name, part.rotation)
+        self.keys = {**{place: row for place, row in self.keys.items() if place[0] != part.name}, **part.keys}
+        self.strays, self.last_rotation_id = part.strays, part.last_rotation_id
+        del self.events[part.events :]
+        if not part.repaired:
+            self.repaired.discard(part.name)
+        self._index = None
 
     def index(self) -> Index:
         if self._index is None or self._index.count != len(self.keys):
@@ -80,6 +121,17 @@ class Book:
         index.by_gateway.setdefault(row["gateway"], []).insert(0, row)
         index.by_fingerprint[row["fingerprint"]] = row
         index.count += 1
+
+
+def _row(row: Row | None) -> Row | None:
+    return None if row is None else dict(row)
+
+
+def _put(rows: dict[str, Row], name: str, row: Row | None) -> None:
+    if row is None:
+        rows.pop(name, None)
+    else:
+        rows[name] = row
 
 
 def _indexed(rows: Collection[Row]) -> Index:

@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from .. import _public_key
-from .._errors import NOTHING_CHANGED, VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError, sentence
 from .._fingerprint import short
 from .._printable import printable
 from . import acknowledgements, stored
@@ -420,8 +420,42 @@ def _need_share(book: Book, names: Iterable[str], minimum: int) -> None:
 
 
 def present(book: Book, options: Options, context: Context) -> None:
-    for given in options["gateways"] or ():
-        enrol(book, given, options, context)
+    _each(book, options, options["gateways"] or (), "name", lambda given: enrol(book, given, options, context))
+
+
+def _each(
+    book: Book, options: Options, claims: Sequence[Options], named: str, step: Callable[[Options], None]
+) -> None:
+    """One step for each gateway. With `skip_refused` a gateway whose claim is refused is left out and named, and the
+    others go on: one that lies must not stop them."""
+    if not options["skip_refused"]:
+        for given in claims:
+            step(given)
+        return
+    recorded = {row["public_key"] for row in book.keys.values()}
+    shared = _shown_by_several((one for one in claims if one.get("public_key") not in recorded), named)
+    for given in claims:
+        name, part = str(given[named]), book.part(str(given[named]))
+        try:
+            if others := shared.get(name):
+                raise VpnKeysError(
+                    "duplicate_key",
+                    f"{', '.join(others)} show the same key, and only one of them can have made it",
+                    advice=f"find out which, and make a new key on the others ({name} was not recorded)",
+                )
+            step(given)
+        except VpnKeysError as error:
+            book.put_back(part)
+            told = VpnKeysError(error.code, error.what, host=error.host, advice=error.advice)
+            book.refused.append({"gateway": name, "code": error.code, "why": sentence(told.marked)})
+
+
+def _shown_by_several(claims: Iterable[Options], named: str) -> dict[str, list[str]]:
+    """By gateway, all that claim the key that it claims, where those are several."""
+    claimants: dict[str, list[str]] = {}
+    for given in claims:
+        claimants.setdefault(str(given.get("public_key") or f" {given[named]}"), []).append(str(given[named]))
+    return {name: names for names in claimants.values() if len(names) > 1 for name in names}
 
 
 def prepared(book: Book, options: Options, context: Context) -> None:
@@ -432,12 +466,11 @@ def prepared(book: Book, options: Options, context: Context) -> None:
 def staged(book: Book, options: Options, context: Context) -> None:
     """Records new keys. The rotations of the gateways that are named are staged once it is known who holds the keys."""
     given = [options[name] for name in ("keys", "acknowledgements", "learned", "gateways")]
-    if not any(given):
+    if not any(given) and not options["skip_refused"]:
         raise VpnKeysError(
             "bad_input", "state=staged needs O(keys), O(acknowledgements) or O(gateways)", state=NOTHING_CHANGED
         )
-    for one in options["keys"] or ():
-        _stage_key(book, one, options, context)
+    _each(book, options, options["keys"] or (), "gateway", lambda one: _stage_key(book, one, options, context))
 
 
 def _stage(book: Book, options: Options, context: Context) -> None:

@@ -116,6 +116,7 @@ def write(options: Options, check: bool, diff: bool = False) -> Row:
         "changed": done.changed,
         "events": done.after.events,
         "ignored": done.after.ignored,
+        "refused": done.after.refused,
         **view.build(done.after, _about(done.identity), options["only"]),
     }
     if diff:

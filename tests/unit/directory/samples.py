@@ -41,6 +41,7 @@ DEFAULTS: Data = {
     "repair": False,
     "lost": False,
     "minimum_share": 100,
+    "skip_refused": False,
     "mode": "planned",
     "strategy": "in_place",
     "events_limit": 1000,
