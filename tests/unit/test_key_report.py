@@ -31,7 +31,8 @@ from unit.fleet.samples import (
 from unit.key_report_samples import A, B, compared, inputs, listed, server, unit
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report import build, findings, page, store, text
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.findings import SEVERITIES
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report import build, page, store, text
 
 Data = dict[str, t.Any]
 
@@ -263,7 +264,7 @@ def test_the_report_is_json() -> None:
     given = samples.troubled(8)
     whole = build.build(given, build.fleet_of(given))
     assert json.loads(json.dumps(whole)) == whole
-    assert sum(whole["counts"][f"{severity}s"] for severity in findings.SEVERITIES) == len(whole["findings"])
+    assert sum(whole["counts"][f"{severity}s"] for severity in SEVERITIES) == len(whole["findings"])
 
 
 def test_failed_results_are_findings() -> None:

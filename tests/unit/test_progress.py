@@ -367,9 +367,10 @@ def test_who_has_still_to_store_something() -> None:
     rows = [{"gateway": "gw1", "pending": ["gw2", "gw3"]}, {"gateway": "gw4", "pending": ["gw2"]}]
     told = {"gw2": "missing the key of gw1, gw4", "gw3": "missing the key of gw1"}
     assert progress_results.pending({"outcome": {"gateways": rows}}) == told
-    some, none = {"count": 2, "first": ["gw2", "gw1"]}, {"count": 0, "first": []}
-    rows = [{"gateway": "gw3", "pending": some}, {"gateway": "gw4", "pending": none}]
-    assert progress_results.pending({"status": {"gateways": rows}}) == {"gw3": "missing keys of gw2, gw1"}
+    some: dict[str, t.Any] = {"count": 2, "first": ["gw2", "gw1"]}
+    none: dict[str, t.Any] = {"count": 0, "first": []}
+    in_status = [{"gateway": "gw3", "pending": some}, {"gateway": "gw4", "pending": none}]
+    assert progress_results.pending({"status": {"gateways": in_status}}) == {"gw3": "missing keys of gw2, gw1"}
     answered = [
         {"gateway": "gw1", "stored": True, "state": "ready", "why": "", "pending": some},
         {"gateway": "gw3", "stored": False, "state": "unreachable", "why": "unreachable", "pending": some},

@@ -114,8 +114,17 @@ class Directory:
     keys: Mapping[str, tuple[str, Key]]
     identities: Mapping[str, str]
     by_platform: Mapping[str, Sequence[str]]
+    """The gateways in use."""
+    alike: Mapping[str, frozenset[str]]
+    """By platform, revoked ones, too."""
     behind: Sequence[str]
     """The gateways that have to store anything yet."""
+    dropped: frozenset[str]
+    """The fingerprints of the keys that nobody may accept."""
+    rank: Mapping[str, int]
+    """Of each name in natural order."""
+    owners: Mapping[str | None, str]
+    """Of each fingerprint."""
 
     @classmethod
     def from_result(cls, result: t.Any) -> Directory:
@@ -133,10 +142,9 @@ class Directory:
     def owner(self, identity: str, fingerprint: str | None) -> str | None:
         """The gateway for which something is stored, or with which a tunnel is up: the one that the configuration names
         or else the one whose key it is."""
-        if identity in self.identities:
+        if identity and identity in self.identities:
             return self.identities[identity]
-        known = self.keys.get(fingerprint or "")
-        return known[0] if known else None
+        return self.owners.get(fingerprint)
 
     def peers_of(self, name: str) -> list[str]:
         """The gateways that may store keys of this one."""
@@ -287,6 +295,10 @@ def _indexed(gateways: Sequence[Gateway], tampered: Sequence[Tampered], marks: _
         keys={key.fingerprint: (one.name, key) for one in by_name.values() for key in one.keys},
         identities=_unique((one.identity, one.name) for one in by_name.values()),
         by_platform=_by_platform(by_name.values()),
+        alike=_alike(by_name.values()),
+        dropped=frozenset(mark for one in by_name.values() for mark in one.dropped),
+        rank={name: number for number, name in enumerate(by_name)},
+        owners={key.fingerprint: one.name for one in by_name.values() for key in one.keys},
         behind=[name for name in by_name if pending.pending_of(name, 1)],
     )
 
@@ -297,6 +309,13 @@ def _by_platform(gateways: Iterable[Gateway]) -> dict[str, list[str]]:
         if not one.revoked:
             found.setdefault(one.platform, []).append(one.name)
     return found
+
+
+def _alike(gateways: Iterable[Gateway]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for one in gateways:
+        found.setdefault(one.platform, set()).add(one.name)
+    return {platform: frozenset(names) for platform, names in found.items()}
 
 
 def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

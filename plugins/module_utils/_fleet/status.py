@@ -19,9 +19,11 @@ from dataclasses import dataclass, field
 from .._fingerprint import short
 from . import findings, stored
 from .findings import SHOWN, Finding, failing, listed
-from .model import Directory, Gateway, Key, natural
+from .model import Directory, Gateway, Key
 from .observed import ABSENT, READY, REFUSED, UNREACHABLE, Observation, Observations, StoredKey, absent
-from .stored import Cell, Stored
+from .stored import Cell, Stored, Summary
+
+AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,9 @@ class FleetStatus:
     rows: Sequence[Row]
     findings: Sequence[Finding]
     accepted: Mapping[str, Sequence[str]]
-    _stored: Mapping[str, Stored]
-    _cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
+    _summaries: Mapping[str, Summary]
+    _observations: Observations
+    _read: dict[str, Stored] = field(default_factory=dict)
 
     def to_result(self) -> dict[str, t.Any]:
         return {
@@ -83,9 +86,17 @@ class FleetStatus:
     # -- pairs
 
     def cell(self, holder: str, owner: str) -> Cell:
-        if (holder, owner) not in self._cells:
-            self._cells[holder, owner] = stored.cell(self.directory, holder, owner, self._stored.get(holder))
-        return self._cells[holder, owner]
+        return stored.cell(self.directory, holder, owner, self._stored(holder))
+
+    def _stored(self, holder: str) -> Stored | None:
+        """Whoever shows pairs goes from holder to holder; only the last ones are kept."""
+        if holder not in self._summaries:
+            return None
+        if holder not in self._read:
+            if len(self._read) >= AT_ONCE:
+                self._read.clear()
+            self._read[holder] = stored.read(self.directory, self._observations[holder])
+        return self._read[holder]
 
     def differing(self, most: int) -> list[Cell]:
         """The first pairs that are not as they should be."""
@@ -94,7 +105,7 @@ class FleetStatus:
     def _differing(self, most: int) -> Iterator[Cell]:
         for holder in self.directory.in_use:
             owners = {*self.directory.pending.pending_of(holder, most), *self._unusual(holder)}
-            yield from (self.cell(holder, owner) for owner in sorted(owners, key=natural))
+            yield from (self.cell(holder, owner) for owner in sorted(owners, key=self.directory.rank.__getitem__))
 
     def count_differing(self) -> int:
         """How many pairs those are, without making them."""
@@ -106,17 +117,16 @@ class FleetStatus:
 
     def _unusual(self, holder: str) -> Iterator[str]:
         """Of whom it stores anything but what is right."""
-        there = self._stored.get(holder)
-        for owner, entries in there.of.items() if there else ():
-            if stored.state(self.directory.gateways[owner], entries) != stored.RIGHT:
-                yield owner
+        there = self._summaries.get(holder)
+        return iter(there.unusual if there else ())
 
 
 def status(directory: Directory, observations: Observations) -> FleetStatus:
     """Of every gateway in the directory, and of every host that was asked for an observation."""
     seen = {name: observations.get(name) or absent(name) for name in directory.gateways}
+    among = {name for name, one in seen.items() if one.seen}
     there = {
-        name: stored.read(directory, one)
+        name: stored.summarize(directory, one, among)
         for name, one in seen.items()
         if one.seen and not directory.gateways[name].revoked
     }
@@ -126,13 +136,13 @@ def status(directory: Directory, observations: Observations) -> FleetStatus:
         found += _of_gateway(directory, one, seen[name], there.get(name), accepted)
     for host in observations.keys() - directory.gateways.keys():
         found += _of_stranger(directory, observations[host])
-    ordered = findings.worst_first(sorted(found, key=lambda one: natural(one.host)))
+    last = len(directory.rank)
+    found.sort(key=lambda one: (directory.rank.get(one.host, last), one.host))
     rows = [_row(directory, one, seen[name], there.get(name)) for name, one in directory.gateways.items()]
-    return FleetStatus(directory, rows, ordered, accepted, there)
+    return FleetStatus(directory, rows, findings.worst_first(found), accepted, there, observations)
 
 
-def _row(directory: Directory, one: Gateway, observation: Observation, there: Stored | None) -> Row:
-    of = there.of if there else {}
+def _row(directory: Directory, one: Gateway, observation: Observation, there: Summary | None) -> Row:
     if not observation.seen or one.revoked:
         own = "-"
     else:
@@ -141,9 +151,9 @@ def _row(directory: Directory, one: Gateway, observation: Observation, there: St
         gateway=one,
         observation=observation,
         own=own,
-        right=sum(stored.is_right(directory.gateways[owner], entries) for owner, entries in of.items()),
-        any=len(of),
-        tunnels=len(there.tunnels) if there else 0,
+        right=there.right if there else 0,
+        any=there.any if there else 0,
+        tunnels=there.tunnels if there else 0,
         pending=directory.pending.count_of(one.name),
         first=tuple(directory.pending.pending_of(one.name, SHOWN)),
     )
@@ -163,7 +173,7 @@ def _of_gateway(
     directory: Directory,
     one: Gateway,
     observation: Observation,
-    there: Stored | None,
+    there: Summary | None,
     accepted: dict[str, list[str]],
 ) -> Iterator[Finding]:
     """What this gateway says, or has not acknowledged; nothing in it is the word of another one."""
@@ -225,7 +235,7 @@ def _still_accepted(
     directory: Directory,
     peer: str,
     observation: Observation,
-    there: Stored | None,
+    there: Summary | None,
     accepted: dict[str, list[str]],
 ) -> Iterator[Finding]:
     """It says so itself, or it has not acknowledged that it dropped them."""
@@ -252,14 +262,14 @@ def _known(directory: Directory, fingerprints: t.Iterable[str]) -> Iterator[tupl
     return (directory.keys[one] for one in fingerprints)
 
 
-def _undropped(directory: Directory, peer: str, there: Stored | None) -> list[Gateway]:
+def _undropped(directory: Directory, peer: str, there: Summary | None) -> list[Gateway]:
     """Of which gateways with revoked keys it must store something yet, but for those of which it says to accept one."""
     said = {entry.fingerprint for entry in (there.dropped if there else ())}
     pending = [directory.gateways[name] for name in directory.undropped.pending_of(peer)]
     return [one for one in pending if not said & one.dropped.keys()]
 
 
-def _may(one: Gateway, there: Stored | None) -> bool:
+def _may(one: Gateway, there: Summary | None) -> bool:
     """Whether a missing acknowledgement leaves this open. Of a gateway that has a new key it may be about that one, and
     then the peer's own word is enough."""
     return one.revoked or there is None
@@ -298,7 +308,7 @@ def _why(observation: Observation) -> str:
 # -- keys that are missing or wrong
 
 
-def _pending(directory: Directory, peer: str, there: Stored | None) -> Iterator[Finding]:
+def _pending(directory: Directory, peer: str, there: Summary | None) -> Iterator[Finding]:
     living = [one.name for one in _undropped(directory, peer, there) if not _may(one, there)]
     names = [*living, *directory.waiting.pending_of(peer, SHOWN)]
     count = len(living) + directory.waiting.count_of(peer)
@@ -306,10 +316,10 @@ def _pending(directory: Directory, peer: str, there: Stored | None) -> Iterator[
         yield Finding(findings.PENDING, peer, f"It has still to store the keys of {listed(names, count)}.")
 
 
-def _wrong(directory: Directory, peer: str, there: Stored) -> Iterator[Finding]:
+def _wrong(directory: Directory, peer: str, there: Summary) -> Iterator[Finding]:
     """One finding of a kind, however many keys it holds wrongly."""
     wrong, elsewhere = [], []
-    for owner, entries in there.of.items():
+    for owner, entries in there.unusual.items():
         one = directory.gateways[owner]
         if stored.state(one, entries) != stored.DRIFT or directory.pending.is_pending(peer, owner):
             continue
@@ -343,12 +353,12 @@ def _not_everywhere(one: Gateway, entries: Sequence[StoredKey]) -> str:
     return what if lacking else f"more than the current key of {one.name}"
 
 
-def _one_sided(directory: Directory, there: Mapping[str, Stored]) -> Iterator[Finding]:
+def _one_sided(directory: Directory, there: Mapping[str, Summary]) -> Iterator[Finding]:
     """Tunnels of which only one end has a key. Two devices say that together, so it names both; whoever lies about it
     speaks of itself."""
     for peer, ours in there.items():
-        for owner in ours.of:
+        for owner in sorted(ours.among, key=directory.rank.__getitem__):
             theirs = there.get(owner)
-            if theirs is not None and peer not in theirs.of and not directory.pending.is_pending(owner, peer):
+            if theirs is not None and peer not in theirs.among and not directory.pending.is_pending(owner, peer):
                 what = f"It stores a key of {owner}, which says that it stores none of it."
                 yield Finding("drifted gateway", peer, what, also=owner)

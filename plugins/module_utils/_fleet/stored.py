@@ -51,33 +51,81 @@ class Cell:
 
 @dataclass(frozen=True)
 class Stored:
-    """Of one observation: the keys that it accepts for each peer, those of nobody (fingerprints), the peers with which
-    it sees a tunnel, and the keys accepted by it that nobody may accept any more."""
+    """Of one observation: the keys that it accepts for each peer (`of`), those of nobody (fingerprints), the peers with
+    which it sees a tunnel, and the keys accepted by it that nobody may accept any more."""
 
     of: Mapping[str, Sequence[StoredKey]] = field(default_factory=dict)
     strangers: tuple[str, ...] = ()
-    tunnels: frozenset[str] = frozenset()
+    tunnels: t.AbstractSet[str] = frozenset()
     dropped: tuple[StoredKey, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is kept of it, as most of what a fleet stores is right: of how many peers it has any key (`any`) and the
+    right one, the entries of those of which it has not simply the current key, and which of `among` it has any of."""
+
+    any: int
+    right: int
+    unusual: Mapping[str, Sequence[StoredKey]]
+    among: t.AbstractSet[str]
+    tunnels: int
+    strangers: tuple[str, ...]
+    dropped: tuple[StoredKey, ...]
+
+
+def summarize(directory: Directory, observation: Observation, among: t.AbstractSet[str]) -> Summary:
+    found, gateways = read(directory, observation), directory.gateways
+    unusual = {owner: entries for owner, entries in found.of.items() if not _is_plain(gateways[owner], entries)}
+    plain = len(found.of) - len(unusual)
+    return Summary(
+        any=len(found.of),
+        right=plain + sum(is_right(gateways[owner], entries) for owner, entries in unusual.items()),
+        unusual={owner: entries for owner, entries in unusual.items() if state(gateways[owner], entries) != RIGHT},
+        among=among & found.of.keys(),
+        tunnels=len(found.tunnels),
+        strangers=found.strangers,
+        dropped=found.dropped,
+    )
+
+
+def _is_plain(owner: Gateway, entries: Sequence[StoredKey]) -> bool:
+    """Whether it is one entry, of the current key, in both places: nearly all are. A quick way to RIGHT."""
+    first = entries[0]
+    return (
+        len(entries) == 1
+        and first.fingerprint == owner.fingerprint
+        and first.file == first.runtime == "current"
+        and not owner.revoked
+    )
 
 
 def read(directory: Directory, observation: Observation) -> Stored:
     """In the time that its answer is long."""
-    host, of = observation.host, t.cast("dict[str, list[StoredKey]]", {})
+    host, owner_of, owners = observation.host, directory.owner, directory.owners
+    alike = directory.alike[directory.gateways[host].platform]
+    of: dict[str, list[StoredKey]] = {}
     strangers: dict[str, None] = {}
-    dropped: list[StoredKey] = []
     for entry in observation.stored:
-        if entry.file not in ACCEPTED and entry.runtime not in ACCEPTED:
-            continue
-        owner = directory.owner(entry.peer, entry.fingerprint)
-        known = directory.keys.get(entry.fingerprint)
-        if owner and directory.are_peers(host, owner):
-            of.setdefault(owner, []).append(entry)
-        elif owner is None:
-            strangers[entry.fingerprint] = None
-        if known and known[0] != host and entry.fingerprint in directory.gateways[known[0]].dropped:
-            dropped.append(entry)
-    owners = (directory.owner(one.peer, one.with_peer) for one in observation.tunnels)
-    tunnels = frozenset(one for one in owners if one and directory.are_peers(host, one))
+        if entry.file in ACCEPTED or entry.runtime in ACCEPTED:
+            # WireGuard names nobody, and stores a key of everybody: the quick way.
+            owner = owner_of(entry.peer, entry.fingerprint) if entry.peer else owners.get(entry.fingerprint)
+            if owner is None:
+                strangers[entry.fingerprint] = None
+            elif owner in of:
+                of[owner].append(entry)
+            elif owner in alike and owner != host:
+                of[owner] = [entry]
+    dropped = [
+        entry
+        for entry in (observation.stored if directory.dropped else ())
+        if entry.fingerprint in directory.dropped and directory.keys[entry.fingerprint][0] != host
+        if entry.file in ACCEPTED or entry.runtime in ACCEPTED
+    ]
+    seen = {
+        owner_of(one.peer, one.with_peer) if one.peer else owners.get(one.with_peer) for one in observation.tunnels
+    }
+    tunnels = (alike & seen) - {host}
     return Stored(of, tuple(strangers), tunnels, tuple(dropped))
 
 

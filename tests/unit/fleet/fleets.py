@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from unit.fleet import samples
-from unit.fleet.samples import Data, Observation, StoredKey, Tunnel, fp
+from unit.fleet.samples import Data, fp
 
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import (
@@ -20,6 +20,9 @@ from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import
     REFUSED,
     UNREACHABLE,
     Change,
+    Observation,
+    StoredKey,
+    Tunnel,
     absent,
 )
 

@@ -4,8 +4,8 @@
 
 """What must not depend on the answers of one gateway: all that is planned for, proved of and shown of the others.
 
-Left out is only what is the liar's own word: that it can be told, that it accepts a key itself, and a sentence that names
-it as one of the two whose word it is.
+Left out is only what is the liar's own word: that it can be told, that it accepts a key itself, and a sentence that
+names it as one of the two whose word it is.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable
 
-from unit.fleet.samples import Data, Observation
+from unit.fleet.samples import Data
 
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import outcome, plan, verify
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.findings import Finding
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
-from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import absent
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observation, absent
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import FleetStatus, status
 
 Observations = dict[str, Observation]

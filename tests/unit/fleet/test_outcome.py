@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from unit.fleet import samples
-from unit.fleet.samples import Observation, all_seen, book, entry, fp, names, refused, revoked, unreachable
+from unit.fleet.samples import all_seen, book, entry, fp, names, refused, revoked, unreachable
 
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observation
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.outcome import converged, outcome
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.plan import Plan, Wish, plan
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.verify import Proof

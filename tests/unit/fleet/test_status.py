@@ -12,11 +12,12 @@ from dataclasses import replace
 
 import pytest
 from unit.fleet import samples
-from unit.fleet.samples import Observation, all_seen, book, entry, fp, names, refused, revoked, seen, stored, unreachable
+from unit.fleet.samples import all_seen, book, entry, fp, names, refused, revoked, seen, stored, unreachable
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observation
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import FleetStatus, status
 
 NAMES = names(4)
@@ -66,15 +67,19 @@ BY_ONE: dict[str, tuple[Observation, str, str]] = {
     "the key of another one as its own": (
         replace(ALL["gw1"], own_file=fp("gw2"), own_runtime=fp("gw2")),
         "wrong key",
-        f"It has the key {short('gw2')}, which is one of gw2 in its file and in its running daemon, the directory says "
-        f"{short('gw1')}.",
+        (
+            f"It has the key {short('gw2')}, which is one of gw2 in its file and in its running daemon, the directory "
+            f"says {short('gw1')}."
+        ),
     ),
     "no own key": (replace(ALL["gw1"], own_file=None), "drifted gateway", "It has no key in its file."),
     "an unknown key": (
         samples.with_stored(samples.without(ALL["gw1"], "gw2"), replace(stored("nobody"), peer="gw2")),
         "wrong key",
-        f"It stores the unknown key {short('nobody')} of gw2 in its file and in its running daemon, where serial 1 is "
-        "current.",
+        (
+            f"It stores the unknown key {short('nobody')} of gw2 in its file and in its running daemon, where serial 1 "
+            "is current."
+        ),
     ),
     "not in the daemon": (
         samples.with_stored(ALL["gw1"], stored("gw2", runtime=None)),
@@ -119,9 +124,9 @@ def test_a_former_key_is_named_by_its_serial_of_the_directory() -> None:
     directory = book(third, *map(entry, NAMES[1:]))
     three = {"gw1": 3}
     observations = {name: seen(name, {n: 1 for n in NAMES if n != name} | three) for name in NAMES[1:]}
-    assert of(directory, observations | {"gw1": seen("gw1", NAMES, own=3), "gw2": seen("gw2", NAMES)}) == {
-        ("gw2", "wrong key", "It stores serial 1 of gw1 in its file and in its running daemon, where serial 3 is current.")
-    }
+    sentence = "It stores serial 1 of gw1 in its file and in its running daemon, where serial 3 is current."
+    observations |= {"gw1": seen("gw1", NAMES, own=3), "gw2": seen("gw2", NAMES)}
+    assert of(directory, observations) == {("gw2", "wrong key", sentence)}
 
 
 def test_a_pending_peer_is_pending_and_nothing_else() -> None:
@@ -170,10 +175,8 @@ def test_not_asked_is_no_acknowledgement() -> None:
 
 def test_its_own_word_is_evidence_though_it_acknowledged() -> None:
     directory = book(revoked("gw1"), *map(entry, NAMES[1:]))
-    assert of(directory, {"gw2": seen("gw2", NAMES)}) >= {
-        ("gw2", "still accepted", f"It still accepts serial 1 of gw1 (revoked since {SINCE}) in its file and in its "
-         "running daemon.")
-    }  # fmt: skip
+    sentence = f"It still accepts serial 1 of gw1 (revoked since {SINCE}) in its file and in its running daemon."
+    assert ("gw2", "still accepted", sentence) in of(directory, {"gw2": seen("gw2", NAMES)})
 
 
 def emergency(state: str = "prepared") -> samples.Data:
@@ -264,5 +267,5 @@ def test_other_results_are_bad_input(wrong: t.Any) -> None:
 def test_a_gateway_without_one_of_its_facts_is_bad_input(name: str) -> None:
     given = samples.result(entry("gw1"))
     del given["directory"]["gateways"]["gw1"][name]
-    with pytest.raises(VpnKeysError, match="bad_input|must be a result"):
+    with pytest.raises(VpnKeysError, match="must be a result"):
         Directory.from_result(given)

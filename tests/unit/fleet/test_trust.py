@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.fleet import fleets, invariants
 
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import status
+
 SEEDS = st.integers(min_value=0, max_value=2**48)
 
 
@@ -29,7 +31,7 @@ def test_a_host_that_the_directory_does_not_know_changes_nothing(fleet: int, lie
     made = fleets.fleet(fleet)
     lied = made.observations | {"gw50": fleets.lie(lies, "gw50", made.names)}
     found, expected = (
-        invariants.of_status(invariants.status(made.directory, observations), "gw50")
+        invariants.of_status(status(made.directory, observations), "gw50")
         for observations in (lied, made.observations)
     )
     assert found == expected

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import pytest
 from unit.fleet import samples
-from unit.fleet.samples import Data, Observation, StoredKey, Tunnel, book, change, entry, fp, names, seen, unreachable
+from unit.fleet.samples import Data, book, change, entry, fp, names, seen, unreachable
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observation, StoredKey, Tunnel
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.verify import Proof, verify
 
 NAMES = names(4)
