@@ -85,7 +85,9 @@ class VpnKeysError(Exception):
         if not (self.host or self.state or self.advice):
             return self.what
         first = f"{self.host}: {self.what}" if self.host else self.what
-        rest = "; ".join(part for part in (self.state, self.advice) if part)
+        rest = f"{self.state}; {self.advice}" if self.state and self.advice else self.state or self.advice
+        if not _OPTION.match(rest):
+            rest = rest[:1].upper() + rest[1:]
         return " ".join(sentence(part) for part in (first, rest) if part)
 
     def __reduce__(self) -> tuple[t.Any, ...]:

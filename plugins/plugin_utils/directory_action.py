@@ -40,6 +40,8 @@ class DirectoryAction(ActionBase):  # type: ignore[misc]
         except VpnKeysError as error:
             return result | {"failed": True, "code": error.code, "msg": str(error)}
         result.update(self._execute_module(self._task.resolved_action, arguments, task_vars=variables))
-        if isinstance(result.get("msg"), str):
-            result["msg"] = rendered(result["msg"], advice.names(self._task._role))
+        names = advice.names(self._task._role)
+        for place, field in ((result, "msg"), *((one, "why") for one in result.get("refused", ()))):
+            if isinstance(place.get(field), str):
+                place[field] = rendered(place[field], names)
         return result

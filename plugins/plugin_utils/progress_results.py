@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What results of tasks say to people: one sentence for a failure, and who is still owed something. Pure."""
+"""What results of tasks say to people: one sentence for a failure, and who has still to store something. Pure."""
 
 from __future__ import annotations
 
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
+
+from ..module_utils._fleet.findings import listed
 
 from ..module_utils._printable import printable
 
@@ -61,8 +63,8 @@ def worked_on(result: Data) -> dict[str, str]:
     return hosts | changed | {str(host): str(text) for host, text in dict(result.get("problems") or {}).items()}
 
 
-def owed(result: Data) -> dict[str, str] | None:
-    """Who is still to get something, as a result of gateway_report knows it; None where it does not tell."""
+def pending(result: Data) -> dict[str, str] | None:
+    """Who has still to store something, as a result of gateway_report knows it; None where it does not tell."""
     for key, read in REPORTS.items():
         if isinstance(result.get(key), Mapping):
             return read(result[key])
@@ -70,26 +72,31 @@ def owed(result: Data) -> dict[str, str] | None:
 
 
 def _by_outcome(found: Data) -> dict[str, str]:
-    return _sentences((peer, str(row["gateway"])) for row in found["gateways"] for peer in row["pending"])
+    lacking: dict[str, list[str]] = {}
+    for row in found["gateways"]:
+        for peer in row["pending"]:
+            lacking.setdefault(str(peer), []).append(str(row["gateway"]))
+    return {peer: f"missing the key of {listed(gateways)}" for peer, gateways in lacking.items()}
 
 
 def _by_converged(found: Data) -> dict[str, str]:
     return {
-        str(row["gateway"]): f"{str(row['why']).rstrip('.')}; still to learn the keys of {', '.join(row['owed'])}"
+        str(row["gateway"]): f"{str(row['why']).rstrip('.')}; {_missing(row)}"
         for row in found["gateways"]
         if not row["stored"] and row["state"] != "refused"
     }
 
 
-def _sentences(pairs: t.Iterable[tuple[str, str]]) -> dict[str, str]:
-    lacking: dict[str, list[str]] = {}
-    for peer, gateway in pairs:
-        lacking.setdefault(str(peer), []).append(gateway)
-    return {peer: f"still to learn the key of {', '.join(gateways)}" for peer, gateways in lacking.items()}
+def _by_status(found: Data) -> dict[str, str]:
+    return {str(row["gateway"]): _missing(row) for row in found["gateways"] if row["pending"]["count"]}
+
+
+def _missing(row: Data) -> str:
+    return f"missing keys of {listed(row['pending']['first'], row['pending']['count'])}"
 
 
 REPORTS: dict[str, Callable[[Data], dict[str, str]]] = {
     "outcome": _by_outcome,
     "converged": _by_converged,
-    "status": _by_outcome,
+    "status": _by_status,
 }

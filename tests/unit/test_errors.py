@@ -26,7 +26,7 @@ WHOLE = {"host": "gw1", "state": NOTHING_CHANGED, "advice": "set O(adopt) if its
         ({}, "it is down"),
         ({"host": "gw1"}, "gw1: it is down."),
         ({"state": NOTHING_CHANGED}, "it is down. Nothing was changed."),
-        ({"advice": "start it"}, "it is down. start it."),
+        ({"advice": "start it"}, "it is down. Start it."),
         ({"host": "gw1", "advice": "Is it up?"}, "gw1: it is down. Is it up?"),
         (WHOLE, "gw1: it is down. Nothing was changed; set adopt if its own key is right."),
     ],

@@ -148,7 +148,10 @@ def _engine(place: Place, write: bool, memory: bool) -> sa.Engine:
             _make_file(path)
         name = f"file:{quote(path)}?mode={'rw' if write else 'ro'}"
         # Without an isolation level the driver begins nothing by itself.
-        return sqlite3.connect(name, uri=True, timeout=PATIENCE, isolation_level=None)
+        connection = sqlite3.connect(name, uri=True, timeout=PATIENCE, isolation_level=None)
+        # A text that is none is no genuine record, but no error of the whole database either.
+        connection.text_factory = lambda text: text.decode(errors="backslashreplace")
+        return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
 

@@ -37,7 +37,8 @@ def finish(module: AnsibleModule, libraries: Sequence[str], work: Callable[[], d
         _require(libraries)
         result = work()
     except VpnKeysError as error:
-        module.fail_json(msg=str(error), code=error.code)
+        # Its options are named by what the reader can set: the action does that.
+        module.fail_json(msg=error.marked, code=error.code)
     except Exception as error:  # noqa: BLE001 - a traceback could quote a password
         module.fail_json(
             msg="The work on the directory failed for a reason that this collection did not foresee "

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from .._errors import VpnKeysError
 from .._fingerprint import fingerprint
-from . import changes, database, holder, key_file, migrations, signing, store, view
+from . import acknowledgements, changes, database, holder, key_file, migrations, signing, store, view
 from .book import Book, Row
+from .context import Context, event
 from .database import Place
 
 try:
@@ -39,11 +40,11 @@ def read(options: Options) -> Row:
         identity = None
         if revision is not None:
             migrations.check(revision, place.where)
-            identity = store.found(connection)
+            identity = store.found(connection, place.where)
         if identity is None:
             raise _no_directory(place)
         public = store.verifier(identity, _trusted(options, place), place.where)
-        book = store.load(connection, identity, public, place.where)
+        book = store.load(connection, identity, public)
         history = store.history(connection, book, options["only"], options["events_limit"])
     return {"changed": False, **view.build(book, _about(identity), options["only"]), **history}
 
@@ -114,6 +115,8 @@ def write(options: Options, check: bool, diff: bool = False) -> Row:
     result = {
         "changed": done.changed,
         "events": done.after.events,
+        "ignored": done.after.ignored,
+        "refused": done.after.refused,
         **view.build(done.after, _about(done.identity), options["only"]),
     }
     if diff:
@@ -139,7 +142,7 @@ def change(options: Options, check: bool) -> Outcome:
             raise _no_directory(place)
         upgraded = migrations.upgrade(connection, place.where)
         now = database.now(connection)
-        identity = None if fresh else store.found(connection)
+        identity = None if fresh else store.found(connection, place.where)
         created = identity is None
         rename = False
         if identity is None:
@@ -148,17 +151,19 @@ def change(options: Options, check: bool) -> Outcome:
         else:
             key, rename = _signing_key(options, path, identity, place)
         trusted = signing.anchor(options["verify_key"]) if options["verify_key"] else _fingerprint(key)
-        before = store.load(connection, identity, store.verifier(identity, trusted, place.where), place.where)
+        before = store.load(connection, identity, store.verifier(identity, trusted, place.where))
         context = _context(options, now, check)
         if state == "rekeyed":
             # With a name still to be changed, the last run was killed between its last two steps.
             new = None if rename else _next_key(options, path, identity, check)
             done = Outcome(rename, before, before, identity)
             if new:
-                done = _rekey(connection, done, key, new, context, place)
+                done = _rekey(connection, done, key, new, context)
                 rename = path is not None
         else:
             after = changes.apply(before, state, options, context)
+            if upgraded:
+                acknowledgements.compact(after, now)
             done = Outcome(store.save(connection, before, after, key) or upgraded, before, after, identity)
         if check:
             database.rollback(connection)
@@ -186,20 +191,19 @@ def _rekey(
     done: Outcome,
     old: ed25519.Ed25519PrivateKey,
     new: ed25519.Ed25519PrivateKey,
-    context: changes.Context,
-    place: Place,
+    context: Context,
 ) -> Outcome:
     identity = store.rekey(connection, done.identity, old, new, context.now)
-    after = store.load(connection, identity, signing.public_der(new), place.where)
+    after = store.load(connection, identity, signing.public_der(new))
     details = {"fingerprint": identity.fingerprint}
-    after.events.append(changes.event(context, "rekeyed", outcome="done", details=details))
+    after.events.append(event(context, "rekeyed", outcome="done", details=details))
     store.log(connection, after.events)
     return Outcome(True, done.before, after, identity)
 
 
-def _context(options: Options, now: str, check: bool) -> changes.Context:
+def _context(options: Options, now: str, check: bool) -> Context:
     me = options["holder"] or holder.describe(os.getpid())
-    return changes.Context(
+    return Context(
         by=options["by"] or str(me.get("user")),
         why=options["why"],
         now=now,

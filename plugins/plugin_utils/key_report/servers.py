@@ -10,6 +10,7 @@ import string
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
+from ...module_utils._errors import NOTHING_WRITTEN, VpnKeysError
 from .findings import Finding, about
 from .keys import unit_title
 
@@ -22,6 +23,29 @@ VERDICTS = {
     "unknown": "not known",
 }
 DRIFTED = ("absent", "missing", "conflict")
+
+
+UNIT = ("label", "groups", "verdict", "fingerprint", "primary", "registered_members", "key_servers")
+
+
+def check(
+    compared: Mapping[str, t.Any] | None, listed: Mapping[str, t.Any], groups: Mapping[str, t.Any]
+) -> None:
+    """Raises VpnKeysError(bad_input) for what are no results of ios_rsa_key_compare, ios_rsa_key_info, getvpn_info."""
+    each = (compared or {}).get("units", [])
+    sound = (
+        isinstance(each, list)
+        and all(isinstance(one, Mapping) and all(name in one for name in UNIT) for one in each)
+        and all(name in server for one in each for server in one["key_servers"] for name in SHOWN)
+        and all(isinstance(one, Mapping) for results in (listed, groups) for one in results.values())
+    )
+    if not sound:
+        raise VpnKeysError(
+            "bad_input",
+            "O(key_servers), O(rsa_keys) and O(groups) must be results of ios_rsa_key_compare, ios_rsa_key_info and "
+            "getvpn_info",
+            state=NOTHING_WRITTEN,
+        )
 
 
 def units(compared: Mapping[str, t.Any] | None, groups: Mapping[str, t.Any]) -> list[Data]:

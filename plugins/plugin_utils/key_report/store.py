@@ -13,7 +13,8 @@ import typing as t
 from dataclasses import dataclass
 
 from ...module_utils._errors import VpnKeysError
-from .. import key_files, printed
+from .. import key_files
+from ..tables import output
 
 Data = dict[str, t.Any]
 LONGEST_DIFF = 104448
@@ -31,7 +32,7 @@ class File:
 
     def keep(self, refresh: bool, check: bool) -> Data | None:
         """Write it unless it says that already. Returns the difference, None if there is none."""
-        before = printed.read(self.path)
+        before = output.read(self.path)
         same = before == self.content or (before is not None and not refresh and self.digest in before)
         mode = _mode_of(self.path)
         if same and mode == self.mode:

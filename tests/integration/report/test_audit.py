@@ -75,8 +75,8 @@ def test_audit(fleet: Fleet, node: ControlNode, browser: Browser, tmp_path: Path
         ("unfinished", "gw1"),
         ("pending", "gw1"),
         ("pending", "gw2"),
-        ("not looked at", "gw1"),
-        ("not looked at", "gw2"),
+        ("not observed", "gw1"),
+        ("not observed", "gw2"),
     } == findings(done)
     assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o644
     report = json.loads((tmp_path / "report.json").read_text())
@@ -114,7 +114,7 @@ def test_nothing_new_is_no_change(node: ControlNode, tmp_path: Path) -> None:
 
 def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:
     """A slice of a job, a limit, a fleet of one kind: what is there is reported."""
-    limited = audit(node, "--limit", "ks1", require="no_problems")
+    limited = audit(node, "--limit", "ks1", fail_on="problems")
     assert limited.code == 2
     assert "not exportable" in str(findings(limited))
     assert "dead key server" in limited.output

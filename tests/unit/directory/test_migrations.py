@@ -29,7 +29,8 @@ def later() -> types.ModuleType:
         op.execute("UPDATE gateways SET note = 'from before'")
 
     module = types.ModuleType("r9999_later")
-    module.__dict__.update(revision="r9999", down_revision="r0001", upgrade=upgrade, __file__="r9999_later.py")
+    former = migrations.REVISIONS[-1].revision
+    module.__dict__.update(revision="r9999", down_revision=former, upgrade=upgrade, __file__="r9999_later.py")
     return module
 
 

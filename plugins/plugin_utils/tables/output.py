@@ -11,7 +11,7 @@ import typing as t
 from ansible import constants as C
 from ansible.utils.display import Display
 
-from . import key_files
+from .. import key_files
 
 display = Display()
 
