@@ -20,6 +20,7 @@ from pathlib import Path
 import yaml
 from integration.control_node import ControlNode, Run
 
+from ansible_collections.vpnops.keys.plugins.filter.pending_entries import pending_entries
 from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import run as directory
 from lab.gateways import Mesh
@@ -146,11 +147,19 @@ class Site:
 
     def pending(self, name: str) -> list[str]:
         """The gateways of which this one still has to store something."""
-        return list(self.view()["owed"].get(name, ()))
+        return sorted(entry["name"] for entry in pending_entries(self.view(), name))
+
+    def all_pending(self) -> dict[str, list[str]]:
+        """The same by gateway, of those that miss anything."""
+        missing = {
+            name: self.pending(name) for name, one in self.view()["directory"]["gateways"].items() if not one["revoked"]
+        }
+        return {name: names for name, names in missing.items() if names}
 
     def keys(self, name: str) -> list[str]:
         """All keys that the directory ever knew of a gateway, newest first."""
-        return list(self.view()["directory"]["gateways"][name]["known_keys"])
+        keys = self.view()["directory"]["gateways"][name]["keys"]
+        return [key["public_key"] for key in sorted(keys, key=lambda key: -int(key["serial"]))]
 
     # -- what the gateways say
 
@@ -224,8 +233,7 @@ class Site:
 
     def assert_whole(self, *names: str) -> None:
         """Every gateway and every peer of it use what the directory says, and nothing else; nothing is left over."""
-        view = self.view()
-        assert not view["owed"], view["owed"]
+        assert not self.all_pending()
         for name in names or self.names:
             current = self.recorded(name)
             assert self.own(name) == self.own_file(name) == current, name

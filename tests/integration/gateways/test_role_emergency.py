@@ -94,7 +94,7 @@ def test_revoke(site: Site) -> None:
     done = site.play("converge_gateways")
     assert done.code == 0, done.output
     assert not site.accepted("gw3", "gw1")
-    assert not site.view()["owed"]
+    assert not site.all_pending()
     site.assert_tunnels("gw1")
     again = site.rotate("gw1")
     assert again.code != 0

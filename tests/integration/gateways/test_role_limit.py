@@ -46,12 +46,12 @@ def test_limit(make_site: Make) -> None:
     done = site.rotate("gw1", arguments=["--limit", "gw1,gw2"], minimum_share=30)
     assert done.code == 0, done.output
     assert site.fingerprints("gw3", "gw4") == before
-    assert site.view()["owed"] == {"gw3": ["gw1"], "gw4": ["gw1"]}
+    assert site.all_pending() == {"gw3": ["gw1"], "gw4": ["gw1"]}
     assert site.accepted("gw2", "gw1") == {site.own("gw1")} != {old}
     assert_stored_by_all(site)
     done = site.play("converge_gateways", "--limit", "gw3")
     assert done.code == 0, done.output
-    assert site.view()["owed"] == {"gw4": ["gw1"]}
+    assert site.all_pending() == {"gw4": ["gw1"]}
     assert site.play("converge_gateways").code == 0
     site.assert_whole()
 
@@ -66,7 +66,7 @@ def test_half_of_the_gateways_are_unreachable(make_site: Make) -> None:
     done = site.rotate("gw1", minimum_share=33)
     assert done.code == 0, done.output
     assert "gw3 (unreachable), gw4 (unreachable)" in " ".join(done.output.split())
-    assert site.view()["owed"] == {"gw3": ["gw1"], "gw4": ["gw1"]}
+    assert site.all_pending() == {"gw3": ["gw1"], "gw4": ["gw1"]}
     assert_stored_by_all(site)
     site.mesh.ssh_back("gw3")
     site.mesh.ssh_back("gw4")
