@@ -19,6 +19,7 @@ from ..module_utils._ios.dialogue import Talk, Terminal
 from . import ios_session, key_servers, progress_fleet
 from .control_action import ControlAction, Result, display
 from .ios_options import OPTIONS, VARIABLES, Target, read_target
+from .ios_ssh import NotReached
 
 __all__ = ["IosAction", "Result", "display"]
 
@@ -49,7 +50,7 @@ class IosAction(ControlAction):
 
     def failure(self, error: VpnKeysError) -> Result:
         result = super().failure(error)
-        not_reached = isinstance(error, ios_session.NotReached) and error.code in UNREACHABLE
+        not_reached = isinstance(error, NotReached) and error.code in UNREACHABLE
         if self.PER_HOST and not_reached and error.host == self.host:
             result |= {"failed": False, "unreachable": True}
         return result
@@ -59,21 +60,23 @@ class IosAction(ControlAction):
     def target(self, name: str | None = None) -> Target:
         """How to reach a host of the inventory (default: the one this task runs for). Raises VpnKeysError bad_input."""
         if name is None:
-            return self._read(self.host, self.variables, self._given())
+            return self._read(self.host, self.variables, self._given(), self.variables.get("ansible_facts"))
         hostvars = self.variables.get("hostvars", {})
         if name not in hostvars:
             raise VpnKeysError("bad_input", f"There is no host {name} in the inventory", state=NOTHING_DONE)
         # Only what is needed: reading a variable of hostvars means templating it, and hosts may be hundreds.
         own = hostvars[name]
         said = {variable: own[variable] for variable in VARIABLES if variable in own}
-        return self._read(name, {**self._of_play, **said}, self._given_to_all)
+        return self._read(name, {**self._of_play, **said}, self._given_to_all, own.get("ansible_facts"))
 
     def fleet(self, options: Mapping[str, t.Any]) -> dict[str, Target]:
         """How to reach every host that `hosts` and `groups` name. Raises bad_input."""
         hostvars = self.variables.get("hostvars", {})
         return {name: self.target(name) for name in key_servers.check_options(options, lambda name: name in hostvars)}
 
-    def _read(self, name: str, variables: Mapping[str, t.Any], given: Mapping[str, t.Any]) -> Target:
+    def _read(self, name: str, variables: Mapping[str, t.Any], given: Mapping[str, t.Any], facts: t.Any) -> Target:
+        if told := told_by_device(facts):
+            return Target(name, name, refused=told)
         try:
             return read_target(name, self._templated(variables), given)
         except AnsibleError as error:
@@ -141,6 +144,16 @@ class IosAction(ControlAction):
         """One operation in one session with the host of this task."""
         async with ios_session.session(self.target()) as session:
             return await session.do(operation)
+
+
+def told_by_device(facts: t.Any) -> str:
+    """The first variable of ours among the facts of a host, or nothing.
+
+    Ansible makes a variable of every fact, and it outranks the inventory: a device that is asked for facts could say
+    how it is reached, and name a command that runs on the control node. Ansible drops the `ansible_` of facts.
+    """
+    names = set(facts) if isinstance(facts, Mapping) else set()
+    return next((name for name in sorted(VARIABLES) if {name, name.removeprefix("ansible_")} & names), "")
 
 
 def _command_line(name: str) -> t.Any:

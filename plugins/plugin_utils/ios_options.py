@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..module_utils._errors import NOTHING_DONE, VpnKeysError
+from .ios_names import check_host, check_user
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,10 @@ class Target:
     legacy: bool = False
     connect_timeout: float = 30.0
     command_timeout: float = 30.0
+    refused: str = ""
+    """The variable because of which there must be no session: the device itself set it, as a fact."""
+    jump: bool = False
+    """Whether it is a jump host before the device `name`."""
 
 
 def read_target(name: str, variables: Mapping[str, t.Any], given: Mapping[str, t.Any]) -> Target:
@@ -223,6 +228,9 @@ def read_target(name: str, variables: Mapping[str, t.Any], given: Mapping[str, t
         values["key_file"] = os.path.expanduser(str(key_file))
     values = {key: value if key in NOT_STRINGS else str(value) for key, value in values.items()}
     values.setdefault("host", name)
+    check_host(name, "ansible_host" if values["host"] != name else "inventory name", values["host"])
+    if "user" in values:
+        check_user(name, "ansible_user", values["user"])
     return Target(name=name, become=become, config_file=arguments.get("configfile"), **values)
 
 

@@ -41,6 +41,7 @@ OPTIONS: Mapping[str, t.Any] = {
     "exportable": True,
     "save": True,
     "compromised": [],
+    "primary": [],
 }
 CONNECT_WITHIN = 10.0
 """Seconds for SSH and login."""
@@ -128,8 +129,8 @@ async def look(
     """Look at all key servers and plan."""
     targets = {name: target(device, patience=patience) for name, device in devices.items()}
     seen = await key_servers.look(list(targets.values()), 64, 60.0, opener or ios_session.session)
-    planned, dummy = key_servers.plan_all(seen, targets, {**OPTIONS, **options})
-    return Outcome(planned)
+    addresses = {name: (device.spec.address,) for name, device in devices.items()}
+    return Outcome(key_servers.plan_all(seen, {**OPTIONS, **options}, addresses).planned)
 
 
 async def carry(

@@ -146,3 +146,51 @@ def test_what_the_play_and_the_command_line_say_reaches_every_host(
     run = node.run(str(tmp_path / "with_vars.yml"))
     assert run.result("compare")["problems"] == {}
     assert run.result("compare")["in_sync"] is True
+
+
+def facts(host: str, **told: Any) -> dict[str, Any]:
+    """A task whose module returns facts of one host."""
+    return {"name": "facts", "facts_of_a_device": {"facts": told}, "when": f"inventory_hostname == '{host}'"}
+
+
+MODULE = """#!/usr/bin/python
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule(argument_spec=dict(facts=dict(type="dict")))
+module.exit_json(ansible_facts=module.params["facts"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ansible_libssh_proxy_command", "touch started; nc %h %p"),
+        ("libssh_proxy_command", "touch started; nc %h %p"),
+        ("vpnops_keys_ssh_legacy", True),
+        ("ansible_host_key_auto_add", True),
+        ("ansible_command_timeout", 1000000),
+    ],
+)
+def test_a_device_does_not_say_how_it_is_reached(
+    start_fleet: StartFleet, control_node: MakeNode, tmp_path: Path, name: str, value: Any
+) -> None:
+    """A fact outranks the inventory in Ansible. The device that tells one like that is left alone, by name; the others
+    are worked on."""
+    fleet = start_fleet(spec("bad", "xe17", HELD), spec("good", "ios15", HELD))
+    node = control_node(fleet)
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "facts_of_a_device.py").write_text(MODULE)
+    local = {"connection": "local", "vars": {"ansible_connection": "local", "ansible_become": False}}
+    info = INFO | {"ignore_errors": True}  # so that the task for all runs for the bad one
+    run = node.run(
+        [facts("bad", **{name: value}) | local, info, COMPARE], env={"ANSIBLE_LIBRARY": str(tmp_path / "library")}
+    )
+    assert run.status("facts", "bad") == "ok", run.output
+    code, message = run.error("info", "bad")
+    assert code == "bad_input"
+    variable = name if name.startswith("vpnops") else f"ansible_{name.removeprefix('ansible_')}"
+    assert_one_sentence(message, "bad", f"its facts set {variable}, which only the inventory")
+    assert run.status("info", "good") == "ok"
+    assert set(run.result("compare")["problems"]) == {"bad"}
+    assert fleet["bad"].sessions == 0
+    assert fleet["good"].sessions == 2
+    assert not (tmp_path / "started").exists()
