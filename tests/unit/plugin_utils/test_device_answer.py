@@ -227,7 +227,7 @@ def test_who_leaves_a_peer_out_says_why() -> None:
 
 
 def test_a_key_that_is_none_is_acknowledged_by_nobody() -> None:
-    options = {"peers": [{"name": "gw2", "platform": "wireguard", "current": "AAAA"}], "revision": 3}
+    options: Data = {"peers": [{"name": "gw2", "platform": "wireguard", "current": "AAAA"}], "revision": 3}
     assert arrived("gateway_peers", {**PEERS, "stored": []}, **options)["learned"] is None
 
 
