@@ -151,6 +151,10 @@ class Shell:
         stripped = text.strip()
         if not stripped or stripped[0] == "!":
             return
+        lie = self.device.faults.lie(text)
+        if lie is not None:
+            await self.term.page(lie)
+            return
         mode = self.mode
         left, pipe, at = filters.split(text)
         parsed = self._parse(left)

@@ -337,8 +337,9 @@ def test_every_difference_is_a_sentence(looks: Data, sentence: str) -> None:
 
 def test_an_old_key_is_named_by_its_serial_and_place() -> None:
     found = gateways.status(NEWER, ALL | {"gw1": look("gw1", own=2)})
-    assert "gw2 stores serial 1 of gw1 in its file and in its running daemon; serial 2 is current. Converge it." in (
-        found["differences"]
+    assert (
+        "gw2 stores serial 1 of gw1 in its file and in its running daemon; serial 2 is current. Converge it."
+        in (found["differences"])
     )
     assert "gw1: its key is still to reach gw2, which may accept an older one." in found["notes"]
 

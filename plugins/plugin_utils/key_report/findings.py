@@ -36,6 +36,14 @@ SETTLE = (
     "See which side is right (vpnops.keys.gateway_status), then run vpnops.keys.converge_gateways with "
     "gateway_keys_full=true, or enrol the gateway with gateway_keys_adopt=true."
 )
+HEAL_SPLIT = (
+    "Find out why they do not hear each other; to make them equal, run vpnops.keys.sync_key_servers with "
+    "key_server_sync_primary."
+)
+CONFIRM = (
+    "Find out who configured it. If it is right, name {host} as a peer on the others, or set key_server_addresses in "
+    "the inventory."
+)
 FINISH = (
     "Run vpnops.keys.regenerate_gateway again with gateway={host} and confirm={host} to finish it, an emergency with "
     "gateway_keys_mode=emergency; or vpnops.keys.abort_rotation to go back from a planned one."
@@ -49,6 +57,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "weak gateway": (PROBLEM, NEW_GATEWAY_KEY),
     "not exportable": (PROBLEM, REPLACE_SOON),
     "drifted key servers": (PROBLEM, SYNC),
+    "split key servers": (PROBLEM, HEAL_SPLIT),
+    "unconfirmed claim": (PROBLEM, CONFIRM),
     "not dropped": (PROBLEM, CONVERGE),
     "drifted gateway": (PROBLEM, SETTLE),
     "not saved": (PROBLEM, "Save the configuration: run vpnops.keys.sync_key_servers, or type write memory on {host}."),
