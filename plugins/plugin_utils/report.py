@@ -57,7 +57,7 @@ def merge(found: Mapping[str, t.Any], done: Mapping[str, t.Any] | None, proof: M
 
 
 def _identity(unit: Mapping[str, t.Any]) -> tuple[str, ...]:
-    return (str(unit["label"]), *(server["host"] for server in unit["key_servers"]))
+    return (str(unit["label"]), *unit["groups"], *(server["host"] for server in unit["key_servers"]))
 
 
 def _merge_unit(

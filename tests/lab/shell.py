@@ -145,6 +145,10 @@ class Shell:
         """The column where the typed line starts."""
         return len(self.prompt())
 
+    def typed(self) -> str:
+        """The last line of this session; another one may have got a line since then."""
+        return next(entry.text for entry in reversed(self.device.log) if entry.session == self.number)
+
     # -- running commands
     async def _execute(self, text: str) -> None:
         """Run one command line."""
