@@ -44,5 +44,5 @@ class ActionModule(IosAction):
                 if not isinstance(found, VpnKeysError)
             }
         if options["render"]:
-            result["manual"] = manual.commands_for(plans.planned)
+            result["manual"] = manual.commands_for(plans.planned, names)
         return result

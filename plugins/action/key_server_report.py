@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_REPORTED, VpnKeysError
 from ..modules.key_server_report import ARGUMENT_SPEC
 from ..plugin_utils import report
 from ..plugin_utils.control_action import ControlAction, Result, display
@@ -25,8 +25,9 @@ class ActionModule(ControlAction):
         except (KeyError, TypeError, AttributeError):
             raise VpnKeysError(
                 "bad_input",
-                "found, done and proof must be results of ios_rsa_key_compare, ios_rsa_key_sync and "
-                "ios_rsa_key_compare. Nothing was reported.",
+                "O(found), O(done) and O(proof) must be results of ios_rsa_key_compare, ios_rsa_key_sync and "
+                "ios_rsa_key_compare",
+                state=NOTHING_REPORTED,
             ) from None
         result: Result = output.show(report.render(whole, width=display.columns)) | {"in_sync": whole["in_sync"]}
         if options["path"]:

@@ -24,7 +24,7 @@ from ..module_utils._ios.dialogue import Talk, Terminal
 from ..module_utils._ios.labels import Label
 from ..module_utils._ios.pem import Usage
 from ..module_utils._ios.rsa_keys import Sealed
-from ..module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Plan, Save, Step
+from ..module_utils._key_servers.plan import Clean, Copy, Distribute, Finish, Generate, Plan, Save, Step
 from . import ios_session, key_files, progress_fleet
 from .ios_options import Target
 from .key_servers import observed_copies
@@ -112,11 +112,15 @@ class _Worker:
         """All devices can be talked to, and what the plan was made for still stands. Raises conflict."""
         seen = {one.name: (one.copy, one.staged) for one in plan.observed}
         rings = await self._everywhere(hosts_of(plan.steps), rsa_keys.look)
-        changed = [host for host, ring in rings.items() if observed_copies(ring, self.label) != seen[host]]
+        changed = {
+            host: _difference(seen[host], found)
+            for host, found in ((host, observed_copies(ring, self.label)) for host, ring in rings.items())
+            if found != seen[host]
+        }
         if changed:
             raise VpnKeysError(
                 "conflict",
-                f"key {self.label} has changed since the plan was made",
+                f"key {self.label} has changed since the plan was made ({'; '.join(changed.values())})",
                 host=", ".join(changed),
                 state="Nothing was changed by this run",
                 advice="somebody else may be changing keys there; compare again",
@@ -288,6 +292,17 @@ class _Worker:
     async def _all(self, hosts: Sequence[str], work: Callable[[str], Awaitable[None]]) -> None:
         """Every host is let finish, also when another one fails: none is left in the middle because of a neighbour."""
         _raise_first(await asyncio.gather(*map(work, hosts), return_exceptions=True))
+
+
+def _difference(planned: tuple[Copy | None, Copy | None], found: tuple[Copy | None, Copy | None]) -> str:
+    """Between what was under the label and the scratch label, and what is there now."""
+    places = zip(("under the label", "under the scratch label"), planned, found, strict=True)
+    differences = []
+    for place, was, now in places:
+        old, new = (rsa_keys.named(copy.fingerprint if copy else None) for copy in (was, now))
+        if was != now:
+            differences.append(f"{place} {new}, {f'not {old}' if new != old else 'but not as it was'}")
+    return ", ".join(differences)
 
 
 def _raise_first(results: Sequence[t.Any]) -> None:

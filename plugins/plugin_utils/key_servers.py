@@ -370,7 +370,7 @@ def check_options(options: Mapping[str, t.Any], known: Callable[[str], bool]) ->
     if unknown:
         raise VpnKeysError("bad_input", f"Not in the inventory: {', '.join(unknown)}", state=NOTHING_DONE)
     if not hosts:
-        raise VpnKeysError("bad_input", "There is no key server to look at", state=NOTHING_DONE, advice="set O(hosts)")
+        raise VpnKeysError("bad_input", "There is no key server to look at: set O(hosts)", state=NOTHING_DONE)
     outside = [name for name in options["primary"] if name not in hosts]
     if outside:
         raise VpnKeysError(

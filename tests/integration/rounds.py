@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import traceback
 import typing as t
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -81,7 +82,7 @@ async def running(specs: Sequence[DeviceSpec], *, ssh: bool = False) -> AsyncIte
     finally:
         await lab.stop()
         crashes = [crash for device in lab.devices.values() for crash in device.crashes]
-    assert not crashes
+    assert not crashes, "\n".join("".join(traceback.format_exception(crash)) for crash in crashes if crash)
 
 
 def target(device: Device, *, patience: float = 30.0) -> Target:

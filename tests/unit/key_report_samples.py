@@ -34,7 +34,7 @@ def unit(verdict: str, *servers: Data, **more: t.Any) -> Data:
 
 def compared(*units: Data) -> Data:
     problems = {one["host"]: one["problem"] for each in units for one in each["key_servers"] if one["problem"]}
-    return {"units": list(units), "problems": problems, "ungrouped": []}
+    return {"units": list(units), "problems": problems, "ungrouped": [], "claims": [], "findings": []}
 
 
 def listed(fingerprint: str = A, label: str = "REKEY", generated: str = "06:51:40 UTC Aug 30 2026") -> Data:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import dataclasses
 
 from .._errors import VpnKeysError
+from .._fingerprint import short
 from . import rsa_keys
 from .dialogue import Talk, Terminal
 from .key_listings import KeyRing, RsaKey
@@ -34,7 +35,8 @@ def stage(tty: Terminal, label: Label, sealed: Sealed, leftover: str | None, *, 
     if staged and not (rsa_keys.identity(staged) == sealed.fingerprint and staged[0].exportable):
         known = (leftover, sealed.fingerprint)
         if rsa_keys.identity(staged) not in known:
-            raise _another(tty, ring, label.scratch, leftover)
+            error = _another(tty, ring, label.scratch, leftover)
+            raise rsa_keys.followed_by(error, f"The key {short(sealed.fingerprint)} was not staged.")
         yield from rsa_keys.remove(tty, label.scratch, str(rsa_keys.identity(staged)))
         staged = ()
     if not staged:
@@ -179,8 +181,8 @@ def _another(tty: Terminal, ring: KeyRing, label: Label, wanted: str | None) -> 
     found = rsa_keys.named(rsa_keys.identity(ring.of(label)))
     return VpnKeysError(
         "conflict",
-        f"{found} stands under {label} now, not {rsa_keys.named(wanted) if wanted else 'none'}",
+        f"{found} stands under {label} now, {f'not {rsa_keys.named(wanted)}' if wanted else 'where there was none'}",
         host=tty.name,
         state="It was not changed",
-        advice="Somebody else may be changing keys there; compare again",
+        advice="somebody else may be changing keys there; compare again",
     )

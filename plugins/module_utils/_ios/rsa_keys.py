@@ -111,7 +111,7 @@ def _look_once_more(tty: Terminal, label: Label, expected: str) -> Talk[KeyRing]
             f"{named(found)} stands under {label} now, not {named(expected)}, which was to be removed",
             host=tty.name,
             state="It was not removed",
-            advice="Somebody else may be changing keys there; compare again",
+            advice="somebody else may be changing keys there; compare again",
         )
     return ring
 
@@ -253,7 +253,7 @@ def export(tty: Terminal, label: Label) -> Talk[Sealed]:
             code,
             f"export of {label} failed{_said(reply.text) or f' ({error})'}",
             host=tty.name,
-            state="It was not changed there",
+            state=f"{named(key.fingerprint).capitalize()} was to be exported, and was not changed there",
         ) from None
     yield from leave_config(tty)
     # Sealed again in the one form that every release imports: the aes form of IOS XE is its own.
@@ -263,7 +263,11 @@ def export(tty: Terminal, label: Label) -> Talk[Sealed]:
 def bring_in(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -> Talk[RsaKey]:
     """Import under a free label, and prove that it is the key that was sent. Raises in_use, import_failed."""
     ring = yield from look(tty)
-    return (yield from _import(tty, _free(tty, ring, label), sealed, exportable))
+    try:
+        free = _free(tty, ring, label)
+    except VpnKeysError as error:
+        raise followed_by(error, f"{named(sealed.fingerprint).capitalize()} was not imported.") from None
+    return (yield from _import(tty, free, sealed, exportable))
 
 
 def exchange(tty: Terminal, label: Label, sealed: Sealed, old: str, *, exportable: bool) -> Talk[RsaKey]:
@@ -325,7 +329,7 @@ def remove(tty: Terminal, label: Label, expected: str) -> Talk[None]:
             f"{named(left)} appeared under {label} in the moment in which {named(expected)} was removed",
             host=tty.name,
             state="It was not changed",
-            advice="Somebody else may be changing keys there; compare again",
+            advice="somebody else may be changing keys there; compare again",
         )
 
 

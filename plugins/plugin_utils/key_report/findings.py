@@ -27,6 +27,14 @@ REPLACE_SOON = (
     "Make a new, exportable key while all key servers still work: run vpnops.keys.sync_key_servers with "
     "key_server_sync_compromised set to the fingerprint of the old one, after a plan. Members have to register again."
 )
+HEAL_SPLIT = (
+    "Find out why they do not hear each other; to make them equal, run vpnops.keys.sync_key_servers with "
+    "key_server_sync_primary."
+)
+CONFIRM = (
+    "Find out who configured it. If it is right, name {host} as a peer on the others, or set key_server_addresses in "
+    "the inventory."
+)
 
 # kind: severity, what to do next.
 OF_KEYS: dict[str, tuple[str, str]] = {
@@ -35,6 +43,8 @@ OF_KEYS: dict[str, tuple[str, str]] = {
     "weak gateway": (PROBLEM, NEW_GATEWAY_KEY),
     "not exportable": (PROBLEM, REPLACE_SOON),
     "drifted key servers": (PROBLEM, SYNC),
+    "split key servers": (PROBLEM, HEAL_SPLIT),
+    "unconfirmed claim": (PROBLEM, CONFIRM),
     "not saved": (PROBLEM, "Save the configuration: run vpnops.keys.sync_key_servers, or type write memory on {host}."),
     "unreadable": (WARNING, "Put right what the sentence says, then run the report again."),
     "missed rekeys": (

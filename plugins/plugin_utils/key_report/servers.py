@@ -20,6 +20,7 @@ VERDICTS = {
     "absent": "nobody holds the key",
     "missing": "some lack the key",
     "conflict": "the keys differ",
+    "split": "more than one key server says that it is the primary",
     "unknown": "not known",
 }
 DRIFTED = ("absent", "missing", "conflict")
@@ -104,6 +105,8 @@ def judge(compared: Mapping[str, t.Any] | None, shown: Sequence[Data]) -> Iterat
     for unit in shown:
         title, servers = unit["title"], unit["key_servers"]
         held = [server for server in servers if server["fingerprint"]]
+        if unit["verdict"] == "split":
+            yield Finding("split key servers", tuple(one["host"] for one in servers), f"{title}: {unit['says']}.")
         if unit["verdict"] in DRIFTED:
             yield Finding("drifted key servers", tuple(_odd(unit)), f"{title}: {unit['says']}{_who(unit)}.")
         wanted = [server for server in held if server["fingerprint"] == unit["fingerprint"]] or held
@@ -113,6 +116,8 @@ def judge(compared: Mapping[str, t.Any] | None, shown: Sequence[Data]) -> Iterat
             yield Finding("not exportable", hosts, what)
         for server in servers:
             yield from _of_server(title, server)
+    for claim in (compared or {}).get("claims", ()):
+        yield about("unconfirmed claim", claim["host"], claim["why"])
     named = {server["host"] for unit in shown for server in unit["key_servers"]}
     for host, why in (compared or {}).get("problems", {}).items():
         if host not in named:

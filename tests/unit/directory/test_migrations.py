@@ -105,9 +105,7 @@ def columns(directory: Directory) -> set[str]:
         return {row[1] for row in connection.execute("PRAGMA table_info(gateways)")}
 
 
-def test_an_older_directory_is_upgraded_by_writers_only(
-    directory: Directory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_directory_is_upgraded_by_writers_only(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     mesh(directory)
     monkeypatch.setattr(migrations, "REVISIONS", NEWER)
     monkeypatch.setattr(migrations.check, "__defaults__", (NEWER,))

@@ -216,9 +216,7 @@ def test_a_peer_that_only_runs_keeps_what_it_has() -> None:
     runtime = running(peer(C, ("10.9.0.0/16",), PSK, 7))
     made = plan(TYPICAL, runtime, wanted(NEW, known=(C,)))
     assert wg_config.render(made.blocks) == TYPICAL
-    assert made.settings == [
-        [Setting(NEW.text, ("10.9.0.0/16",), 7, "192.0.2.7:1", PSK), Setting(C.text, remove=True)]
-    ]
+    assert made.settings == [[Setting(NEW.text, ("10.9.0.0/16",), 7, "192.0.2.7:1", PSK), Setting(C.text, remove=True)]]
     assert_settled(TYPICAL, runtime, made, wanted(NEW, known=(C,)))
 
 

@@ -21,11 +21,7 @@ PEM = serialization.Encoding.PEM
 
 
 def pkcs8(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey, passphrase: str | None = PASSPHRASE) -> str:
-    lock = (
-        serialization.BestAvailableEncryption(passphrase.encode())
-        if passphrase
-        else serialization.NoEncryption()
-    )
+    lock = serialization.BestAvailableEncryption(passphrase.encode()) if passphrase else serialization.NoEncryption()
     return key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, lock).decode()
 
 
