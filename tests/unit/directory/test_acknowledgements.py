@@ -101,7 +101,7 @@ def test_who_has_everything_has_a_mark_and_no_row(records: Records) -> None:
 def test_what_is_lacking_has_the_row_if_that_is_less(records: Records, stored: tuple[str, ...], folded: bool) -> None:
     records.do(acknowledgements=said("gw1", *stored))
     lacking = sorted({"gw2", "gw3", "gw4", "gw5"} - set(stored))
-    expected: t.Any = {("gw1", name): ("none", 0, 0) for name in lacking}
+    expected = {("gw1", name): ("none", 0, 0) for name in lacking}
     if not folded:
         expected = {("gw1", name): ("current", 1, FLEET.index(name) + 1) for name in stored}
     assert (rows(records), marks(records)) == (expected, {"gw1": 6} if folded else {})
