@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ..module_utils._fleet import plan as planning
 from ..module_utils._fleet.findings import failing, sentences
 from ..module_utils._fleet.model import EMERGENCY, Directory
-from ..module_utils._fleet.observed import Observation, Observations
+from ..module_utils._fleet.observed import REFUSED, Observation, Observations
 from ..module_utils._fleet.outcome import converged, outcome
 from ..module_utils._fleet.status import status
 from ..module_utils._fleet.verify import Proof
@@ -75,11 +75,15 @@ class ActionModule(ControlAction):
 
 
 def _answers(options: Data) -> Observations:
-    """Of those that were told to store something it counts only how far they were reached."""
+    """Of those that were told to store something it counts only how far they were reached, and what they left out."""
     found = device_answer.answers("gateway_peers", options["answers"])
-    return {
-        host: Observation(host, one.state, one.why, findings=one.findings) for host, one in found.items()
-    }
+    return {host: _reached(one) for host, one in found.items()}
+
+
+def _reached(one: device_answer.Answer) -> Observation:
+    if one.left_out:
+        return Observation(one.host, REFUSED, " ".join(one.left_out), findings=one.findings)
+    return Observation(one.host, one.state, one.why, findings=one.findings)
 
 
 def _failure(code: str, problems: list[str]) -> Result:

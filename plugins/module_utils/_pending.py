@@ -89,7 +89,9 @@ class Pending:
         return self._sorted.get(platform, []), start
 
     def _missing(self, peer: str) -> list[str]:
-        found = [self._entries[name] for name in self._learned[peer].missing if self.is_pending(peer, name)]
+        has = self._learned[peer]
+        named = [self._entries[name] for name in has.missing if self.is_pending(peer, name)]
+        found = [entry for entry in named if entry.revision <= has.upto]
         return [entry.name for entry in sorted(found, key=lambda one: (one.revision, one.name))]
 
     def _follows(self, name: str, peer: str, upto: int) -> bool:

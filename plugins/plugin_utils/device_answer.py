@@ -132,6 +132,7 @@ GATEWAY = record(
     }
 )
 
+_REFUSED = record({"gateway": text(256), "why": text(1000)})
 ANSWERS: dict[str, Reader] = {
     "gateway_info": record({**_CHANGED, "gateway": GATEWAY}, {"obstacles": many(text(1000), 100)}),
     "gateway_key": record(
@@ -150,6 +151,7 @@ ANSWERS: dict[str, Reader] = {
                 record({"gateway": text(256), "public_key": nullable(public_key), "role": _ROLE}), MOST_ENTRIES
             ),
             "neighbours": many(text(256), MOST_ENTRIES),
+            "refused": many(_REFUSED, MOST_ENTRIES),
         },
         _COMMON,
     ),
@@ -258,8 +260,11 @@ def _asked_for(host: str, options: Mapping[str, t.Any]) -> dict[Claim, None]:
 
 
 def _normal(key: t.Any) -> str | None:
-    """Raises VpnKeysError(bad_public_key), as the module does: it is an option."""
-    return parse(str(key)).text if key else None
+    """The key in its one form. None for what is no key: nobody can acknowledge that."""
+    try:
+        return parse(str(key)).text if key else None
+    except VpnKeysError:
+        return None
 
 
 def _stored(host: str, asked: Asked, answer: Data, reading: Reading) -> Data:
@@ -279,6 +284,7 @@ def _stored(host: str, asked: Asked, answer: Data, reading: Reading) -> Data:
         ],
         "learned": None if revision is None else int(revision),
         "neighbours": [name for name in dict.fromkeys(answer["neighbours"]) if name in names],
+        "refused": [one for one in answer["refused"] if one["gateway"] in names],
     }  # fmt: skip
 
 
@@ -301,6 +307,7 @@ _KEPT: dict[str, Reader] = {
                 record({"gateway": text(256), "public_key": nullable(public_key), "role": _ROLE}), MOST_ENTRIES
             ),
             "learned": nullable(number(0, 2**62)),
+            "refused": many(_REFUSED, MOST_ENTRIES),
         }
     ),
 }
@@ -326,6 +333,8 @@ class Answer:
     why: str = ""
     said: Mapping[str, t.Any] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Why it did not store some of what it was told to: sentences."""
 
 
 def answer(host: str, module: str, result: t.Any) -> Answer:
@@ -340,7 +349,10 @@ def answer(host: str, module: str, result: t.Any) -> Answer:
             return Answer(host, observed.UNREACHABLE, why, findings=findings)
         if about.get("failed"):
             return Answer(host, observed.REFUSED, about.get("msg") or "it could not be looked at", findings=findings)
-        return Answer(host, observed.READY, "", _KEPT[module](result, Reading(), "the result"), findings)
+        said = _KEPT[module](result, Reading(), "the result")
+        refused_ = said.get("refused", ())
+        left_out = tuple(f"It did not store {one['gateway']}: {sentence(one['why'])}" for one in refused_)
+        return Answer(host, observed.READY, "", said, findings, left_out)
     except Unreadable as error:
         return Answer(host, observed.REFUSED, f"refused: its answer cannot be read: {error}")
 

@@ -313,8 +313,8 @@ class Run:
 
     @property
     def deferred(self) -> dict[str, str]:
-        """Hosts that were unreachable while the play went on without them, and those that a report says have still to
-        store something."""
+        """Hosts that were unreachable while the play went on without them, and those that have still to store
+        something, as a report says."""
         return dict(sorted({**self._out_of_reach, **self.pending}.items()))
 
 

@@ -60,7 +60,8 @@ class Ledger:
 
     def dark(self, peer: str) -> list[str]:
         """Gateways of which nobody knows now what this one must store, and nothing says that it does not."""
-        return sorted(self.suspects & self.book.gateways.keys() - self.rows.get(peer, set()) - {peer})
+        known = self.rows.get(peer, set()) | {peer}
+        return sorted(name for name in self.suspects if name not in known and name in self.book.gateways)
 
     def satisfied(self, row: Row) -> bool:
         name = row["gateway"]
@@ -130,12 +131,10 @@ def suspects_of(book: Book) -> set[str]:
 # -- what is said
 
 
-def acknowledge(book: Book, given: Sequence[Options], learned: Sequence[Options], context: Context) -> None:
+def acknowledge(known: Ledger, given: Sequence[Options], learned: Sequence[Options], context: Context) -> None:
     """`given`: who stores which key; `learned`: who stores all that was handed out at a revision. One event for each
     gateway, however many peers."""
-    if not given and not learned:
-        return
-    known = ledger(book, suspects_of(book))
+    book = known.book
     pending = known.pending()
     told: dict[tuple[str, int, str], list[str]] = {}
     for peer, ones in _by_peer(given).items():
@@ -325,12 +324,9 @@ def _count_until(known: Ledger, pending: Pending, peer: str, revision: int) -> i
     return sum(1 for name in pending.pending_of(peer) if known.revision(name) <= revision)
 
 
-def tidy(book: Book) -> None:
+def tidy(known: Ledger) -> None:
     """Forget what says no more than the marks do, after a change of what has to be stored or the end of a rotation."""
-    if not book.acknowledgements:
-        return
-    known = ledger(book, suspects_of(book))
-    for peer, name in [pair for pair, row in book.acknowledgements.items() if known.needless(row)]:
+    for peer, name in [pair for pair, row in known.book.acknowledgements.items() if known.needless(row)]:
         _forget(known, peer, name)
 
 

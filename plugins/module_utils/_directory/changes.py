@@ -21,6 +21,7 @@ from .._printable import printable
 from . import acknowledgements, stored
 from . import book as records
 from . import rotation as steps
+from .acknowledgements import Ledger
 from .book import Book, Row
 from .context import EVENT_FIELDS, Context, log
 
@@ -78,7 +79,7 @@ def _what(found: Sequence[Row]) -> str:
     return ", ".join(one["what"] + (f" {one['serial']}" if one["serial"] else "") for one in found)
 
 
-def enrol(book: Book, given: Options, options: Options, context: Context) -> None:
+def enroll(book: Book, given: Options, options: Options, context: Context) -> None:
     """The gateway is in the directory as given, and so is its key."""
     name = str(given["name"])
     if not NAME.fullmatch(name):
@@ -396,12 +397,11 @@ def _need_new_key(book: Book, name: str) -> Row:
     return row
 
 
-def _need_share(book: Book, names: Iterable[str], minimum: int) -> None:
+def _need_share(known: Ledger, names: Iterable[str], minimum: int) -> None:
     missing = []
-    known = acknowledgements.ledger(book, acknowledgements.suspects_of(book))
     holders = acknowledgements.holders(known)
     for name in names:
-        _need_new_key(book, name)
+        _need_new_key(known.book, name)
         # One that was tampered with is neither asked nor counted: it stops no other.
         peers, have = sorted(peer for peer in known.learned if known.peers(peer, name)), holders.get(name, [])
         if len(have) * 100 < minimum * len(peers):
@@ -420,7 +420,7 @@ def _need_share(book: Book, names: Iterable[str], minimum: int) -> None:
 
 
 def present(book: Book, options: Options, context: Context) -> None:
-    _each(book, options, options["gateways"] or (), "name", lambda given: enrol(book, given, options, context))
+    _each(book, options, options["gateways"] or (), "name", lambda given: enroll(book, given, options, context))
 
 
 def _each(
@@ -440,8 +440,8 @@ def _each(
             if others := shared.get(name):
                 raise VpnKeysError(
                     "duplicate_key",
-                    f"{', '.join(others)} show the same key, and only one of them can have made it",
-                    advice=f"find out which, and make a new key on the others ({name} was not recorded)",
+                    f"{', '.join(others)} show the same key, and only one of them can have made it; none was recorded",
+                    advice="find out which, and make a new key on the others",
                 )
             step(given)
         except VpnKeysError as error:
@@ -473,10 +473,11 @@ def staged(book: Book, options: Options, context: Context) -> None:
     _each(book, options, options["keys"] or (), "gateway", lambda one: _stage_key(book, one, options, context))
 
 
-def _stage(book: Book, options: Options, context: Context) -> None:
+def _stage(known: Ledger, options: Options, context: Context) -> None:
+    book = known.book
     names = list(dict.fromkeys(str(one["name"]) for one in options["gateways"] or ()))
     moving = [name for name in names if not _beyond_prepared(book, name)]
-    _need_share(book, moving, options["minimum_share"])
+    _need_share(known, moving, options["minimum_share"])
     for name in sorted(names, key=lambda name: name not in moving):
         _advance(book, name, "staged", context)
 
@@ -563,10 +564,11 @@ def apply(before: Book, state: str, options: Options, context: Context) -> Book:
     book = before.copy()
     STATES[state](book, options, context)
     _revise(before, book)
-    acknowledgements.acknowledge(book, options["acknowledgements"] or (), options["learned"] or (), context)
+    known = acknowledgements.ledger(book, acknowledgements.suspects_of(book))
+    acknowledgements.acknowledge(known, options["acknowledgements"] or (), options["learned"] or (), context)
     if state == "staged":
-        _stage(book, options, context)
-    acknowledgements.tidy(book)
+        _stage(known, options, context)
+    acknowledgements.tidy(known)
     for given in options["events"] or ():
         log(book, context, str(given["what"]), **{name: given.get(name) for name in EVENT_FIELDS})
     return book

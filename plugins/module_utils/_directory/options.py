@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 
 DIRECTORY_LIBRARIES = ("SQLAlchemy", "alembic", "cryptography")
 
@@ -54,8 +54,9 @@ def _require(libraries: Sequence[str]) -> None:
         if not _installed(library.lower()):
             raise VpnKeysError(
                 "missing_library",
-                f"The Python library {library} is needed where this task runs. Nothing was changed; install it there, "
-                "or delegate the task to the control node.",
+                f"The Python library {library} is needed where this task runs",
+                state=NOTHING_CHANGED,
+                advice="install it there, or delegate the task to the control node",
             )
 
 

@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, NOTHING_READ, VpnKeysError
 from .._fingerprint import fingerprint
 from . import acknowledgements, changes, database, holder, key_file, migrations, signing, store, view
 from .book import Book, Row
@@ -52,8 +52,9 @@ def read(options: Options) -> Row:
 def _no_directory(place: Place) -> VpnKeysError:
     return VpnKeysError(
         "not_found",
-        f"There is no directory {place.where}. Nothing was changed; see that the URL is right, or make one with "
-        "vpnops.keys.key_directory and state=present.",
+        f"There is no directory {place.where}",
+        state=NOTHING_CHANGED,
+        advice="see that O(url) is right, or make one with vpnops.keys.key_directory and state=present",
     )
 
 
@@ -73,8 +74,9 @@ def _trusted(options: Options, place: Place) -> str:
         looked = f", and there is no signing key {path}" if path else ""
         raise VpnKeysError(
             "bad_input",
-            f"Nothing says which key the directory {place.where} must be signed with{looked}. Nothing was read; set "
-            "verify_key to its public key or fingerprint.",
+            f"Nothing says which key the directory {place.where} must be signed with{looked}",
+            state=NOTHING_READ,
+            advice="set O(verify_key) to its public key or fingerprint",
         )
     return _fingerprint(key)
 
@@ -93,7 +95,7 @@ def _from_text(text: str, option: str) -> ed25519.Ed25519PrivateKey:
     try:
         return signing.from_pem(text)
     except ValueError as error:
-        raise VpnKeysError("signing_key", f"{option} cannot be used: {error}. Nothing was changed.") from None
+        raise VpnKeysError("signing_key", f"O({option}) cannot be used: {error}", state=NOTHING_CHANGED) from None
 
 
 # -- writing
@@ -131,7 +133,8 @@ def change(options: Options, check: bool) -> Outcome:
     if path is None and not options["signing_key"]:
         raise VpnKeysError(
             "bad_input",
-            f"signing_key_path or signing_key is needed for the directory {place.where}. Nothing was changed.",
+            f"O(signing_key_path) or O(signing_key) is needed for the directory {place.where}",
+            state=NOTHING_CHANGED,
         )
     absent = database.missing_file(place)
     if absent and state != "present":
@@ -182,7 +185,9 @@ def _settle(path: str) -> None:
         raise VpnKeysError(
             "signing_key",
             f"The directory is signed by its new key now, but {path}.new cannot be renamed to {path}: "
-            f"{error.strerror}. Nothing is lost; the next run that can write there finishes it.",
+            f"{error.strerror}",
+            state="Nothing is lost",
+            advice="the next run that can write there finishes it",
         ) from None
 
 
@@ -240,15 +245,18 @@ def _signing_key(
         if found is None:
             raise VpnKeysError(
                 "signing_key",
-                f"The directory {place.where} exists, but its signing key {path} does not. Nothing was changed; "
-                "restore the key from a backup, or give signing_key_path or signing_key.",
+                f"The directory {place.where} exists, but its signing key {path} does not",
+                state=NOTHING_CHANGED,
+                advice="restore the key from a backup, or set O(signing_key_path) or O(signing_key)",
             )
         key = found
     if _fingerprint(key) != identity.fingerprint:
         raise VpnKeysError(
             "signing_key",
             f"The directory {place.where} is signed by the key {identity.fingerprint[:12]}, and the signing key given "
-            f"is {_fingerprint(key)[:12]}. Nothing was changed; give the key of this directory.",
+            f"is {_fingerprint(key)[:12]}",
+            state=NOTHING_CHANGED,
+            advice="give the key of this directory",
         )
     return key, False
 
@@ -261,7 +269,9 @@ def _next_key(
     if path is None:
         if not options["new_signing_key"]:
             raise VpnKeysError(
-                "bad_input", "state=rekeyed with signing_key needs new_signing_key too. Nothing was changed."
+                "bad_input",
+                "O(state)=rekeyed with O(signing_key) needs O(new_signing_key) too",
+                state=NOTHING_CHANGED,
             )
         new = _from_text(options["new_signing_key"], "new_signing_key")
         return None if _fingerprint(new) == identity.fingerprint else new

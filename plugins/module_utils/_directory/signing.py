@@ -107,16 +107,29 @@ def sign(key: ed25519.Ed25519PrivateKey, kind: str, directory: str, row: Mapping
 
 
 def verifies(public: bytes, kind: str, directory: str, row: Mapping[str, t.Any]) -> bool:
-    """Whether the record bears a signature of this key (DER). A field that the form of its signature does not have yet
-    must be empty."""
-    key, (version, signature) = _public(public), _form(row["signature"])
-    if key is None or not 1 <= version <= len(FORMS[kind]):
-        return False
+    """Whether the record bears a signature of this key (DER)."""
+    signed = claim(kind, directory, row)
+    return signed is not None and is_signed(public, *signed)
+
+
+def claim(kind: str, directory: str, row: Mapping[str, t.Any]) -> tuple[str, bytes] | None:
+    """The signature of a record, and what it must be of; None if it can be of nothing. A field that the form of the
+    signature does not have yet must be empty."""
+    version, signature = _form(row["signature"])
+    if not 1 <= version <= len(FORMS[kind]):
+        return None
     newer = set(FORMS[kind][-1]) - set(FORMS[kind][version - 1])
     if any(row.get(name) is not None for name in newer):
+        return None
+    return signature, signed_bytes(kind, directory, row, version)
+
+
+def is_signed(public: bytes, signature: str, message: bytes) -> bool:
+    key = _public(public)
+    if key is None:
         return False
     try:
-        key.verify(base64.b64decode(signature, validate=True), signed_bytes(kind, directory, row, version))
+        key.verify(base64.b64decode(signature, validate=True), message)
     except (InvalidSignature, ValueError):
         return False
     return True

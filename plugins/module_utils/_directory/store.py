@@ -79,13 +79,13 @@ def verifier(identity: Identity, trusted: str, where: str) -> bytes:
 
 def load(connection: sa.Connection, identity: Identity, public: bytes) -> Book:
     """Everything that decisions are made on. A record that is none, or has no place, is its gateway's trouble."""
-    known: dict[tuple[str, str, bytes], bool] = {}
+    known: dict[tuple[str, bytes], bool] = {}
 
     def genuine(kind: str, row: Row) -> bool:
-        signed = kind, row["signature"], signing.signed_bytes(kind, identity.id, row, len(signing.FORMS[kind]))
-        if signed not in known:
-            known[signed] = signing.verifies(public, kind, identity.id, row)
-        return known[signed]
+        signed = signing.claim(kind, identity.id, row)
+        if signed is not None and signed not in known:
+            known[signed] = signing.is_signed(public, *signed)
+        return signed is not None and known[signed]
 
     last = sa.select(sa.func.max(schema.rotations.c.id)).group_by(schema.rotations.c.gateway)
     book = Book(identity.id, genuine)

@@ -12,7 +12,7 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from ...module_utils._errors import VpnKeysError
+from ...module_utils._errors import NOTHING_WRITTEN, VpnKeysError
 from .. import key_files
 from ..tables import output
 
@@ -47,7 +47,9 @@ def parse_mode(text: str) -> int:
     """Raises VpnKeysError(bad_input)."""
     if not re.fullmatch(r"0?[0-7]{3}", text):
         raise VpnKeysError(
-            "bad_input", f'mode must be three octal digits in quotes, like "0644", not {text}. Nothing was written.'
+            "bad_input",
+            f'O(mode) must be three octal digits in quotes, like "0644", not {text}',
+            state=NOTHING_WRITTEN,
         )
     return int(text, 8)
 

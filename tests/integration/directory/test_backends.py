@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import postgres
 import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from unit.directory import first
 from unit.directory.samples import Directory, gateway, mesh, names, new_key, pending, run_by, stage
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import database, schema
@@ -37,6 +40,10 @@ def test_the_tables(directory: Directory) -> None:
     mesh(directory)
     with database.transaction(database.locate(directory.url), write=False) as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.METADATA) == []
+
+
+def test_a_directory_of_the_first_version(server: postgres.Server, tmp_path: Path) -> None:
+    first.check_upgraded(first.in_postgresql(server.new_database(), tmp_path))
 
 
 def test_check_mode(directory: Directory) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 from integration.control_node import ControlNode, Run
 
-from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
+from ansible_collections.vpnops.keys.plugins.module_utils import _pending, _public_key
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import run as directory
 from lab.gateways import Mesh
 
@@ -144,13 +144,19 @@ class Site:
         found = self.view()["directory"]["gateways"][name]
         return {key: found[key] for key in ("platform", "identity", "endpoint", "networks", "revoked")}
 
+    def all_pending(self) -> dict[str, list[str]]:
+        """For every gateway that has still to store something, whose keys these are."""
+        view = self.view()
+        found = _pending.of_result(view["peers"], view["learned"])
+        return {name: names for name in view["learned"] if (names := found.pending_of(name))}
+
     def pending(self, name: str) -> list[str]:
-        """The gateways of which this one still has to store something."""
-        return list(self.view()["owed"].get(name, ()))
+        """The same of one."""
+        return self.all_pending().get(name, [])
 
     def keys(self, name: str) -> list[str]:
         """All keys that the directory ever knew of a gateway, newest first."""
-        return list(self.view()["directory"]["gateways"][name]["known_keys"])
+        return [one["public_key"] for one in self.view()["directory"]["gateways"][name]["keys"]]
 
     # -- what the gateways say
 
@@ -224,8 +230,7 @@ class Site:
 
     def assert_whole(self, *names: str) -> None:
         """Every gateway and every peer of it use what the directory says, and nothing else; nothing is left over."""
-        view = self.view()
-        assert not view["owed"], view["owed"]
+        assert not self.all_pending(), self.all_pending()
         for name in names or self.names:
             current = self.recorded(name)
             assert self.own(name) == self.own_file(name) == current, name

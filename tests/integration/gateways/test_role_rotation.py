@@ -115,7 +115,7 @@ def test_too_late_to_abort(make_site: Make) -> None:
     before = site.fingerprints()
     done = site.abort("gw1")
     assert done.code != 0
-    assert done.error("gateway_report")[1].startswith("The old key of gw1 is destroyed and cannot come back;")
+    assert done.error("gateway_plan")[1].startswith("The old key of gw1 is destroyed and cannot come back;")
     assert site.fingerprints() == before
 
 
@@ -124,5 +124,5 @@ def test_nothing_to_abort(site: Site) -> None:
     done = site.abort("gw1")
     assert done.code != 0
     sentence = "No rotation of gw1 is open, so there is none to abort. Nothing was changed."
-    assert done.error("gateway_report") == ("refused", sentence)
+    assert done.error("gateway_plan") == ("refused", sentence)
     assert site.fingerprints() == before

@@ -67,6 +67,7 @@ PEERS: Data = {
         {"gateway": "gw3", "public_key": None, "role": "withdrawn"},
     ],
     "neighbours": ["gw2", "gw3"],
+    "refused": [],
     "diff": {"before_header": "a", "after_header": "b", "before": "", "after": "gw2: current 12\n"},
 }
 TO_STORE: Data = {
@@ -216,6 +217,20 @@ def test_all_of_it_is_one_number() -> None:
     assert device_answer.acknowledgements({"gw1": result}) == ([], [{"peer": "gw1", "revision": 41}])
 
 
+def test_who_leaves_a_peer_out_says_why() -> None:
+    lacking = {**PEERS, "stored": PEERS["stored"][1:], "refused": [{"gateway": "gw2", "why": "no\x1bresolver"}]}
+    lacking["refused"].append({"gateway": "gw9", "why": "never asked"})
+    result = arrived("gateway_peers", lacking, revision=41, **TO_STORE)
+    assert (result["refused"], result["learned"]) == ([{"gateway": "gw2", "why": r"no\x1bresolver"}], None)
+    found = device_answer.answer("gw1", "gateway_peers", result)
+    assert (found.state, found.left_out) == (observed.READY, (r"It did not store gw2: no\x1bresolver.",))
+
+
+def test_a_key_that_is_none_is_acknowledged_by_nobody() -> None:
+    options = {"peers": [{"name": "gw2", "platform": "wireguard", "current": "AAAA"}], "revision": 3}
+    assert arrived("gateway_peers", {**PEERS, "stored": []}, **options)["learned"] is None
+
+
 def test_less_than_all_is_no_number() -> None:
     part = {**PEERS, "stored": PEERS["stored"][1:]}
     result = arrived("gateway_peers", part, revision=41, **TO_STORE)
@@ -268,7 +283,8 @@ def test_how_far_a_host_was_reached(result: t.Any, state: str, why: str) -> None
 
 
 def test_a_variable_that_came_another_way_is_read_as_strictly() -> None:
-    forged = {"changed": False, "stored": [{"gateway": "gw2", "public_key": "x", "role": "current"}], "learned": None}
+    claim = {"gateway": "gw2", "public_key": "x", "role": "current"}
+    forged = {"changed": False, "stored": [claim], "learned": None, "refused": []}
     assert device_answer.acknowledgements({"gw1": forged}) == ([], [])
 
 

@@ -30,7 +30,7 @@ HONEST: dict[str, tuple[Data, Data]] = {
 FIELDS = {
     "gateway_info": {"gateway", "obstacles"},
     "gateway_key": {"public_key", "fingerprint", "algorithm", "diff"},
-    "gateway_peers": {"stored", "learned", "neighbours", "diff"},
+    "gateway_peers": {"stored", "learned", "neighbours", "refused", "diff"},
     "gateway_bridge": {"interface", "carried", "left", "diff"},
 }
 COMMON = {"changed", "failed", "msg", "code", "findings"}
