@@ -138,7 +138,7 @@ def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:
 def test_a_revoked_gateway_that_may_still_be_accepted_comes_first(
     node: ControlNode, browser: Browser, tmp_path: Path
 ) -> None:
-    """Nobody could be reached, so its peer may still accept its key: the first problem, in words, exit code and page."""
+    """Nobody could be reached, so its peer may still accept its key: the first problem in words, exit code and page."""
     directory = Directory(node.environment["VPNOPS_KEYS_DIRECTORY_URL"], tmp_path / "directory.db.key")
     directory.write("revoked", gateways=[{"name": "gw1"}], lost=True)
     node.inventory = {"gateways": node.inventory["gateways"]}
