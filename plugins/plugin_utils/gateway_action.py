@@ -53,7 +53,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         self.host = str(variables.get("inventory_hostname", "localhost"))
         delegated = self._task.delegate_to
         if delegated and delegated != self.host:
-            return result | _failure(
+            return result | failure(
                 VpnKeysError(
                     "bad_input",
                     f"the task is delegated to {delegated}, but it works on the host that it runs for",
@@ -62,12 +62,16 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
                     advice="run it for that host",
                 )
             )
-        options = dict(self._task.args)
+        options = self.sent(dict(self._task.args))
         if "timeout" in (options.pop("earlier", None) or ()):
             return result | _silent("It did not answer in time before, so it was not asked again in this run.")
         self.asked = Asked(self.MODULE, options, bool(self._task.check_mode))
         self.answer: Data | None = None
         return result | self._asked(variables)
+
+    def sent(self, options: Data) -> Data:
+        """The options for the module, from those of the task."""
+        return options
 
     def _asked(self, variables: Data) -> Data:
         seconds = _number(self.asked.options.get("timeout"), TIMEOUT)
@@ -83,7 +87,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         except AnsibleConnectionFailure as error:
             return {"unreachable": True, "msg": printable(str(error), LONGEST_MESSAGE)}
         except VpnKeysError as error:
-            return _failure(error)
+            return failure(error)
         except AnsibleError as error:
             return {"failed": True, "code": "refused", "msg": printable(str(error), LONGEST_MESSAGE), "findings": []}
         if self.answer is None:  # Ansible never came so far as to run the module
@@ -112,7 +116,7 @@ def _silent(why: str) -> Data:
     return {"unreachable": True, "code": "timeout", "msg": why}
 
 
-def _failure(error: VpnKeysError) -> Data:
+def failure(error: VpnKeysError) -> Data:
     return {"failed": True, "changed": False, "code": error.code, "msg": str(error), "findings": []}
 
 

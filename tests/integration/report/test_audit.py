@@ -152,3 +152,15 @@ def test_a_revoked_gateway_that_may_still_be_accepted_comes_first(
     view.assert_quiet()
     assert "still accepted by gw2" in view.rows("keys")[0][1]
     view.page.close()
+
+
+def test_a_comparison_that_is_a_fact_is_not_believed(node: ControlNode, tmp_path: Path) -> None:
+    """Of a host outside of the limit, too: what the key servers were found to hold is reported."""
+    node.environment |= {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts")}
+    nothing = {"units": [], "problems": {}, "ungrouped": [], "in_sync": True}
+    claim = {"ansible.builtin.set_fact": {"key_report_compared": nothing, "cacheable": True}}
+    assert node.run([{**claim, "when": "inventory_hostname == 'ks1'"}]).code == 0
+    for arguments in ([], ["--limit", "!ks1"]):
+        done = audit(node, *arguments, path=str(tmp_path / "report.html"))
+        assert ("drifted key servers", "ks3") in findings(done), done.output
+        assert arguments or done.error("check_facts", "ks1")[0] == "refused"
