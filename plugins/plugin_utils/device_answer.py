@@ -191,7 +191,7 @@ def arrived(host: str, asked: Asked, output: str) -> Data:
     try:
         result = _believed(host, asked, output, reading)
     except Unreadable as error:
-        return refused(f"its answer cannot be read: {error}")
+        return refused(f"its answer cannot be read: {error}") | {"findings": [_unreadable(error)]}
     return {**result, "findings": _findings(reading)}
 
 
@@ -216,6 +216,10 @@ def _believed(host: str, asked: Asked, output: str, reading: Reading) -> Data:
     answer: Data = ANSWERS[asked.module](raw, reading, "the answer")
     to_the_point = _TO_THE_POINT.get(asked.module)
     return to_the_point(host, asked, answer, reading) if to_the_point else answer
+
+
+def _unreadable(error: Unreadable) -> str:
+    return f"Its answer cannot be read: {error}."
 
 
 def _findings(reading: Reading) -> list[str]:
@@ -355,7 +359,8 @@ def answer(host: str, module: str, result: t.Any) -> Answer:
         left_out = tuple(f"It did not store {one['gateway']}: {sentence(one['why'])}" for one in refused_)
         return Answer(host, observed.READY, "", said, findings, left_out)
     except Unreadable as error:
-        return Answer(host, observed.REFUSED, f"refused: its answer cannot be read: {error}")
+        why = f"refused: its answer cannot be read: {error}"
+        return Answer(host, observed.REFUSED, why, findings=(_unreadable(error),))
 
 
 def answers(module: str, results: Mapping[str, t.Any]) -> dict[str, Answer]:

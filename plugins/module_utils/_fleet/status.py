@@ -42,6 +42,7 @@ class Row:
 
     def to_result(self) -> dict[str, t.Any]:
         one = self.gateway
+        counts = self.observation.seen and not one.revoked
         return {
             "gateway": one.name,
             "platform": one.platform,
@@ -52,9 +53,10 @@ class Row:
             "state": one.state,
             "reached": self.observation.state,
             "why": self.observation.why,
+            "observed": self.observation.seen,
             "own": self.own,
-            "holds": {"right": self.right, "any": self.any} if self.observation.seen else None,
-            "tunnels": self.tunnels if self.observation.seen else None,
+            "holds": {"right": self.right, "any": self.any} if counts else None,
+            "tunnels": self.tunnels if counts else None,
             "pending": {"count": self.pending, "first": list(self.first)},
         }
 

@@ -47,7 +47,7 @@ def circle(fleet: FleetStatus, rows: Sequence[Data]) -> Data | None:
                 "name": row["gateway"],
                 "label": cut(row["gateway"]),
                 "serial": row["serial"],
-                "observed": row["holds"] is not None,
+                "observed": row["observed"],
                 "shape": "revoked" if row["state"] == "revoked" else "open" if row["state"] != "current" else "current",
                 "x": round(width / 2 + radius * across, 1),
                 "y": round(height / 2 + radius * down, 1),

@@ -44,7 +44,7 @@ STATUS: dict[str, Column] = {
     "serial": lambda row: str(row["serial"] or "-"),
     "key": lambda row: _key(row["fingerprint"]),
     "state": lambda row: str(row["state"]),
-    "own key": lambda row: row["own"] if row["holds"] else row["reached"],
+    "own key": lambda row: row["own"] if row["observed"] else row["reached"],
     "holds": lambda row: f"{row['holds']['right']}/{row['holds']['any']}" if row["holds"] else "-",
     "tunnels": lambda row: "-" if row["tunnels"] is None else str(row["tunnels"]),
     "pending": lambda row: _pending(row),

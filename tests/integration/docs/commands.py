@@ -75,7 +75,7 @@ GATEWAYS = (
         before=lambda mesh: mesh.no_ssh("gw3"),
     ),
     Step(f"{PLAY}converge_gateways -K", "gw3 gw1 done", before=lambda mesh: mesh.ssh_back("gw3")),
-    Step(f"{PLAY}converge_gateways", "Nothing is owed"),
+    Step(f"{PLAY}converge_gateways", "Nothing is pending"),
     Step(f"{PLAY}gateway_status -K", "Gateways: all as the directory says"),
     Step("ansible localhost -m vpnops.keys.key_directory -a state=rekeyed", "CHANGED"),
     Step(f"{PLAY}converge_gateways -K -e gateway_keys_full=true"),

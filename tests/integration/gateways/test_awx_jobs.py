@@ -118,7 +118,7 @@ def test_every_job(make_site: Make) -> None:
     site.assert_whole()
     nothing = awx.launch(CONVERGE, {"gateway_keys_full": "false"})
     assert nothing.code == 0
-    assert "Nothing is owed" in nothing.output
+    assert "Nothing is pending" in nothing.output
     done_by = {one["event_data"].get("task_action") for one in nothing.events if one["event"] == "runner_on_ok"}
     assert "vpnops.keys.gateway_peers" not in done_by
 
@@ -173,9 +173,9 @@ def test_slices(make_site: Make) -> None:
 
     site.mesh.run("gw3", f"wg set wg0 peer {site.own('gw1')} remove")
     there = awx.launch(AUDIT, inventory=part(awx.inventory, "gateways", ["gw3"]), told=slice_of(AUDIT))
-    refused(there, "gw3 stores no key of gw1 in its running daemon")
+    refused(there, "gw3: It stores no current key of gw1 in its running daemon.")
     here = awx.launch(AUDIT, inventory=some, told=slice_of(AUDIT))
     assert here.code == 0, here.output
-    assert "Not looked at: gw3." in here.output
+    assert "gw3: It was not observed (not in this play)." in here.output
     assert awx.launch(CONVERGE, {"gateway_keys_full": "true"}).code == 0
     site.assert_whole()
