@@ -11,7 +11,9 @@ Ansible by itself would merge `ansible_facts` of a result into the variables of 
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import resource
 import signal
 import threading
 import typing as t
@@ -28,6 +30,9 @@ from . import device_answer
 from .device_answer import Asked, Data
 
 LONGEST_MESSAGE = 1000
+LONGEST_PATH = 256
+MEMORY = 512 << 20
+"""Bytes that a worker may take more while it waits for an answer: what a device prints is kept before it is counted."""
 TIMEOUT = 120
 """Seconds, if the task does not say otherwise; as the documentation of the modules says."""
 
@@ -67,20 +72,28 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
             return result | _silent("It did not answer in time before, so it was not asked again in this run.")
         self.asked = Asked(self.MODULE, options, bool(self._task.check_mode))
         self.answer: Data | None = None
-        return result | self._asked(variables)
+        return result | self._told(self._asked(variables))
 
     def sent(self, options: Data) -> Data:
         """The options for the module, from those of the task."""
         return options
 
+    def _told(self, answer: Data) -> Data:
+        """With what is wrong with the answer itself where everybody sees it, whatever the play goes on to report."""
+        found = answer.get("findings") or ()
+        return answer | {"warnings": [f"{self.host}: {text}" for text in found]} if found else answer
+
     def _asked(self, variables: Data) -> Data:
         seconds = _number(self.asked.options.get("timeout"), TIMEOUT)
         seconds += _number(self.asked.options.get(self.WAITS), 0) if self.WAITS else 0
         try:
-            with _within(seconds):
+            with _within(seconds), _little_memory():
                 reported = self._execute_module(
                     module_name=self._task.resolved_action, module_args=dict(self.asked.options), task_vars=variables
                 )
+        except MemoryError:
+            _end_children()
+            return device_answer.refused(f"its answer is longer than {MEMORY >> 20} MiB")
         except NoAnswerError:
             unknown = "What was under way may or may not have happened; run it again"
             return _silent(f"No answer within {seconds:g} s. {unknown}.")
@@ -107,9 +120,8 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
     def _interpreter(self) -> Data:
         """The Python that Ansible itself found on the host, which spares the next task the search."""
         key, found = getattr(self, "_discovered_interpreter_key", None), getattr(self, "_discovered_interpreter", None)
-        if not key or not isinstance(found, str) or not found.startswith("/") or not found.isprintable():
-            return {}
-        return {"ansible_facts": {key: found}}
+        usual = isinstance(found, str) and found.startswith("/") and found.isprintable() and len(found) < LONGEST_PATH
+        return {"ansible_facts": {key: found}} if key and usual else {}
 
 
 def _silent(why: str) -> Data:
@@ -150,6 +162,32 @@ def _within(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _little_memory() -> Iterator[None]:
+    """Raises MemoryError when this process has taken MEMORY bytes more. Only in a worker, which ends with its task, and
+    where the system tells how much it has."""
+    size = _address_space() if multiprocessing.parent_process() else None
+    if size is None:
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    limits = [limit for limit in (size + MEMORY, *before) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def _address_space() -> int | None:
+    """Bytes of this process, None where that is not told."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
+    except OSError:
+        return None
+    return int(pages) * resource.getpagesize()
 
 
 def _end_children() -> None:
