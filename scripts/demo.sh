@@ -65,7 +65,7 @@ gateways() {
     within=()
 
     say "8. Directory, gateways and peers side by side"
-    play 0 vpnops.keys.gateway_status -e gateway_keys_require=in_line
+    play 0 vpnops.keys.gateway_status -e gateway_keys_fail_on=drift
 }
 
 reason=$(python -c 'from lab import gateways; print(gateways.available())') || fail "the lab of gateways is broken."

@@ -8,12 +8,21 @@ import json
 import typing as t
 from collections.abc import Callable
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._fleet import plan as planning
+from ..module_utils._fleet.findings import failing, sentences
+from ..module_utils._fleet.model import EMERGENCY, Directory
+from ..module_utils._fleet.observed import REFUSED, Observation, Observations
+from ..module_utils._fleet.outcome import converged, outcome
+from ..module_utils._fleet.status import status
+from ..module_utils._fleet.verify import Proof
 from ..modules.gateway_report import ARGUMENT_SPEC
-from ..plugin_utils import gateway_tables, gateways, printed
+from ..plugin_utils import device_answer
 from ..plugin_utils.control_action import ControlAction, Result, display
+from ..plugin_utils.tables import gateways, output
 
 Data = dict[str, t.Any]
+MOST = 20
+"""So many sentences are in a message; the result has all."""
 
 
 class ActionModule(ControlAction):
@@ -22,90 +31,70 @@ class ActionModule(ControlAction):
     LIBRARIES = ("rich",)
 
     async def operate(self, options: Data) -> Result:
-        try:
-            return WHAT[options["what"]](self, options)
-        except (KeyError, TypeError, AttributeError):
-            raise VpnKeysError(
-                "bad_input",
-                "directory must be a result of key_directory or key_directory_info, and looks results of gateway_info. "
-                "Nothing was reported.",
-            ) from None
+        return WHAT[options["what"]](self, Directory.from_result(options["directory"]), options)
 
-    def targets(self, options: Data) -> Result:
-        return {"changed": False, **self._planned(options)}
-
-    def plan(self, options: Data) -> Result:
-        planned = self._planned(options)
-        if "failed" in planned:
-            return planned
-        return printed.show(gateway_tables.plan(planned["plan"], display.columns)) | planned
-
-    def dropped(self, options: Data) -> Result:
-        planned = gateways.dropped(options["directory"], options["looks"], options["plan"])
-        result = printed.show(gateway_tables.dropped(planned, display.columns)) | {"plan": planned}
+    def dropped(self, directory: Directory, options: Data) -> Result:
+        made = planning.dropped(directory, _answers(options), planning.Plan.from_result(options["plan"]))
+        result = output.show(gateways.dropped(made, display.columns)) | {"plan": made.to_result()}
         # With a new key to make there is more to do first; the outcome tells it then.
-        if options["mode"] != "emergency" and (problems := gateways.still_accept(planned)):
-            result |= {"failed": True, "code": "not_proved", "msg": " ".join(problems)}
-        return result
+        problems = [] if options["mode"] == EMERGENCY else planning.still_accepting(made)
+        return result | _failure("not_proved", problems)
 
-    def converged(self, options: Data) -> Result:
-        found = gateways.converged(options["directory"], options["looks"])
-        refused = [row for row in found["gateways"] if row["state"] == "refused"]
-        problems = [f"{row['gateway']}: {row['why'].rstrip('.')}." for row in refused]
-        return self._told(options, found, gateway_tables.converged(found, display.columns), "refused", problems)
+    def outcome(self, directory: Directory, options: Data) -> Result:
+        emergency = options["mode"] == EMERGENCY
+        made = planning.Plan.from_result(options["plan"])
+        proofs = {str(name): Proof.from_result(one) for name, one in options["proof"].items()}
+        found = outcome(directory, made, proofs)
+        problems = [*found.problems(options["mode"]), *(planning.still_accepting(made) if emergency else ())]
+        text = gateways.outcome(found, made, emergency, display.columns)
+        return self._told(options, found.to_result(), text, "not_proved", problems)
 
-    def _planned(self, options: Data) -> Result:
-        view = options["directory"]
-        known = [name for name, one in view["directory"]["gateways"].items() if not one["revoked"]]
-        names = options["targets"]
-        if options["confirm"] is not None:
-            names = gateways.check_names(names, options["confirm"], known)
-        planned = gateways.plan(view, options["looks"], names, options)
-        refusals = [*planned["refusals"], *gateways.not_approved(planned, options["approved"])]
-        if not refusals:
-            return {"plan": planned}
-        reasons = " ".join(refusals)
-        return {"failed": True, "code": "refused", "msg": f"{reasons} Nothing was changed."}
+    def converged(self, directory: Directory, options: Data) -> Result:
+        before = Directory.from_result(options["before"]) if options["before"] else directory
+        found = converged(before, directory, _answers(options))
+        problems = sentences(failing(found.findings, options["fail_on"]))
+        return self._told(options, found.to_result(), gateways.converged(found, display.columns), "drift", problems)
 
-    def proof(self, options: Data) -> Result:
-        return {
-            "changed": False,
-            "proof": gateways.prove(options["directory"], options["before"], options["looks"], options["targets"]),
-        }
-
-    def outcome(self, options: Data) -> Result:
-        emergency = options["mode"] == "emergency"
-        found = gateways.outcome(options["directory"], options["plan"], options["proof"])
-        text = gateway_tables.outcome(found, options["plan"], emergency, display.columns)
-        problems = [row["problem"] for row in found["gateways"] if row["problem"]]
-        problems += gateways.still_accept(options["plan"]) if emergency else []
-        return self._told(options, found, text, "not_proved", problems)
-
-    def status(self, options: Data) -> Result:
-        found = gateways.status(options["directory"], options["looks"])
-        problems = found["differences"] if options["require"] == "in_line" and not found["in_line"] else []
-        return self._told(options, found, gateway_tables.status(found, display.columns), "drift", problems)
+    def status(self, directory: Directory, options: Data) -> Result:
+        found = status(directory, device_answer.observations(options["observations"]))
+        problems = sentences(failing(found.findings, options["fail_on"]))
+        return self._told(options, found.to_result(), gateways.status(found, display.columns), "drift", problems)
 
     def _told(self, options: Data, found: Data, text: str, code: str, problems: list[str]) -> Result:
         """Shown, kept where a file is asked for, and failed where there are problems."""
-        result = printed.show(text) | {options["what"]: found} | self._kept(options["path"], found)
+        result = output.show(text) | {options["what"]: found} | self._kept(options["path"], found)
         if problems:
             del result["lines"]
-            result |= {"failed": True, "code": code, "msg": " ".join(problems)}
-        return result
+        return result | _failure(code, problems)
 
     def _kept(self, path: str | None, found: Data) -> Result:
         if not path:
             return {}
         content = json.dumps(found, indent=2, sort_keys=True) + "\n"
-        return {"path": path, "changed": printed.keep(path, content, self.check)}
+        return {"path": path, "changed": output.keep(path, content, self.check)}
 
 
-WHAT: dict[str, Callable[[ActionModule, Data], Result]] = {
-    "targets": ActionModule.targets,
-    "plan": ActionModule.plan,
+def _answers(options: Data) -> Observations:
+    """Of those that were told to store something it counts only how far they were reached, and what they left out."""
+    found = device_answer.answers("gateway_peers", options["answers"])
+    return {host: _reached(one) for host, one in found.items()}
+
+
+def _reached(one: device_answer.Answer) -> Observation:
+    if one.left_out:
+        return Observation(one.host, REFUSED, " ".join(one.left_out), findings=one.findings)
+    return Observation(one.host, one.state, one.why, findings=one.findings)
+
+
+def _failure(code: str, problems: list[str]) -> Result:
+    if not problems:
+        return {}
+    more = [f"And {len(problems) - MOST} more."] if len(problems) > MOST else []
+    return {"failed": True, "code": code, "msg": " ".join([*problems[:MOST], *more])}
+
+
+WHAT: dict[str, Callable[[ActionModule, Directory, Data], Result]] = {
     "dropped": ActionModule.dropped,
-    "proof": ActionModule.proof,
     "outcome": ActionModule.outcome,
     "converged": ActionModule.converged,
     "status": ActionModule.status,

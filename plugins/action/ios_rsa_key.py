@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError
 from ..module_utils._ios import replacement, rsa_keys
 from ..module_utils._ios.dialogue import Talk, Terminal
 from ..module_utils._ios.key_listings import RsaKey
@@ -24,7 +24,7 @@ class ActionModule(IosAction):
         for name, low in (("size", 360), ("generation_timeout", 1)):
             if options[name] < low:
                 raise VpnKeysError(
-                    "bad_input", f"{name} must be at least {low}, not {options[name]}. Nothing was done."
+                    "bad_input", f"O({name}) must be at least {low}, not {options[name]}", state=NOTHING_DONE
                 )
         return await self.on_device(lambda tty: self._bring_about(tty, label, options))
 
@@ -36,8 +36,11 @@ class ActionModule(IosAction):
             if keys and ring.labels == (label.name,) and not options["allow_last_key"]:
                 raise VpnKeysError(
                     "blocked",
-                    f"{tty.name}: {label} is the last RSA key of the device; without one its SSH server stops, and "
-                    "nobody gets in any more. Nothing was changed; allow_last_key: true removes it all the same.",
+                    f"{label} is the last RSA key of the device; without one its SSH server stops, and nobody gets in "
+                    "any more",
+                    host=tty.name,
+                    state=NOTHING_CHANGED,
+                    advice="O(allow_last_key): true removes it all the same",
                 )
         else:
             work, after = self._wanted(tty, label, keys, options)
@@ -46,27 +49,28 @@ class ActionModule(IosAction):
         if self.check or not (work or to_save):
             return result | ({"key": shown(keys[0])} if keys and not work else {})
         if work and options["state"] == "absent":
-            yield from rsa_keys.remove(tty, label)
+            yield from rsa_keys.remove(tty, label, str(rsa_keys.identity(keys)))
             if options["save"]:
                 yield from rsa_keys.save(tty)
             return result
+        made = keys
         if work:
-            yield from rsa_keys.generate(
+            made = yield from rsa_keys.generate(
                 tty,
                 label,
                 options["size"],
                 usage=options["usage"],
                 exportable=options["exportable"],
-                replace=bool(keys),
+                replace=rsa_keys.identity(keys),
                 timeout=options["generation_timeout"],
             )
-        key = yield from replacement.clean(tty, label, save=options["save"])
+        key = yield from replacement.clean(tty, label, str(rsa_keys.identity(made)), save=options["save"])
         return result | {"key": shown(key)}
 
     def _wanted(
         self, tty: Terminal, label: Label, keys: tuple[RsaKey, ...], options: dict[str, t.Any]
     ) -> tuple[bool, t.Any]:
-        """Whether a key is to be made, and what the diff foretells."""
+        """Whether a key is to be made, and what the diff predicts."""
         new = {name: options[name] for name in ("size", "usage", "exportable")}
         if not keys:
             return True, new
@@ -83,8 +87,10 @@ class ActionModule(IosAction):
         if unlike and regenerate == "fail":
             raise VpnKeysError(
                 "conflict",
-                f"{tty.name}: key {label} is not as asked: {', '.join(unlike)}. Nothing was changed; "
-                "regenerate: partial_idempotence would replace it, never would accept it.",
+                f"key {label} is not as asked: {', '.join(unlike)}",
+                host=tty.name,
+                state=NOTHING_CHANGED,
+                advice="O(regenerate): partial_idempotence would replace it, never would accept it",
             )
         if regenerate == "always" or (unlike and regenerate == "partial_idempotence"):
             return True, new

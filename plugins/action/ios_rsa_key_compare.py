@@ -9,7 +9,7 @@ import typing as t
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
 from ..modules.ios_rsa_key_compare import ARGUMENT_SPEC
-from ..plugin_utils import key_servers, manual
+from ..plugin_utils import advice, key_servers, manual
 from ..plugin_utils.ios_action import IosAction, Result
 from ..plugin_utils.ios_results import shown_groups, shown_keys
 
@@ -23,18 +23,19 @@ class ActionModule(IosAction):
     async def operate(self, options: dict[str, t.Any]) -> Result:
         targets = self.fleet(options)
         details = options["details"]
-        seen = await key_servers.look(
-            list(targets.values()), options["parallel"], options["timeout"], policies=details
-        )
-        planned, ungrouped = key_servers.plan_all(seen, targets, options)
+        seen = await key_servers.look(list(targets.values()), options["parallel"], options["timeout"], policies=details)
+        addresses = key_servers.own_addresses(targets, self.variables.get("hostvars", {}))
+        plans, names = key_servers.plan_all(seen, options, addresses), advice.names(self._task._role)
         problems = {name: str(found) for name, found in seen.items() if isinstance(found, VpnKeysError)}
-        units = [key_servers.shown(one) for one in planned]
+        units = [key_servers.shown(one, names) for one in plans.planned]
         result: Result = {
             "changed": False,
-            "in_sync": all(unit["in_sync"] for unit in units) and not problems,
+            "in_sync": all(unit["in_sync"] for unit in units) and not problems and not plans.claims,
             "units": units,
+            "claims": key_servers.shown_claims(plans.claims, names),
+            "findings": list(plans.findings),
             "problems": problems,
-            "ungrouped": [name for name in ungrouped if name not in problems],
+            "ungrouped": [name for name in plans.ungrouped if name not in problems],
         }
         if details:
             result["devices"] = {
@@ -43,5 +44,5 @@ class ActionModule(IosAction):
                 if not isinstance(found, VpnKeysError)
             }
         if options["render"]:
-            result["manual"] = manual.commands_for(planned)
+            result["manual"] = manual.commands_for(plans.planned, names)
         return result

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fingerprint import short
 from ..module_utils._ios import replacement, rsa_keys
 from ..module_utils._ios.dialogue import Talk, Terminal
@@ -49,18 +49,23 @@ class ActionModule(IosAction):
             if offer.bits < options["minimum_size"]:
                 raise VpnKeysError(
                     "bad_input",
-                    f"{self.host}: the key has {offer.bits} bits, fewer than minimum_size "
-                    f"({options['minimum_size']}). Nothing was changed.",
+                    f"the key has {offer.bits} bits, fewer than O(minimum_size) ({options['minimum_size']})",
+                    host=self.host,
+                    state=NOTHING_CHANGED,
                 )
             device = await sessions.enter_async_context(ios_session.session(self.target()))
             ring = await device.do(rsa_keys.look)
-            result, work = self._foretell(ring, label, offer, options)
+            result, work = self._predict(ring, label, offer, options)
             if not self.check:
                 if work:
                     sealed = await offer.take()
-                    result["key"] = shown(await device.do(lambda tty: self._bring_about(tty, label, sealed, options)))
+                    result["key"] = shown(
+                        await device.do(lambda tty: self._bring_about(tty, label, ring, sealed, options))
+                    )
                 elif result["changed"]:
-                    key = await device.do(lambda tty: replacement.clean(tty, label, save=options["save"]))
+                    key = await device.do(
+                        lambda tty: replacement.clean(tty, label, offer.fingerprint, save=options["save"])
+                    )
                     result["key"] = shown(key)
         return result
 
@@ -82,21 +87,25 @@ class ActionModule(IosAction):
 
         return _Offer(key.fingerprint, key.bits, key.usage, exported)
 
-    def _foretell(self, ring: KeyRing, label: Label, offer: _Offer, options: dict[str, t.Any]) -> tuple[Result, bool]:
+    def _predict(self, ring: KeyRing, label: Label, offer: _Offer, options: dict[str, t.Any]) -> tuple[Result, bool]:
         """The result as far as looking tells it, and whether the key has to be brought."""
         keys = ring.of(label)
         same = [key for key in keys if key.fingerprint == offer.fingerprint]
         if keys and not same and not options["overwrite"]:
             raise VpnKeysError(
                 "conflict",
-                f"{self.host}: under {label} stands another key ({short(keys[0].fingerprint)}), not "
-                f"{short(offer.fingerprint)}. Nothing was changed; overwrite: true would replace it.",
+                f"under {label} stands another key ({short(keys[0].fingerprint)}), not {short(offer.fingerprint)}",
+                host=self.host,
+                state=NOTHING_CHANGED,
+                advice="O(overwrite): true would replace it",
             )
         if keys and not same and options["backup_path"] and not keys[0].exportable:
             raise VpnKeysError(
                 "not_exportable",
-                f"{self.host}: the old key {label} is not exportable, so no backup of it can be made. "
-                "Nothing was changed; leave out backup_path to replace it all the same.",
+                f"the old key {label} is not exportable, so no backup of it can be made",
+                host=self.host,
+                state=NOTHING_CHANGED,
+                advice="leave out O(backup_path) to replace it all the same",
             )
         after = (
             same[0]
@@ -116,13 +125,17 @@ class ActionModule(IosAction):
         }
         return result | ({"key": shown(same[0])} if same else {}), not same
 
-    def _bring_about(self, tty: Terminal, label: Label, sealed: Sealed, options: dict[str, t.Any]) -> Talk[RsaKey]:
+    def _bring_about(
+        self, tty: Terminal, label: Label, seen: KeyRing, sealed: Sealed, options: dict[str, t.Any]
+    ) -> Talk[RsaKey]:
+        """`seen`: what was there when it was decided; a key that came since then is not replaced."""
         wishes = {"exportable": options["exportable"], "save": options["save"]}
-        ring = yield from rsa_keys.look(tty)
-        if not ring.of(label):
+        planned = rsa_keys.identity(seen.of(label))
+        if planned is None:
             return (yield from replacement.bring(tty, label, sealed, **wishes))
-        old = yield from replacement.take_old(tty, label)
+        old = yield from replacement.take_old(tty, label, planned)
         if old and options["backup_path"]:
             key_files.keep(old, options["backup_path"], options["backup_passphrase"], "pkcs8")
-        yield from replacement.stage(tty, label, sealed, save=options["save"])
-        return (yield from replacement.swap(tty, label, sealed, old, **wishes))
+        leftover = rsa_keys.identity(seen.of(label.scratch))
+        yield from replacement.stage(tty, label, sealed, leftover, save=options["save"])
+        return (yield from replacement.swap(tty, label, sealed, planned, old, **wishes))

@@ -7,12 +7,13 @@ from __future__ import annotations
 import asyncio
 import os
 import typing as t
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError, rendered
 from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
 from ..modules.ios_rsa_key_sync import ARGUMENT_SPEC, REQUIRED_BY
-from ..plugin_utils import carry_out, ios_session, key_files, key_servers, progress_fleet
+from ..plugin_utils import advice, carry_out, ios_session, key_files, key_servers, progress_fleet
 from ..plugin_utils.carry_out import Progress, Wishes
 from ..plugin_utils.internal import internal_error
 from ..plugin_utils.ios_action import IosAction, Result, display
@@ -32,17 +33,25 @@ class ActionModule(IosAction):
             if not os.path.isdir(options["backup_directory"]):
                 raise VpnKeysError(
                     "bad_input",
-                    f"backup_directory {options['backup_directory']} is no directory. Nothing was done.",
+                    f"O(backup_directory) {options['backup_directory']} is no directory",
+                    state=NOTHING_DONE,
                 )
         targets = self.fleet(options)
         async with ios_session.Kept() as kept:
             # What was opened for the look is used for the work, unless that were more sessions than are wanted at once.
             opener = kept.session if len(targets) <= options["parallel"] else ios_session.session
             seen = await key_servers.look(list(targets.values()), options["parallel"], options["timeout"], opener)
-            planned = key_servers.plan_all(seen, targets, options)[0]
+            addresses = key_servers.own_addresses(targets, self.variables.get("hostvars", {}))
+            plans = key_servers.plan_all(seen, options, addresses)
+            planned = plans.planned
             needed = {host for one in planned for host in carry_out.hosts_of(one.plan.steps)}
             await kept.only(set() if self.check else needed)
-            return await self._carry_out(planned, targets, options, kept)
+            done = await self._carry_out(planned, targets, options, kept)
+            return done | {"claims": key_servers.shown_claims(plans.claims, self._names)}
+
+    @property
+    def _names(self) -> Mapping[str, str]:
+        return advice.names(self._task._role)
 
     async def _carry_out(
         self,
@@ -86,20 +95,20 @@ class ActionModule(IosAction):
         count: progress_fleet.Count,
         kept: ios_session.Kept,
     ) -> dict[str, t.Any]:
-        unit = key_servers.shown(one) | {"done": {}, "error": None}
+        unit = key_servers.shown(one, self._names) | {"done": {}, "error": None}
         label = unit["label"]
         approved = options["approved"]
         if approved is not None and unit["steps"] and one.digest not in approved:
             return unit | {
-                "error": "what the key servers hold has changed since the plan was approved. "
-                "Nothing was changed; plan again."
+                "error": f"what the key servers hold has changed since the plan was approved. {NOTHING_CHANGED}; plan "
+                "again."
             }
         touched = set(carry_out.hosts_of(one.plan.steps, sources=False))
         outside = touched - set(options["allowed_hosts"]) if options["allowed_hosts"] is not None else set()
         if outside:
             return unit | {
                 "error": f"the plan also changes {', '.join(sorted(outside))}, which this run is not allowed to touch. "
-                "Nothing was changed; run without --limit."
+                f"{NOTHING_CHANGED}; run without --limit."
             }
         if self.check or not unit["steps"]:
             return unit
@@ -112,7 +121,7 @@ class ActionModule(IosAction):
                         await waiting.enter_async_context(turns[host])
                     await carry_out.carry_out(one.plan, targets, wishes, progress, kept)
         except VpnKeysError as error:
-            unit["error"] = str(error)
+            unit["error"] = rendered(error.marked, self._names)
         except Exception as error:  # noqa: BLE001 - one unit must not end the work on the others
             unit["error"] = str(internal_error(label, error))
         return unit

@@ -7,13 +7,14 @@ from __future__ import annotations
 import os
 
 from ..module_utils._directory import holder
+from ..plugin_utils import claims
 from ..plugin_utils.directory_action import Data, DirectoryAction
 
 USERS = ("awx_user_name", "tower_user_name")
 
 
 class ActionModule(DirectoryAction):
-    """Says who runs the task, which only the control node knows."""
+    """Says who runs the task, which only the control node knows, and reads what gateways answered."""
 
     def arguments(self, given: Data, variables: Data) -> Data:
         user = next((str(variables[name]) for name in USERS if variables.get(name)), None)
@@ -22,4 +23,4 @@ class ActionModule(DirectoryAction):
         arguments = {**given, "holder": me, "by": given.get("by") or me.get("user")}
         if isinstance(given.get("gateways"), list):
             arguments["gateways"] = [{"name": one} if isinstance(one, str) else one for one in given["gateways"]]
-        return arguments
+        return claims.read(arguments)

@@ -7,11 +7,12 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_WRITTEN, VpnKeysError
 from ..modules.key_report import ARGUMENT_SPEC
-from ..plugin_utils import printed
+from ..plugin_utils import device_answer
 from ..plugin_utils.control_action import ControlAction, Result, display
 from ..plugin_utils.key_report import build, page, store, text, times
+from ..plugin_utils.tables import output
 
 Data = dict[str, t.Any]
 
@@ -24,17 +25,10 @@ class ActionModule(ControlAction):
     async def operate(self, options: Data) -> Result:
         mode = store.parse_mode(options["mode"])
         inputs, failures = build.usable(_inputs(options))
-        try:
-            mesh = build.mesh_of(inputs)
-            report = build.build(inputs, mesh, failures)
-        except (KeyError, TypeError, AttributeError):
-            raise VpnKeysError(
-                "bad_input",
-                "key_servers, rsa_keys, groups, directory and gateways must be results of ios_rsa_key_compare, "
-                "ios_rsa_key_info, getvpn_info, key_directory_info and gateway_info. Nothing was written.",
-            ) from None
-        html = page.render(report, mesh) if options["path"] or options["return_content"] else ""
-        result: Result = printed.show(text.render(report, display.columns))
+        fleet = build.fleet_of(inputs)
+        report = build.build(inputs, fleet, failures)
+        html = page.render(report, fleet) if options["path"] or options["return_content"] else ""
+        result: Result = output.show(text.render(report, display.columns))
         result["summary"] = {name: report[name] for name in ("at", "counts", "findings", "digest")}
         files = {
             "path": (html, page.template_digest(report)),
@@ -51,7 +45,7 @@ class ActionModule(ControlAction):
             result["diff"] = [difference for difference in kept.values() if difference]
         if options["return_content"]:
             result["content"] = html
-        if complaint := text.complaint(report, options["require"]):
+        if complaint := text.complaint(report, options["fail_on"]):
             del result["lines"]
             result |= {"failed": True, "code": "drift", "msg": complaint}
         return result
@@ -62,9 +56,11 @@ def _inputs(options: Data) -> build.Inputs:
     if at is None:
         raise VpnKeysError(
             "bad_input",
-            f"at must be a time like 2026-11-22T12:00:00Z, not {options['at']}. Nothing was written.",
+            f"O(at) must be a time like 2026-11-22T12:00:00Z, not {options['at']}",
+            state=NOTHING_WRITTEN,
         )
-    given = ("key_servers", "directory", "gateways", "title", "max_age_days", "minimum_size")
+    given = ("key_servers", "directory", "title", "max_age_days", "minimum_size")
     devices = (options["key_servers"] or {}).get("devices", {})
     listed = {name: devices if options[name] is None else options[name] for name in ("rsa_keys", "groups")}
-    return build.Inputs(at=times.iso(at), **listed, **{name: options[name] for name in given})
+    gateways = device_answer.observations(options["gateways"])
+    return build.Inputs(at=times.iso(at), gateways=gateways, **listed, **{name: options[name] for name in given})

@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_REPORTED, VpnKeysError
 from ..modules.key_server_report import ARGUMENT_SPEC
-from ..plugin_utils import printed, report
+from ..plugin_utils import report
 from ..plugin_utils.control_action import ControlAction, Result, display
+from ..plugin_utils.tables import output
 
 
 class ActionModule(ControlAction):
@@ -24,14 +25,15 @@ class ActionModule(ControlAction):
         except (KeyError, TypeError, AttributeError):
             raise VpnKeysError(
                 "bad_input",
-                "found, done and proof must be results of ios_rsa_key_compare, ios_rsa_key_sync and "
-                "ios_rsa_key_compare. Nothing was reported.",
+                "O(found), O(done) and O(proof) must be results of ios_rsa_key_compare, ios_rsa_key_sync and "
+                "ios_rsa_key_compare",
+                state=NOTHING_REPORTED,
             ) from None
-        result: Result = printed.show(report.render(whole, width=display.columns)) | {"in_sync": whole["in_sync"]}
+        result: Result = output.show(report.render(whole, width=display.columns)) | {"in_sync": whole["in_sync"]}
         if options["path"]:
             result["path"] = options["path"]
             content = json.dumps(whole, indent=2, sort_keys=True) + "\n"
-            result["changed"] = printed.keep(options["path"], content, self.check)
+            result["changed"] = output.keep(options["path"], content, self.check)
         if complaint := report.complaint(whole, options["require"]):
             # The table has been shown; a failed task would print it a second time, in JSON.
             del result["lines"]

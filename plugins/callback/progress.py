@@ -254,8 +254,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _read(self, action: str, said: dict[str, t.Any]) -> None:
         """What results of this collection say about other hosts than the one they are for."""
-        if action.endswith("gateway_report") and (owed := progress_results.owed(said)) is not None:
-            self._run.owed = owed
+        if action.endswith("gateway_report") and (pending := progress_results.pending(said)) is not None:
+            self._run.pending = pending
         if action.endswith(FOR_MANY):
             self._run.worked_on(progress_results.worked_on(said))
 

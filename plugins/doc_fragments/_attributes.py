@@ -97,6 +97,15 @@ attributes:
     GATEWAY = r"""
 options: {}
 attributes:
+  action:
+    support: partial
+    details: >-
+      The module runs on the gateway. On the control node its answer is read strictly, and nothing else of it reaches
+      Ansible; no variable, warning or statistic of the gateway's making.
+  delegation:
+    description: Can be used in conjunction with delegate_to and related keywords.
+    support: none
+    details: A gateway answers for itself; C(delegate_to) does not lead elsewhere.
   platform:
     description: Target OS/families that can be operated against.
     support: full

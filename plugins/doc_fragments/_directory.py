@@ -50,7 +50,7 @@ options:
   only:
     description:
       - Names of the gateways that the result is about. Without it, all of them.
-      - RV(peers) and RV(owed) always are about all.
+      - RV(peers) and RV(learned) always are about all.
     type: list
     elements: str
 """

@@ -29,7 +29,14 @@ options:
     type: str
   groups:
     description:
-      - The GET VPN groups, if they are not to be found on the devices.
+      - >-
+        The GET VPN groups, in place of what the devices say. Name all of them; a key server that is in none is not
+        changed.
+      - >-
+        Without O(groups) and O(label), two key servers are of one group only if each names the other as a COOP peer in
+        it. An address is that of the key server to which the inventory gives it, as C(ansible_host) or in the variable
+        C(key_server_addresses) (a list), whatever the devices say. What a key server says of others and they do not
+        confirm is in RV(claims), and it gets no key by it.
       - Groups that share a label on one key server form one unit, as they share its key.
       - Mutually exclusive with O(label).
     type: list
@@ -48,6 +55,17 @@ options:
         type: list
         elements: str
         required: true
+  primary:
+    description:
+      - >-
+        Key servers of O(hosts) that are the primary of theirs, whatever the key servers say of themselves; at most one
+        of each unit. The key of the primary is the one that stays.
+      - >-
+        Where more than one key server of a group says that it is the primary, the group is split: its verdict is
+        V(split) and nothing is changed in it, unless one of its key servers is named here and O(overwrite=true).
+    type: list
+    elements: str
+    default: []
   overwrite:
     description:
       - Whether keys that differ from the key of the unit may be replaced.

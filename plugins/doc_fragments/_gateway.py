@@ -28,6 +28,23 @@ options:
       - Connections with another local identity are left alone. By default all connections are meant.
     type: str
     default: ""
+  timeout:
+    description:
+      - >-
+        Seconds that a gateway has for its whole answer, beside what the module itself is told to wait. One that takes
+        longer counts as unreachable, so that it cannot keep the others waiting.
+      - A task that has the keyword C(timeout) goes by that instead, and fails.
+    type: float
+    default: 120
+  earlier:
+    description:
+      - The RV(code) that earlier tasks of the same run returned for this gateway.
+      - >-
+        With V(timeout) among them the gateway is not asked again and counts as unreachable. So one that never answers
+        keeps the others waiting once, and not in every task.
+    type: list
+    elements: str
+    default: []
 requirements:
   - Python 3.8 or later on the gateway
   - C(wg) of wireguard-tools, or C(swanctl) and C(pki) of strongSwan, on the gateway

@@ -49,6 +49,7 @@ CODES = frozenset(
 )
 
 
+LEFT_OUT = "It was left out"
 NOTHING_CHANGED = "Nothing was changed"
 NOTHING_DONE = "Nothing was done"
 NOTHING_READ = "Nothing was read"
@@ -85,8 +86,17 @@ class VpnKeysError(Exception):
         if not (self.host or self.state or self.advice):
             return self.what
         first = f"{self.host}: {self.what}" if self.host else self.what
-        rest = "; ".join(part for part in (self.state, self.advice) if part)
+        rest = f"{self.state}; {self.advice}" if self.state and self.advice else self.state or self.advice
+        if not _OPTION.match(rest):
+            rest = rest[:1].upper() + rest[1:]
         return " ".join(sentence(part) for part in (first, rest) if part)
+
+    def about(self, subject: str = "", *, state: str = "") -> VpnKeysError:
+        """The same error, said of `subject`; `state` is for one that does not say what state it left."""
+        what = f"{subject}: {self.what}" if subject else self.what
+        error = type(self)(self.code, what, host=self.host, state=self.state or state, advice=self.advice)
+        error.changed = self.changed
+        return error
 
     def __reduce__(self) -> tuple[t.Any, ...]:
         # An exception made from more than one argument does not survive pickling by default.

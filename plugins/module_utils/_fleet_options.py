@@ -18,6 +18,7 @@ FLEET_SPEC = dict(
             hosts=dict(type="list", elements="str", required=True),
         ),
     ),
+    primary=dict(type="list", elements="str", default=[]),
     overwrite=dict(type="bool", default=False),
     size=dict(type="int", default=2048),
     minimum_size=dict(type="int", default=2048),

@@ -65,7 +65,8 @@ options:
   peers:
     description: >-
       The gateways that change, as RV(vpnops.keys.key_directory_info#module:peers) has them. On one that changes itself
-      the others too, so that results can name them.
+      the others too, so that results can name them. To one of which something cannot be used, traffic goes by the first
+      interface all the time.
     type: list
     elements: dict
     default: []
@@ -137,6 +138,13 @@ diff:
     before: ""
     after: |
       10.78.0.2/32
+findings:
+  description: >-
+    What is wrong with the answer itself, in sentences, such as fields that no module of this collection sends. Normally
+    empty. Somebody may have tampered with a gateway that has any.
+  returned: always
+  type: list
+  elements: str
 code:
   description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
   returned: failure
@@ -148,12 +156,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._errors import VpnKeysError
 from ..module_utils._gateway import module as seam
-from ..module_utils._gateway import wg_bridge, wg_bridge_plan
-from ..module_utils._gateway.platform import WantedPeer
+from ..module_utils._gateway import wanted, wg_bridge, wg_bridge_plan
 from ..module_utils._gateway.wireguard import WireGuard
-from ..module_utils._public_key import parse
 
 ARGUMENT_SPEC = dict(
     **seam.GATEWAY_SPEC,
@@ -178,7 +183,8 @@ class Step(t.NamedTuple):
 
 
 def up(gateway: WireGuard, options: seam.Data) -> Step:
-    peers = [wanted(peer) for peer in options["peers"] if peer["name"] != options["gateway"] and usable(peer)]
+    entries = (peer for peer in options["peers"] if peer["name"] != options["gateway"] and usable(peer))
+    peers, dummy = wanted.sort_out(entries, lambda peer: seam.key_option(peer.get("staged")))
     want = wg_bridge_plan.wanted(gateway, options["gateway"], peers, options["changing"], options["port"])
     done = wg_bridge.is_up(gateway.interface, want)
     return Step(done, lambda: wg_bridge.up(gateway.interface, want, options["within"]), None if done else [])
@@ -205,20 +211,6 @@ def usable(peer: seam.Data) -> bool:
     return bool(peer.get("platform") == "wireguard" and peer.get("current") and not peer.get("withdrawn"))
 
 
-def wanted(peer: seam.Data) -> WantedPeer:
-    """One entry of `peers`."""
-    try:
-        return WantedPeer(
-            name=peer["name"],
-            identity="",
-            current=parse(peer["current"]),
-            staged=seam.key_option(peer.get("staged")),
-            known=tuple(parse(text) for text in peer.get("known") or ()),
-        )
-    except VpnKeysError as error:
-        raise VpnKeysError(error.code, f"Peer {peer['name']}: {error} Nothing was changed.") from None
-
-
 def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
     options = module.params
     if not isinstance(gateway, WireGuard):
@@ -232,11 +224,6 @@ def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
     foretold = before if step.done or step.then is None else step.then
     result = wg_bridge.carried(interface)
     bridge = wg_bridge_plan.name_of(interface)
-    if state == "carrying" and result.left and not module.check_mode:
-        module.warn(
-            f"{', '.join(result.left)} did not answer on {bridge}, so the traffic stays on {interface} and is silent "
-            "for a moment when the key changes."
-        )
     after = foretold if module.check_mode else wg_bridge.networks(interface)
     return {
         "changed": before != after if state in ("carrying", "idle") else not step.done,

@@ -178,6 +178,13 @@ obstacles:
   returned: if O(check=true)
   type: list
   elements: str
+findings:
+  description: >-
+    What is wrong with the answer itself, in sentences, such as fields that no module of this collection sends. Normally
+    empty. Somebody may have tampered with a gateway that has any.
+  returned: always
+  type: list
+  elements: str
 code:
   description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
   returned: failure

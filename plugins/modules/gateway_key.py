@@ -133,6 +133,13 @@ diff:
     after: |
       own: 2f8c2a5b4cf5
       next: (new)
+findings:
+  description: >-
+    What is wrong with the answer itself, in sentences, such as fields that no module of this collection sends. Normally
+    empty. Somebody may have tampered with a gateway that has any.
+  returned: always
+  type: list
+  elements: str
 code:
   description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
   returned: failure
@@ -144,7 +151,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fingerprint import short
 from ..module_utils._gateway import change, detached
 from ..module_utils._gateway import module as seam
@@ -186,7 +193,8 @@ def present(gateway: seam.Managed, look: Look, options: seam.Data, wanted: Publi
 def staged(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
     own = in_use(look)
     if own is None:
-        raise VpnKeysError("not_found", "This gateway has no key yet, so there is none to change; enroll it first.")
+        what = "This gateway has no key yet, so there is none to change"
+        raise VpnKeysError("not_found", what, advice="Enroll it first")
     if wanted is not None and wanted in (look.own.file, look.own.runtime):
         return Step(True, own, look.pending, lambda: wanted)
     waiting = look.pending
@@ -220,7 +228,9 @@ def confirmed(gateway: seam.Managed, look: Look, options: seam.Data, wanted: Pub
 def retired(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
     new = meant(look, wanted)
     if look.pending is not None or new not in (look.own.file, look.own.runtime):
-        raise VpnKeysError("refused", "The new key is not confirmed yet, so the old one is kept. Nothing was changed.")
+        raise VpnKeysError(
+            "refused", "The new key is not confirmed yet, so the old one is kept", state=NOTHING_CHANGED
+        )
 
     def destroy() -> PublicKey:
         gateway.discard_previous()
@@ -235,8 +245,8 @@ def restored(gateway: seam.Managed, look: Look, options: seam.Data, wanted: Publ
     if wanted is not None and old != wanted:
         raise VpnKeysError(
             "refused",
-            f"The old key {short(wanted.fingerprint)} is not on this gateway any more, so it cannot come back. "
-            "Nothing was changed.",
+            f"The old key {short(wanted.fingerprint)} is not on this gateway any more, so it cannot come back",
+            state=NOTHING_CHANGED,
         )
 
     def restore() -> PublicKey | None:
@@ -266,11 +276,13 @@ def meant(look: Look, wanted: PublicKey | None) -> PublicKey:
         raise VpnKeysError(
             "refused",
             f"The key {short(wanted.fingerprint)} does not wait on this gateway and is not in use there; "
-            f"{short(here.fingerprint) if here else 'no key'} is. Nothing was changed. Run the rotation again.",
+            f"{short(here.fingerprint) if here else 'no key'} is",
+            state=NOTHING_CHANGED,
+            advice="run the rotation again",
         )
     new = wanted or here
     if new is None:
-        raise VpnKeysError("not_found", "This gateway has no key that could be used; nothing was changed.")
+        raise VpnKeysError("not_found", "This gateway has no key that could be used", state=NOTHING_CHANGED)
     return new
 
 
@@ -279,7 +291,7 @@ def kind(look: Look, options: seam.Data) -> tuple[str, int]:
     own = in_use(look)
     algorithm = options["algorithm"] or (own.algorithm if own else ALGORITHM[options["platform"]])
     if (algorithm == "x25519") != (options["platform"] == "wireguard"):
-        raise VpnKeysError("bad_input", f"{options['platform']} has no {algorithm} keys. Nothing was changed.")
+        raise VpnKeysError("bad_input", f"{options['platform']} has no {algorithm} keys", state=NOTHING_CHANGED)
     return algorithm, options["bits"]
 
 

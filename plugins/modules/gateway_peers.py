@@ -20,6 +20,9 @@ description:
   - >-
     Files that an administrator wrote keep their comments, order, owner and mode; nothing but the keys changes. The
     daemon is never restarted, and the sessions with other peers go on.
+  - >-
+    A peer of which something cannot be used, such as an endpoint with a line break in it, stops nobody else. It is left
+    out, and RV(refused) says why.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.gateway
@@ -34,7 +37,7 @@ attributes:
     support: full
 options:
   gateway:
-    description: Name of this gateway, by which it finds itself among O(peers) and signs RV(acknowledgements).
+    description: Name of this gateway, by which it finds itself among O(peers).
     type: str
     required: true
   peers:
@@ -75,6 +78,9 @@ options:
       staged_serial:
         description: Serial of O(peers[].staged). It is not stored.
         type: int
+      revision:
+        description: Revision of the directory at which this entry changed last. It is not stored.
+        type: int
       known:
         description: All keys that the peer ever had, by which its entries are found.
         type: list
@@ -90,6 +96,13 @@ options:
         type: list
         elements: str
         default: []
+  revision:
+    description:
+      - >-
+        The revision of the directory, as RV(vpnops.keys.key_directory_info#module:directory.revision) has it, of which
+        O(peers) is all that this gateway has still to store. What it acknowledges is then one number, RV(learned).
+      - Leave it out where O(peers) is only a part of that.
+    type: int
   accept_previous:
     description:
       - Where a peer has no O(peers[].staged) key, accept its O(peers[].previous) one beside the current one.
@@ -121,17 +134,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-acknowledgements:
+stored:
   description:
-    - What this gateway stores now, for M(vpnops.keys.key_directory).
-    - In check mode what it would store.
+    - >-
+      Which of the keys it was given this gateway stores now. M(vpnops.keys.key_directory) takes the whole result, by
+      the name of the host.
+    - In check mode what it would store. Empty where RV(learned) says it all.
   returned: success
   type: list
   elements: dict
   contains:
-    peer:
-      description: Name of this gateway.
-      type: str
     gateway:
       description: Name of the peer whose key it is.
       type: str
@@ -141,11 +153,33 @@ acknowledgements:
     role:
       description: V(current), V(staged) or V(withdrawn).
       type: str
+learned:
+  description: O(revision), if all of O(peers) is stored; null otherwise.
+  returned: success
+  type: int
 neighbours:
   description: Names of the given peers to which this gateway has an entry. For the others nothing had to be stored.
   returned: success
   type: list
   elements: str
+refused:
+  description:
+    - >-
+      The given peers that were left out, because what was given of them cannot be used or this gateway cannot store it.
+      All others are stored. In RV(stored) there is nothing of them, so that they remain to be done.
+    - >-
+      A peer with O(peers[].withdrawn=true) is withdrawn even then, as far as its keys and its identity are known; its
+      endpoint and its networks do not matter.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    gateway:
+      description: Name of the peer.
+      type: str
+    why:
+      description: The reason, in sentences.
+      type: str
 diff:
   description: The stored keys before and after, by fingerprint.
   returned: success
@@ -158,6 +192,13 @@ diff:
     after: |
       gw1: current 2f8c2a5b4cf5
       gw1: staged 90ce41c5b3a1
+findings:
+  description: >-
+    What is wrong with the answer itself, in sentences, such as fields that no module of this collection sends. Normally
+    empty. Somebody may have tampered with a gateway that has any.
+  returned: always
+  type: list
+  elements: str
 code:
   description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
   returned: failure
@@ -165,16 +206,16 @@ code:
   sample: unreadable
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._errors import VpnKeysError
 from ..module_utils._gateway import module as seam
-from ..module_utils._gateway import wg_bridge
+from ..module_utils._gateway import wanted, wg_bridge
 from ..module_utils._gateway.platform import PeerChange, WantedPeer
 from ..module_utils._gateway.wireguard import WireGuard
-from ..module_utils._public_key import ED25519_PREFIX, X25519_PREFIX, PublicKey, from_der, parse
+from ..module_utils._public_key import ED25519_PREFIX, X25519_PREFIX, PublicKey, from_der
 
 ARGUMENT_SPEC = dict(
     **seam.GATEWAY_SPEC,
@@ -193,11 +234,13 @@ ARGUMENT_SPEC = dict(
             previous=dict(type="str"),
             serial=dict(type="int"),
             staged_serial=dict(type="int"),
+            revision=dict(type="int"),
             known=dict(type="list", elements="str", default=[]),
             endpoint=dict(type="str"),
             networks=dict(type="list", elements="str", default=[]),
         ),
     ),
+    revision=dict(type="int"),
     accept_previous=dict(type="bool", default=False),
     follow=dict(type="float", default=0),
 )
@@ -209,43 +252,21 @@ NOT_YET = {
 }
 
 
-def wanted(peer: seam.Data, options: seam.Data, check: bool) -> WantedPeer:
-    """One entry of `peers`. Raises VpnKeysError(bad_public_key, bad_input)."""
-    beside = peer["staged"] or (peer["previous"] if options["accept_previous"] else None)
-    withdrawn = peer["withdrawn"]
-    try:
-        if not withdrawn and not peer["current"]:
-            raise VpnKeysError("bad_input", "It has no current key and is not withdrawn.")
-        return WantedPeer(
-            name=peer["name"],
-            identity=peer["identity"] or peer["name"],
-            current=None if withdrawn else parse(peer["current"]),
-            staged=None if withdrawn else staged(beside, options["platform"], check),
-            known=tuple(parse(text) for text in peer["known"]),
-            endpoint=peer["endpoint"] or "",
-            networks=tuple(peer["networks"]),
-        )
-    except VpnKeysError as error:
-        raise VpnKeysError(error.code, f"Peer {peer['name']}: {error} Nothing was changed.") from None
-
-
-def staged(text: str | None, platform: str, check: bool) -> PublicKey | None:
+def beside(peer: Mapping[str, Any], options: seam.Data, check: bool) -> PublicKey | None:
+    """The key that is accepted beside the current one."""
+    text = peer["staged"] or (peer["previous"] if options["accept_previous"] else None)
     if text == NEW and check:
-        return NOT_YET[platform]
+        return NOT_YET[options["platform"]]
     return seam.key_option(text)
 
 
-def acknowledgement(gateway: str, peer: WantedPeer) -> list[seam.Data]:
-    roles = {"withdrawn": None} if peer.current is None else {"current": peer.current, "staged": peer.staged}
+def held(peer: WantedPeer) -> list[seam.Data]:
+    """What is stored of a peer now. A key that is still to be made is not."""
+    keys = {"withdrawn": None} if peer.current is None else {"current": peer.current, "staged": peer.staged}
     return [
-        {
-            "peer": gateway,
-            "gateway": peer.name,
-            "public_key": key and key.text,
-            "role": role,
-        }
-        for role, key in roles.items()
-        if role != "staged" or key is not None
+        {"gateway": peer.name, "public_key": key and key.text, "role": role}
+        for role, key in keys.items()
+        if role != "staged" or (key is not None and key not in NOT_YET.values())
     ]
 
 
@@ -258,18 +279,19 @@ def lines(changes: Iterable[PeerChange], which: str) -> str:
 
 def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
     options = module.params
-    platform, name = options["platform"], options["gateway"]
-    others = [peer for peer in options["peers"] if peer["name"] != name]
-    peers = [wanted(peer, options, module.check_mode) for peer in others if peer["platform"] == platform]
-    changes = gateway.store(peers, options["follow"], write=not module.check_mode)
-    if isinstance(gateway, WireGuard) and not module.check_mode and any(peer.current is None for peer in peers):
+    others = [peer for peer in options["peers"] if peer["name"] != options["gateway"]]
+    peers, refusals = wanted.sort_out(others, lambda peer: beside(peer, options, module.check_mode))
+    strangers = {peer["name"] for peer in others if peer["platform"] != options["platform"]}
+    mine = [peer for peer in peers if peer.name not in strangers]
+    changes = gateway.store(mine, options["follow"], write=not module.check_mode)
+    refusals += [wanted.Refusal(change.name, change.refused) for change in changes if change.refused]
+    if isinstance(gateway, WireGuard) and not module.check_mode and any(peer.current is None for peer in mine):
         wg_bridge.down(gateway.interface)  # it might accept that key, too
-    strangers = [wanted(peer, options, module.check_mode) for peer in others if peer["platform"] != platform]
+    refused = {refusal.gateway for refusal in refusals}
     return {
         "changed": any(change.changed for change in changes),
-        "acknowledgements": [
-            entry for peer in [*peers, *strangers] for entry in acknowledgement(name, peer)
-        ],
+        "stored": [entry for peer in peers if peer.name not in refused for entry in held(peer)],
+        "refused": [refusal._asdict() for refusal in refusals],
         "neighbours": [change.name for change in changes if change.neighbour],
         "diff": {
             "before_header": "keys of peers",

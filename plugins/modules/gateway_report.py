@@ -8,12 +8,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gateway_report
-short_description: Judge and report what directory and gateways say together
+short_description: Report the state of the gateways, or what a change of their keys came to
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
-  - Puts what the directory knows and what the gateways show side by side, as a table and as data.
+  - Puts what the directory knows and what the gateways say side by side, as a table and as data.
+  - >-
+    A row says what that gateway itself says, and a finding is the word, or the missing acknowledgement, of the host
+    that it names: whatever one gateway answers, nothing else is said of another one.
+  - A revoked key that any gateway may still accept comes first.
   - Contacts no gateway and no directory.
 extends_documentation_fragment:
   - vpnops.keys._attributes
@@ -34,43 +38,45 @@ options:
   what:
     description:
       - >-
-        V(targets) finds only who is meant, and why these could not be changed. It shows nothing.
-      - V(plan) says what a change of the keys of O(targets) would do, and fails with every reason not to begin.
-      - >-
-        V(proof) judges, from the looks before and after a change, whether the new keys carry the tunnels that were
-        up before.
-      - V(dropped) says who still accepts a key that was revoked, from the results of M(vpnops.keys.gateway_peers).
-      - V(converged) says who was owed what and stores it now, from the same results.
-      - V(outcome) reports a change; it fails where the proof did.
-      - >-
-        V(status) compares the directory, the gateways themselves, and what every peer stores in its file and in its
-        daemon.
+        V(dropped) says who still accepts a key that was revoked, from the directory and from the results of
+        M(vpnops.keys.gateway_peers) in O(answers).
+      - V(converged) says who had to store what, and whether that is acknowledged now, from the same.
+      - V(outcome) reports a change.
+      - V(status) compares the directory with what the gateways say of themselves.
     type: str
-    choices: [targets, plan, dropped, proof, outcome, converged, status]
+    choices: [dropped, outcome, converged, status]
     default: status
   directory:
     description: Result of M(vpnops.keys.key_directory) or M(vpnops.keys.key_directory_info).
     type: dict
     required: true
-  looks:
-    description:
-      - Results of M(vpnops.keys.gateway_info), by host. A host that could not be reached has the failed result.
-      - A host of the inventory that was not in the play has an empty one.
-    type: dict
-    default: {}
   before:
-    description: The looks before the change, for O(what=proof).
+    description: >-
+      The directory as it was before, for O(what=converged); without it, what was pending then is taken from
+      O(directory).
+    type: dict
+  observations:
+    description:
+      - >-
+        Results of M(vpnops.keys.gateway_info), by host, as P(vpnops.keys.by_host#filter) collects them. A host that
+        could not be reached has the failed result.
+      - A host of the inventory that was not in the play has an empty one.
+      - >-
+        Whatever one gateway answers counts for that one alone. An answer that cannot be believed is a refusal of that
+        gateway.
     type: dict
     default: {}
-  targets:
-    description: Names of the gateways whose keys are changed. V(all) means all of the directory.
-    type: list
-    elements: str
-    default: []
-  confirm:
-    description: The same names, typed again. Fails unless they are the same.
-    type: list
-    elements: str
+  answers:
+    description: Results of M(vpnops.keys.gateway_peers), by host.
+    type: dict
+    default: {}
+  plan:
+    description: RV(vpnops.keys.gateway_plan#module:plan), for O(what=outcome) and O(what=dropped).
+    type: dict
+  proof:
+    description: RV(vpnops.keys.gateway_verify#module:proof), for O(what=outcome).
+    type: dict
+    default: {}
   mode:
     description:
       - The mode of the change.
@@ -80,38 +86,17 @@ options:
     type: str
     choices: [planned, emergency, abort]
     default: planned
-  strategy:
-    description: How WireGuard gateways change their key.
-    type: str
-    choices: [in_place, second_interface]
-    default: in_place
-  unreachable:
-    description: Whether peers out of reach are left for their next contact, or are a reason not to begin.
-    type: str
-    choices: [defer, fail]
-    default: defer
-  minimum_share:
-    description: Percentage of the peers that must be in reach.
-    type: int
-    default: 50
-  approved:
+  fail_on:
     description:
-      - Digests of plans that were approved, as RV(plan) has them.
-      - Fails for any other plan. Without it, no approval is asked for.
-    type: list
-    elements: str
-  plan:
-    description: RV(plan) of the task that planned, for O(what=outcome) and O(what=dropped).
-    type: dict
-  proof:
-    description: RV(proof) of the task that judged, for O(what=outcome).
-    type: dict
-    default: {}
-  require:
-    description: With V(in_line), O(what=status) fails if there is any difference.
+      - What makes O(what=status) and O(what=converged) fail.
+      - >-
+        V(problems) are keys that are accepted and must not be, answers that were forged, records that were tampered
+        with, and gateways that were reached and did not store what they had to. V(drift) is that, and any other
+        difference between the directory and the gateways. V(nothing) never fails.
+      - What is only pending, and a rotation that is open, never make it fail.
     type: str
-    choices: [nothing, in_line]
-    default: nothing
+    choices: [nothing, problems, drift]
+    default: problems
   path:
     description: File on the control node that gets the status or the outcome as JSON. Only its owner may read it.
     type: path
@@ -121,62 +106,100 @@ notes:
     It is in RV(lines) anyway, unless the module fails.
 seealso:
   - module: vpnops.keys.gateway_info
+  - module: vpnops.keys.gateway_plan
+  - module: vpnops.keys.gateway_verify
   - module: vpnops.keys.key_directory_info
 """
 
 EXAMPLES = r"""
-- name: Know what the directory knows
+- name: Read the directory
   vpnops.keys.key_directory_info:
   delegate_to: localhost
   run_once: true
   register: known
 
-- name: Look at the gateways
+- name: Gather gateway state
   vpnops.keys.gateway_info:
-  register: look
+  register: observed
 
 - name: Compare
   vpnops.keys.gateway_report:
     directory: "{{ known }}"
-    looks: "{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'look'))) }}"
-    require: in_line
+    observations: "{{ ansible_play_hosts | vpnops.keys.by_host(hostvars, 'observed') }}"
+    fail_on: drift
   run_once: true
 """
 
 RETURN = r"""
 lines:
   description: The table, as it is printed.
-  returned: success, unless O(what=proof) or O(what=targets)
+  returned: success
   type: list
   elements: str
 plan:
-  description:
-    - Who will change (C(targets)), which peers can be told now (C(peers)), and which not (C(unreachable), C(refused)).
-    - C(names) are the names of the targets.
-    - C(refusals) are the reasons not to begin, in sentences.
-    - >-
-      C(digest) stands for who changes, from which key, how, and who has to store it; not for who is in reach, nor for
-      how far an interrupted rotation has come.
-  returned: if O(what=plan), O(what=targets) or O(what=dropped)
-  type: dict
-proof:
-  description:
-    - By target, whether its change is proved (C(verified)), or why not (C(problem)).
-    - Beside it the peers with a proved tunnel (C(proven)), without one (C(unproven)), and out of reach (C(away)).
-  returned: if O(what=proof)
+  description: O(plan), with the peers that really dropped the key (C(peers)), and those that did not.
+  returned: if O(what=dropped)
   type: dict
 outcome:
   description: One entry per target, and whether all are done.
   returned: if O(what=outcome)
   type: dict
 converged:
-  description: Who was owed what, and whether it is stored now.
+  description: >-
+    Who had to store what and whether it is acknowledged now (C(gateways)), the gateways with an open rotation
+    (C(interrupted)), and what is left as C(findings), as in RV(status).
   returned: if O(what=converged)
   type: dict
 status:
-  description: One entry per gateway, all differences and notes as sentences, and whether there are differences.
+  description: The state of the fleet.
   returned: if O(what=status)
   type: dict
+  contains:
+    gateways:
+      description:
+        - One entry per gateway.
+        - >-
+          What it says itself is whether its C(own) key is the recorded one, of how many peers it C(holds) any key and
+          the right one, and how many C(tunnels) it sees; both are null where it was not observed.
+        - >-
+          C(pending) is of how many gateways it has still to store the present state, as the directory knows, and some
+          of their names.
+      type: list
+      elements: dict
+    findings:
+      description: Everything that is not as it should be. What matters most comes first.
+      type: list
+      elements: dict
+      contains:
+        host:
+          description: Whose word, or missing acknowledgement, it is.
+          type: str
+          sample: gw2
+        kind:
+          description: What it is, in a word or two that do not change.
+          type: str
+          sample: still accepted
+        severity:
+          description: How much it matters.
+          type: str
+          choices: [problem, warning, note]
+          sample: problem
+        what:
+          description: A sentence about the host.
+          type: str
+          sample: "It may still accept gw3 (revoked since 2026-11-28T01:02:03Z): it is unreachable."
+        since:
+          description: Since when, in UTC, where that is known.
+          type: str
+          sample: "2026-11-28T01:02:03Z"
+        next:
+          description: What to do.
+          type: str
+          sample: Make gw2 reachable, then run vpnops.keys.converge_gateways.
+    in_line:
+      description: Whether there is no difference between the directory and the gateways.
+      type: bool
+      sample: false
 path:
   description: O(path).
   returned: if O(path) is given
@@ -185,30 +208,21 @@ code:
   description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
   returned: failure
   type: str
-  sample: refused
+  sample: drift
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENT_SPEC = dict(
-    what=dict(
-        type="str",
-        choices=["targets", "plan", "dropped", "proof", "outcome", "converged", "status"],
-        default="status",
-    ),
+    what=dict(type="str", choices=["dropped", "outcome", "converged", "status"], default="status"),
     directory=dict(type="dict", required=True),
-    looks=dict(type="dict", default={}),
-    before=dict(type="dict", default={}),
-    targets=dict(type="list", elements="str", default=[]),
-    confirm=dict(type="list", elements="str"),
-    mode=dict(type="str", choices=["planned", "emergency", "abort"], default="planned"),
-    strategy=dict(type="str", choices=["in_place", "second_interface"], default="in_place"),
-    unreachable=dict(type="str", choices=["defer", "fail"], default="defer"),
-    minimum_share=dict(type="int", default=50),
-    approved=dict(type="list", elements="str"),
+    before=dict(type="dict"),
+    observations=dict(type="dict", default={}),
+    answers=dict(type="dict", default={}),
     plan=dict(type="dict"),
     proof=dict(type="dict", default={}),
-    require=dict(type="str", choices=["nothing", "in_line"], default="nothing"),
+    mode=dict(type="str", choices=["planned", "emergency", "abort"], default="planned"),
+    fail_on=dict(type="str", choices=["nothing", "problems", "drift"], default="problems"),
     path=dict(type="path"),
 )
 

@@ -110,7 +110,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 in_sync:
-  description: Whether every unit is in sync and every key server could be looked at.
+  description: Whether every unit is in sync, every key server could be looked at, and there are no claims.
   returned: success
   type: bool
   sample: false
@@ -135,9 +135,14 @@ units:
         - V(absent), nobody holds the key.
         - V(missing), some lack it and all copies are equal.
         - V(conflict), the copies differ.
-        - V(unknown), a key server could not be looked at, or it is not known which label is meant.
+        - >-
+          V(split), more than one key server says that it is the primary of the same group, and O(primary) names none
+          of them.
+        - >-
+          V(unknown), a key server could not be looked at, it is not known which label is meant, or nobody confirms what
+          the key servers claim.
       type: str
-      choices: [in_sync, absent, missing, conflict, unknown]
+      choices: [in_sync, absent, missing, conflict, split, unknown]
       sample: missing
     in_sync:
       description: Whether the verdict is V(in_sync).
@@ -233,6 +238,15 @@ units:
       description: The primary; null if it is not known.
       type: str
       sample: ks1
+    primary_by:
+      description:
+        - Why it is the primary; null if it is not known.
+        - >-
+          V(choice), O(primary) names it; V(role), it says so itself; V(priority), V(address) or V(name), nobody says so
+          and it is the first by that.
+      type: str
+      choices: [choice, role, priority, address, name]
+      sample: role
     source:
       description: The key server that gives the key away, if the key servers are made equal.
       type: str
@@ -325,6 +339,38 @@ units:
             none.
           type: str
           sample: null
+claims:
+  description:
+    - >-
+      What key servers say of themselves and no other confirms: a peer that does not name who names it, or an address
+      that is not theirs by the inventory. Nothing is done because of it.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    host:
+      description: The key server that says it.
+      type: str
+      sample: ks9
+    group:
+      description: In which of its groups.
+      type: str
+      sample: EUROPE
+    names:
+      description: The key servers that it says it of.
+      type: list
+      elements: str
+      sample: [ks1, ks2]
+    why:
+      description: The claim, and what does not fit, in one sentence.
+      type: str
+      sample: ks9 names ks1 and ks2 as peers of EUROPE (1234), and neither names it.
+findings:
+  description: What else the operator should know and is about no unit, in one sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 problems:
   description: Why a key server could not be looked at, in one sentence each, by key server.
   returned: success

@@ -47,11 +47,11 @@ attributes:
 options:
   state:
     description:
-      - V(present) makes or upgrades the directory and enrols O(gateways).
+      - V(present) makes or upgrades the directory and enrolls O(gateways).
       - V(prepared) begins a rotation of the keys of O(gateways), or goes on with the one that has begun.
       - >-
-        V(staged) records new O(keys). With O(acknowledgements) or O(gateways) it also brings the rotations of those
-        gateways from V(prepared) to V(staged), if enough peers hold the new key (O(minimum_share)).
+        V(staged) records new O(keys). With O(gateways) it also brings the rotations of those gateways from V(prepared)
+        to V(staged), if enough peers hold the new key (O(minimum_share)).
       - >-
         V(swapped) makes the new keys of O(gateways) the current ones. Peers are to accept the old ones until
         V(retired).
@@ -121,7 +121,11 @@ options:
         description: Its new key. It can be left out in check mode only.
         type: str
   acknowledgements:
-    description: What peers have stored. Possible with every state but V(rekeyed).
+    description:
+      - What peers have stored. Possible with every state but V(rekeyed).
+      - >-
+        What cannot be believed is left out and named in RV(ignored); it stops nothing else. An acknowledgement says
+        something about its peer alone, and moves no rotation.
     type: list
     elements: dict
     suboptions:
@@ -147,6 +151,50 @@ options:
       serial:
         description: Its serial, instead of the key. Without either it is the newest key.
         type: int
+  answers:
+    description:
+      - Results of M(vpnops.keys.gateway_peers) by host, as P(vpnops.keys.by_host#filter) collects them.
+      - >-
+        They are read strictly on the control node, as O(acknowledgements) and O(learned). Who acknowledges is the host
+        that answered, whatever its result says.
+    type: dict
+  enrolled:
+    description:
+      - Results of M(vpnops.keys.gateway_key) by host. Each host that answered is enrolled with the key that it shows.
+      - All else about it comes from O(inventory). Implies O(skip_refused=true).
+    type: dict
+  inventory:
+    description: By host, the O(gateways[].platform), O(gateways[].endpoint) and so on of O(enrolled) gateways.
+    type: dict
+  staged:
+    description: >-
+      Results of M(vpnops.keys.gateway_key) by host, which are read strictly as O(keys). Implies O(skip_refused=true).
+    type: dict
+  skip_refused:
+    description:
+      - >-
+        Leave out and name in RV(refused) the gateways of O(gateways) (with O(state=present)) and O(keys) that cannot be
+        recorded as asked, and record the others. By default one that is refused ends the task, and nothing is changed.
+      - Of gateways that show the same key none is recorded.
+    type: bool
+    default: false
+  learned:
+    description:
+      - >-
+        Peers that have stored all of RV(peers) as it was returned at a revision of the directory
+        (RV(directory.revision)). This stands for one of O(acknowledgements) for each gateway. Possible with every
+        state but V(rekeyed).
+    type: list
+    elements: dict
+    suboptions:
+      peer:
+        description: Name of the gateway that stores them.
+        type: str
+        required: true
+      revision:
+        description: The revision.
+        type: int
+        required: true
   events:
     description: Events to record beside those of the step itself. Possible with every state but V(rekeyed).
     type: list
@@ -271,6 +319,8 @@ EXAMPLES = r"""
     - name: Record that the peer accepts it
       vpnops.keys.key_directory:
         state: staged
+        gateways:
+          - name: gw1
         acknowledgements:
           - peer: gw2
             gateway: gw1
@@ -313,7 +363,13 @@ directory:
     schema:
       description: The revision of its tables.
       type: str
-      sample: r0001
+      sample: r0002
+    revision:
+      description: >-
+        The highest number that a change of what peers have to store has had. It counts the changes of all gateways
+        together and never falls.
+      type: int
+      sample: 2
     key_fingerprint:
       description: Fingerprint of the key that signs its records.
       type: str
@@ -322,9 +378,12 @@ directory:
       description:
         - >-
           The gateways by name, each a dictionary of V(name), V(platform), V(algorithm), V(identity), V(endpoint),
-          V(networks), V(revoked), V(revision) (it rises when peers have to store something else), V(known_keys) (all
-          its public keys, newest first), V(rotation), and of its current key V(serial), V(public_key), V(fingerprint),
-          V(created_at) and V(created_by).
+          V(networks), V(revoked), V(revoked_at) (since when, in UTC), V(revision) (the number of the last change of
+          what its peers have to store), V(keys), V(rotation), and of its current key V(serial), V(public_key),
+          V(fingerprint), V(created_at) and V(created_by).
+        - >-
+          V(keys) are all keys that it has had, newest first, each with V(serial), V(public_key), V(fingerprint),
+          V(algorithm), V(state) (V(staged), V(current), V(retired) or V(revoked)), V(created_at) and V(revoked_at).
         - >-
           V(rotation) is null, or the open rotation: V(id), V(mode), V(strategy), V(state), V(old) and V(new) (each
           with V(serial), V(public_key), V(fingerprint)), V(begun_by), V(begun_at), V(holder), V(why), and
@@ -339,13 +398,21 @@ directory:
           endpoint: 192.0.2.1:51820
           networks: [10.79.1.0/24]
           revoked: false
+          revoked_at:
           revision: 1
           serial: 1
           public_key: YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=
           fingerprint: 3985dd38ef07936a78b51b47b7ff7f9c6d2aec600c35a3a4f61b3d1be504a80a
           created_at: "2026-11-22T03:12:45Z"
           created_by: alice
-          known_keys: [YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=]
+          keys:
+            - serial: 1
+              public_key: YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=
+              fingerprint: 3985dd38ef07936a78b51b47b7ff7f9c6d2aec600c35a3a4f61b3d1be504a80a
+              algorithm: x25519
+              state: current
+              created_at: "2026-11-22T03:12:45Z"
+              revoked_at:
           rotation:
     tampered:
       description: Records that the directory did not sign as they are now. Their gateways are nowhere else.
@@ -396,6 +463,10 @@ peers:
       type: list
       elements: str
       sample: [10.79.1.0/24]
+    revision:
+      description: The number of its last change.
+      type: int
+      sample: 1
     current:
       description: Its key.
       type: str
@@ -425,12 +496,52 @@ peers:
       description: Serial of RV(peers[].staged).
       type: int
       sample: 2
-owed:
-  description: >-
-    For every gateway that is not up to date the gateways of which it has not acknowledged what it has to store.
+learned:
+  description:
+    - >-
+      For every gateway that is not revoked what it has acknowledged: all that it has to store of gateways of its
+      platform whose V(revision) is V(upto) or lower, but for those in V(missing), and of those in V(also) what is
+      newer.
+    - All the rest is pending. A gateway without a key is nothing to store.
   returned: success
   type: dict
-  sample: {gw2: [gw1]}
+  sample:
+    gw1: {upto: 2, also: [], missing: []}
+    gw2: {upto: 2, also: [], missing: [gw1]}
+refused:
+  description: Gateways that were left out with O(skip_refused=true).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    gateway:
+      description: Its name.
+      type: str
+    code:
+      description: Why, as a word for programs.
+      type: str
+      sample: duplicate_key
+    why:
+      description: The same as a sentence for people.
+      type: str
+ignored:
+  description: What peers are said to have stored and could not be believed. Nothing of it was recorded.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    peer:
+      description: Who is said to have stored it.
+      type: str
+      sample: gw2
+    gateway:
+      description: Whose key it is said to be; null if it is not about one.
+      type: str
+      sample: gw9
+    why:
+      description: Why it is not believed.
+      type: str
+      sample: The directory knows no gateway gw9.
 events:
   description: The events that were recorded.
   returned: success
@@ -548,6 +659,14 @@ ARGUMENT_SPEC = dict(
             serial=dict(type="int"),
         ),
     ),
+    learned=dict(
+        type="list",
+        elements="dict",
+        options=dict(
+            peer=dict(type="str", required=True),
+            revision=dict(type="int", required=True),
+        ),
+    ),
     events=dict(
         type="list",
         elements="dict",
@@ -566,6 +685,11 @@ ARGUMENT_SPEC = dict(
     mode=dict(type="str", choices=["planned", "emergency"], default="planned"),
     strategy=dict(type="str", choices=["in_place", "second_interface"], default="in_place"),
     minimum_share=dict(type="int", default=100),
+    skip_refused=dict(type="bool", default=False),
+    answers=dict(type="dict"),
+    enrolled=dict(type="dict"),
+    inventory=dict(type="dict"),
+    staged=dict(type="dict"),
     take_over=dict(type="bool", default=False),
     lease=dict(type="int", default=120),
     by=dict(type="str"),

@@ -52,9 +52,9 @@ EXAMPLES = r"""
   run_once: true
   register: gw1
 
-- name: Show who has to store a key yet
+- name: Show what each gateway has stored
   ansible.builtin.debug:
-    var: found.owed
+    var: found.learned
 """
 
 RETURN = r"""
@@ -70,7 +70,13 @@ directory:
     schema:
       description: The revision of its tables.
       type: str
-      sample: r0001
+      sample: r0002
+    revision:
+      description: >-
+        The highest number that a change of what peers have to store has had. It counts the changes of all gateways
+        together and never falls.
+      type: int
+      sample: 2
     key_fingerprint:
       description: Fingerprint of the key that signs its records.
       type: str
@@ -79,9 +85,12 @@ directory:
       description:
         - >-
           The gateways by name, each a dictionary of V(name), V(platform), V(algorithm), V(identity), V(endpoint),
-          V(networks), V(revoked), V(revision) (it rises when peers have to store something else), V(known_keys) (all
-          its public keys, newest first), V(rotation), and of its current key V(serial), V(public_key), V(fingerprint),
-          V(created_at) and V(created_by).
+          V(networks), V(revoked), V(revoked_at) (since when, in UTC), V(revision) (the number of the last change of
+          what its peers have to store), V(keys), V(rotation), and of its current key V(serial), V(public_key),
+          V(fingerprint), V(created_at) and V(created_by).
+        - >-
+          V(keys) are all keys that it has had, newest first, each with V(serial), V(public_key), V(fingerprint),
+          V(algorithm), V(state) (V(staged), V(current), V(retired) or V(revoked)), V(created_at) and V(revoked_at).
         - >-
           V(rotation) is null, or the open rotation: V(id), V(mode), V(strategy), V(state), V(old) and V(new) (each
           with V(serial), V(public_key), V(fingerprint)), V(begun_by), V(begun_at), V(holder), V(why), and
@@ -96,13 +105,21 @@ directory:
           endpoint: 192.0.2.1:51820
           networks: [10.79.1.0/24]
           revoked: false
+          revoked_at:
           revision: 1
           serial: 1
           public_key: YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=
           fingerprint: 3985dd38ef07936a78b51b47b7ff7f9c6d2aec600c35a3a4f61b3d1be504a80a
           created_at: "2026-11-22T03:12:45Z"
           created_by: alice
-          known_keys: [YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=]
+          keys:
+            - serial: 1
+              public_key: YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=
+              fingerprint: 3985dd38ef07936a78b51b47b7ff7f9c6d2aec600c35a3a4f61b3d1be504a80a
+              algorithm: x25519
+              state: current
+              created_at: "2026-11-22T03:12:45Z"
+              revoked_at:
           rotation:
     tampered:
       description: Records that the directory did not sign as they are now. Their gateways are nowhere else.
@@ -153,6 +170,10 @@ peers:
       type: list
       elements: str
       sample: [10.79.1.0/24]
+    revision:
+      description: The number of its last change.
+      type: int
+      sample: 1
     current:
       description: Its key.
       type: str
@@ -182,12 +203,18 @@ peers:
       description: Serial of RV(peers[].staged).
       type: int
       sample: 2
-owed:
-  description: >-
-    For every gateway that is not up to date the gateways of which it has not acknowledged what it has to store.
+learned:
+  description:
+    - >-
+      For every gateway that is not revoked what it has acknowledged: all that it has to store of gateways of its
+      platform whose V(revision) is V(upto) or lower, but for those in V(missing), and of those in V(also) what is
+      newer.
+    - All the rest is pending. A gateway without a key is nothing to store.
   returned: success
   type: dict
-  sample: {gw2: [gw1]}
+  sample:
+    gw1: {upto: 2, also: [], missing: []}
+    gw2: {upto: 2, also: [], missing: [gw1]}
 all_keys:
   description: All keys that the gateways have ever had, newest first for each of them.
   returned: success
@@ -232,6 +259,10 @@ all_keys:
       description: Why, if somebody said so.
       type: str
       sample: yearly rotation
+    revoked_at:
+      description: Since when nobody may accept it, in UTC; null for a key that is not revoked.
+      type: str
+      sample:
 rotations:
   description: All rotations, newest first.
   returned: success

@@ -18,9 +18,9 @@ description:
     do about them, the key servers of each group, who stores which key of which gateway, age and strength of every
     key, all rotations, and the audit trail.
   - >-
-    Finds keys that are weak, old, not exportable from anywhere, not saved, in two places, or not what they should be,
-    keys that are still to be stored, records that the directory did not sign, keys of nobody, and who could not be
-    looked at.
+    Finds keys that are revoked and may still be accepted, weak, old, not exportable from anywhere, not saved, in two
+    places, or not what they should be, keys that are still to be stored, records that the directory did not sign, keys
+    of nobody, and who could not be observed.
   - Contacts no device and no directory. There are only public keys in the report.
 extends_documentation_fragment:
   - vpnops.keys._attributes
@@ -60,6 +60,7 @@ options:
       - Results of M(vpnops.keys.gateway_info) by host. A host that could not be reached has the failed result.
       - A host of the inventory that was not in the play has an empty one.
       - They are left out where there is no O(directory).
+      - Whatever one gateway answers is said of that one alone.
     type: dict
     default: {}
   title:
@@ -96,13 +97,13 @@ options:
     description: Return the HTML too, for where no file survives the job.
     type: bool
     default: false
-  require:
+  fail_on:
     description:
       - What makes the module fail, after it has written the files.
-      - V(nothing) never does, V(no_problems) any problem, V(no_warnings) any problem or warning.
+      - V(nothing) never does, V(problems) any problem, V(warnings) any problem or warning.
     type: str
-    choices: [nothing, no_problems, no_warnings]
-    default: nothing
+    choices: [nothing, problems, warnings]
+    default: problems
 notes:
   - >-
     The findings are printed, unless the output is machine-readable (a stdout callback with C(json) in its name). They
@@ -122,22 +123,22 @@ EXAMPLES = r"""
   run_once: true
   register: found
 
-- name: Know what the directory knows
+- name: Read the directory
   vpnops.keys.key_directory_info:
     events_limit: 10000
   delegate_to: localhost
   run_once: true
   register: known
 
-- name: Look at the gateways
+- name: Gather gateway state
   vpnops.keys.gateway_info:
-  register: look
+  register: observed
 
 - name: Write the report
   vpnops.keys.key_report:
     key_servers: "{{ found }}"
     directory: "{{ known }}"
-    gateways: "{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'look'))) }}"
+    gateways: "{{ ansible_play_hosts | vpnops.keys.by_host(hostvars, 'observed') }}"
     max_age_days: 180
     path: /srv/reports/keys.html
     json_path: /srv/reports/keys.json
@@ -192,6 +193,10 @@ summary:
           description: One sentence.
           type: str
           sample: "GETVPN-REKEY (EUROPE): a reload would lose the key, or bring an older one back."
+        since:
+          description: Since when, in UTC, where that is known.
+          type: str
+          sample:
         next:
           description: What to do.
           type: str
@@ -243,7 +248,7 @@ ARGUMENT_SPEC = dict(
     mode=dict(type="str", default="0600"),
     refresh=dict(type="bool", default=False),
     return_content=dict(type="bool", default=False),
-    require=dict(type="str", choices=["nothing", "no_problems", "no_warnings"], default="nothing"),
+    fail_on=dict(type="str", choices=["nothing", "problems", "warnings"], default="problems"),
 )
 
 

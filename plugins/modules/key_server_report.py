@@ -58,7 +58,7 @@ options:
       - >-
         V(readable) fails if a key server could not be looked at, if carrying out a plan failed, or if there
         is no unit at all.
-      - V(in_sync) fails also if any unit is not in sync.
+      - V(in_sync) fails also if any unit is not in sync, or a key server claims what no other confirms.
     type: str
     choices: [nothing, readable, in_sync]
     default: in_sync
@@ -88,7 +88,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 in_sync:
-  description: Whether every unit is in sync and every key server could be looked at.
+  description: >-
+    Whether every unit is in sync, every key server could be looked at, and none claims what no other confirms.
   returned: success, or if O(require) is not met
   type: bool
   sample: true

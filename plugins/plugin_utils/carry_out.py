@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import functools
 import hashlib
 import os
 import typing as t
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fingerprint import short
 from ..module_utils._ios import replacement, rsa_keys
 from ..module_utils._ios.dialogue import Talk, Terminal
 from ..module_utils._ios.labels import Label
 from ..module_utils._ios.pem import Usage
 from ..module_utils._ios.rsa_keys import Sealed
-from ..module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Plan, Save, Step
+from ..module_utils._key_servers.plan import Clean, Copy, Distribute, Finish, Generate, Plan, Save, Step
 from . import ios_session, key_files, progress_fleet
 from .ios_options import Target
 from .key_servers import observed_copies
@@ -85,7 +86,7 @@ async def carry_out(
     plan: Plan, targets: Mapping[str, Target], wishes: Wishes, progress: Progress, kept: ios_session.Kept
 ) -> None:
     """All steps of the plan. Raises VpnKeysError; what was done until then is in `progress`."""
-    worker = _Worker(Label.parse(plan.label), targets, wishes, progress, kept)
+    worker = _Worker(Label.parse(plan.label), plan, targets, wishes, progress, kept)
     await worker.unchanged_since(plan)
     for step in plan.steps:
         await worker.take(step)
@@ -94,22 +95,35 @@ async def carry_out(
 @dataclass
 class _Worker:
     label: Label
+    plan: Plan
     targets: Mapping[str, Target]
     wishes: Wishes
     progress: Progress
     kept: ios_session.Kept
     saved: set[str] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        seen = self.plan.observed
+        # What stands on each device, by what was seen and done: only that is removed, only that is saved.
+        self.held = {one.name: one.copy.fingerprint for one in seen if one.copy}
+        self.staged = {one.name: one.staged.fingerprint for one in seen if one.staged}
+
     async def unchanged_since(self, plan: Plan) -> None:
         """All devices can be talked to, and what the plan was made for still stands. Raises conflict."""
         seen = {one.name: (one.copy, one.staged) for one in plan.observed}
         rings = await self._everywhere(hosts_of(plan.steps), rsa_keys.look)
-        changed = [host for host, ring in rings.items() if observed_copies(ring, self.label) != seen[host]]
+        changed = {
+            host: _difference(seen[host], found)
+            for host, found in ((host, observed_copies(ring, self.label)) for host, ring in rings.items())
+            if found != seen[host]
+        }
         if changed:
             raise VpnKeysError(
                 "conflict",
-                f"{', '.join(changed)}: key {self.label} has changed since the plan was made; somebody else is at "
-                "work. Nothing was changed by this run; look again.",
+                f"key {self.label} has changed since the plan was made ({'; '.join(changed.values())})",
+                host=", ".join(changed),
+                state="Nothing was changed by this run",
+                advice="somebody else may be changing keys there; compare again",
             )
 
     async def take(self, step: Step) -> None:
@@ -123,35 +137,44 @@ class _Worker:
         await moves[type(step)](step)
 
     async def _finish(self, step: Finish) -> None:
-        save = self.wishes.save
+        save, staged = self.wishes.save, self.staged[step.host]
         await self._do(
-            step.host, lambda tty: replacement.finish(tty, self.label, exportable=step.exportable, save=save)
+            step.host, lambda tty: replacement.finish(tty, self.label, staged, exportable=step.exportable, save=save)
         )
+        self.held[step.host] = self.staged.pop(step.host)
         self._done(step.host, "finished", "an interrupted replacement")
 
     async def _generate(self, step: Generate) -> None:
         label = self.label.scratch if step.scratch else self.label
 
-        def work(tty: Terminal) -> Talk[None]:
+        def work(tty: Terminal) -> Talk[str]:
             timeout, usage = self.wishes.generation_timeout, t.cast(Usage, step.usage)
-            yield from rsa_keys.generate(tty, label, step.bits, usage=usage, exportable=True, timeout=timeout)
+            keys = yield from rsa_keys.generate(tty, label, step.bits, usage=usage, exportable=True, timeout=timeout)
             if self.wishes.save:
                 yield from rsa_keys.save(tty)
+            return str(rsa_keys.identity(keys))
 
-        await self._do(step.host, work)
+        made = await self._do(step.host, work)
+        (self.staged if step.scratch else self.held)[step.host] = made
         self._done(step.host, "generated", f"{step.bits} bits under {label}")
 
     async def _distribute(self, step: Distribute) -> None:
         source_label = self.label.scratch if step.from_scratch else self.label
         sealed = await self._do(step.source, lambda tty: rsa_keys.export(tty, source_label))
-        if step.fingerprint not in (None, sealed.fingerprint):
+        planned = step.fingerprint or (self.staged if step.from_scratch else self.held)[step.source]
+        if planned != sealed.fingerprint:
             raise VpnKeysError(
-                "conflict", f"{step.source}: {source_label} is another key than planned. Nothing was replaced."
+                "conflict",
+                f"{source_label} is the key {short(sealed.fingerprint)}, not the key {short(planned)} that was planned",
+                host=step.source,
+                state="Nothing was replaced",
+                advice="somebody else may be changing keys there; compare again",
             )
         wishes = {"exportable": step.exportable, "save": self.wishes.save}
 
         async def bring(host: str) -> None:
             await self._do(host, lambda tty: replacement.bring(tty, self.label, sealed, **wishes))
+            self._now_holds(host, sealed)
             self._done(host, "imported", f"from {step.source}")
 
         await self._all(step.missing, bring)
@@ -164,45 +187,57 @@ class _Worker:
         old: dict[str, Sealed | None] = {}
 
         async def stage(host: str) -> None:
-            old[host] = await self._do(host, lambda tty: replacement.take_old(tty, self.label))
+            old[host] = await self._do(host, lambda tty: replacement.take_old(tty, self.label, self.held[host]))
             self._back_up(host, old[host])
-            await self._do(host, lambda tty: replacement.stage(tty, self.label, sealed, save=save))
+            leftover = self.staged.get(host)
+            await self._do(host, lambda tty: replacement.stage(tty, self.label, sealed, leftover, save=save))
+            self.staged[host] = sealed.fingerprint
             self.progress.did(host, "staged", "the new key, proved under the scratch label")
             self.progress.count.one()
 
         async def unstage(host: str) -> None:
-            if await self._do(host, lambda tty: replacement.unstage(tty, self.label, save=save)):
+            surely, key = self.staged.get(host) == sealed.fingerprint, sealed.fingerprint
+            if await self._do(host, lambda tty: replacement.unstage(tty, self.label, key, surely=surely, save=save)):
+                self.staged.pop(host, None)
                 self.progress.did(host, "unstaged", "as not every key server could be prepared")
 
         async def swap(host: str) -> None:
-            exportable = step.exportable or host == step.source
+            exportable, planned = step.exportable or host == step.source, self.held[host]
             await self._do(
-                host, lambda tty: replacement.swap(tty, self.label, sealed, old[host], exportable=exportable, save=save)
+                host,
+                lambda tty: replacement.swap(
+                    tty, self.label, sealed, planned, old[host], exportable=exportable, save=save
+                ),
             )
+            self._now_holds(host, sealed)
             self._done(host, "replaced", f"by the key of {step.source}")
 
         try:
             await self._all(step.replace, stage)
-        except VpnKeysError:
+        except VpnKeysError as error:
             source = {step.source} if step.from_scratch else set()
-            with suppress(VpnKeysError):
+            try:
                 await self._all([host for host in old if host not in source], unstage)
+            except VpnKeysError as another:
+                raise rsa_keys.followed_by(error, str(another)) from None
             raise
         for place, host in enumerate(step.replace):
             try:
                 await swap(host)
             except VpnKeysError as error:
                 waiting = step.replace[place + 1 :]
-                left = (
-                    f" Prepared, but not replaced yet: {', '.join(waiting)}; the next run goes on." if waiting else ""
-                )
-                raise VpnKeysError(error.code, f"{error}{left}") from None
+                if not waiting:
+                    raise
+                left = f"Prepared, but not replaced yet: {', '.join(waiting)}; the next run goes on"
+                raise rsa_keys.followed_by(error, left) from None
 
     async def _clean(self, step: Clean) -> None:
         for host in step.hosts:
-            await self._do(host, lambda tty: replacement.drop_scratch(tty, self.label))
+            staged = self.staged.pop(host)
+            drop = functools.partial(replacement.drop_scratch, label=self.label, staged=staged)
+            await self._do(host, drop)
             self.saved.discard(host)
-            self.progress.did(host, "cleaned", "a leftover scratch key is gone")
+            self.progress.did(host, "cleaned", "a leftover scratch key is deleted")
             self.progress.count.one()
 
     async def _save(self, step: Save) -> None:
@@ -210,10 +245,17 @@ class _Worker:
             if host in self.saved:
                 self.progress.count.one()
                 return
-            await self._do(host, lambda tty: replacement.save_key(tty, self.label))
+            held = self.held[host]
+            await self._do(host, lambda tty: replacement.save_key(tty, self.label, held))
             self._done(host)
 
         await self._all(step.hosts, save)
+
+    def _now_holds(self, host: str, sealed: Sealed) -> None:
+        """Under the label; what was under the scratch label, if it is the same key, has been removed."""
+        self.held[host] = sealed.fingerprint
+        if self.staged.get(host) == sealed.fingerprint:
+            del self.staged[host]
 
     def _done(self, host: str, what: str = "", more: str = "") -> None:
         """A write of its own is complete on a host, saved if that is wanted."""
@@ -252,13 +294,27 @@ class _Worker:
         _raise_first(await asyncio.gather(*map(work, hosts), return_exceptions=True))
 
 
+def _difference(planned: tuple[Copy | None, Copy | None], found: tuple[Copy | None, Copy | None]) -> str:
+    """Between what was under the label and the scratch label, and what is there now."""
+    places = zip(("under the label", "under the scratch label"), planned, found, strict=True)
+    differences = []
+    for place, was, now in places:
+        old, new = (rsa_keys.named(copy.fingerprint if copy else None) for copy in (was, now))
+        if was != now:
+            differences.append(f"{place} {new}, {f'not {old}' if new != old else 'but not as it was'}")
+    return ", ".join(differences)
+
+
 def _raise_first(results: Sequence[t.Any]) -> None:
     failures = [result for result in results if isinstance(result, BaseException)]
+    errors = [failure for failure in failures if isinstance(failure, VpnKeysError)]
     for failure in failures:
         if not isinstance(failure, VpnKeysError):
             raise failure
-    if failures:
-        raise VpnKeysError(t.cast(VpnKeysError, failures[0]).code, " ".join(str(failure) for failure in failures))
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise VpnKeysError(errors[0].code, " ".join(error.marked for error in errors))
 
 
 @contextmanager
@@ -277,11 +333,13 @@ def locked(label: str, hosts: Sequence[str]) -> Iterator[None]:
                 raise VpnKeysError(
                     "blocked",
                     f"Another run is changing key {label} on {host} from this control node (process "
-                    f"{file.read().strip() or 'unknown'}). Nothing was changed; wait for it, then run again.",
+                    f"{file.read().strip() or 'unknown'})",
+                    state=NOTHING_CHANGED,
+                    advice="wait for it, then run again",
                 ) from None
             except OSError as error:
                 raise VpnKeysError(
-                    "bad_input", f"No lock can be kept in {folder}: {error.strerror}. Nothing was changed."
+                    "bad_input", f"No lock can be kept in {folder}: {error.strerror}", state=NOTHING_CHANGED
                 ) from None
             file.truncate(0)
             file.write(str(os.getpid()))

@@ -10,6 +10,9 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._errors import VpnKeysError, rendered
+from . import advice
+
 Data = dict[str, t.Any]
 
 
@@ -32,6 +35,13 @@ class DirectoryAction(ActionBase):  # type: ignore[misc]
         variables = task_vars or {}
         if getattr(self._connection, "has_pipelining", False):
             self._connection.set_option("pipelining", True)
-        arguments = self.arguments(dict(self._task.args), variables)
+        try:
+            arguments = self.arguments(dict(self._task.args), variables)
+        except VpnKeysError as error:
+            return result | {"failed": True, "code": error.code, "msg": str(error)}
         result.update(self._execute_module(self._task.resolved_action, arguments, task_vars=variables))
+        names = advice.names(self._task._role)
+        for place, field in ((result, "msg"), *((one, "why") for one in result.get("refused", ()))):
+            if isinstance(place.get(field), str):
+                place[field] = rendered(place[field], names)
         return result

@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError
 from ..module_utils._ios import commands, pem
 from ..module_utils._ios.rsa_keys import Sealed
 
@@ -31,12 +31,15 @@ def check_passphrase(passphrase: str) -> None:
     if len(passphrase) < SHORTEST_PASSPHRASE:
         raise VpnKeysError(
             "bad_input",
-            f"The passphrase must have at least {SHORTEST_PASSPHRASE} characters. Nothing was done.",
+            f"The passphrase must have at least {SHORTEST_PASSPHRASE} characters",
+            state=NOTHING_DONE,
         )
     if len(passphrase.encode()) > LONGEST_PASSPHRASE:
         raise VpnKeysError(
             "bad_input",
-            f"The passphrase has more than {LONGEST_PASSPHRASE} bytes. Nothing was done; take a shorter one.",
+            f"The passphrase has more than {LONGEST_PASSPHRASE} bytes",
+            state=NOTHING_DONE,
+            advice="take a shorter one",
         )
 
 
@@ -48,10 +51,10 @@ def sealed(text: str, passphrase: str | None) -> Sealed:
         try:
             spki = pem.spki_of(public)
         except ValueError:
-            raise VpnKeysError("bad_input", "The PEM of the public key cannot be read. Nothing was changed.") from None
+            raise VpnKeysError("bad_input", "The PEM of the public key cannot be read", state=NOTHING_CHANGED) from None
         if spki != private.spki:
             raise VpnKeysError(
-                "bad_input", "The public key in the PEM belongs to another private key. Nothing was changed."
+                "bad_input", "The public key in the PEM belongs to another private key", state=NOTHING_CHANGED
             )
     once = commands.one_time_passphrase()
     return Sealed(private.spki, "general", pem.public_pem_of(private), pem.seal_3des(private, once), once)
@@ -61,7 +64,8 @@ def _opened(text: str, passphrase: str | None) -> pem.PrivateKey:
     if len(text) > pem.LARGEST:
         raise VpnKeysError(
             "bad_input",
-            f"The PEM is longer than {pem.LARGEST >> 10} kB, which no RSA key is. Nothing was changed.",
+            f"The PEM is longer than {pem.LARGEST >> 10} kB, which no RSA key is",
+            state=NOTHING_CHANGED,
         )
     text = text.replace("\r\n", "\n")
     privates = [
@@ -70,20 +74,21 @@ def _opened(text: str, passphrase: str | None) -> pem.PrivateKey:
     if len(privates) > 1:
         raise VpnKeysError(
             "bad_input",
-            f"The PEM holds {len(privates)} private keys; exactly one is needed. Nothing was changed.",
+            f"The PEM holds {len(privates)} private keys; exactly one is needed",
+            state=NOTHING_CHANGED,
         )
     begun = text.find("-----BEGIN RSA PRIVATE KEY-----")  # a public key before it is not what is wrong
     block = privates[0] if privates else text[max(begun, 0) :]
     if passphrase is None:
         raise VpnKeysError(
-            "bad_input", "A private key is taken only encrypted: passphrase is missing. Nothing was changed."
+            "bad_input", "A private key is taken only encrypted: O(passphrase) is missing", state=NOTHING_CHANGED
         )
     try:
         return (
             _pkcs8(block, passphrase) if "BEGIN ENCRYPTED PRIVATE KEY" in block else pem.open_private(block, passphrase)
         )
     except VpnKeysError as error:
-        raise VpnKeysError(error.code, f"{error} Nothing was changed.") from None
+        raise error.about(state=NOTHING_CHANGED) from None
 
 
 def _pkcs8(block: str, passphrase: str) -> pem.PrivateKey:
@@ -129,7 +134,7 @@ def read(path: str) -> str:
         with open(path, encoding="ascii", errors="replace") as file:
             return file.read(pem.LARGEST + 1)
     except (OSError, ValueError) as error:
-        raise VpnKeysError("bad_input", f"{path} cannot be read: {_reason(error)}. Nothing was changed.") from None
+        raise VpnKeysError("bad_input", f"{path} cannot be read: {_reason(error)}", state=NOTHING_CHANGED) from None
 
 
 def _reason(error: OSError | ValueError) -> str:
@@ -148,7 +153,9 @@ def fingerprint_in(path: str, passphrase: str) -> str | None:
     except VpnKeysError:
         raise VpnKeysError(
             "bad_input",
-            f"{path} exists and does not hold a key under this passphrase. It was left alone; choose another path.",
+            f"{path} exists and does not hold a key under this passphrase",
+            state="It was not changed",
+            advice="choose another path",
         ) from None
 
 
@@ -175,5 +182,5 @@ def write(path: str, content: str, mode: int = 0o600) -> None:
             raise
     except (OSError, ValueError) as error:
         raise VpnKeysError(
-            "bad_input", f"{path} cannot be written: {_reason(error)}. Nothing was changed on any device."
+            "bad_input", f"{path} cannot be written: {_reason(error)}", state="Nothing was changed on any device"
         ) from None

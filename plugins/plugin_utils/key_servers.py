@@ -7,27 +7,33 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 import typing as t
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..module_utils._errors import VpnKeysError
-from ..module_utils._ios import getvpn
+from ..module_utils._addresses import rank, spelled
+from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError, rendered
+from ..module_utils._ios import getvpn, rsa_keys
 from ..module_utils._ios.getvpn import Survey
 from ..module_utils._ios.getvpn_listings import Group, Member
 from ..module_utils._ios.key_listings import KeyRing
 from ..module_utils._ios.labels import Label
 from ..module_utils._key_servers import grouping
 from ..module_utils._key_servers import plan as planning
-from ..module_utils._key_servers.grouping import GivenGroup, Grouping, GroupOnHost, Host, Unit
+from ..module_utils._key_servers.grouping import Claim, GivenGroup, Grouping, GroupOnHost, Host, Unit
 from ..module_utils._key_servers.plan import Copy, KeyServer, Plan, Policy
 from . import ios_session
 from .ios_options import Target
 
 Seen: t.TypeAlias = "Survey | VpnKeysError"
+ADDRESSES = "key_server_addresses"
+"""Variable of the inventory: the addresses that a key server has as one, beside the one it is reached at."""
+MOST_GROUPS = 256
+"""Of one key server."""
+MOST_PEERS = 64
+"""Of one group. IOS takes eight key servers."""
 _FINGERPRINT = re.compile("[0-9A-Fa-f]{12,64}")
 
 
@@ -61,13 +67,53 @@ async def look(
         async with opened(target, limit) as session:
             return await session.do(lambda tty: getvpn.survey(tty, policies=policies))
 
-    return await ios_session.on_all(targets, one, parallel)
+    seen = await ios_session.on_all(targets, one, parallel)
+    return {name: believable(name, found) for name, found in seen.items()}
 
 
-def plan_all(
-    seen: Mapping[str, Seen], targets: Mapping[str, Target], options: Mapping[str, t.Any]
-) -> tuple[list[Planned], tuple[str, ...]]:
-    """One plan per unit, and the hosts that serve no group. `options`: as the modules take them."""
+@dataclass(frozen=True)
+class Plans:
+    """One plan per unit; the hosts that are in none; what is claimed and confirmed by nobody; what else to know."""
+
+    planned: list[Planned]
+    ungrouped: tuple[str, ...]
+    claims: tuple[Claim, ...]
+    findings: tuple[str, ...]
+
+
+def own_addresses(targets: Mapping[str, Target], hostvars: Mapping[str, t.Any]) -> dict[str, tuple[str, ...]]:
+    """The addresses that the inventory gives each key server. Raises bad_input."""
+    given = {name: _given_addresses(name, hostvars.get(name) or {}) for name in targets}
+    owners: dict[str, list[str]] = {}
+    for name, addresses in given.items():
+        for address in dict.fromkeys(map(spelled, addresses)):
+            owners.setdefault(address, []).append(name)
+    for address, names in owners.items():
+        if len(names) > 1:
+            raise VpnKeysError(
+                "bad_input",
+                f"{ADDRESSES} gives {address} to {', '.join(names)}",
+                state=NOTHING_DONE,
+                advice="give each address to one key server",
+            )
+    return {name: (target.host, *given[name]) for name, target in targets.items()}
+
+
+def _given_addresses(name: str, variables: Mapping[str, t.Any]) -> tuple[str, ...]:
+    # Facts outrank the inventory, and they are what a device says.
+    if ADDRESSES not in variables or ADDRESSES in (variables.get("ansible_facts") or {}):
+        return ()
+    value = variables[ADDRESSES]
+    addresses = [value] if isinstance(value, str) else value
+    if not isinstance(addresses, Sequence) or not all(isinstance(one, str) and rank(one) > (0, 0) for one in addresses):
+        raise VpnKeysError(
+            "bad_input", f"{ADDRESSES} must be an IP address or a list of them", host=name, state=NOTHING_DONE
+        )
+    return tuple(addresses)
+
+
+def plan_all(seen: Mapping[str, Seen], options: Mapping[str, t.Any], addresses: Mapping[str, Sequence[str]]) -> Plans:
+    """What is to be done. `options`: as the modules take them. `addresses`: by key server, what the inventory says."""
     policy = Policy(
         overwrite=options["overwrite"],
         bits=options["size"],
@@ -76,9 +122,11 @@ def plan_all(
         exportable=options["exportable"],
         save=options["save"],
         compromised=tuple(_fingerprint(text) for text in options["compromised"]),
+        primary=tuple(options["primary"]),
     )
-    sorted_ = _group(seen, targets, options)
-    return [_plan(unit, seen, policy) for unit in sorted_.units], sorted_.ungrouped
+    grouped = _group(seen, options, addresses)
+    planned = [_plan(unit, seen, policy) for unit in grouped.units]
+    return Plans(planned, grouped.ungrouped, grouped.claims, grouped.findings)
 
 
 def _fingerprint(text: str) -> str:
@@ -86,14 +134,15 @@ def _fingerprint(text: str) -> str:
     if not _FINGERPRINT.fullmatch(text):
         raise VpnKeysError(
             "bad_input",
-            f"{text[:80]!r} is not a fingerprint of a compromised key. Nothing was changed; give 12 to 64 hexadecimal "
-            "digits, as the reports show them.",
+            f"{text[:80]!r} is not a fingerprint of a compromised key",
+            state=NOTHING_CHANGED,
+            advice="give 12 to 64 hexadecimal digits, as the reports show them, in O(compromised)",
         )
     return text.lower()
 
 
-def _group(seen: Mapping[str, Seen], targets: Mapping[str, Target], options: Mapping[str, t.Any]) -> Grouping:
-    hosts = [_host(name, found, targets[name]) for name, found in seen.items()]
+def _group(seen: Mapping[str, Seen], options: Mapping[str, t.Any], addresses: Mapping[str, Sequence[str]]) -> Grouping:
+    hosts = [_host(name, found, tuple(addresses.get(name, ()))) for name, found in seen.items()]
     if options.get("label"):
         return grouping.under_one_label(hosts, str(Label.parse(options["label"])))
     if options.get("groups"):
@@ -104,14 +153,25 @@ def _group(seen: Mapping[str, Seen], targets: Mapping[str, Target], options: Map
     return grouping.as_configured(hosts)
 
 
-def _host(name: str, found: Seen, target: Target) -> Host:
+def believable(name: str, found: Seen) -> Seen:
+    """What a key server says, or that it cannot be meant: it would cost the others time."""
     if isinstance(found, VpnKeysError):
-        return Host(name, (), (target.host,), readable=False)
+        return found
+    peers = max((len(group.peers) for group in found.groups), default=0)
+    for count, most, what in ((len(found.groups), MOST_GROUPS, "groups"), (peers, MOST_PEERS, "peers of one group")):
+        if count > most:
+            return VpnKeysError("unreadable", f"it lists {count} {what}, and no more than {most} are read", host=name)
+    return found
+
+
+def _host(name: str, found: Seen, addresses: tuple[str, ...]) -> Host:
+    if isinstance(found, VpnKeysError):
+        return Host(name, (), addresses, readable=False)
     groups = tuple(
         GroupOnHost(group.name, group.identity, group.label, _addresses(found, group), group.peers)
         for group in found.groups
     )
-    return Host(name, groups, (target.host,))
+    return Host(name, groups, addresses)
 
 
 def _addresses(found: Survey, group: Group) -> tuple[str, ...]:
@@ -121,18 +181,37 @@ def _addresses(found: Survey, group: Group) -> tuple[str, ...]:
 
 
 def _plan(unit: Unit, seen: Mapping[str, Seen], policy: Policy) -> Planned:
-    servers = tuple(_key_server(name, unit, seen[name]) for name in unit.hosts)
-    if unit.label is None or unit.blocked:
+    label, blocked = _usable_label(unit)
+    servers = tuple(_key_server(name, unit, label, seen[name]) for name in unit.hosts)
+    if label is None or blocked:
         reasons = tuple(
-            dataclasses.replace(one, copy=None, staged=None, problem=one.problem or unit.blocked) for one in servers
+            dataclasses.replace(one, copy=None, staged=None, problem=one.problem or blocked) for one in servers
         )
-        decided = planning.plan(unit.label or "", reasons, policy)
-        decided = dataclasses.replace(decided, blocked=unit.blocked)
+        decided = dataclasses.replace(planning.plan(unit.label or "", reasons, policy), blocked=blocked)
     elif policy.compromised and not planning.holds_compromised(servers, policy):
-        decided = _spared(planning.plan(unit.label, servers, dataclasses.replace(policy, overwrite=False)))
+        decided = _spared(planning.plan(label.name, servers, dataclasses.replace(policy, overwrite=False)))
     else:
-        decided = planning.plan(unit.label, servers, policy)
-    return Planned(unit, decided, servers, _registered(unit, seen))
+        decided = planning.plan(label.name, servers, policy)
+    return Planned(unit, _within_seam(unit, decided), servers, _registered(unit, seen))
+
+
+def _usable_label(unit: Unit) -> tuple[Label | None, str | None]:
+    """The label of the unit and why it is blocked. What a key server names may be no label that can be used."""
+    if unit.label is None or unit.blocked:
+        return None, unit.blocked
+    try:
+        return Label.parse(unit.label), None
+    except VpnKeysError as error:
+        return None, f"{', '.join(unit.groups)}: {error} Nothing is changed on {', '.join(unit.hosts)}."
+
+
+def _within_seam(unit: Unit, decided: planning.Plan) -> planning.Plan:
+    """Where one key server alone says that groups share a key, no key moves between them."""
+    if unit.seam is None or decided.verdict in ("in_sync", "split", "unknown"):
+        return decided
+    return dataclasses.replace(
+        decided, blocked=unit.seam, needs_consent=False, steps=(), would=(), source=None, fingerprint=None
+    )
 
 
 def _spared(decided: planning.Plan) -> planning.Plan:
@@ -143,15 +222,16 @@ def _spared(decided: planning.Plan) -> planning.Plan:
     return dataclasses.replace(decided, needs_consent=False, would=(), blocked=why)
 
 
-def _key_server(name: str, unit: Unit, found: Seen) -> KeyServer:
+def _key_server(name: str, unit: Unit, label: Label | None, found: Seen) -> KeyServer:
     if isinstance(found, VpnKeysError):
         return KeyServer(name, None, None, None, None, None, str(found))
-    groups = [group for group in found.groups if group.name in unit.groups]
-    states = [found.coop[group.name] for group in groups if group.name in found.coop]
-    roles = {state.role for state in states if state.role}
+    served = _served(name, unit, found)
+    groups = [group for group in found.groups if group.name in served]
+    states = {group.name: found.coop[group.name] for group in groups if group.name in found.coop}
+    roles = {state.role for state in states.values() if state.role}
     priorities = [group.priority for group in groups if group.priority is not None]
     address = next((address for group in groups for address in _addresses(found, group)), None)
-    copy, staged = observed_copies(found.ring, Label(unit.label)) if unit.label else (None, None)
+    copy, staged = observed_copies(found.ring, label) if label else (None, None)
     return KeyServer(
         name,
         copy,
@@ -160,7 +240,19 @@ def _key_server(name: str, unit: Unit, found: Seen) -> KeyServer:
         address,
         "Primary" if "Primary" in roles else next(iter(roles), None),
         None,
+        tuple(sorted({served[own] for own, state in states.items() if state.role == "Primary"})),
     )
+
+
+def _served(name: str, unit: Unit, found: Survey) -> dict[str, str]:
+    """The groups of the unit on one key server, by their names there: what they are called across key servers."""
+    if not unit.served:
+        # The operator describes groups by label; the device may have them under other names.
+        mine = [group for group in found.groups if group.name in unit.groups or group.label == unit.label]
+        return {group.name: group.identity or group.name for group in mine}
+    titles = [", ".join(sorted({own for _host, own in part})) for part in unit.served]
+    numbered = [title if titles.count(title) == 1 else f"{title} ({number})" for number, title in enumerate(titles, 1)]
+    return {own: title for title, part in zip(numbered, unit.served, strict=True) for host, own in part if host == name}
 
 
 def observed_copies(ring: KeyRing, label: Label) -> tuple[Copy | None, Copy | None]:
@@ -173,14 +265,9 @@ def _copy(ring: KeyRing, label: Label) -> Copy | None:
     if not keys:
         return None
     saved = [key.saved for key in keys]
-    if len(keys) == 1:
-        usage, fingerprint = keys[0].usage, keys[0].fingerprint
-    else:
-        # A pair of usage keys is the same on two devices if both of its keys are.
-        usage = t.cast(t.Any, "usage-keys")
-        fingerprint = hashlib.sha256("".join(sorted(key.fingerprint for key in keys)).encode()).hexdigest()
+    usage = keys[0].usage if len(keys) == 1 else t.cast(t.Any, "usage-keys")
     return Copy(
-        fingerprint,
+        t.cast(str, rsa_keys.identity(keys)),
         min(key.bits for key in keys),
         usage,
         all(key.exportable for key in keys),
@@ -194,8 +281,9 @@ def _registered(unit: Unit, seen: Mapping[str, Seen]) -> tuple[Member, ...]:
     for name in unit.hosts:
         found = seen[name]
         if isinstance(found, Survey):
+            served = _served(name, unit, found)
             for member in found.members:
-                if member.group in unit.groups and member.state == "Registered":
+                if member.group in served and member.state == "Registered":
                     members.setdefault((member.group, member.address), member)
     return tuple(members.values())
 
@@ -206,8 +294,8 @@ def _with_old_key(planned: Planned, replaced: Collection[str]) -> int:
     return sum(member.key_server not in kept for member in planned.members) if replaced else 0
 
 
-def shown(planned: Planned) -> dict[str, t.Any]:
-    """A plan as a result: plain data, fingerprints only."""
+def shown(planned: Planned, names: Mapping[str, str]) -> dict[str, t.Any]:
+    """A plan as a result: plain data, fingerprints only. `names`: what the reader can set, by option."""
     plan = planned.plan
     replaced = sorted(
         {host for step in (*plan.steps, *plan.would) if step.kind == "distribute" for host in step.replace}
@@ -219,21 +307,29 @@ def shown(planned: Planned) -> dict[str, t.Any]:
         "groups": list(planned.unit.groups),
         "verdict": plan.verdict,
         "in_sync": plan.verdict == "in_sync",
-        "blocked": plan.blocked,
+        "blocked": rendered(plan.blocked, names) if plan.blocked else None,
         "needs_consent": plan.needs_consent,
         "steps": changes,
         "would": would,
         "replaces": replaced,
         "primary": plan.primary,
+        "primary_by": plan.primary_by,
         "source": plan.source,
         "fingerprint": plan.fingerprint,
-        "findings": [*planned.unit.findings, *plan.findings],
+        "findings": [rendered(text, names) for text in (*planned.unit.findings, *plan.findings)],
         "strangers": list(planned.unit.strangers),
         "registered_members": dict(Counter(member.group for member in planned.members)),
         "members_with_old_key": _with_old_key(planned, replaced),
         "digest": planned.digest,
         "key_servers": [_shown_server(server) for server in planned.servers],
     }
+
+
+def shown_claims(claims: Sequence[Claim], names: Mapping[str, str]) -> list[dict[str, t.Any]]:
+    return [
+        {"host": claim.host, "group": claim.group, "names": list(claim.names), "why": rendered(claim.why, names)}
+        for claim in claims
+    ]
 
 
 def _shown_step(step: planning.Step) -> dict[str, t.Any]:
@@ -272,10 +368,20 @@ def check_options(options: Mapping[str, t.Any], known: Callable[[str], bool]) ->
             Label.parse(label)
     unknown = [host for host in hosts if not known(host)]
     if unknown:
-        raise VpnKeysError("bad_input", f"Not in the inventory: {', '.join(unknown)}. Nothing was done.")
+        raise VpnKeysError("bad_input", f"Not in the inventory: {', '.join(unknown)}", state=NOTHING_DONE)
     if not hosts:
-        raise VpnKeysError("bad_input", "There is no key server to look at: set hosts. Nothing was done.")
+        raise VpnKeysError("bad_input", "There is no key server to look at: set O(hosts)", state=NOTHING_DONE)
+    outside = [name for name in options["primary"] if name not in hosts]
+    if outside:
+        raise VpnKeysError(
+            "bad_input",
+            f"O(primary) names {', '.join(outside)}, not one of the key servers",
+            state=NOTHING_DONE,
+            advice="name key servers of O(hosts)",
+        )
     for name, low in (("parallel", 1), ("timeout", 1), ("size", 360), ("minimum_size", 0), ("generation_timeout", 1)):
         if options.get(name, low) < low:
-            raise VpnKeysError("bad_input", f"{name} must be at least {low}, not {options[name]}. Nothing was done.")
+            raise VpnKeysError(
+                "bad_input", f"O({name}) must be at least {low}, not {options[name]}", state=NOTHING_DONE
+            )
     return hosts

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from ..module_utils._errors import rendered
 from ..module_utils._ios import commands
 from ..module_utils._ios.key_listings import HeldLabel, KeyRing, RsaKey
 from ..module_utils._ios.labels import Label
@@ -21,8 +22,8 @@ PASTE = "! paste the public key, an empty line, the private key, quit"
 NOBODY = KeyRing(())
 
 
-def commands_for(planned: Sequence[Planned]) -> str:
-    """One text for all units; `!` begins a remark, as in IOS configurations."""
+def commands_for(planned: Sequence[Planned], names: Mapping[str, str]) -> str:
+    """One text for all units; `!` begins a remark, as in IOS configurations. `names`: what the reader can set."""
     lines = [
         "! The commands that vpnops.keys would send, for doing it by hand.",
         f"! {PASSPHRASE}: choose one for this transfer, at least 8 characters, no ? and no space; use it nowhere else.",
@@ -31,7 +32,7 @@ def commands_for(planned: Sequence[Planned]) -> str:
     for one in planned:
         lines += ["!", f"! {one.unit.label} ({', '.join(one.unit.groups)}): {one.plan.verdict}"]
         if one.plan.blocked:
-            lines.append(f"! {one.plan.blocked}")
+            lines.append(f"! {rendered(one.plan.blocked, names)}")
         for step in one.plan.steps or one.plan.would:
             lines += _step(step, Label(str(one.unit.label)))
     return "\n".join(lines) + "\n"

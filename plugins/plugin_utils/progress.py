@@ -113,7 +113,7 @@ class Run:
     plays: list[Play] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    owed: dict[str, str] = field(default_factory=dict)
+    pending: dict[str, str] = field(default_factory=dict)
     """Hosts that are still to get something, as a report says, and what."""
     ended: float | None = None
     interrupted: bool = False
@@ -313,8 +313,9 @@ class Run:
 
     @property
     def deferred(self) -> dict[str, str]:
-        """Hosts that were out of reach while the play went on without them, and those that a report says are owed."""
-        return dict(sorted({**self._out_of_reach, **self.owed}.items()))
+        """Hosts that were unreachable while the play went on without them, and those that have still to store
+        something, as a report says."""
+        return dict(sorted({**self._out_of_reach, **self.pending}.items()))
 
 
 def remaining(done: int, total: int, elapsed: float) -> float | None:

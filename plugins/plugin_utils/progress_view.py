@@ -178,7 +178,7 @@ def problem(host: str, where: str, outcome: Outcome, sentence: str) -> str:
 
 
 def summary(run: Run) -> list[tuple[str, str]]:
-    """The end: one line of counts, then what failed and who is owed something. Lines with their colours."""
+    """The end: one line of counts, then what failed and who has still to store something. Lines with their colours."""
     verdicts = run.verdicts
     counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     begin = "Interrupted after" if run.interrupted else "Done in"

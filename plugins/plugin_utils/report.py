@@ -28,6 +28,7 @@ VERDICTS = {
     "absent": "no key server holds the key",
     "missing": "the key is missing on some",
     "conflict": "the keys differ",
+    "split": "more than one primary",
     "unknown": "not known",
 }
 
@@ -43,10 +44,12 @@ def merge(found: Mapping[str, t.Any], done: Mapping[str, t.Any] | None, proof: M
         for unit in found["units"]
     ]
     last = proof or found
-    problems = dict(last["problems"])
+    problems, claims = dict(last["problems"]), [dict(claim) for claim in last["claims"]]
     return {
-        "in_sync": bool(units) and all(unit["in_sync"] for unit in units) and not problems,
+        "in_sync": bool(units) and all(unit["in_sync"] for unit in units) and not problems and not claims,
         "units": units,
+        "claims": claims,
+        "findings": list(last["findings"]),
         "problems": problems,
         "ungrouped": list(last["ungrouped"]),
         "error": (done or {}).get("msg") if (done or {}).get("failed") and not done_units else None,
@@ -54,7 +57,7 @@ def merge(found: Mapping[str, t.Any], done: Mapping[str, t.Any] | None, proof: M
 
 
 def _identity(unit: Mapping[str, t.Any]) -> tuple[str, ...]:
-    return (str(unit["label"]), *(server["host"] for server in unit["key_servers"]))
+    return (str(unit["label"]), *unit["groups"], *(server["host"] for server in unit["key_servers"]))
 
 
 def _merge_unit(
@@ -76,6 +79,8 @@ def _merge_unit(
         "would": list(found["would"]),
         "needs_consent": last["needs_consent"],
         "blocked": last["blocked"],
+        "primary": last["primary"],
+        "primary_by": last["primary_by"],
         "error": (done or {}).get("error"),
         "findings": list(last["findings"]),
         "registered_members": dict(found["registered_members"]),
@@ -116,9 +121,10 @@ def complaint(report: Data, require: str) -> str | None:
             )
     if not report["units"] and not report["problems"]:
         sentences.append("No key server serves a GET VPN group; set the label, or look at the configuration.")
-    sentences += [
-        text for text in report["problems"].values() if not any(text.rstrip(". ") in one for one in sentences)
-    ]
+    said = " ".join(sentences)
+    if require == "in_sync":
+        sentences += [claim["why"] for claim in report["claims"] if claim["why"] not in said]
+    sentences += [text for text in report["problems"].values() if text not in said]
     return " ".join(sentences) or None
 
 
@@ -139,6 +145,10 @@ def render(report: Data, width: int) -> str:
         _render_unit(console, unit)
     if report["ungrouped"]:
         _note(console, f"Serve no GET VPN group: {', '.join(report['ungrouped'])}.")
+    told = " ".join(unit["blocked"] or "" for unit in report["units"])
+    for text in (*(claim["why"] for claim in report["claims"]), *report["findings"]):
+        if text not in told:
+            _note(console, text)
     shown = {server["problem"] for unit in report["units"] for server in unit["key_servers"]}
     for text in report["problems"].values():
         if text not in shown:
@@ -209,7 +219,7 @@ def _notes(unit: Data) -> list[str]:
     notes += [
         server["problem"]
         for server in unit["key_servers"]
-        if server["problem"] and server["problem"].rstrip(". ") not in str(unit["blocked"])
+        if server["problem"] and server["problem"] not in str(unit["blocked"])
     ]
     if not unit["in_sync"]:
         heading = "With consent (key_server_sync_overwrite: always):" if unit["would"] else "Planned:"

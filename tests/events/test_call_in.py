@@ -47,7 +47,7 @@ def test_a_gateway_that_comes_back_is_told(site: Site, rulebook: Rulebook) -> No
     site.mesh.stop("gw3")
     rotated = site.rotate("gw1")
     assert rotated.code == 0, rotated.output
-    assert site.view()["owed"] == {"gw3": ["gw1"]}
+    assert site.all_pending() == {"gw3": ["gw1"]}
 
     with way_out(site.mesh.namespace("gw3"), port), rulebook.running(site.path / "inventory.yml", site.node.env()):
         # Whoever has no credential is nobody, and gw2 is gw2, whatever it says.
@@ -56,11 +56,11 @@ def test_a_gateway_that_comes_back_is_told(site: Site, rulebook: Rulebook) -> No
         assert rulebook.call(tokens["gw2"], json.dumps({"gateway": "gw3", "meta": {"hosts": "gw3"}})) == 202
         until(lambda: len(rulebook.runs()) == 1, WITHIN, rulebook.log.read_text)
         assert rulebook.runs() == [{"gw2"}]
-        assert site.view()["owed"] == {"gw3": ["gw1"]}
+        assert site.all_pending() == {"gw3": ["gw1"]}
 
         site.mesh.start("gw3")
         until(lambda: len(rulebook.runs()) == 2, WITHIN, rulebook.log.read_text)
         assert rulebook.runs() == [{"gw2"}, {"gw3"}]
-        assert site.view()["owed"] == {}
+        assert site.all_pending() == {}
     site.assert_whole()
     assert not any(secret in rulebook.log.read_text() for secret in tokens.values())

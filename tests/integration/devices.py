@@ -26,6 +26,7 @@ SAFE = re.compile(
     r"""(?:enable|end|configure[ ]terminal|write[ ]memory|quit|
         terminal[ ](?:length[ ]0|width[ ]\d+|no[ ]monitor)|
         show[ ](?:privilege|running-config.*|crypto[ ]key[ ]mypubkey[ ]rsa|crypto[ ](?:gdoi|gkm)[ ]ks[ ][a-z]+)|
+        do[ ]show[ ]crypto[ ]key[ ]mypubkey[ ]rsa|
         crypto[ ]key[ ]generate[ ]rsa[ ](?:general-keys|signature|encryption)[ ]label[ ](?P<made>\S+)([ ]exportable)?|
         crypto[ ]key[ ]zeroize[ ]rsa[ ]\S+|
         crypto[ ]key[ ]export[ ]rsa[ ]\S+[ ]pem[ ]terminal[ ](?:3des|des|aes)[ ](?P<out>[A-Za-z0-9]{32})|

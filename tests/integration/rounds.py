@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import traceback
 import typing as t
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -41,6 +42,7 @@ OPTIONS: Mapping[str, t.Any] = {
     "exportable": True,
     "save": True,
     "compromised": [],
+    "primary": [],
 }
 CONNECT_WITHIN = 10.0
 """Seconds for SSH and login."""
@@ -80,7 +82,7 @@ async def running(specs: Sequence[DeviceSpec], *, ssh: bool = False) -> AsyncIte
     finally:
         await lab.stop()
         crashes = [crash for device in lab.devices.values() for crash in device.crashes]
-    assert not crashes
+    assert not crashes, "\n".join("".join(traceback.format_exception(crash)) for crash in crashes if crash)
 
 
 def target(device: Device, *, patience: float = 30.0) -> Target:
@@ -128,8 +130,8 @@ async def look(
     """Look at all key servers and plan."""
     targets = {name: target(device, patience=patience) for name, device in devices.items()}
     seen = await key_servers.look(list(targets.values()), 64, 60.0, opener or ios_session.session)
-    planned, dummy = key_servers.plan_all(seen, targets, {**OPTIONS, **options})
-    return Outcome(planned)
+    addresses = {name: (device.spec.address,) for name, device in devices.items()}
+    return Outcome(key_servers.plan_all(seen, {**OPTIONS, **options}, addresses).planned)
 
 
 async def carry(

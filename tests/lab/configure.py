@@ -32,7 +32,7 @@ async def leave(shell: Shell, args: Args) -> None:
 
 async def do(shell: Shell, args: Args) -> None:
     """`do COMMAND`."""
-    line = shell.device.log[-1].text
+    line = shell.typed()
     await shell.run_exec(args["command"], line.index(args["command"], line.lower().index("do") + 2))
 
 
@@ -168,7 +168,7 @@ def _in_group(change: Callable[[Group, Args], None], *enter: str) -> Action:
         group: Group = shell.context["group"]
         for name in ("address", "identity"):
             if isinstance(args.get(name), str) and not _is_ipv4(args[name]):
-                column = shell.caret() + shell.device.log[-1].text.rindex(args[name])
+                column = shell.caret() + shell.typed().rindex(args[name])
                 shell.term.write(" " * column + "^\n")
                 shell.say("invalid")
                 return

@@ -98,6 +98,12 @@ class Faults:
     import_fails: bool | str = False
     export_fails: bool | str = False
     generate_fails: bool | str = False
+    says: Mapping[str, str] | None = None  # tampered with: what it answers to commands, by regular expression
+
+    def lie(self, command: str) -> str | None:
+        """What a tampered device says in place of carrying out a command."""
+        found = (text for pattern, text in (self.says or {}).items() if re.fullmatch(pattern, command.strip()))
+        return next(found, None)
 
     def changed(self, values: Mapping[str, Any]) -> Faults:
         """These faults with some set otherwise. ValueError for an unknown one."""

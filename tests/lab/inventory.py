@@ -31,6 +31,8 @@ def _host_vars(spec: DeviceSpec, host: str, port: int) -> dict[str, Any]:
         "ansible_password": spec.password,
         "ansible_become": True,
     }
+    if spec.groups:
+        values["key_server_addresses"] = [spec.address]
     if spec.enable is not None:
         values["ansible_become_password"] = spec.enable
     return values
@@ -43,6 +45,7 @@ def inventory(devices: Iterable[Reach]) -> dict[str, Any]:
     shared = {k: v for k, v in (rows[0] if rows else {}).items() if all(row.get(k) == v for row in rows)}
     shared.pop("ansible_port", None)
     shared.pop("ansible_host", None)
+    shared.pop("key_server_addresses", None)
     trimmed = {name: {k: v for k, v in row.items() if k not in shared} for name, row in hosts.items()}
     return {"key_servers": {"hosts": trimmed, "vars": {**_COMMON, **shared}}}
 

@@ -99,7 +99,7 @@ def _default_label(shell: Shell) -> str:
 
 def _masked(shell: Shell, label: str) -> str:
     """The command as the parser logs it: the label is hidden."""
-    typed = shell.device.log[-1].text.split()
+    typed = shell.typed().split()
     return " ".join("*" if word == label else word for word in typed)
 
 

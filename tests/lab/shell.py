@@ -145,11 +145,19 @@ class Shell:
         """The column where the typed line starts."""
         return len(self.prompt())
 
+    def typed(self) -> str:
+        """The last line of this session; another one may have got a line since then."""
+        return next(entry.text for entry in reversed(self.device.log) if entry.session == self.number)
+
     # -- running commands
     async def _execute(self, text: str) -> None:
         """Run one command line."""
         stripped = text.strip()
         if not stripped or stripped[0] == "!":
+            return
+        lie = self.device.faults.lie(text)
+        if lie is not None:
+            await self.term.page(lie)
             return
         mode = self.mode
         left, pipe, at = filters.split(text)

@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import typing as t
-from collections.abc import Iterable, Mapping
 
-from ansible_collections.vpnops.keys.plugins.module_utils._public_key import parse
+from unit.fleet.samples import entry, mesh, refused, result, revoked, rotating, seen, unreachable
+
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report.build import Inputs
 
 Data = dict[str, t.Any]
@@ -36,7 +34,7 @@ def unit(verdict: str, *servers: Data, **more: t.Any) -> Data:
 
 def compared(*units: Data) -> Data:
     problems = {one["host"]: one["problem"] for each in units for one in each["key_servers"] if one["problem"]}
-    return {"units": list(units), "problems": problems, "ungrouped": []}
+    return {"units": list(units), "problems": problems, "ungrouped": [], "claims": [], "findings": []}
 
 
 def listed(fingerprint: str = A, label: str = "REKEY", generated: str = "06:51:40 UTC Aug 30 2026") -> Data:
@@ -44,35 +42,6 @@ def listed(fingerprint: str = A, label: str = "REKEY", generated: str = "06:51:4
 
 
 # -- gateways
-
-
-def key(name: str, serial: int = 1) -> str:
-    return base64.b64encode(hashlib.sha256(f"{name} {serial}".encode()).digest()).decode()
-
-
-def fp(name: str, serial: int = 1) -> str:
-    return parse(key(name, serial)).fingerprint
-
-
-def names(number: int) -> list[str]:
-    return [f"gw{one}" for one in range(1, number + 1)]
-
-
-def entry(name: str, serial: int = 1, **more: t.Any) -> Data:
-    return {
-        "name": name, "platform": "wireguard", "algorithm": "x25519", "identity": None, "revoked": False,
-        "serial": serial, "public_key": key(name, serial), "fingerprint": fp(name, serial),
-        "known_keys": [key(name, number) for number in range(serial, 0, -1)], "created_at": "2026-06-01T00:00:00Z",
-        "rotation": None, **more,
-    }  # fmt: skip
-
-
-def open_rotation(name: str, serial: int = 1) -> Data:
-    return {
-        "mode": "planned", "state": "staged", "begun_by": "alice", "begun_at": "2026-11-22T11:00:00Z",
-        "old": {"serial": serial, "fingerprint": fp(name, serial)},
-        "new": {"serial": serial + 1, "fingerprint": fp(name, serial + 1)},
-    }  # fmt: skip
 
 
 def rotation(number: int, gateway: str, **more: t.Any) -> Data:
@@ -88,51 +57,6 @@ def event(number: int, what: str, gateway: str | None = "gw1", **more: t.Any) ->
         "id": number, "at": "2026-06-01T00:00:00Z", "by": "alice", "what": what, "gateway": gateway, "peer": None,
         "outcome": "done", "why": None, "details": None, **more,
     }  # fmt: skip
-
-
-def book(
-    *entries: Data, owed: Data | None = None, tampered: Iterable[Data] = (), made: Mapping[str, str] | None = None,
-    **more: t.Any,
-) -> Data:  # fmt: skip
-    """As key_directory_info returns it. `made`: when keys were made, by fingerprint."""
-    keys = [
-        {
-            "gateway": one["name"], "serial": number, "algorithm": one["algorithm"],
-            "public_key": key(one["name"], number), "fingerprint": fp(one["name"], number),
-            "state": "current" if number == one["serial"] else "retired",
-            "created_at": (made or {}).get(fp(one["name"], number), one["created_at"]), "created_by": "alice",
-            "reason": None,
-        }
-        for one in entries
-        for number in range(one["serial"] or 1, 0, -1)
-    ]  # fmt: skip
-    return {
-        "directory": {"gateways": {one["name"]: one for one in entries}, "tampered": list(tampered)},
-        "owed": owed or {}, "peers": [], "all_keys": keys, "rotations": [], "events": [],
-    } | more  # fmt: skip
-
-
-def look(name: str, others: Mapping[str, int], own: int = 1, **more: t.Any) -> Data:
-    """A gateway that stores, in file and daemon, the given serials of others, and has tunnels by them."""
-    stored = [
-        {"peer": "", "public_key": key(peer, serial), "fingerprint": fp(peer, serial), "file": "current",
-         "runtime": "current"}
-        for peer, serial in others.items()
-    ]  # fmt: skip
-    tunnels = [
-        {"peer": "", "with_own": fp(name, own), "with_peer": fp(peer, serial), "age": 1.0, "proof": "handshake"}
-        for peer, serial in others.items()
-    ]
-    keys = {"file": {"fingerprint": fp(name, own)}, "runtime": {"fingerprint": fp(name, own)}}
-    gateway = {"own": keys, "stored": stored, "tunnels": tunnels, "change": None, "pending": None, "previous": None}
-    return {"gateway": gateway | more}
-
-
-def mesh(number: int) -> tuple[Data, Data]:
-    """A directory and looks that agree in everything."""
-    all_names = names(number)
-    looks = {name: look(name, {other: 1 for other in all_names if other != name}) for name in all_names}
-    return book(*(entry(name) for name in all_names)), looks
 
 
 def inputs(**more: t.Any) -> Inputs:
@@ -164,23 +88,23 @@ def troubled(number: int) -> Inputs:
     rsa_keys = {"ks1": listed(generated="06:51:40 UTC Aug 30 2024"), "ks2": listed(B)}
     if not number:
         return inputs(key_servers=servers, rsa_keys=rsa_keys)
-    directory, looks = mesh(number)
-    gateways = directory["directory"]["gateways"]
-    directory |= {
-        "owed": {"gw2": ["gw1"]},
-        "rotations": [
+    every, observations = mesh(number)
+    entries = every["directory"]["gateways"] | {"gw1": rotating("gw1")}
+    observations[f"gw{number}"] = unreachable(f"gw{number}")
+    if number > 4:
+        entries["gw3"] = revoked("gw3")
+        observations["gw4"] = seen("gw4", {"gw1": 1, "gw9999": 1})
+    directory = result(
+        *entries.values(),
+        pending={"gw2": ["gw1"]},
+        rotations=[
             rotation(3, "gw1", state="staged", new_serial=None, begun_at="2026-11-22T11:00:00Z", ended_at=None),
             rotation(2, "gw2", state="aborted", begun_at="2026-09-01T00:00:00Z", ended_at="2026-09-01T00:02:00Z"),
             rotation(1, "gw1", why="yearly rotation"),
         ],
-        "events": [event(2, "acknowledged", details={"serial": 1, "peers": ["gw2"]}), event(1, "enrolled")],
-    }
-    gateways["gw1"]["rotation"] = open_rotation("gw1")
-    looks[f"gw{number}"] = {"unreachable": True, "msg": "no route"}
-    if number > 4:
-        gateways["gw3"]["revoked"] = True
-        looks["gw4"] = look("gw4", {"gw1": 1, "gw9999": 1})
-    return inputs(key_servers=servers, rsa_keys=rsa_keys, directory=directory, gateways=looks)
+        events=[event(2, "acknowledged", details={"serial": 1, "peers": ["gw2"]}), event(1, "enrolled")],
+    )
+    return inputs(key_servers=servers, rsa_keys=rsa_keys, directory=directory, gateways=observations)
 
 
 def hostile(text: str) -> Inputs:
@@ -192,17 +116,17 @@ def hostile(text: str) -> Inputs:
             label=text, groups=[text], registered_members={text: 1},
         )
     )  # fmt: skip
-    gateways = [entry(name, platform=text, algorithm=text, identity=text) for name in names_]
+    gateways = [entry(name, platform=text, algorithm=text, identity=name) for name in names_]
     return inputs(
         key_servers=servers,
         rsa_keys={names_[0]: listed(label=text), names_[2]: {"failed": True, "msg": text}},
-        directory=book(
+        directory=result(
             *gateways,
-            owed={names_[0]: names_[1:]},
+            pending={names_[0]: names_[1:]},
             tampered=[{"gateway": text, "serial": 1, "what": text}],
             rotations=[rotation(1, names_[0], why=text, begun_by=text, mode=text, state=text)],
             events=[event(1, text, names_[0], by=text, peer=text, outcome=text, why=text, details={text: [text]})],
         ),
-        gateways={names_[0]: look(names_[0], {names_[1]: 1}), names_[1]: {"failed": True, "msg": text}},
+        gateways={names_[0]: seen(names_[0], {names_[1]: 1}), names_[1]: refused(names_[1], text)},
         title=text,
     )

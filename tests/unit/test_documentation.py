@@ -33,6 +33,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_listings i
     Tek,
 )
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import KeyRing, RsaKey
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.grouping import Claim
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import (
     Clean,
     Distribute,
@@ -41,7 +42,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan impo
     Save,
 )
 from ansible_collections.vpnops.keys.plugins.plugin_utils import ios_results, key_servers
-from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import OPTIONS, SSH_ARGUMENTS, Target
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import OPTIONS, SSH_ARGUMENTS
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_ssh import LEGACY
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +121,7 @@ def test_attributes_and_requirements(name: str) -> None:
 def test_required_versions() -> None:
     required = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     needed = {f"{library} >= {version}" for library, version in re.findall(r"^(\w+)>=([\d.]+)", required, re.MULTILINE)}
-    lines = {line.partition(" (")[0] for one in documented().values() for line in one["doc"]["requirements"]}
+    lines = {line.partition(" (")[0] for one in documented().values() for line in one["doc"].get("requirements", ())}
     assert {line for line in lines if ">=" in line} <= needed
 
 
@@ -217,10 +218,12 @@ def test_documented_groups() -> None:
 )
 def test_documented_units(name: str, more: Data) -> None:
     options = {option: spec.get("default") for option, spec in module(name).ARGUMENT_SPEC.items()}
-    planned, _ungrouped = key_servers.plan_all({"ks1": SURVEY}, {"ks1": Target("ks1", "192.0.2.11")}, options)
+    plans = key_servers.plan_all({"ks1": SURVEY}, options, {"ks1": ["192.0.2.11"]})
     units = documented()[name]["return"]["units"]
-    assert planned
-    agree([{**key_servers.shown(one), "steps": [], **more} for one in planned], units, "units")
+    assert plans.planned
+    agree([{**key_servers.shown(one, {}), "steps": [], **more} for one in plans.planned], units, "units")
+    claims = key_servers.shown_claims([Claim("ks9", "EUROPE", ("ks1",), "ks9 names ks1.")], {})
+    agree(claims, documented()[name]["return"]["claims"], "claims")
 
     steps = units["contains"]["steps"]["contains"]
     fields = [field for step in (Clean, Distribute, Finish, Generate, Save) for field in dataclasses.fields(step)]

@@ -26,7 +26,7 @@ WHOLE = {"host": "gw1", "state": NOTHING_CHANGED, "advice": "set O(adopt) if its
         ({}, "it is down"),
         ({"host": "gw1"}, "gw1: it is down."),
         ({"state": NOTHING_CHANGED}, "it is down. Nothing was changed."),
-        ({"advice": "start it"}, "it is down. start it."),
+        ({"advice": "start it"}, "it is down. Start it."),
         ({"host": "gw1", "advice": "Is it up?"}, "gw1: it is down. Is it up?"),
         (WHOLE, "gw1: it is down. Nothing was changed; set adopt if its own key is right."),
     ],
@@ -61,3 +61,19 @@ def test_it_survives_pickling() -> None:
     assert (type(copy), copy.code, copy.changed, copy.host, str(copy)) == (
         Special, "refused", True, "gw1", str(error),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "Peer gw2: it is down. Nothing was changed."),
+        ({"state": "It waits"}, "Peer gw2: it is down. It waits."),
+        (WHOLE, "gw1: Peer gw2: it is down. Nothing was changed; set adopt if its own key is right."),
+    ],
+)
+def test_an_error_is_told_of_somebody_with_all_its_fields(fields: dict[str, str], text: str) -> None:
+    error = Special("refused", "it is down", **fields)
+    error.changed = True
+    told = error.about("Peer gw2", state=NOTHING_CHANGED)
+    assert (type(told), told.code, told.changed, str(told)) == (Special, "refused", True, text)
+    assert str(error.about()) == str(error)

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import runpy
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def sha256(token: str) -> str:
 
 def test_callers() -> None:
     text = f"# who may call\n\n{sha256(ONE)} gw1\n{sha256(TWO)}   gw2.example.com\n"
-    assert SOURCE["read_callers"](text) == {sha256(ONE): "gw1", sha256(TWO): "gw2.example.com"}
+    assert SOURCE["read_callers"](text) == ({sha256(ONE): "gw1", sha256(TWO): "gw2.example.com"}, [])
 
 
 @pytest.mark.parametrize(
@@ -42,15 +43,33 @@ def test_callers() -> None:
         f"{ONE} !gw1",
         f"{ONE} ~gw",
         f"{ONE} gw1[0]",
+        f"{ONE} -gw1",
         f"{ONE[1:]} gw1",
         f"{'X' + ONE[1:]} gw1",
         f"{ONE} gw1 gw2",
-        f"{ONE} gw1\n{ONE} gw2",
+        "\x1b[2J",
     ],
 )
-def test_a_caller_is_one_gateway(line: str) -> None:
-    with pytest.raises(ValueError, match=r"Line \d of the callers is no new SHA-256 with the name of one gateway\."):
-        SOURCE["read_callers"](f"{line}\n")
+def test_a_bad_line_does_not_stop_the_others(line: str) -> None:
+    """A caller is one gateway; a line that says something else is left out, by its number."""
+    text = f"{sha256(ONE)} gw1\n{line}\n{sha256(TWO)} gw2\n"
+    assert SOURCE["read_callers"](text) == ({sha256(ONE): "gw1", sha256(TWO): "gw2"}, [2])
+
+
+def test_of_two_gateways_with_one_token_neither_is_believed() -> None:
+    text = f"{ONE} gw1\n{TWO} gw2\n{ONE} gw3\n"
+    assert SOURCE["read_callers"](text) == ({TWO: "gw2"}, [1, 3])
+    assert SOURCE["read_callers"](f"{ONE} gw1\n{ONE} gw1\n{TWO} gw1\n") == ({ONE: "gw1", TWO: "gw1"}, [])
+
+
+def test_lines_left_out_are_logged_once_by_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "callers"
+    path.write_text(f"\x1b[2J\n{ONE} gw1\n")
+    callers = SOURCE["Callers"](path)
+    assert [callers.current() for dummy in range(3)] == [{ONE: "gw1"}] * 3
+    (record,) = caplog.records
+    assert record.getMessage().endswith("left out: 1")
+    assert "\x1b" not in record.getMessage()
 
 
 @pytest.mark.parametrize(
@@ -126,6 +145,132 @@ def test_calls(tmp_path: Path) -> None:
 
 
 def test_callers_are_read_before_the_first_call(tmp_path: Path) -> None:
-    (tmp_path / "callers").write_text("nonsense\n")
-    with pytest.raises(ValueError, match="Line 1"):
+    """A file that is not there is told at once, not to each caller."""
+    with pytest.raises(FileNotFoundError):
         asyncio.run(SOURCE["main"](asyncio.Queue(), {"callers": tmp_path / "callers", "port": free_port()}))
+
+
+# -- how much one caller can do
+
+
+def test_many_calls_of_one_gateway_are_few_events() -> None:
+    """One at once and one at the end, and another gateway does not wait for that."""
+
+    async def storm() -> list[str]:
+        queue: asyncio.Queue[Any] = asyncio.Queue()
+        events = SOURCE["Events"](queue, 0.3)
+        for dummy in range(1000):
+            events.call("gw1")
+            await asyncio.sleep(0)
+        events.call("gw2")
+        await asyncio.sleep(0.05)
+        early = queue.qsize()
+        await asyncio.sleep(0.5)
+        assert (early, queue.qsize()) == (2, 3)
+        return [queue.get_nowait()["gateway"] for dummy in range(3)]
+
+    assert asyncio.run(storm()) == ["gw1", "gw2", "gw1"]
+
+
+def test_no_call_is_lost_while_nobody_takes_events() -> None:
+    """A queue that is full holds one event of each gateway back, whoever calls how often."""
+
+    async def full() -> list[str]:
+        queue: asyncio.Queue[Any] = asyncio.Queue(1)
+        events = SOURCE["Events"](queue, 0.0)
+        for name in ["gw1"] * 500 + ["gw2", "gw3"] + ["gw1"] * 500:
+            events.call(name)
+            await asyncio.sleep(0)
+        assert len(events.waiting) == 3
+        return [(await queue.get())["gateway"] for dummy in range(4)]
+
+    assert sorted(asyncio.run(full())) == ["gw1", "gw1", "gw2", "gw3"]
+
+
+async def exchange(port: int, data: bytes, *, end: bool = True) -> bytes:
+    """What comes back until the other end closes."""
+    for dummy in range(100):
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            break
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.05)
+    try:
+        writer.write(data)
+        if end:
+            await writer.drain()
+        return await asyncio.wait_for(reader.read(), 10)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+def serve(tmp_path: Path, conversation_: Any, **globals_: Any) -> tuple[Any, asyncio.Queue[Any]]:
+    """The outcome of a conversation with a server, and the events that it made."""
+    source = runpy.run_path(str(ROOT / "extensions/eda/plugins/event_source/gateway_calls.py"))
+    source["main"].__globals__.update(globals_)
+    (tmp_path / "callers").write_text(f"{sha256(ONE)} gw1\n")
+
+    async def run() -> tuple[Any, asyncio.Queue[Any]]:
+        events: asyncio.Queue[Any] = asyncio.Queue()
+        port = free_port()
+        arguments = {"callers": str(tmp_path / "callers"), "host": "127.0.0.1", "port": port}
+        server = asyncio.create_task(source["main"](events, arguments))
+        try:
+            return await conversation_(port), events
+        finally:
+            server.cancel()
+            await asyncio.gather(server, return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+def request(body: bytes = b"", *more: str) -> bytes:
+    lines = ["POST / HTTP/1.1", "Host: x", f"Authorization: Bearer {ONE}", *more, f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (request(b"{}"), b" 202 "),
+        (request(b"x" * 100_000), b" 413 "),
+        (request().replace(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n", b" 413 "),
+        (request(b"", f"X: {'x' * 10_000}"), b" 400 "),
+        (b"\x16\x03\x01 nonsense\r\n\r\n", b" 400 "),
+    ],
+)
+def test_requests_are_bounded(data: bytes, status: bytes, tmp_path: Path) -> None:
+    answer, events = serve(tmp_path, lambda port: exchange(port, data))
+    assert status in answer.partition(b"\r\n")[0]
+    assert events.qsize() == (status == b" 202 ")
+
+
+def test_a_connection_ends_in_time(tmp_path: Path) -> None:
+    """Whoever sends half a header, or a byte now and then, is cut off."""
+
+    async def slow(port: int) -> float:
+        began = time.monotonic()
+        await exchange(port, request()[:40], end=False)
+        return time.monotonic() - began
+
+    seconds, events = serve(tmp_path, slow, SECONDS=0.5)
+    assert 0.3 < seconds < 3
+    assert events.qsize() == 0
+
+
+def test_one_address_has_a_few_connections(tmp_path: Path) -> None:
+    """And more of them do not keep another caller out once they are over."""
+
+    async def crowd(port: int) -> list[bytes]:
+        await exchange(port, request())
+        idle = [asyncio.create_task(exchange(port, b"POST", end=False)) for dummy in range(3)]
+        await asyncio.sleep(0.2)
+        refused = await exchange(port, request())
+        await asyncio.gather(*idle)
+        return [refused, await exchange(port, request())]
+
+    (refused, served), dummy = serve(tmp_path, crowd, SECONDS=0.6, MOST_CONNECTIONS=3)
+    assert refused == b""
+    assert b" 202 " in served

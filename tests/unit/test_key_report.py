@@ -12,17 +12,34 @@ from dataclasses import replace
 
 import pytest
 from unit import key_report_samples as samples
-from unit.key_report_samples import A, B, book, compared, entry, fp, inputs, listed, look, mesh, server, unit
+from unit.fleet.samples import (
+    all_seen,
+    entry,
+    fp,
+    mesh,
+    names,
+    refused,
+    result,
+    revoked,
+    rotating,
+    seen,
+    stored,
+    unreachable,
+    with_stored,
+    without,
+)
+from unit.key_report_samples import A, B, compared, inputs, listed, server, unit
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report import build, findings, page, store, text
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.findings import SEVERITIES
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report import build, page, store, text
 
 Data = dict[str, t.Any]
 
 
 def report(**given: t.Any) -> Data:
     usable, failures = build.usable(inputs(**given))
-    return build.build(usable, build.mesh_of(usable), failures)
+    return build.build(usable, build.fleet_of(usable), failures)
 
 
 def found(**given: t.Any) -> dict[tuple[str, str], str]:
@@ -120,100 +137,95 @@ def test_missed_rekeys() -> None:
     assert "3 rekeys" in told["missed rekeys", "ks1"]
 
 
-# -- gateways
+# -- gateways: what the status of the fleet finds is tested there
 
 
-def test_who_holds_a_former_key_and_owes_nothing_drifts() -> None:
-    directory = book(entry("gw1", 2), entry("gw2"))
-    looks = {"gw1": look("gw1", {"gw2": 1}, own=2), "gw2": look("gw2", {"gw1": 1})}
-    told = found(directory=directory, gateways=looks)
-    assert told == {("drifted gateway", "gw2"): "It holds serial 1 of gw1, where serial 2 is current."}
-    told = found(directory=directory | {"owed": {"gw2": ["gw1"]}}, gateways=looks)
+def test_what_the_status_finds_is_found_here() -> None:
+    directory = result(entry("gw1", 2), entry("gw2"))
+    observations = {"gw1": seen("gw1", {"gw2": 1}, own=2), "gw2": seen("gw2", {"gw1": 1})}
+    told = found(directory=directory, gateways=observations)
+    sentence = "It stores serial 1 of gw1 in its file and in its running daemon, where serial 2 is current."
+    assert told == {("wrong key", "gw2"): sentence}
+    pending = result(entry("gw1", 2), entry("gw2"), pending={"gw2": ["gw1"]})
+    told = found(directory=pending, gateways=observations)
     assert told == {("pending", "gw2"): "It has still to store the keys of gw1."}
-    lost = book(entry("gw1") | {"revoked": True}, entry("gw2")) | {"owed": {"gw2": ["gw1"]}}
-    told = found(directory=lost, gateways={})
-    assert told["not dropped", "gw2"] == "It may still accept what is revoked: gw1."
 
 
-def test_file_and_daemon() -> None:
-    directory, looks = mesh(2)
-    looks["gw2"]["gateway"]["stored"][0]["runtime"] = None
-    told = found(directory=directory, gateways=looks)
-    assert told["drifted gateway", "gw2"] == "It holds serial 1 of gw1 in its file only, where serial 1 is current."
+def test_a_revoked_key_that_may_still_be_accepted_is_the_first_problem_and_its_key_is_shown() -> None:
+    directory = result(revoked("gw1"), entry("gw2"), entry("gw3"), pending={"gw2": ["gw1"]})
+    given = inputs(
+        key_servers=compared(unit("conflict", server("ks1", saved=False), server("ks2", B))),
+        directory=directory,
+        gateways={"gw2": unreachable("gw2"), "gw3": seen("gw3", {"gw2": 1})},
+    )
+    told = build.build(given, build.fleet_of(given))
+    first = told["findings"][0]
+    assert (first["kind"], first["severity"], first["hosts"]) == ("still accepted", "problem", ["gw2"])
+    assert first["what"] == "It may still accept gw1 (revoked since 2026-11-22T11:00:00Z): it is unreachable."
+    assert first["since"] == "2026-11-22T11:00:00Z"
+    assert text.complaint(told, "problems")
+    (key,) = [one for one in told["keys"] if one["accepted_by"]["count"]]
+    assert (key["owner"], key["name"], key["state"], key["fingerprint"]) == ("gw1", "1", "revoked", fp("gw1"))
+    html = page.render(told, build.fleet_of(given))
+    assert "still accepted</span> by gw2" in html
+    assert fp("gw1") in html
 
 
-def test_one_sided() -> None:
-    directory, looks = mesh(2)
-    looks["gw2"] = look("gw2", {})
-    assert found(directory=directory, gateways=looks) == {
-        ("drifted gateway", "gw2"): "It holds no key of gw1, which holds one of it."
-    }
+def test_a_gateway_that_shows_the_key_of_a_group_is_named_alone() -> None:
+    directory, observations = mesh(2)
+    observations["gw2"] = replace(observations["gw2"], own_runtime=A)
+    told = found(
+        key_servers=compared(unit("in_sync", server("ks1"))), directory=directory, gateways=observations
+    )
+    assert set(told) == {("duplicate", "gw2"), ("wrong key", "gw2")}
+    sentence = "The key aaaaaaaaaaaa, which it shows as its own, is the one of REKEY (EUROPE)."
+    assert told["duplicate", "gw2"] == sentence
 
 
-def test_another_own_key() -> None:
-    directory, looks = mesh(2)
-    looks["gw2"]["gateway"]["own"]["runtime"]["fingerprint"] = fp("gw2", 9)
-    assert "gw2 has the key" in found(directory=directory, gateways=looks)["drifted gateway", "gw2"]
-
-
-def test_one_key_on_two_gateways() -> None:
-    directory, looks = mesh(3)
-    looks["gw2"]["gateway"]["own"] = looks["gw1"]["gateway"]["own"]
-    told = found(directory=directory, gateways=looks)
-    assert {("duplicate", "gw1"), ("duplicate", "gw2"), ("drifted gateway", "gw2")} == set(told)
-
-
-def test_a_revoked_gateway() -> None:
-    directory, looks = mesh(3)
-    directory["directory"]["gateways"]["gw3"] |= {"revoked": True, "serial": None, "fingerprint": None}
-    told = found(directory=directory, gateways=looks)
-    sentence = "It holds serial 1 of gw3, which is revoked."
-    assert told == {("drifted gateway", "gw1"): sentence, ("drifted gateway", "gw2"): sentence}
+def test_who_claims_the_key_of_another_one_speaks_of_itself() -> None:
+    directory, observations = mesh(3)
+    observations["gw2"] = replace(observations["gw2"], own_file=fp("gw1"), own_runtime=fp("gw1"))
+    assert set(found(directory=directory, gateways=observations)) == {("wrong key", "gw2")}
 
 
 def test_a_rotation_is_no_drift() -> None:
-    directory, looks = mesh(3)
-    directory["directory"]["gateways"]["gw1"]["rotation"] = samples.open_rotation("gw1")
-    extra = {"peer": "", "fingerprint": fp("gw1", 2), "file": "staged", "runtime": "staged"}
-    looks["gw2"]["gateway"]["stored"].append(extra)
-    directory["all_keys"].append({**directory["all_keys"][0], "serial": 2, "fingerprint": fp("gw1", 2)})
-    told = report(directory=directory, gateways=looks)
+    every = names(3)
+    directory = result(rotating("gw1"), *map(entry, every[1:]))
+    observations = all_seen(every)
+    observations["gw2"] = with_stored(observations["gw2"], stored("gw1", 2, "staged", "staged"))
+    told = report(directory=directory, gateways=observations)
     assert [(one["kind"], one["hosts"]) for one in told["findings"]] == [("unfinished", ["gw1"])]
     (cell,) = told["mesh"]["cells"]
     assert (cell["holder"], cell["state"], cell["serials"]) == ("gw2", "changing", ["1", "2"])
 
 
-def test_strangers_tampered_and_not_enrolled() -> None:
-    directory, looks = mesh(2)
-    stranger = {"peer": "", "fingerprint": fp("nobody"), "file": "current", "runtime": "current"}
-    looks["gw1"]["gateway"]["stored"].append(stranger)
-    looks |= {"gw3": {}, "gw4": {"unreachable": True}}
-    directory["directory"]["tampered"] = [{"gateway": "gw4", "serial": 2, "what": "key"}]
-    assert set(found(directory=directory, gateways=looks)) == {
-        ("unknown keys", "gw1"),
-        ("tampered", "gw4"),
-        ("not enrolled", "gw3"),
-    }
-
-
-def test_who_was_not_looked_at_is_not_judged() -> None:
-    directory, looks = mesh(3)
-    looks["gw2"] = {"unreachable": True, "msg": "no route"}
-    looks["gw3"] = {"failed": True, "msg": "Incorrect sudo password"}
-    told = report(directory=directory, gateways=looks)
+def test_who_was_not_observed_is_not_judged() -> None:
+    directory, observations = mesh(3)
+    observations |= {"gw2": unreachable("gw2"), "gw3": refused("gw3")}
+    told = report(directory=directory, gateways=observations)
     assert [(one["kind"], one["hosts"], one["what"]) for one in told["findings"]] == [
-        ("unreadable", ["gw3"], "Incorrect sudo password"),
-        ("not looked at", ["gw2"], "It was not looked at (unreachable)."),
+        ("refused", ["gw3"], "Incorrect sudo password"),
+        ("not observed", ["gw2"], "It was not observed (unreachable)."),
     ]
-    assert [row["holds"] for row in told["mesh"]["gateways"]] == [{"right": 2}, {"unseen": 2}, {"unseen": 2}]
+    assert [row["holds"] for row in told["mesh"]["gateways"]] == [{"right": 2, "any": 2}, None, None]
 
 
 def test_what_is_said_of_several_is_said_once_in_natural_order() -> None:
-    directory, looks = mesh(12)
-    directory["owed"] = {name: ["gw1"] for name in ("gw10", "gw9", "gw2")}
-    (one,) = report(directory=directory, gateways=looks)["findings"]
+    entries = [entry("gw1", 2), *map(entry, names(12)[1:])]
+    directory = result(*entries, pending={name: ["gw1"] for name in ("gw10", "gw9", "gw2")})
+    observations = {name: seen(name, {}) for name in names(12)}
+    observations["gw1"] = seen("gw1", {}, own=2)
+    (one,) = report(directory=directory, gateways=observations)["findings"]
     assert one["hosts"] == ["gw2", "gw9", "gw10"]
     assert "gw2,gw9,gw10" in one["next"]
+
+
+def test_a_pair_of_which_only_one_end_has_a_key() -> None:
+    directory, observations = mesh(2)
+    observations["gw2"] = without(observations["gw2"], "gw1")
+    assert found(directory=directory, gateways=observations) == {
+        ("drifted gateway", "gw1"): "It stores a key of gw2, which says that it stores none of it."
+    }
 
 
 # -- rotations
@@ -221,7 +233,7 @@ def test_what_is_said_of_several_is_said_once_in_natural_order() -> None:
 
 def test_only_what_was_recorded_is_said_to_be_measured() -> None:
     details = {"rotation": 1, "seconds": 0.083, "tunnels": 3, "missing": 0}
-    directory = book(
+    directory = result(
         entry("gw1"),
         rotations=[samples.rotation(2, "gw1"), samples.rotation(1, "gw1")],
         events=[samples.event(5, "interruption measured", details=details), samples.event(4, "verified")],
@@ -239,43 +251,49 @@ def test_only_what_was_recorded_is_said_to_be_measured() -> None:
 
 def test_time_alone_is_no_news() -> None:
     given = samples.troubled(8)
-    first = build.build(given, build.mesh_of(given))
+    first = build.build(given, build.fleet_of(given))
     later = replace(given, at="2026-11-29T12:00:00Z")
-    second = build.build(later, build.mesh_of(later))
+    second = build.build(later, build.fleet_of(later))
     assert first["keys"] != second["keys"]
     assert first["digest"] == second["digest"]
     old = replace(given, at="2028-11-29T12:00:00Z")
-    assert build.build(old, build.mesh_of(old))["digest"] != first["digest"]
+    assert build.build(old, build.fleet_of(old))["digest"] != first["digest"]
 
 
 def test_the_report_is_json() -> None:
     given = samples.troubled(8)
-    whole = build.build(given, build.mesh_of(given))
+    whole = build.build(given, build.fleet_of(given))
     assert json.loads(json.dumps(whole)) == whole
-    assert sum(whole["counts"][f"{severity}s"] for severity in findings.SEVERITIES) == len(whole["findings"])
+    assert sum(whole["counts"][f"{severity}s"] for severity in SEVERITIES) == len(whole["findings"])
 
 
 def test_failed_results_are_findings() -> None:
     failed = {"failed": True, "msg": "There is no directory."}
-    told = found(key_servers={"failed": True, "msg": "No hosts."}, directory=failed, gateways={"gw1": {}})
+    told = found(key_servers={"failed": True, "msg": "No hosts."}, directory=failed, gateways={})
     assert told == {("unreadable", "key servers"): "No hosts.", ("unreadable", "directory"): "There is no directory."}
 
 
-@pytest.mark.parametrize("wrong", [{"key_servers": {"a": 1}}, {"directory": {"a": 1}}, {"rsa_keys": {"ks1": 1}}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"key_servers": {"units": [{"label": "REKEY"}]}},
+        {"key_servers": {"units": [1]}},
+        {"key_servers": {"units": 1}},
+        {"rsa_keys": {"ks1": 1}},
+        {"directory": {"a": 1}},
+    ],
+)
 def test_other_results_are_refused(wrong: Data) -> None:
-    if "key_servers" in wrong:
-        assert report(**wrong)["units"] == []
-        return
-    with pytest.raises((KeyError, TypeError, AttributeError)):
+    with pytest.raises(VpnKeysError, match="must be"):
         report(**wrong)
 
 
 def test_complaints() -> None:
     troubled = report(key_servers=compared(unit("in_sync", server("ks1", saved=False))))
     assert text.complaint(troubled, "nothing") is None
-    assert "ks1: REKEY (EUROPE): a reload would lose" in (text.complaint(troubled, "no_problems") or "")
+    assert "ks1: REKEY (EUROPE): a reload would lose" in (text.complaint(troubled, "problems") or "")
     calm = report(key_servers=compared(unit("in_sync", server("ks1"))))
-    assert text.complaint(calm, "no_warnings") is None
+    assert text.complaint(calm, "warnings") is None
     assert text.counted(calm) == "no problems, no warnings, no notes"
 
 

@@ -16,9 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit import key_report_samples as samples
+from unit.fleet.samples import mesh as mesh_of
 
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import FleetStatus, status
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report import build, page, pictures, times
-from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report.mesh import Mesh
 
 Attributes = list[tuple[str, str | None]]
 
@@ -61,10 +63,20 @@ def test_spans(seconds: int | None, words: str) -> None:
 # -- pictures
 
 
+def mesh(number: int) -> FleetStatus:
+    """All is as it should be."""
+    directory, observations = mesh_of(number)
+    return status(Directory.from_result(directory), observations)
+
+
+def rows(fleet: FleetStatus) -> list[dict[str, object]]:
+    return list(fleet.to_result()["gateways"])
+
+
 @pytest.mark.parametrize("number", range(2, pictures.FEW + 1))
 def test_marks_of_the_circle_are_apart_and_inside(number: int) -> None:
-    mesh = Mesh(*samples.mesh(number))
-    circle = pictures.circle(mesh, mesh.shown()["gateways"])
+    fleet = mesh(number)
+    circle = pictures.circle(fleet, rows(fleet))
     assert circle is not None
     assert len(circle["edges"]) == number * (number - 1) // 2
     for one, other in itertools.combinations(circle["nodes"], 2):
@@ -78,18 +90,18 @@ def test_marks_of_the_circle_are_apart_and_inside(number: int) -> None:
 @pytest.mark.parametrize(("number", "sort"), [(1, ""), (2, "circle"), (16, "circle"), (17, "matrix"), (41, "")])
 def test_which_picture(number: int, sort: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "MANY", 40)
-    mesh = Mesh(*samples.mesh(number))
-    assert (pictures.circle(mesh, mesh.shown()["gateways"]) is not None) == (sort == "circle")
-    assert (pictures.cells(mesh) is not None) == (sort == "circle")
-    assert (pictures.matrix(mesh) is not None) == (sort == "matrix")
+    fleet = mesh(number)
+    assert (pictures.circle(fleet, rows(fleet)) is not None) == (sort == "circle")
+    assert (pictures.cells(fleet) is not None) == (sort == "circle")
+    assert (pictures.matrix(fleet) is not None) == (sort == "matrix")
 
 
 def test_the_matrix_shows_every_pair_that_is_not_right() -> None:
     """What is drawn, taken apart again, is what the mesh says; what is right costs nothing."""
     troubled = samples.troubled(30)
-    mesh = build.mesh_of(troubled)
-    assert mesh is not None
-    drawn = pictures.matrix(mesh)
+    fleet = build.fleet_of(troubled)
+    assert fleet is not None
+    drawn = pictures.matrix(fleet)
     assert drawn is not None
     squares = {
         (round((run["y"] - drawn["top"]) / drawn["size"]), round((run["x"] - drawn["left"]) / drawn["size"]) + step):
@@ -97,14 +109,14 @@ def test_the_matrix_shows_every_pair_that_is_not_right() -> None:
         for run in drawn["runs"]
         for step in range(round(run["width"] / drawn["size"]))
     }  # fmt: skip
-    names = mesh.names
+    names = fleet.names
     assert squares == {
         (row, column): cell.state
         for row, holder in enumerate(names)
         for column, owner in enumerate(names)
-        if owner != holder and (cell := mesh.row(holder)[owner]).state != "right"
+        if owner != holder and (cell := fleet.cell(holder, owner)).state != "right"
     }
-    calm = pictures.matrix(Mesh(*samples.mesh(30)))
+    calm = pictures.matrix(mesh(30))
     assert calm is not None
     assert calm["runs"] == []
 
@@ -149,8 +161,8 @@ def read(html: str) -> Reader:
 
 
 def render(inputs: build.Inputs) -> str:
-    mesh = build.mesh_of(inputs)
-    return page.render(build.build(inputs, mesh), mesh)
+    fleet = build.fleet_of(inputs)
+    return page.render(build.build(inputs, fleet), fleet)
 
 
 NASTY = ("</style><script>", '"><img src=x>', "'><b>", "<!--", "&lt;", "{{ 7 * 7 }}", "{host}")

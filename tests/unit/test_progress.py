@@ -141,8 +141,8 @@ def test_verdicts() -> None:
     assert {host: run.verdict(host) for host in run.hosts} == {
         "h1": "ok", "h2": "changed", "h3": "deferred", "h4": "unreachable", "h5": "failed", "h6": "not run",
     }  # fmt: skip
-    run.owed = {"h1": "still to learn the key of h2"}
-    assert run.deferred == {"h1": "still to learn the key of h2", "h3": "h3: deferred."}
+    run.pending = {"h1": "missing the key of h2"}
+    assert run.deferred == {"h1": "missing the key of h2", "h3": "h3: deferred."}
     assert run.verdict("h1") == "deferred"
 
 
@@ -363,19 +363,22 @@ def test_sentence_of_a_loop() -> None:
     assert progress_results.of_item({"item": {"long": "x" * 100}, "msg": "No."}) == "No."
 
 
-def test_owed() -> None:
+def test_who_has_still_to_store_something() -> None:
     rows = [{"gateway": "gw1", "pending": ["gw2", "gw3"]}, {"gateway": "gw4", "pending": ["gw2"]}]
-    told = {"gw2": "still to learn the key of gw1, gw4", "gw3": "still to learn the key of gw1"}
-    assert progress_results.owed({"outcome": {"gateways": rows}}) == told
-    assert progress_results.owed({"status": {"gateways": rows}}) == told
-    looked = [
-        {"gateway": "gw1", "stored": True, "state": "ready", "why": "", "owed": ["gw2"]},
-        {"gateway": "gw3", "stored": False, "state": "unreachable", "why": "unreachable", "owed": ["gw2", "gw1"]},
-        {"gateway": "gw4", "stored": False, "state": "refused", "why": "No.", "owed": ["gw2"]},
+    told = {"gw2": "missing the key of gw1, gw4", "gw3": "missing the key of gw1"}
+    assert progress_results.pending({"outcome": {"gateways": rows}}) == told
+    some: dict[str, t.Any] = {"count": 2, "first": ["gw2", "gw1"]}
+    none: dict[str, t.Any] = {"count": 0, "first": []}
+    in_status = [{"gateway": "gw3", "pending": some}, {"gateway": "gw4", "pending": none}]
+    assert progress_results.pending({"status": {"gateways": in_status}}) == {"gw3": "missing keys of gw2, gw1"}
+    answered = [
+        {"gateway": "gw1", "stored": True, "state": "ready", "why": "", "pending": some},
+        {"gateway": "gw3", "stored": False, "state": "unreachable", "why": "unreachable", "pending": some},
+        {"gateway": "gw4", "stored": False, "state": "refused", "why": "No.", "pending": some},
     ]
-    told = {"gw3": "unreachable; still to learn the keys of gw2, gw1"}
-    assert progress_results.owed({"converged": {"gateways": looked}}) == told
-    assert progress_results.owed({"plan": {}}) is None
+    told = {"gw3": "unreachable; missing keys of gw2, gw1"}
+    assert progress_results.pending({"converged": {"gateways": answered}}) == told
+    assert progress_results.pending({"plan": {}}) is None
 
 
 # ------------------------------------------------------------------ files

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from . import rotation
@@ -16,10 +16,38 @@ Row = dict[str, t.Any]
 
 
 @dataclass
+class Index:
+    """Keys by gateway and by fingerprint, and of how many: no work per pair of records."""
+
+    by_gateway: dict[str, list[Row]]
+    by_fingerprint: dict[str, Row]
+    count: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a book says of one gateway. `events`: how many there were."""
+
+    name: str
+    gateway: Row | None
+    keys: dict[tuple[str, int], Row]
+    rotation: Row | None
+    strays: list[Row]
+    last_rotation_id: int
+    events: int
+    repaired: bool
+
+
+@dataclass
 class Book:
     """`genuine(kind, row)`: whether a record bears the signature of the directory. `rotations` has the last one of each
     gateway, open or not. `events` has the new ones only. `repaired`: gateways whose records may be signed anew whatever
     was done to them. `original`: what this one is a changed copy of.
+
+    `revision`: the highest number that a change of what peers must store has had. `marks`: up to which one each peer
+    has stored everything. `acknowledgements`: what they say beyond that; where there is one, it counts instead of the
+    mark. `ignored` and `refused`: what was asked for and left out, of peers and of gateways. `strays`: records that
+    belong to no place (`gateway`, `what`, and `key`, the values of their primary key).
     """
 
     id: str
@@ -27,11 +55,17 @@ class Book:
     gateways: dict[str, Row] = field(default_factory=dict)
     keys: dict[tuple[str, int], Row] = field(default_factory=dict)
     acknowledgements: dict[tuple[str, str], Row] = field(default_factory=dict)
+    marks: dict[str, Row] = field(default_factory=dict)
     rotations: dict[str, Row] = field(default_factory=dict)
+    strays: list[Row] = field(default_factory=list)
+    revision: int = 0
     last_rotation_id: int = 0
     events: list[Row] = field(default_factory=list)
+    ignored: list[Row] = field(default_factory=list)
+    refused: list[Row] = field(default_factory=list)
     repaired: set[str] = field(default_factory=set)
     original: Book | None = None
+    _index: Index | None = field(default=None, repr=False, compare=False)
 
     def copy(self) -> Book:
         """Rows can be changed, what is in them must be replaced."""
@@ -40,24 +74,81 @@ class Book:
             gateways={name: dict(row) for name, row in self.gateways.items()},
             keys={name: dict(row) for name, row in self.keys.items()},
             acknowledgements={name: dict(row) for name, row in self.acknowledgements.items()},
+            marks={name: dict(row) for name, row in self.marks.items()},
             rotations={name: dict(row) for name, row in self.rotations.items()},
+            strays=list(self.strays),
             events=list(self.events),
+            ignored=[],
+            refused=[],
             repaired=set(self.repaired),
             original=self,
+            _index=None,
         )
+
+    def part(self, name: str) -> Part:
+        """All that a step about one gateway may change, as it is now."""
+        return Part(
+            name,
+            _row(self.gateways.get(name)),
+            {(name, row["serial"]): dict(row) for row in keys_of_one(self, name)},
+            _row(self.rotations.get(name)),
+            list(self.strays),
+            self.last_rotation_id,
+            len(self.events),
+            name in self.repaired,
+        )
+
+    def put_back(self, part: Part) -> None:
+        """As it was then; nothing else is touched."""
+        _put(self.gateways, part.name, part.gateway)
+        _put(self.rotations, part.name, part.rotation)
+        self.keys = {**{place: row for place, row in self.keys.items() if place[0] != part.name}, **part.keys}
+        self.strays, self.last_rotation_id = part.strays, part.last_rotation_id
+        del self.events[part.events :]
+        if not part.repaired:
+            self.repaired.discard(part.name)
+        self._index = None
+
+    def index(self) -> Index:
+        if self._index is None or self._index.count != len(self.keys):
+            self._index = _indexed(self.keys.values())
+        return self._index
+
+    def add_key(self, row: Row) -> None:
+        """A new key, newer than all others of its gateway."""
+        index = self.index()
+        self.keys[row["gateway"], row["serial"]] = row
+        index.by_gateway.setdefault(row["gateway"], []).insert(0, row)
+        index.by_fingerprint[row["fingerprint"]] = row
+        index.count += 1
+
+
+def _row(row: Row | None) -> Row | None:
+    return None if row is None else dict(row)
+
+
+def _put(rows: dict[str, Row], name: str, row: Row | None) -> None:
+    if row is None:
+        rows.pop(name, None)
+    else:
+        rows[name] = row
+
+
+def _indexed(rows: Collection[Row]) -> Index:
+    by_gateway: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: -int(row["serial"])):
+        by_gateway.setdefault(row["gateway"], []).append(row)
+    return Index(by_gateway, {row["fingerprint"]: row for row in rows}, len(rows))
 
 
 def keys_of(book: Book) -> dict[str, list[Row]]:
     """The keys of every gateway, newest first."""
-    found: dict[str, list[Row]] = {name: [] for name in book.gateways}
-    for (gateway, _serial), row in sorted(book.keys.items(), key=lambda item: -item[0][1]):
-        found.setdefault(gateway, []).append(row)
-    return found
+    return {**{name: [] for name in book.gateways}, **book.index().by_gateway}
 
 
 def keys_of_one(book: Book, gateway: str) -> list[Row]:
     """The same of one gateway."""
-    return sorted((row for row in book.keys.values() if row["gateway"] == gateway), key=lambda row: -int(row["serial"]))
+    return list(book.index().by_gateway.get(gateway, ()))
 
 
 def in_state(keys: Iterable[Row], state: str) -> Row | None:
@@ -78,23 +169,28 @@ def tampered(book: Book, only: Iterable[str] | None = None) -> list[Row]:
     """Records that the directory did not sign as they were found, of all gateways or only these."""
     book = book.original or book  # changed rows are signed when they are written
     wanted = None if only is None else set(only)
-    kinds: tuple[tuple[str, Iterable[Row]], ...] = (
-        ("gateway", book.gateways.values()),
-        ("key", book.keys.values()),
-        ("rotation", book.rotations.values()),
-    )
-    found = []
-    for kind, rows in kinds:
-        for row in rows:
-            name = row["name"] if kind == "gateway" else row["gateway"]
-            if (wanted is None or name in wanted) and not book.genuine(kind, row):
-                serial = row["serial"] if kind == "key" else None
-                found.append({"gateway": name, "serial": serial, "what": kind})
-    for name, keys in keys_of(book).items():
-        what = _impossible([row["state"] for row in keys])
-        if what and (wanted is None or name in wanted):
-            found.append({"gateway": name, "serial": None, "what": what})
+    names = {*book.gateways, *book.index().by_gateway, *book.rotations} if wanted is None else wanted
+    found = [{name: one[name] for name in _FOUND} for one in book.strays if wanted is None or one["gateway"] in wanted]
+    found += [one for name in names for one in _tampered(book, name)]
     return sorted(found, key=lambda one: (one["gateway"], one["what"], one["serial"] or 0))
+
+
+_FOUND = ("gateway", "serial", "what")
+
+
+def _tampered(book: Book, name: str) -> Iterator[Row]:
+    keys = keys_of_one(book, name)
+    places: tuple[tuple[str, Iterable[Row]], ...] = (
+        ("gateway", [book.gateways[name]] if name in book.gateways else ()),
+        ("key", keys),
+        ("rotation", [book.rotations[name]] if name in book.rotations else ()),
+    )
+    for kind, rows in places:
+        for row in rows:
+            if not book.genuine(kind, row):
+                yield {"gateway": name, "serial": row["serial"] if kind == "key" else None, "what": kind}
+    if what := _impossible([row["state"] for row in keys]):
+        yield {"gateway": name, "serial": None, "what": what}
 
 
 def _impossible(states: list[str]) -> str | None:

@@ -13,46 +13,26 @@ import ipaddress
 import re
 import typing as t
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from .. import _public_key
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError, sentence
 from .._fingerprint import short
+from .._printable import printable
+from . import acknowledgements, stored
 from . import book as records
 from . import rotation as steps
-from . import view
+from .acknowledgements import Ledger
 from .book import Book, Row
+from .context import EVENT_FIELDS, Context, log
 
 ALGORITHMS = {"wireguard": ("x25519",), "strongswan": ("ed25519", "rsa")}
 """What each platform can use, the default first."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,252}")
+LONGEST_NAME = 80
+"""Characters of a name that may be none that a sentence shows."""
 METADATA = ("platform", "algorithm", "identity", "endpoint", "networks")
-EVENT_FIELDS = ("gateway", "peer", "outcome", "why", "details")
 
 Options = Mapping[str, t.Any]
-
-
-@dataclass(frozen=True)
-class Context:
-    """Who asks for a change, and when. `check`: keys that are not made yet may be given without their text."""
-
-    by: str
-    why: str | None
-    now: str
-    holder: Row
-    lease: int
-    take_over: bool
-    is_gone: Callable[[Mapping[str, t.Any]], bool]
-    check: bool
-
-
-def event(context: Context, what: str, **fields: t.Any) -> Row:
-    row: Row = {name: fields.get(name) for name in EVENT_FIELDS}
-    return {"at": context.now, "by": context.by, "what": what, **row, "why": row["why"] or context.why}
-
-
-def _log(book: Book, context: Context, what: str, **fields: t.Any) -> None:
-    book.events.append(event(context, what, **fields))
 
 
 # -- gateways
@@ -61,7 +41,7 @@ def _log(book: Book, context: Context, what: str, **fields: t.Any) -> None:
 def _names(options: Options, state: str) -> list[str]:
     names = [str(one["name"]) for one in options["gateways"] or ()]
     if not names:
-        raise VpnKeysError("bad_input", f"state={state} needs gateways. Nothing was changed.")
+        raise VpnKeysError("bad_input", f"state={state} needs O(gateways)", state=NOTHING_CHANGED)
     return list(dict.fromkeys(names))
 
 
@@ -71,19 +51,26 @@ def _known(book: Book, name: str, revoked_too: bool = False) -> Row:
     if row is None:
         raise VpnKeysError(
             "not_found",
-            f"The directory knows no gateway {name}. Nothing was changed; see that the name is right, or enrol it "
-            "with state=present.",
+            f"The directory knows no gateway {printable(name, LONGEST_NAME)}",
+            state=NOTHING_CHANGED,
+            advice="see that the name is right, or enroll it with O(state)=present",
         )
     if name not in book.repaired and (found := records.tampered(book, [name])):
         raise VpnKeysError(
             "tampered",
-            f"{name}: what the directory signed is not what is there now ({_what(found)}), so somebody else wrote to "
-            "the database. Nothing was changed; restore the database from a backup, or enrol the gateway anew with "
-            "state=present and repair, giving the key that the gateway itself shows.",
+            f"what the directory signed is not what is there now ({_what(found)}), so somebody else wrote to the "
+            "database",
+            host=name,
+            state=NOTHING_CHANGED,
+            advice="restore the database from a backup, or enroll the gateway anew with O(state)=present and "
+            "O(repair), giving the key that the gateway itself shows",
         )
     if row["revoked"] and not revoked_too:
         raise VpnKeysError(
-            "refused", f"{name} is revoked as lost. Nothing was changed; a gateway that replaces it needs another name."
+            "refused",
+            f"{name} is revoked as lost",
+            state=NOTHING_CHANGED,
+            advice="a gateway that replaces it needs another name",
         )
     return row
 
@@ -92,12 +79,15 @@ def _what(found: Sequence[Row]) -> str:
     return ", ".join(one["what"] + (f" {one['serial']}" if one["serial"] else "") for one in found)
 
 
-def enrol(book: Book, given: Options, options: Options, context: Context) -> None:
+def enroll(book: Book, given: Options, options: Options, context: Context) -> None:
     """The gateway is in the directory as given, and so is its key."""
     name = str(given["name"])
     if not NAME.fullmatch(name):
         raise VpnKeysError(
-            "bad_input", f"{name[:80]!r} is not the name of a gateway. Nothing was changed; use its inventory name."
+            "bad_input",
+            f"{name[:LONGEST_NAME]!r} is not the name of a gateway",
+            state=NOTHING_CHANGED,
+            advice="use its inventory name",
         )
     key = _parsed(name, given["public_key"]) if given.get("public_key") else None
     if options["repair"] and name not in book.repaired and records.tampered(book, [name]):
@@ -110,22 +100,18 @@ def enrol(book: Book, given: Options, options: Options, context: Context) -> Non
             "enrolled_at": context.now,
             "enrolled_by": context.by,
             "revoked": False,
-            "revision": _latest_acknowledged(book, name),
+            "revision": 0,
+            "revoked_at": None,
             "signature": "",
         }
-        _log(book, context, "enrolled", gateway=name, outcome="done")
+        log(book, context, "enrolled", gateway=name, outcome="done")
     else:
         row = _known(book, name)
         if before := {field: row[field] for field in METADATA if row[field] != facts[field]}:
             row.update(facts)
-            _log(book, context, "updated", gateway=name, outcome="done", details={"before": before})
+            log(book, context, "updated", gateway=name, outcome="done", details={"before": before})
     if key:
         _present_key(book, name, key, options, context)
-
-
-def _latest_acknowledged(book: Book, name: str) -> int:
-    """The revision that peers may know. 0 unless the gateway is enrolled anew after it was tampered with."""
-    return max((row["revision"] for row in book.acknowledgements.values() if row["gateway"] == name), default=0)
 
 
 def _facts(row: Row | None, given: Options, key: _public_key.PublicKey | None) -> Row:
@@ -134,21 +120,24 @@ def _facts(row: Row | None, given: Options, key: _public_key.PublicKey | None) -
     facts = {field: (row or {}).get(field) for field in METADATA}
     facts.update({field: given[field] for field in METADATA if given.get(field) is not None})
     if facts["platform"] not in ALGORITHMS:
-        raise VpnKeysError("bad_input", f"{name}: platform is missing. Nothing was changed.")
+        raise VpnKeysError("bad_input", "platform is missing", host=name, state=NOTHING_CHANGED)
     possible = ALGORITHMS[facts["platform"]]
     facts["algorithm"] = facts["algorithm"] or (key.algorithm if key else possible[0])
     if facts["algorithm"] not in possible:
         raise VpnKeysError(
             "bad_input",
-            f"{name}: {facts['platform']} has no keys of the algorithm {facts['algorithm']}, only "
-            f"{' or '.join(possible)}. Nothing was changed.",
+            f"{facts['platform']} has no keys of the algorithm {facts['algorithm']}, only {' or '.join(possible)}",
+            host=name,
+            state=NOTHING_CHANGED,
         )
     try:
         facts["networks"] = [str(ipaddress.ip_network(str(one), strict=False)) for one in facts["networks"] or ()]
     except ValueError:
         raise VpnKeysError(
             "bad_input",
-            f"{name}: networks must be networks like 10.79.1.0/24, and one of them is not. Nothing was changed.",
+            "networks must be networks like 10.79.1.0/24, and one of them is not",
+            host=name,
+            state=NOTHING_CHANGED,
         ) from None
     return facts
 
@@ -165,19 +154,22 @@ def _present_key(book: Book, name: str, key: _public_key.PublicKey, options: Opt
         raise VpnKeysError(
             "conflict",
             f"{name} shows the key {short(key.fingerprint)}, which is neither the old nor the new one of its open "
-            "rotation. Nothing was changed; abort the rotation first.",
+            "rotation",
+            state=NOTHING_CHANGED,
+            advice="abort the rotation first",
         )
     if keys and not (options["adopt"] or name in book.repaired):
         has = f"{short(current['fingerprint'])} (serial {current['serial']})" if current else "no valid key"
         raise VpnKeysError(
             "conflict",
-            f"{name} shows the key {short(key.fingerprint)}, and the directory has {has}. Nothing was changed; if the "
-            "gateway is right, set adopt.",
+            f"{name} shows the key {short(key.fingerprint)}, and the directory has {has}",
+            state=NOTHING_CHANGED,
+            advice="if the gateway is right, set O(adopt)",
         )
     row = _record(book, name, key, "current", context)
     if current:
         current["state"] = "retired"
-    _log(book, context, "adopted" if keys else "key enrolled", gateway=name, outcome="done", details=_about(row))
+    log(book, context, "adopted" if keys else "key enrolled", gateway=name, outcome="done", details=_about(row))
 
 
 def _repair(book: Book, name: str, key: _public_key.PublicKey | None, context: Context) -> None:
@@ -185,21 +177,24 @@ def _repair(book: Book, name: str, key: _public_key.PublicKey | None, context: C
     the keys is its own; the numbers of all stay taken, as serials only rise."""
     if key is None:
         raise VpnKeysError(
-            "bad_input", f"{name} can be repaired only with the public_key that it shows itself. Nothing was changed."
+            "bad_input",
+            f"{name} can be repaired only with the O(public_key) that it shows itself",
+            state=NOTHING_CHANGED,
         )
     found = records.tampered(book, [name])
-    _log(book, context, "repaired", gateway=name, outcome="done", details={"tampered": found})
+    log(book, context, "repaired", gateway=name, outcome="done", details={"tampered": found})
     lost = {one["serial"] for one in found if one["what"] == "key"}
     for row in records.keys_of_one(book, name):
         if (row["public_key"], row["fingerprint"]) == (key.text, key.fingerprint):
-            row["state"] = "current"
+            row.update(state="current", revoked_at=None)
         elif row["serial"] in lost:
-            row["state"] = "revoked"
+            _revoke_key(row, context)
         elif row["state"] != "revoked":
             row["state"] = "retired"
     if last := book.rotations.get(name):
         last.update(state="aborted", ended_at=last["ended_at"] or context.now)
     book.gateways.pop(name, None)
+    book.strays = [one for one in book.strays if one["gateway"] != name]
     book.repaired.add(name)
 
 
@@ -210,7 +205,7 @@ def _parsed(gateway: str, text: str) -> _public_key.PublicKey:
     try:
         return _public_key.parse(text)
     except VpnKeysError as error:
-        raise VpnKeysError(error.code, f"{gateway}: {error} Nothing was changed.") from None
+        raise VpnKeysError(error.code, error.what, host=gateway, state=NOTHING_CHANGED) from None
 
 
 def _record(
@@ -223,8 +218,9 @@ def _record(
         if key.algorithm not in possible:
             raise VpnKeysError(
                 "bad_public_key",
-                f"{gateway}: its key is {key.algorithm}, which {book.gateways[gateway]['platform']} cannot use. "
-                "Nothing was changed.",
+                f"its key is {key.algorithm}, which {book.gateways[gateway]['platform']} cannot use",
+                host=gateway,
+                state=NOTHING_CHANGED,
             )
     keys = records.keys_of_one(book, gateway)
     serial = keys[0]["serial"] + 1 if keys else 1
@@ -238,74 +234,31 @@ def _record(
         "created_at": context.now,
         "created_by": context.by,
         "reason": context.why,
+        "revoked_at": None,
         "signature": "",
     }
-    book.keys[gateway, serial] = row
+    book.add_key(row)
     return row
 
 
 def _refuse_duplicate(book: Book, gateway: str, key: _public_key.PublicKey) -> None:
-    for row in book.keys.values():
-        if row["fingerprint"] == key.fingerprint:
-            raise VpnKeysError(
-                "duplicate_key",
-                f"{gateway}: the key {short(key.fingerprint)} is that of {row['gateway']} already (serial "
-                f"{row['serial']}, {row['state']}), and no key is ever used twice. Nothing was changed; make a new "
-                f"key on {gateway}.",
-            )
+    if row := book.index().by_fingerprint.get(key.fingerprint):
+        raise VpnKeysError(
+            "duplicate_key",
+            f"the key {short(key.fingerprint)} is that of {row['gateway']} already (serial {row['serial']}, "
+            f"{row['state']}), and no key is ever used twice",
+            host=gateway,
+            state=NOTHING_CHANGED,
+            advice=f"make a new key on {gateway}",
+        )
+
+
+def _revoke_key(row: Row, context: Context) -> None:
+    row.update(state="revoked", revoked_at=context.now)
 
 
 def _about(row: Row) -> Row:
     return {"serial": row["serial"], "fingerprint": row["fingerprint"]}
-
-
-# -- acknowledgements
-
-
-def acknowledge(book: Book, given: Sequence[Options], context: Context) -> None:
-    """What peers have stored. One event for each gateway, however many peers."""
-    for name in dict.fromkeys(str(one[side]) for one in given for side in ("peer", "gateway")):
-        _known(book, name, revoked_too=True)
-    new: dict[tuple[str, int, str], list[str]] = {}
-    keys = records.keys_of(book)
-    for one in given:
-        peer, gateway, role = str(one["peer"]), str(one["gateway"]), one["role"]
-        serial = _serial(gateway, keys[gateway], one)
-        before = book.acknowledgements.get((peer, gateway))
-        revision = book.gateways[gateway]["revision"]
-        if before and (before["serial"], before["role"], before["revision"]) == (serial, role, revision):
-            continue
-        book.acknowledgements[peer, gateway] = {
-            "peer": peer,
-            "gateway": gateway,
-            "serial": serial,
-            "role": role,
-            "revision": revision,
-            "at": context.now,
-        }
-        new.setdefault((gateway, serial, role), []).append(peer)
-    for (gateway, serial, role), peers in new.items():
-        details = {"serial": serial, "peers": sorted(peers)}
-        _log(book, context, "acknowledged", gateway=gateway, outcome=role, details=details)
-
-
-def _serial(gateway: str, keys: Sequence[Row], given: Options) -> int:
-    if not keys:
-        raise VpnKeysError("not_found", f"{gateway} has no key to acknowledge. Nothing was changed.")
-    if given.get("public_key"):
-        fingerprint = _parsed(gateway, given["public_key"]).fingerprint
-        found = [row["serial"] for row in keys if row["fingerprint"] == fingerprint]
-    elif given.get("serial") is not None:
-        found = [row["serial"] for row in keys if row["serial"] == given["serial"]]
-    else:
-        found = [records.withdrawn_serial(keys) if given["role"] == "withdrawn" else keys[0]["serial"]]
-    if not found:
-        raise VpnKeysError(
-            "not_found",
-            f"{given['peer']} acknowledges a key of {gateway} that the directory does not know. Nothing was changed; "
-            f"look at what {given['peer']} has stored.",
-        )
-    return int(found[0])
 
 
 # -- rotations
@@ -317,8 +270,9 @@ def _begin(book: Book, name: str, options: Options, context: Context) -> None:
     if not keys:
         raise VpnKeysError(
             "wrong_state",
-            f"{name} has no key in the directory that could be replaced. Nothing was changed; enrol its key with "
-            "state=present.",
+            f"{name} has no key in the directory that could be replaced",
+            state=NOTHING_CHANGED,
+            advice="enroll its key with O(state)=present",
         )
     if rotation := _held(book, name, context):
         _resume(book, rotation, options, context)
@@ -340,7 +294,7 @@ def _begin(book: Book, name: str, options: Options, context: Context) -> None:
         "ended_at": None,
         "signature": "",
     }
-    _log(book, context, "prepared", gateway=name, outcome=options["mode"], details={"strategy": options["strategy"]})
+    log(book, context, "prepared", gateway=name, outcome=options["mode"], details={"strategy": options["strategy"]})
 
 
 def _resume(book: Book, rotation: Row, options: Options, context: Context) -> None:
@@ -349,16 +303,17 @@ def _resume(book: Book, rotation: Row, options: Options, context: Context) -> No
     name = rotation["gateway"]
     if (rotation["mode"], options["mode"]) == ("planned", "emergency"):
         rotation["mode"] = "emergency"
-        _log(book, context, "made an emergency", gateway=name, outcome=rotation["state"])
+        log(book, context, "made an emergency", gateway=name, outcome=rotation["state"])
     if rotation["strategy"] != options["strategy"]:
         if rotation["state"] != "prepared":
             raise VpnKeysError(
                 "wrong_state",
-                f"The rotation of {name} is {rotation['state']} by the strategy {rotation['strategy']}. Nothing was "
-                f"changed; go on with that strategy, or abort it.",
+                f"The rotation of {name} is {rotation['state']} by the strategy {rotation['strategy']}",
+                state=NOTHING_CHANGED,
+                advice="go on with that O(strategy), or abort it",
             )
         rotation["strategy"] = options["strategy"]
-        _log(book, context, "strategy chosen", gateway=name, outcome=options["strategy"])
+        log(book, context, "strategy chosen", gateway=name, outcome=options["strategy"])
 
 
 def _held(book: Book, name: str, context: Context) -> Row | None:
@@ -369,7 +324,7 @@ def _held(book: Book, name: str, context: Context) -> Row | None:
     taken = steps.claim(rotation, context.holder, context.now, context.is_gone, context.take_over)
     if taken:
         former = {name: rotation["holder"].get(name) for name in ("user", "host", "pid")}
-        _log(book, context, "taken over", gateway=name, outcome=taken, details={"from": former})
+        log(book, context, "taken over", gateway=name, outcome=taken, details={"from": former})
     rotation["holder"] = context.holder
     rotation["lease_until"] = steps.later(context.now, context.lease)
     return rotation
@@ -384,7 +339,7 @@ def _advance(book: Book, name: str, state: str, context: Context) -> Row | None:
     rotation["state"] = state
     if state in steps.CLOSED:
         rotation["ended_at"] = context.now
-    _log(book, context, state, gateway=name, outcome="done", details={"rotation": rotation["id"]})
+    log(book, context, state, gateway=name, outcome="done", details={"rotation": rotation["id"]})
     return rotation
 
 
@@ -396,30 +351,37 @@ def _stage_key(book: Book, given: Options, options: Options, context: Context) -
     rotation = _held(book, name, context)
     if rotation is None:
         raise VpnKeysError(
-            "wrong_state", f"No rotation of {name} is open. Nothing was changed; begin with state=prepared."
+            "wrong_state",
+            f"No rotation of {name} is open",
+            state=NOTHING_CHANGED,
+            advice="begin with O(state)=prepared",
         )
     key = _parsed(name, given["public_key"]) if given.get("public_key") else None
     if key is None and not context.check:
-        raise VpnKeysError("bad_input", f"{name}: its new public key is missing. Nothing was changed.")
+        raise VpnKeysError("bad_input", "its new public key is missing", host=name, state=NOTHING_CHANGED)
     before = book.keys.get((name, rotation["new_serial"] or 0))
     if before and (key is None or before["fingerprint"] == key.fingerprint):
         return
     if rotation["state"] not in ("prepared", "staged"):
         raise VpnKeysError(
             "wrong_state",
-            f"The rotation of {name} is {rotation['state']} with another key. Nothing was changed; finish or abort it "
-            "first.",
+            f"The rotation of {name} is {rotation['state']} with another key",
+            state=NOTHING_CHANGED,
+            advice="finish or abort it first",
         )
     if before:
         # With the old key revoked, an abort leaves none. Then all are revoked: a retired one would look like a record
         # that somebody put back.
         old = book.keys[name, rotation["old_serial"]]
-        before["state"] = "revoked" if old["state"] == "revoked" else "retired"
+        if old["state"] == "revoked":
+            _revoke_key(before, context)
+        else:
+            before["state"] = "retired"
         rotation["state"] = "prepared"
-        _log(book, context, "replaced before use", gateway=name, outcome=before["state"], details=_about(before))
+        log(book, context, "replaced before use", gateway=name, outcome=before["state"], details=_about(before))
     row = _record(book, name, key, "staged", context)
     rotation["new_serial"] = row["serial"]
-    _log(book, context, "key staged", gateway=name, outcome="done", details=_about(row))
+    log(book, context, "key staged", gateway=name, outcome="done", details=_about(row))
 
 
 def _need_new_key(book: Book, name: str) -> Row:
@@ -428,25 +390,29 @@ def _need_new_key(book: Book, name: str) -> Row:
     if row is None:
         raise VpnKeysError(
             "wrong_state",
-            f"The rotation of {name} has no new key yet. Nothing was changed; record it with state=staged and keys.",
+            f"The rotation of {name} has no new key yet",
+            state=NOTHING_CHANGED,
+            advice="record it with O(state)=staged and O(keys)",
         )
     return row
 
 
-def _need_share(book: Book, names: Iterable[str], minimum: int) -> None:
+def _need_share(known: Ledger, names: Iterable[str], minimum: int) -> None:
     missing = []
+    holders = acknowledgements.holders(known)
     for name in names:
-        row = book.gateways[name]
-        peers = view.peers_of(book, row)
-        have = view.acknowledged(book, row, _need_new_key(book, name)["serial"])
+        _need_new_key(known.book, name)
+        # One that was tampered with is neither asked nor counted: it stops no other.
+        peers, have = sorted(peer for peer in known.learned if known.peers(peer, name)), holders.get(name, [])
         if len(have) * 100 < minimum * len(peers):
             lacking = ", ".join(peer for peer in peers if peer not in have)
             missing.append(f"{name}: {len(have)} of {len(peers)} peers, not yet {lacking}")
     if missing:
         raise VpnKeysError(
             "too_few",
-            f"Fewer than {minimum} percent of the peers hold the new key ({'; '.join(missing)}). Nothing was changed; "
-            "bring those peers back, or allow a smaller minimum_share.",
+            f"Fewer than {minimum} percent of the peers hold the new key ({'; '.join(missing)})",
+            state=NOTHING_CHANGED,
+            advice="bring those peers back, or allow a smaller O(minimum_share)",
         )
 
 
@@ -454,8 +420,42 @@ def _need_share(book: Book, names: Iterable[str], minimum: int) -> None:
 
 
 def present(book: Book, options: Options, context: Context) -> None:
-    for given in options["gateways"] or ():
-        enrol(book, given, options, context)
+    _each(book, options, options["gateways"] or (), "name", lambda given: enroll(book, given, options, context))
+
+
+def _each(
+    book: Book, options: Options, claims: Sequence[Options], named: str, step: Callable[[Options], None]
+) -> None:
+    """One step for each gateway. With `skip_refused` a gateway whose claim is refused is left out and named, and the
+    others go on: one that lies must not stop them."""
+    if not options["skip_refused"]:
+        for given in claims:
+            step(given)
+        return
+    recorded = {row["public_key"] for row in book.keys.values()}
+    shared = _shown_by_several((one for one in claims if one.get("public_key") not in recorded), named)
+    for given in claims:
+        name, part = str(given[named]), book.part(str(given[named]))
+        try:
+            if others := shared.get(name):
+                raise VpnKeysError(
+                    "duplicate_key",
+                    f"{', '.join(others)} show the same key, and only one of them can have made it; none was recorded",
+                    advice="find out which, and make a new key on the others",
+                )
+            step(given)
+        except VpnKeysError as error:
+            book.put_back(part)
+            told = VpnKeysError(error.code, error.what, host=error.host, advice=error.advice)
+            book.refused.append({"gateway": name, "code": error.code, "why": sentence(told.marked)})
+
+
+def _shown_by_several(claims: Iterable[Options], named: str) -> dict[str, list[str]]:
+    """By gateway, all that claim the key that it claims, where those are several."""
+    claimants: dict[str, list[str]] = {}
+    for given in claims:
+        claimants.setdefault(str(given.get("public_key") or f" {given[named]}"), []).append(str(given[named]))
+    return {name: names for names in claimants.values() if len(names) > 1 for name in names}
 
 
 def prepared(book: Book, options: Options, context: Context) -> None:
@@ -464,21 +464,22 @@ def prepared(book: Book, options: Options, context: Context) -> None:
 
 
 def staged(book: Book, options: Options, context: Context) -> None:
-    """Records new keys; with acknowledgements, or where only gateways are named, the rotations are staged then."""
-    for given in options["keys"] or ():
-        _stage_key(book, given, options, context)
-    names = [str(one["name"]) for one in options["gateways"] or ()]
-    names += [str(one["gateway"]) for one in options["acknowledgements"] or ()]
-    if not (names or options["keys"]):
-        raise VpnKeysError("bad_input", "state=staged needs keys, acknowledgements or gateways. Nothing was changed.")
-    moving = [name for name in dict.fromkeys(names) if not _beyond_prepared(book, name)]
-    acknowledge(book, options["acknowledgements"] or (), context)
-    _need_share(book, moving, options["minimum_share"])
-    for name in moving:
+    """Records new keys. The rotations of the gateways that are named are staged once it is known who holds the keys."""
+    given = [options[name] for name in ("keys", "acknowledgements", "learned", "gateways")]
+    if not any(given) and not options["skip_refused"]:
+        raise VpnKeysError(
+            "bad_input", "state=staged needs O(keys), O(acknowledgements) or O(gateways)", state=NOTHING_CHANGED
+        )
+    _each(book, options, options["keys"] or (), "gateway", lambda one: _stage_key(book, one, options, context))
+
+
+def _stage(known: Ledger, options: Options, context: Context) -> None:
+    book = known.book
+    names = list(dict.fromkeys(str(one["name"]) for one in options["gateways"] or ()))
+    moving = [name for name in names if not _beyond_prepared(book, name)]
+    _need_share(known, moving, options["minimum_share"])
+    for name in sorted(names, key=lambda name: name not in moving):
         _advance(book, name, "staged", context)
-    for name in dict.fromkeys(names):
-        if name not in moving:
-            _advance(book, name, "staged", context)
 
 
 def _beyond_prepared(book: Book, name: str) -> bool:
@@ -522,7 +523,7 @@ def aborted(book: Book, options: Options, context: Context) -> None:
         if rotation is None:
             continue
         if new := book.keys.get((name, rotation["new_serial"] or 0)):
-            new["state"] = "revoked"
+            _revoke_key(new, context)
         old = book.keys[name, rotation["old_serial"]]
         if old["state"] == "retired":
             old["state"] = "current"
@@ -537,13 +538,13 @@ def revoked(book: Book, options: Options, context: Context) -> None:
         spared = rotation["new_serial"] if rotation and not options["lost"] else None
         for row in records.keys_of_one(book, name):
             if row["serial"] != spared and row["state"] != "revoked":
-                row["state"] = "revoked"
-                _log(book, context, "key revoked", gateway=name, outcome="done", details=_about(row))
+                _revoke_key(row, context)
+                log(book, context, "key revoked", gateway=name, outcome="done", details=_about(row))
         if options["lost"] and rotation:
             _advance(book, name, "aborted", context)
         if options["lost"] and not gateway["revoked"]:
-            gateway["revoked"] = True
-            _log(book, context, "gateway revoked", gateway=name, outcome="done")
+            gateway.update(revoked=True, revoked_at=context.now)
+            log(book, context, "gateway revoked", gateway=name, outcome="done")
 
 
 STATES: dict[str, Callable[[Book, Options, Context], None]] = {
@@ -562,26 +563,30 @@ def apply(before: Book, state: str, options: Options, context: Context) -> Book:
     """The book after the change. Raises VpnKeysError; then nothing is to be kept."""
     book = before.copy()
     STATES[state](book, options, context)
-    if state != "staged":
-        acknowledge(book, options["acknowledgements"] or (), context)
-    for given in options["events"] or ():
-        _log(book, context, str(given["what"]), **{name: given.get(name) for name in EVENT_FIELDS})
     _revise(before, book)
+    known = acknowledgements.ledger(book, acknowledgements.suspects_of(book))
+    acknowledgements.acknowledge(known, options["acknowledgements"] or (), options["learned"] or (), context)
+    if state == "staged":
+        _stage(known, options, context)
+    acknowledgements.tidy(known)
+    for given in options["events"] or ():
+        log(book, context, str(given["what"]), **{name: given.get(name) for name in EVENT_FIELDS})
     return book
 
 
 def _revise(before: Book, book: Book) -> None:
-    """Where peers must now store something else, older acknowledgements are no longer enough."""
-    was, now = _stored(before), _stored(book)
-    for name, row in book.gateways.items():
-        if was.get(name) != now[name]:
-            row["revision"] += 1
-            for (peer, gateway), given in book.acknowledgements.items():
-                if gateway == name and given != before.acknowledgements.get((peer, gateway)):
-                    given["revision"] = row["revision"]
-
-
-def _stored(book: Book) -> dict[str, Row]:
-    """What peers have to store of each gateway. Keys that are merely known, or good for going back, are not stored."""
-    keys = records.keys_of(book)
-    return {name: {**view.peer(row, keys[name], None), "known": None} for name, row in book.gateways.items()}
+    """Where peers must now store something else, they have to hear of it: it gets the next number of the directory."""
+    was, now = records.keys_of(before), records.keys_of(book)
+    others: set[str] = set(book.repaired)
+    for name, row in sorted(book.gateways.items()):
+        old = before.gateways.get(name)
+        if old and old["platform"] != row["platform"]:
+            others.add(name)
+        if (
+            name in book.repaired
+            or not old
+            or stored.without_revision(old, was[name]) != stored.without_revision(row, now[name])
+        ):
+            book.revision += 1
+            row["revision"] = book.revision
+    acknowledgements.start_anew(book, others)

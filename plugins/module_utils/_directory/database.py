@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 
 try:
     import sqlalchemy as sa
@@ -34,11 +34,11 @@ WRITERS = 0x76706E6F
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 LOCKED = ("database is locked", "lock timeout", "locknotavailable")
 NEXT = {
-    "unreachable": "Nothing was changed; see that the database runs, that the URL is right and that its user may "
-    "log in and write there, then run this again.",
-    "in_use": f"Another run has been writing to it for {PATIENCE} seconds. Nothing was changed; run this again when "
-    "that one has ended.",
+    "unreachable": "see that the database runs, that O(url) is right and that its user may log in and write there, "
+    "then run this again",
+    "in_use": "run this again when that one has ended",
 }
+"""What to do then."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,17 @@ def locate(url: str) -> Place:
         backend = parsed.get_backend_name()
     except (exc.ArgumentError, ValueError):
         raise VpnKeysError(
-            "bad_input", f"url is not the URL of a database: {_EXPECTED}. Nothing was changed."
+            "bad_input", f"O(url) is not the URL of a database: {_EXPECTED}", state=NOTHING_CHANGED
         ) from None
     if backend not in DRIVERS:
         raise VpnKeysError(
-            "bad_input", f"url names a database of the kind {backend}: {_EXPECTED}. Nothing was changed."
+            "bad_input", f"O(url) names a database of the kind {backend}: {_EXPECTED}", state=NOTHING_CHANGED
         )
     if backend == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
-            raise VpnKeysError("bad_input", "url names an SQLite database without a file. Nothing was changed.")
+            raise VpnKeysError(
+                "bad_input", "O(url) names an SQLite database without a file", state=NOTHING_CHANGED
+            )
         path = os.path.abspath(os.path.expanduser(parsed.database))
         return Place(parsed, path, path)
     host = parsed.host or parsed.query.get("host") or "local socket"
@@ -101,13 +103,21 @@ def translated(place: Place) -> Iterator[None]:
     except ImportError:
         raise VpnKeysError(
             "missing_library",
-            "The Python library psycopg is needed for a directory in PostgreSQL. Nothing was changed; install it "
-            "where this task runs.",
+            "The Python library psycopg is needed for a directory in PostgreSQL",
+            state=NOTHING_CHANGED,
+            advice="install it where this task runs",
         ) from None
     except (exc.SQLAlchemyError, OSError, sqlite3.Error) as error:
         code = "in_use" if any(word in _said(error).lower() for word in LOCKED) else "unreachable"
+        what = {
+            "unreachable": f"The directory {place.where} cannot be used",
+            "in_use": f"Another run has been writing to the directory {place.where} for {PATIENCE} seconds",
+        }[code]
         raise VpnKeysError(
-            code, f"The directory {place.where} cannot be used: {_reason(error, place)}. {NEXT[code]}"
+            code,
+            f"{what}: {_reason(error, place)}",
+            state=NOTHING_CHANGED,
+            advice=NEXT[code],
         ) from None
 
 
@@ -120,7 +130,7 @@ def _reason(error: BaseException, place: Place) -> str:
     """What the database says, in one line, without statements, parameters or the password."""
     inner = getattr(error, "orig", None) or error
     text = inner.strerror or "" if isinstance(inner, OSError) else str(inner)
-    line = " ".join(text.split()).rstrip(".") or type(inner).__name__
+    line = " ".join(text.split()) or type(inner).__name__
     password = str(place.url.password or "")
     return line.replace(password, "********") if password else line
 
@@ -148,7 +158,10 @@ def _engine(place: Place, write: bool, memory: bool) -> sa.Engine:
             _make_file(path)
         name = f"file:{quote(path)}?mode={'rw' if write else 'ro'}"
         # Without an isolation level the driver begins nothing by itself.
-        return sqlite3.connect(name, uri=True, timeout=PATIENCE, isolation_level=None)
+        connection = sqlite3.connect(name, uri=True, timeout=PATIENCE, isolation_level=None)
+        # A text that is none is no genuine record, but no error of the whole database either.
+        connection.text_factory = lambda text: text.decode(errors="backslashreplace")
+        return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
 

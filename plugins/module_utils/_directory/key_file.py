@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import stat
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 from . import signing
 
 try:
@@ -34,8 +34,9 @@ def read(path: str) -> ed25519.Ed25519PrivateKey | None:
         if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
             raise VpnKeysError(
                 "signing_key",
-                f"The signing key {path} can be read or written by others than its owner. Nothing was changed; see "
-                f"who could have read it, then chmod 600 {path}, or rekey the directory.",
+                f"The signing key {path} can be read or written by others than its owner",
+                state=NOTHING_CHANGED,
+                advice=f"see who could have read it, then chmod 600 {path}, or rekey the directory",
             )
         try:
             return signing.from_pem(file.read())
@@ -45,7 +46,10 @@ def read(path: str) -> ed25519.Ed25519PrivateKey | None:
 
 def _unusable(path: str, why: str) -> VpnKeysError:
     return VpnKeysError(
-        "signing_key", f"The signing key {path} cannot be used: {why}. Nothing was changed; restore it from a backup."
+        "signing_key",
+        f"The signing key {path} cannot be used: {why}",
+        state=NOTHING_CHANGED,
+        advice="restore it from a backup",
     )
 
 
@@ -64,8 +68,9 @@ def write(path: str, key: ed25519.Ed25519PrivateKey) -> None:
     except OSError as error:
         raise VpnKeysError(
             "signing_key",
-            f"The signing key {path} cannot be written: {error.strerror}. Nothing was changed; make {folder} writable "
-            "for the user who runs this.",
+            f"The signing key {path} cannot be written: {error.strerror}",
+            state=NOTHING_CHANGED,
+            advice=f"make {folder} writable for the user who runs this",
         ) from None
 
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterator, Sequence
 
-from .._errors import VpnKeysError
-from .revisions import r0001_first
+from .._errors import NOTHING_CHANGED, VpnKeysError
+from .revisions import r0001_first, r0002_marks
 
 try:
     import sqlalchemy as sa
@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
 VERSIONS = "alembic_version"
 """The table in which Alembic keeps the revision."""
 
-REVISIONS = (r0001_first,)
+REVISIONS = (r0001_first, r0002_marks)
 """Oldest first. One is never changed after its release; another is added."""
 
 
@@ -58,14 +58,17 @@ def check(found: str | None, where: str, revisions: Sequence[t.Any] = REVISIONS)
         raise VpnKeysError(
             "schema",
             f"The directory {where} was made by a newer version of vpnops.keys (it has schema {found}, this version "
-            f"knows {known[-1]}). Nothing was changed; update the collection on this control node.",
+            f"knows {known[-1]})",
+            state=NOTHING_CHANGED,
+            advice="update the collection on this control node",
         )
     if found != known[-1]:
         raise VpnKeysError(
             "schema",
             f"The directory {where} was made by an older version of vpnops.keys (it has schema {found}, this version "
-            f"needs {known[-1]}). Nothing was changed; run vpnops.keys.key_directory with state=present once, which "
-            "upgrades it.",
+            f"needs {known[-1]})",
+            state=NOTHING_CHANGED,
+            advice="run vpnops.keys.key_directory with O(state)=present once, which upgrades it",
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 
 DIRECTORY_LIBRARIES = ("SQLAlchemy", "alembic", "cryptography")
 
@@ -37,7 +37,8 @@ def finish(module: AnsibleModule, libraries: Sequence[str], work: Callable[[], d
         _require(libraries)
         result = work()
     except VpnKeysError as error:
-        module.fail_json(msg=str(error), code=error.code)
+        # Its options are named by what the reader can set: the action does that.
+        module.fail_json(msg=error.marked, code=error.code)
     except Exception as error:  # noqa: BLE001 - a traceback could quote a password
         module.fail_json(
             msg="The work on the directory failed for a reason that this collection did not foresee "
@@ -53,8 +54,9 @@ def _require(libraries: Sequence[str]) -> None:
         if not _installed(library.lower()):
             raise VpnKeysError(
                 "missing_library",
-                f"The Python library {library} is needed where this task runs. Nothing was changed; install it there, "
-                "or delegate the task to the control node.",
+                f"The Python library {library} is needed where this task runs",
+                state=NOTHING_CHANGED,
+                advice="install it there, or delegate the task to the control node",
             )
 
 

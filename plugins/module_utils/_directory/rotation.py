@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 
 STATES = ("prepared", "staged", "swapped", "verified", "retired")
 CLOSED = ("retired", "aborted")
@@ -31,7 +31,10 @@ def must_advance(rotation: Mapping[str, t.Any] | None, gateway: str, wanted: str
     VpnKeysError(wrong_state) if it cannot get there in one step."""
     if rotation is None:
         raise VpnKeysError(
-            "wrong_state", f"No rotation of {gateway} has begun. Nothing was changed; begin with state=prepared."
+            "wrong_state",
+            f"No rotation of {gateway} has begun",
+            state=NOTHING_CHANGED,
+            advice="begin with O(state)=prepared",
         )
     state = rotation["state"]
     if state == wanted:
@@ -39,8 +42,9 @@ def must_advance(rotation: Mapping[str, t.Any] | None, gateway: str, wanted: str
     if not is_open(rotation):
         raise VpnKeysError(
             "wrong_state",
-            f"The last rotation of {gateway} is {state}, so it cannot become {wanted}. Nothing was changed; begin "
-            "another one with state=prepared.",
+            f"The last rotation of {gateway} is {state}, so it cannot become {wanted}",
+            state=NOTHING_CHANGED,
+            advice="begin another one with O(state)=prepared",
         )
     step = STATES.index(wanted) - STATES.index(state) if wanted in STATES else 1
     if step < 0:
@@ -49,8 +53,9 @@ def must_advance(rotation: Mapping[str, t.Any] | None, gateway: str, wanted: str
         following = STATES[STATES.index(state) + 1]
         raise VpnKeysError(
             "wrong_state",
-            f"The rotation of {gateway} is {state}, so it cannot become {wanted}. Nothing was changed; the next step "
-            f"is {following}, or aborted.",
+            f"The rotation of {gateway} is {state}, so it cannot become {wanted}",
+            state=NOTHING_CHANGED,
+            advice=f"the next step is {following}, or aborted",
         )
     return True
 
@@ -84,6 +89,7 @@ def claim(
     raise VpnKeysError(
         "held",
         f"{gateway} is being rotated by {holder.get('user')} on {holder.get('host')} (pid {holder.get('pid')}) since "
-        f"{since:%H:%M} UTC, state {rotation['state']}; nothing was changed. Wait until that run has ended, or set "
-        "take_over if it is known to be dead.",
+        f"{since:%H:%M} UTC, state {rotation['state']}",
+        state=NOTHING_CHANGED,
+        advice="wait until that run has ended, or set O(take_over) if it is known to be dead",
     )

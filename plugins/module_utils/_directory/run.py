@@ -11,10 +11,11 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, NOTHING_READ, VpnKeysError
 from .._fingerprint import fingerprint
-from . import changes, database, holder, key_file, migrations, signing, store, view
+from . import acknowledgements, changes, database, holder, key_file, migrations, signing, store, view
 from .book import Book, Row
+from .context import Context, event
 from .database import Place
 
 try:
@@ -39,11 +40,11 @@ def read(options: Options) -> Row:
         identity = None
         if revision is not None:
             migrations.check(revision, place.where)
-            identity = store.found(connection)
+            identity = store.found(connection, place.where)
         if identity is None:
             raise _no_directory(place)
         public = store.verifier(identity, _trusted(options, place), place.where)
-        book = store.load(connection, identity, public, place.where)
+        book = store.load(connection, identity, public)
         history = store.history(connection, book, options["only"], options["events_limit"])
     return {"changed": False, **view.build(book, _about(identity), options["only"]), **history}
 
@@ -51,8 +52,9 @@ def read(options: Options) -> Row:
 def _no_directory(place: Place) -> VpnKeysError:
     return VpnKeysError(
         "not_found",
-        f"There is no directory {place.where}. Nothing was changed; see that the URL is right, or make one with "
-        "vpnops.keys.key_directory and state=present.",
+        f"There is no directory {place.where}",
+        state=NOTHING_CHANGED,
+        advice="see that O(url) is right, or make one with vpnops.keys.key_directory and state=present",
     )
 
 
@@ -72,8 +74,9 @@ def _trusted(options: Options, place: Place) -> str:
         looked = f", and there is no signing key {path}" if path else ""
         raise VpnKeysError(
             "bad_input",
-            f"Nothing says which key the directory {place.where} must be signed with{looked}. Nothing was read; set "
-            "verify_key to its public key or fingerprint.",
+            f"Nothing says which key the directory {place.where} must be signed with{looked}",
+            state=NOTHING_READ,
+            advice="set O(verify_key) to its public key or fingerprint",
         )
     return _fingerprint(key)
 
@@ -92,7 +95,7 @@ def _from_text(text: str, option: str) -> ed25519.Ed25519PrivateKey:
     try:
         return signing.from_pem(text)
     except ValueError as error:
-        raise VpnKeysError("signing_key", f"{option} cannot be used: {error}. Nothing was changed.") from None
+        raise VpnKeysError("signing_key", f"O({option}) cannot be used: {error}", state=NOTHING_CHANGED) from None
 
 
 # -- writing
@@ -114,6 +117,8 @@ def write(options: Options, check: bool, diff: bool = False) -> Row:
     result = {
         "changed": done.changed,
         "events": done.after.events,
+        "ignored": done.after.ignored,
+        "refused": done.after.refused,
         **view.build(done.after, _about(done.identity), options["only"]),
     }
     if diff:
@@ -128,7 +133,8 @@ def change(options: Options, check: bool) -> Outcome:
     if path is None and not options["signing_key"]:
         raise VpnKeysError(
             "bad_input",
-            f"signing_key_path or signing_key is needed for the directory {place.where}. Nothing was changed.",
+            f"O(signing_key_path) or O(signing_key) is needed for the directory {place.where}",
+            state=NOTHING_CHANGED,
         )
     absent = database.missing_file(place)
     if absent and state != "present":
@@ -139,7 +145,7 @@ def change(options: Options, check: bool) -> Outcome:
             raise _no_directory(place)
         upgraded = migrations.upgrade(connection, place.where)
         now = database.now(connection)
-        identity = None if fresh else store.found(connection)
+        identity = None if fresh else store.found(connection, place.where)
         created = identity is None
         rename = False
         if identity is None:
@@ -148,17 +154,19 @@ def change(options: Options, check: bool) -> Outcome:
         else:
             key, rename = _signing_key(options, path, identity, place)
         trusted = signing.anchor(options["verify_key"]) if options["verify_key"] else _fingerprint(key)
-        before = store.load(connection, identity, store.verifier(identity, trusted, place.where), place.where)
+        before = store.load(connection, identity, store.verifier(identity, trusted, place.where))
         context = _context(options, now, check)
         if state == "rekeyed":
             # With a name still to be changed, the last run was killed between its last two steps.
             new = None if rename else _next_key(options, path, identity, check)
             done = Outcome(rename, before, before, identity)
             if new:
-                done = _rekey(connection, done, key, new, context, place)
+                done = _rekey(connection, done, key, new, context)
                 rename = path is not None
         else:
             after = changes.apply(before, state, options, context)
+            if upgraded:
+                acknowledgements.compact(after, now)
             done = Outcome(store.save(connection, before, after, key) or upgraded, before, after, identity)
         if check:
             database.rollback(connection)
@@ -177,7 +185,9 @@ def _settle(path: str) -> None:
         raise VpnKeysError(
             "signing_key",
             f"The directory is signed by its new key now, but {path}.new cannot be renamed to {path}: "
-            f"{error.strerror}. Nothing is lost; the next run that can write there finishes it.",
+            f"{error.strerror}",
+            state="Nothing is lost",
+            advice="the next run that can write there finishes it",
         ) from None
 
 
@@ -186,20 +196,19 @@ def _rekey(
     done: Outcome,
     old: ed25519.Ed25519PrivateKey,
     new: ed25519.Ed25519PrivateKey,
-    context: changes.Context,
-    place: Place,
+    context: Context,
 ) -> Outcome:
     identity = store.rekey(connection, done.identity, old, new, context.now)
-    after = store.load(connection, identity, signing.public_der(new), place.where)
+    after = store.load(connection, identity, signing.public_der(new))
     details = {"fingerprint": identity.fingerprint}
-    after.events.append(changes.event(context, "rekeyed", outcome="done", details=details))
+    after.events.append(event(context, "rekeyed", outcome="done", details=details))
     store.log(connection, after.events)
     return Outcome(True, done.before, after, identity)
 
 
-def _context(options: Options, now: str, check: bool) -> changes.Context:
+def _context(options: Options, now: str, check: bool) -> Context:
     me = options["holder"] or holder.describe(os.getpid())
-    return changes.Context(
+    return Context(
         by=options["by"] or str(me.get("user")),
         why=options["why"],
         now=now,
@@ -236,15 +245,18 @@ def _signing_key(
         if found is None:
             raise VpnKeysError(
                 "signing_key",
-                f"The directory {place.where} exists, but its signing key {path} does not. Nothing was changed; "
-                "restore the key from a backup, or give signing_key_path or signing_key.",
+                f"The directory {place.where} exists, but its signing key {path} does not",
+                state=NOTHING_CHANGED,
+                advice="restore the key from a backup, or set O(signing_key_path) or O(signing_key)",
             )
         key = found
     if _fingerprint(key) != identity.fingerprint:
         raise VpnKeysError(
             "signing_key",
             f"The directory {place.where} is signed by the key {identity.fingerprint[:12]}, and the signing key given "
-            f"is {_fingerprint(key)[:12]}. Nothing was changed; give the key of this directory.",
+            f"is {_fingerprint(key)[:12]}",
+            state=NOTHING_CHANGED,
+            advice="give the key of this directory",
         )
     return key, False
 
@@ -257,7 +269,9 @@ def _next_key(
     if path is None:
         if not options["new_signing_key"]:
             raise VpnKeysError(
-                "bad_input", "state=rekeyed with signing_key needs new_signing_key too. Nothing was changed."
+                "bad_input",
+                "O(state)=rekeyed with O(signing_key) needs O(new_signing_key) too",
+                state=NOTHING_CHANGED,
             )
         new = _from_text(options["new_signing_key"], "new_signing_key")
         return None if _fingerprint(new) == identity.fingerprint else new

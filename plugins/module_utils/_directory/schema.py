@@ -17,7 +17,13 @@ else:
     METADATA = sa.MetaData()
     JSON = sa.JSON(none_as_null=True)
 
-    directory = sa.Table("directory", METADATA, sa.Column("id", sa.Text, primary_key=True))
+    directory = sa.Table(
+        "directory",
+        METADATA,
+        sa.Column("id", sa.Text, primary_key=True),
+        # The highest number that a change of what peers must store has had: it never falls.
+        sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
+    )
     gateways = sa.Table(
         "gateways",
         METADATA,
@@ -30,9 +36,10 @@ else:
         sa.Column("enrolled_at", sa.Text, nullable=False),
         sa.Column("enrolled_by", sa.Text, nullable=False),
         sa.Column("revoked", sa.Boolean, nullable=False),
-        # Rises whenever peers must store something else, so that an older acknowledgement is seen to be old.
+        # Whenever peers must store something else, the next number of the directory.
         sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("signature", sa.Text, nullable=False),
+        sa.Column("revoked_at", sa.Text),
     )
     keys = sa.Table(
         "keys",
@@ -47,7 +54,17 @@ else:
         sa.Column("created_by", sa.Text, nullable=False),
         sa.Column("reason", sa.Text),
         sa.Column("signature", sa.Text, nullable=False),
+        sa.Column("revoked_at", sa.Text),
     )
+    # A peer has stored everything up to that revision.
+    marks = sa.Table(
+        "marks",
+        METADATA,
+        sa.Column("peer", sa.Text, sa.ForeignKey("gateways.name"), primary_key=True),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("at", sa.Text, nullable=False),
+    )
+    # Only where that says less, or more, than is so.
     acknowledgements = sa.Table(
         "acknowledgements",
         METADATA,

@@ -4,19 +4,21 @@
 
 """Signatures of the directory's own Ed25519 key over its records. PRIVATE to the collection. No I/O.
 
-What is signed is the whole record but the signature, as canonical JSON, with the kind of record and the directory it
-belongs to, so that no record can be passed off as another or moved to another directory.
+What is signed is a list of fields of a record, as canonical JSON, with the kind of record and the directory it belongs
+to, so that no record can be passed off as another or moved to another directory. The lists stand here: a new column of
+a table changes no signature.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_READ, VpnKeysError
 from .._fingerprint import fingerprint
 
 try:
@@ -70,37 +72,89 @@ def anchor(text: str) -> str:
         pass
     raise VpnKeysError(
         "bad_input",
-        "verify_key is neither the fingerprint nor the Ed25519 public key (PEM, or base64 DER) of a directory. "
-        "Nothing was read.",
+        "O(verify_key) is neither the fingerprint nor the Ed25519 public key (PEM, or base64 DER) of a directory",
+        state=NOTHING_READ,
     )
 
 
-def signed_bytes(kind: str, directory: str, row: Mapping[str, t.Any]) -> bytes:
-    record = {name: value for name, value in row.items() if name != "signature"}
-    whole = {"directory": directory, "kind": kind, "record": record}
+KIND = "directory key"
+_GATEWAY = ("name", "platform", "algorithm", "identity", "endpoint", "networks", "enrolled_at", "enrolled_by")
+_KEY = ("gateway", "serial", "algorithm", "public_key", "fingerprint", "state", "created_at", "created_by", "reason")
+_ROTATION = ("id", "gateway", "mode", "strategy", "state", "old_serial", "new_serial", "why", "begun_by", "begun_at")
+FORMS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "gateway": ((*_GATEWAY, "revoked", "revision"), (*_GATEWAY, "revoked", "revision", "revoked_at")),
+    "key": (_KEY, (*_KEY, "revoked_at")),
+    "rotation": ((*_ROTATION, "holder", "lease_until", "ended_at"),),
+    KIND: (("id", "public_key", "fingerprint", "since"),),
+}
+"""The fields of each version of the signed form, the first one first. None is ever changed; another is added."""
+UNSIGNED = {**dict.fromkeys(FORMS, ("signature",)), KIND: ("signature", "retired_at")}
+"""All other columns."""
+
+
+def signed_bytes(kind: str, directory: str, row: Mapping[str, t.Any], version: int) -> bytes:
+    """The first version has no number in it."""
+    record = {name: row[name] for name in FORMS[kind][version - 1]}
+    whole = {"directory": directory, "kind": kind, "record": record, **({"form": version} if version > 1 else {})}
     return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 def sign(key: ed25519.Ed25519PrivateKey, kind: str, directory: str, row: Mapping[str, t.Any]) -> str:
-    return base64.b64encode(key.sign(signed_bytes(kind, directory, row))).decode()
+    """In the newest form, whose number stands before the signature if it is not the first."""
+    version = len(FORMS[kind])
+    signature = base64.b64encode(key.sign(signed_bytes(kind, directory, row, version))).decode()
+    return signature if version == 1 else f"{version}:{signature}"
 
 
 def verifies(public: bytes, kind: str, directory: str, row: Mapping[str, t.Any]) -> bool:
     """Whether the record bears a signature of this key (DER)."""
+    signed = claim(kind, directory, row)
+    return signed is not None and is_signed(public, *signed)
+
+
+def claim(kind: str, directory: str, row: Mapping[str, t.Any]) -> tuple[str, bytes] | None:
+    """The signature of a record, and what it must be of; None if it can be of nothing. A field that the form of the
+    signature does not have yet must be empty."""
+    version, signature = _form(row["signature"])
+    if not 1 <= version <= len(FORMS[kind]):
+        return None
+    newer = set(FORMS[kind][-1]) - set(FORMS[kind][version - 1])
+    if any(row.get(name) is not None for name in newer):
+        return None
+    return signature, signed_bytes(kind, directory, row, version)
+
+
+def is_signed(public: bytes, signature: str, message: bytes) -> bool:
+    key = _public(public)
+    if key is None:
+        return False
     try:
-        key = serialization.load_der_public_key(public)
-        if not isinstance(key, ed25519.Ed25519PublicKey):
-            return False
-        key.verify(base64.b64decode(row["signature"], validate=True), signed_bytes(kind, directory, row))
-    except (InvalidSignature, ValueError, TypeError):
+        key.verify(base64.b64decode(signature, validate=True), message)
+    except (InvalidSignature, ValueError):
         return False
     return True
 
 
-# -- the directory's own keys
+def _form(signature: t.Any) -> tuple[int, str]:
+    """Version and signature; version 0 is none."""
+    if not isinstance(signature, str):
+        return 0, ""
+    version, colon, rest = signature.rpartition(":")
+    if not colon:
+        return 1, signature
+    return (int(version) if re.fullmatch("[2-9]", version) else 0), rest
 
-KIND = "directory key"
-UNSIGNED = ("retired_at",)
+
+@functools.lru_cache(maxsize=8)
+def _public(der: bytes) -> ed25519.Ed25519PublicKey | None:
+    try:
+        key = serialization.load_der_public_key(der)
+    except (UnsupportedAlgorithm, ValueError):
+        return None
+    return key if isinstance(key, ed25519.Ed25519PublicKey) else None
+
+
+# -- the directory's own keys
 
 
 def key_row(number: int, public: bytes, since: str, signer: ed25519.Ed25519PrivateKey, directory: str) -> Row:
@@ -129,8 +183,7 @@ def trusted_key(rows: Sequence[Row], directory: str, trusted: str) -> bytes | No
             der = base64.b64decode(row["public_key"], validate=True)
         except ValueError:
             return None
-        shown = {name: value for name, value in row.items() if name not in UNSIGNED}
-        if following is not None and not verifies(following, KIND, directory, shown):
+        if following is not None and not verifies(following, KIND, directory, row):
             return None
         if following is not None or fingerprint(der) == trusted:
             following = der

@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-import operator
 import typing as t
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .._errors import VpnKeysError
-from . import schema, signing
+from .._errors import NOTHING_CHANGED, VpnKeysError
+from .._printable import printable
+from . import rows, schema, signing
 from .book import Book, Row
 
 try:
@@ -38,17 +38,27 @@ class Identity:
         return str(signing.current(self.keys)["fingerprint"])
 
 
-def found(connection: sa.Connection) -> Identity | None:
-    """None where the tables are there and nothing is in them."""
+def found(connection: sa.Connection, where: str) -> Identity | None:
+    """None where the tables are there and nothing is in them. Raises VpnKeysError(tampered) for what no version of this
+    ever wrote there."""
     number = connection.execute(sa.select(schema.directory.c.id)).scalar_one_or_none()
-    keys = _rows(connection, sa.select(schema.directory_keys).order_by(schema.directory_keys.c.id))
-    return Identity(number, tuple(keys)) if number and keys else None
+    keys = rows.read(connection, schema.directory_keys, order=schema.directory_keys.c.id)
+    if not (number and keys):
+        return None
+    if not (isinstance(number, str) and all(one.sound for one in keys)):
+        raise VpnKeysError(
+            "tampered",
+            f"The directory {where} holds something that is no record of vpnops.keys, so somebody else wrote to it",
+            state=NOTHING_CHANGED,
+            advice="restore the database from a backup",
+        )
+    return Identity(number, tuple(one.row for one in keys))
 
 
 def create(connection: sa.Connection, key: ed25519.Ed25519PrivateKey, now: str) -> Identity:
     number = str(uuid.uuid4())
     row = signing.key_row(1, signing.public_der(key), now, key, number)
-    connection.execute(sa.insert(schema.directory), [{"id": number}])
+    connection.execute(sa.insert(schema.directory), [{"id": number, "revision": 0}])
     connection.execute(sa.insert(schema.directory_keys), [row])
     return Identity(number, (row,))
 
@@ -60,53 +70,56 @@ def verifier(identity: Identity, trusted: str, where: str) -> bytes:
         raise VpnKeysError(
             "tampered",
             f"The directory {where} is not signed by the key that is trusted here ({trusted[:12]}): it is another "
-            "directory, or somebody else wrote to it. Nothing was changed; see that the URL and the signing key or "
-            "verify_key belong together.",
+            "directory, or somebody else wrote to it",
+            state=NOTHING_CHANGED,
+            advice="see that O(url) and the signing key or O(verify_key) belong together",
         )
     return public
 
 
-def load(connection: sa.Connection, identity: Identity, public: bytes, where: str) -> Book:
-    """Everything that decisions are made on. Raises VpnKeysError(tampered) for what no version of this ever wrote."""
-    try:
-        return _load(connection, identity, public)
-    except (ValueError, TypeError):
-        raise VpnKeysError(
-            "tampered",
-            f"The directory {where} holds something that is no record of vpnops.keys, so somebody else wrote to it. "
-            "Nothing was changed; restore the database from a backup.",
-        ) from None
-
-
-def _load(connection: sa.Connection, identity: Identity, public: bytes) -> Book:
-
+def load(connection: sa.Connection, identity: Identity, public: bytes) -> Book:
+    """Everything that decisions are made on. A record that is none, or has no place, is its gateway's trouble."""
     known: dict[tuple[str, bytes], bool] = {}
 
     def genuine(kind: str, row: Row) -> bool:
-        signed = (str(row["signature"]), signing.signed_bytes(kind, identity.id, row))
-        if signed not in known:
-            known[signed] = signing.verifies(public, kind, identity.id, row)
-        return known[signed]
+        signed = signing.claim(kind, identity.id, row)
+        if signed is not None and signed not in known:
+            known[signed] = signing.is_signed(public, *signed)
+        return signed is not None and known[signed]
 
     last = sa.select(sa.func.max(schema.rotations.c.id)).group_by(schema.rotations.c.gateway)
-    rotations = _rows(connection, sa.select(schema.rotations).where(schema.rotations.c.id.in_(last)))
-    return Book(
-        identity.id,
-        genuine,
-        gateways={row["name"]: row for row in _rows(connection, sa.select(schema.gateways))},
-        keys={
-            (row["gateway"], operator.index(row["serial"])): row for row in _rows(connection, sa.select(schema.keys))
-        },
-        acknowledgements={
-            (row["peer"], row["gateway"]): row for row in _rows(connection, sa.select(schema.acknowledgements))
-        },
-        rotations={row["gateway"]: row for row in rotations},
-        last_rotation_id=max((row["id"] for row in rotations), default=0),
-    )
+    book = Book(identity.id, genuine)
+    for kind, table, read in (
+        ("gateway", schema.gateways, rows.read(connection, schema.gateways)),
+        ("key", schema.keys, rows.read(connection, schema.keys)),
+        ("rotation", schema.rotations, rows.read(connection, schema.rotations, schema.rotations.c.id.in_(last))),
+    ):
+        _place(book, kind, table, read)
+    for one in rows.read(connection, schema.acknowledgements):
+        if one.keyed:
+            book.acknowledgements[one.row["peer"], one.row["gateway"]] = one.row
+    book.marks = {one.row["peer"]: one.row for one in rows.read(connection, schema.marks) if one.keyed}
+    counter = [one.row["revision"] for one in rows.read(connection, schema.directory)]
+    signed = [row["revision"] for row in book.gateways.values() if genuine("gateway", row)]
+    book.revision = max([*counter, *signed], default=0)
+    book.last_rotation_id = max((row["id"] for row in book.rotations.values()), default=0)
+    return book
 
 
-def _rows(connection: sa.Connection, select: t.Any) -> list[Row]:
-    return [dict(row) for row in connection.execute(select).mappings()]
+def _place(book: Book, kind: str, table: sa.Table, read: Iterable[rows.Read]) -> None:
+    for one in read:
+        row = one.row
+        if not one.keyed:
+            name = one.key[0] if kind == "gateway" else row["gateway"]
+            gateway = name if isinstance(name, str) and name else repr(name)
+            stray = {"gateway": gateway, "serial": None, "what": kind, "table": table.name, "key": one.key}
+            book.strays.append(stray)
+        elif kind == "gateway":
+            book.gateways[row["name"]] = row
+        elif kind == "key":
+            book.keys[row["gateway"], row["serial"]] = row
+        else:
+            book.rotations[row["gateway"]] = row
 
 
 # -- writing
@@ -117,10 +130,14 @@ def save(connection: sa.Connection, before: Book, after: Book, key: ed25519.Ed25
     pairs: tuple[tuple[str, t.Any, t.Any, t.Any], ...] = (
         ("gateway", schema.gateways, before.gateways, after.gateways),
         ("key", schema.keys, before.keys, after.keys),
+        ("", schema.marks, before.marks, after.marks),
         ("", schema.acknowledgements, before.acknowledgements, after.acknowledgements),
         ("rotation", schema.rotations, _by_id(before), _by_id(after)),
     )
     changed = bool(after.events)
+    for stray in before.strays:
+        if stray not in after.strays:
+            _delete(connection, schema.METADATA.tables[stray["table"]], [stray["key"]])
     for kind, table, old, new in pairs:
         for name, row in new.items():
             # Of a repaired gateway also what the repair leaves as it is: the signature may be all that is wrong.
@@ -128,7 +145,9 @@ def save(connection: sa.Connection, before: Book, after: Book, key: ed25519.Ed25
                 if name in old:
                     _refuse_tampered(kind, old[name], before, after)
                 row["signature"] = signing.sign(key, kind, after.id, row)
-        changed |= _write(connection, table, old, new)
+        changed |= _write(connection, table, old, new) and bool(kind)
+    if after.revision != before.revision:
+        connection.execute(sa.update(schema.directory).values(revision=after.revision))
     log(connection, after.events)
     after.original = None  # all of it is signed now
     return changed
@@ -147,13 +166,15 @@ def _refuse_tampered(kind: str, row: Row, before: Book, after: Book) -> None:
     name = _gateway(kind, row)
     if name not in after.repaired and not before.genuine(kind, row):
         raise VpnKeysError(
-            "tampered", f"{name}: the directory did not sign its {kind} as it is now. Nothing was changed."
+            "tampered", f"the directory did not sign its {kind} as it is now", host=name, state=NOTHING_CHANGED
         )
 
 
 def _write(connection: sa.Connection, table: t.Any, old: Mapping[t.Any, Row], new: Mapping[t.Any, Row]) -> bool:
     added = [row for name, row in new.items() if name not in old]
     altered = [(old[name], row) for name, row in new.items() if name in old and row != old[name]]
+    if removed := [name for name in old if name not in new]:
+        _delete(connection, table, [name if isinstance(name, tuple) else (name,) for name in removed])
     if added:
         connection.execute(sa.insert(table), added)
     if altered:
@@ -172,6 +193,14 @@ def _update(connection: sa.Connection, table: t.Any, rows: list[Row]) -> None:
     connection.execute(statement, [{**row, **{f"is_{name}": row[name] for name in keys}} for row in rows])
 
 
+def _delete(connection: sa.Connection, table: sa.Table, keys: Sequence[tuple[t.Any, ...]]) -> None:
+    names = [column.name for column in table.primary_key]
+    statement = sa.delete(table)
+    for name in names:
+        statement = statement.where(table.c[name] == sa.bindparam(f"is_{name}", type_=sa.types.NullType()))
+    connection.execute(statement, [{f"is_{name}": key[n] for n, name in enumerate(names)} for key in keys])
+
+
 # -- a new key of the directory
 
 
@@ -186,9 +215,9 @@ def rekey(
     public, former = signing.public_der(old), signing.current(identity.keys)
     for kind, table in (("gateway", schema.gateways), ("key", schema.keys), ("rotation", schema.rotations)):
         genuine = [
-            row
-            for row in _rows(connection, sa.select(table))
-            if signing.verifies(public, kind, identity.id, row)
+            one.row
+            for one in rows.read(connection, table)
+            if one.sound and signing.verifies(public, kind, identity.id, one.row)
         ]
         for row in genuine:
             row["signature"] = signing.sign(new, kind, identity.id, row)
@@ -215,21 +244,23 @@ def history(connection: sa.Connection, book: Book, only: Iterable[str] | None, l
     def mine(row: Row) -> bool:
         return names is None or row["gateway"] in names
 
-    rotations = [
-        row
-        for row in _rows(connection, sa.select(schema.rotations).order_by(schema.rotations.c.id.desc()))
-        if mine(row)
-    ]
-    events = sa.select(schema.events).order_by(schema.events.c.id.desc()).limit(limit)
-    if names is not None:
-        events = events.where(schema.events.c.gateway.in_(names))
+    rotations = rows.read(connection, schema.rotations, order=schema.rotations.c.id.desc())
+    about = () if names is None else (schema.events.c.gateway.in_(names),)
+    events = rows.read(connection, schema.events, *about, order=schema.events.c.id.desc(), limit=limit)
     keys = sorted(book.keys.values(), key=lambda row: (row["gateway"], -row["serial"]))
     return {
         "all_keys": [_unsigned(row) for row in keys if mine(row) and book.genuine("key", row)],
-        "rotations": [_unsigned(row) for row in rotations if book.genuine("rotation", row)],
-        "events": _rows(connection, events),
+        "rotations": [
+            _unsigned(one.row) for one in rotations if mine(one.row) and book.genuine("rotation", one.row)
+        ],
+        "events": [_printable(one.row) for one in events],
     }
 
 
 def _unsigned(row: Row) -> Row:
     return {name: value for name, value in row.items() if name not in ("signature", "lease_until")}
+
+
+def _printable(row: Row) -> Row:
+    """Events are not signed."""
+    return {name: printable(value) if isinstance(value, str) else value for name, value in row.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 from . import detached, files
 from .platform import Platform
 from .state import CONFIRMED, FAILED, RESTORED, SWAPPED, SWAPPING, State
@@ -28,7 +28,7 @@ def begin(name: str, platform: Platform, state: State, confirm_within: float) ->
     look = platform.look()
     key = look.pending or look.own.runtime or look.own.file
     if key is None:
-        raise VpnKeysError("not_found", "There is no key to put into use; nothing was changed.")
+        raise VpnKeysError("not_found", "There is no key to put into use", state=NOTHING_CHANGED)
     wanted = key.fingerprint
     files.remove(state.file("confirmed"))
     state.note(SWAPPING, wanted)
@@ -40,9 +40,13 @@ def await_swap(name: str, state: State) -> None:
     _wait(lambda: (journal := state.journal()) is None or journal.step != SWAPPING, SWAP_SECONDS)
     journal = state.journal()
     if journal is not None and journal.step == SWAPPING:
-        raise VpnKeysError("timeout", f"The new key is not in use after {SWAP_SECONDS:.0f} seconds. Run this again.")
+        raise VpnKeysError(
+            "timeout", f"The new key is not in use after {SWAP_SECONDS:.0f} seconds", advice="Run this again"
+        )
     if journal is not None and journal.step == FAILED:
-        raise VpnKeysError("refused", f"The new key could not be put into use: {journal.error} The old one is in use.")
+        raise VpnKeysError(
+            "refused", f"The new key could not be put into use: {journal.error}", state="The old one is in use"
+        )
 
 
 def _change(platform: Platform, state: State, key: str, confirm_within: float) -> None:
@@ -87,7 +91,8 @@ def confirm(name: str, platform: Platform, state: State) -> None:
         reason = f" ({journal.error})" if journal and journal.error else ""
         raise VpnKeysError(
             "refused",
-            f"The new key is not in use: the old one has come back{reason}. Run the rotation again, or abort it.",
+            f"The new key is not in use: the gateway rolled back to the old key{reason}",
+            advice="Run the rotation again, or abort it",
         )
     platform.persist()
     state.write(state.file("confirmed"), "")

@@ -18,7 +18,7 @@ import sys
 import traceback
 import typing as t
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 from . import run
 
 RUNTIME = "/run/vpnops.keys"
@@ -35,7 +35,7 @@ def start(name: str, work: t.Callable[[], None]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(lock)
-        raise VpnKeysError("in_use", f"{name} is already going on here; nothing was changed.") from None
+        raise VpnKeysError("in_use", f"{name} is already going on here", state=NOTHING_CHANGED) from None
     first = os.fork()
     if first:
         os.waitpid(first, 0)

@@ -11,7 +11,7 @@ import os
 import stat
 import tempfile
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 
 SECRET = 0o600
 UNFINISHED = ".vpnops.keys.new"
@@ -50,7 +50,9 @@ def write(path: str, text: str, mode: int = SECRET) -> None:
             raise
         _sync_directory(os.path.dirname(target))
     except OSError as error:
-        raise VpnKeysError("save_failed", f"{path} cannot be written: {error.strerror}; it is as it was.") from None
+        raise VpnKeysError(
+            "save_failed", f"{path} cannot be written: {error.strerror}", state="It is as it was"
+        ) from None
 
 
 def remove(path: str) -> None:
@@ -75,7 +77,7 @@ def private_directory(path: str) -> str:
         os.makedirs(path, mode=0o700, exist_ok=True)
         os.chmod(path, 0o700)
     except OSError as error:
-        raise VpnKeysError("save_failed", f"{path} cannot be made: {error.strerror}. Nothing was changed.") from None
+        raise VpnKeysError("save_failed", f"{path} cannot be made: {error.strerror}", state=NOTHING_CHANGED) from None
     return path
 
 

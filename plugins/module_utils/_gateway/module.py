@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
+from .._printable import printable
 from .._public_key import PublicKey, parse
 from .platform import Platform
 from .state import State
@@ -24,7 +26,13 @@ GATEWAY_SPEC: Data = dict(
     platform=dict(type="str", choices=["wireguard", "strongswan"], default="wireguard"),
     interface=dict(type="str", default="wg0"),
     identity=dict(type="str", default=""),
+    timeout=dict(type="float", default=120),
+    earlier=dict(type="list", elements="str", default=[]),
 )
+
+
+_INTERFACE = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_=+.][A-Za-z0-9_=+.-]{0,14}")
+"""As wg-quick has it: it becomes part of paths and of command lines."""
 
 
 class Managed(Platform, t.Protocol):
@@ -40,7 +48,11 @@ def open_platform(options: Data) -> Managed:
     """The daemon that the options of GATEWAY_SPEC mean."""
     if options["platform"] == "strongswan":
         return StrongSwan(identity=options["identity"])
-    return WireGuard(interface=options["interface"])
+    interface = options["interface"]
+    if not _INTERFACE.fullmatch(interface):
+        what = f'"{printable(interface, 80)}", O(interface), is not the name of an interface'
+        raise VpnKeysError("bad_input", what, state=NOTHING_CHANGED)
+    return WireGuard(interface=interface)
 
 
 def run(spec: Data, operate: t.Callable[[AnsibleModule, Managed], Data], **more: t.Any) -> None:

@@ -93,13 +93,15 @@ class PeerChange:
     """What storing (or, in check mode, foretelling) did for one peer.
 
     `before` and `after` are the stored keys as "current FINGERPRINT" and the like, the file's first, for the diff;
-    `neighbour` is False where this gateway has no tunnel to that peer.
+    `neighbour` is False where this gateway has no tunnel to that peer. `refused`: why the peer was left out, in
+    sentences, or "".
     """
 
     name: str
     neighbour: bool
     before: tuple[str, ...]
     after: tuple[str, ...]
+    refused: str = ""
 
     @property
     def changed(self) -> bool:
@@ -141,6 +143,9 @@ class Platform(t.Protocol):
 
     def store(self, wanted: t.Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:
         """Store the keys of these peers, in files and in the running daemon; nobody else's entries are touched.
+
+        No two of them share a key, and no two that are live a name. What is wrong with one of them stops none of the
+        others; nothing that the daemon refuses of others stops a withdrawal.
 
         `follow`: for how many seconds a peer's traffic moves by itself to whichever of its two stored keys it uses.
         `write` False: only foretell.

@@ -14,7 +14,7 @@ import os
 import typing as t
 
 from .. import _public_key
-from .._errors import VpnKeysError
+from .._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
 from .._fingerprint import short
 from .._public_key import PublicKey
 from . import files, swan_bridge, swan_peers, swan_sessions, swan_site, swan_store, swanctl
@@ -72,9 +72,9 @@ class StrongSwan:
     def generate(self, algorithm: str, bits: int) -> PublicKey:
         own = self._own()
         if own.copies:
-            raise VpnKeysError("refused", f"There is a private key for {own.file} already; nothing was changed.")
+            raise VpnKeysError("refused", f"There is a private key for {own.file} already", state=NOTHING_CHANGED)
         if own.key and own.key in View(self._site(), self._state).usable():
-            raise VpnKeysError("refused", f"{_locked(own)} Nothing was changed.")
+            raise VpnKeysError("refused", _locked(own), state=NOTHING_CHANGED)
         private = swanctl.generate(algorithm, bits)
         key = swanctl.public_of_text(private)
         place = os.path.join(self.directory, "private", _free_name(self.directory, own.file))
@@ -93,15 +93,17 @@ class StrongSwan:
             self._state.write(self._state.pending, swanctl.generate(algorithm, bits))
             key = self._key(self._state.pending)
         if key is None:
-            raise VpnKeysError("generate_failed", "The new key cannot be read back; the one in use was not changed.")
+            raise VpnKeysError(
+                "generate_failed", "The new key cannot be read back", state="The one in use was not changed"
+            )
         return key
 
     def activate(self, awaited: bool = True) -> None:
         pending, own = self._key(self._state.pending), self._own()
         if pending is None:
-            raise VpnKeysError("not_found", "There is no new key to put into use; nothing was changed.")
+            raise VpnKeysError("not_found", "There is no new key to put into use", state=NOTHING_CHANGED)
         if not own.copies:
-            raise VpnKeysError("not_found", f"No private key belongs to {own.file}; nothing was changed.")
+            raise VpnKeysError("not_found", f"No private key belongs to {own.file}", state=NOTHING_CHANGED)
         if own.key != pending:
             self._keep(self._previous_public, own.file)
             self._keep(self._state.previous, own.copies[0])
@@ -137,17 +139,43 @@ class StrongSwan:
         self.discard_previous()
 
     def store(self, wanted: t.Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:
-        site = self._site()
-        view = View(site, self._state)
-        entries = [(peer, swan_peers.find(view, peer)) for peer in wanted]
-        changes = [swan_peers.change(view, peer, entry) for peer, entry in entries]
-        if write:
-            changed = {change.name for change in changes if change.changed}
-            owed = [(peer, entry) for peer, entry in entries if entry is not None and peer.name in changed]
-            if owed:
-                swan_store.carry_out(self._state, view, owed, self._load, self._site)
-            self._settle(view)
-        return changes
+        view = self._view()
+        found = swan_peers.find_all(view, wanted)
+        foretold = [(one.peer, swan_peers.change(view, one)) for one in found]
+        changes = [change for dummy, change in foretold]
+        if not write:
+            return changes
+        peers = [peer for peer, change in foretold if change.changed]
+        gone = [peer for peer in peers if peer.current is None]
+        # First, and by a load of their own: what is wrong with another peer's key must not undo a withdrawal.
+        failed = self._store(gone, view)
+        failed.update(self._store([peer for peer in peers if peer.current], None if gone else view))
+        self._settle(view)
+        return [
+            PeerChange(change.name, False, (), (), failed[change.name]) if change.name in failed else change
+            for change in changes
+        ]
+
+    def _store(self, peers: t.Sequence[WantedPeer], view: View | None = None) -> dict[str, str]:
+        """Store the keys of these peers by one load; where charon refuses it, of each half for itself. Returns why."""
+        if not peers:
+            return {}
+        view = view or self._view()
+        owed = [(one.peer, one.entry) for one in swan_peers.find_all(view, peers) if one.entry]
+        try:
+            swan_store.carry_out(self._state, view, owed, self._load, self._site)
+        except VpnKeysError as error:
+            if error.code != "refused":
+                raise
+            self._load()  # raises where it is not these keys that charon refuses
+            if len(peers) == 1:
+                return {peers[0].name: str(error.about(f"Peer {peers[0].name}", state=LEFT_OUT))}
+            middle = len(peers) // 2
+            return {**self._store(peers[:middle]), **self._store(peers[middle:])}
+        return {}
+
+    def _view(self) -> View:
+        return View(self._site(), self._state)
 
     @property
     def _previous_public(self) -> str:
@@ -165,7 +193,9 @@ class StrongSwan:
     def _text(self, path: str) -> str:
         text = files.read(path)
         if text is None:
-            raise VpnKeysError("not_found", f"{path} does not exist any more; run the rotation again, or abort it.")
+            raise VpnKeysError(
+                "not_found", f"{path} does not exist any more", advice="Run the rotation again, or abort it"
+            )
         return text
 
     def _load(self, own: PublicKey | None = None) -> None:
@@ -178,7 +208,7 @@ class StrongSwan:
     def _place(self, own: Own, private: str, public: str) -> None:
         """Replace the pair. At every instant there is a private key for what the public key file holds."""
         if own.private is None:
-            raise VpnKeysError("not_found", f"No private key belongs to {own.file}; nothing was changed.")
+            raise VpnKeysError("not_found", f"No private key belongs to {own.file}", state=NOTHING_CHANGED)
         files.write(own.private + NEXT, private)
         site = self._site()
         bridged = swan_bridge.needed(site.connections)
@@ -201,7 +231,7 @@ class StrongSwan:
     def _go_back(self, own: Own) -> None:
         previous = self._key(self._state.previous)
         if previous is None:
-            raise VpnKeysError("not_found", "The key before is not there any more, so it cannot come back.")
+            raise VpnKeysError("not_found", "The previous key is not there any more, so it cannot come back.")
         self._place(own, self._text(self._state.previous), self._text(self._previous_public))
         self._use(previous)
 

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .. import _public_key
-from .._errors import VpnKeysError
+from .._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
 from .._public_key import PublicKey
 from . import swan_sessions, swan_site
 from .platform import CURRENT, STAGED, WITHDRAWN, PeerChange, WantedPeer
@@ -34,6 +34,15 @@ class Entry:
     withdrawn: Withdrawn | None
 
 
+@dataclass(frozen=True)
+class Found:
+    """A peer and its entry here, None where it has none, or (`why`, in sentences) it cannot be handled."""
+
+    peer: WantedPeer
+    entry: Entry | None
+    why: str = ""
+
+
 USABLE = ("ed25519", "rsa")
 
 
@@ -41,7 +50,7 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
     """The peer's entry, None where there is no connection to it. Raises VpnKeysError(conflict, blocked)."""
     site = view.site
     own = {item.local.identity for item in site.connections}
-    if any(swan_site.same_id(wanted.identity, identity) for identity in own):
+    if wanted.current and any(swan_site.same_id(wanted.identity, identity) for identity in own):
         return None
     mine = [item for item in site.connections if swan_site.same_id(item.remote.identity, wanted.identity)]
     if not mine:
@@ -53,12 +62,13 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
         if key is not None and key.algorithm not in USABLE:
             raise VpnKeysError(
                 "blocked",
-                f"The key of {wanted.name} is {key.algorithm}, which is none that strongSwan has. Nothing was changed.",
+                f"The key of {wanted.name} is {key.algorithm}, which is none that strongSwan has",
+                state=NOTHING_CHANGED,
             )
     plain = [site.plain[item.name] for item in mine]
     reason = next((reason for reason in map(_why_not, plain) if reason), "") or _why_shared(site, plain)
     if reason:
-        raise VpnKeysError("blocked", f"{reason} Nothing was changed.")
+        raise VpnKeysError("blocked", reason, state=NOTHING_CHANGED)
     file = plain[0].remote.keys[0]
     path = site.key_file(file)
     key = swan_site.key_in(path)
@@ -67,10 +77,42 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
     return Entry(tuple(mine), file, path, key, tuple(view.keys(mine[0])), withdrawn)
 
 
-def change(view: View, wanted: WantedPeer, entry: Entry | None) -> PeerChange:
+def find_all(view: View, wanted: t.Iterable[WantedPeer]) -> list[Found]:
+    """The entries of all these peers, as far as they can be handled."""
+    found = []
+    for peer in wanted:
+        try:
+            found.append(Found(peer, find(view, peer)))
+        except VpnKeysError as error:
+            found.append(_refused(peer, error))
+    return _unshared(found)
+
+
+def _refused(peer: WantedPeer, error: VpnKeysError) -> Found:
+    return Found(peer, None, str(error.about(f"Peer {peer.name}", state=LEFT_OUT)))
+
+
+def _unshared(found: list[Found]) -> list[Found]:
+    """The same without live peers whose entry another one claims, too. A withdrawal counts."""
+    claims: dict[str, list[str]] = {}
+    for one in found:
+        if one.entry:
+            claims.setdefault(one.entry.path, []).append(one.peer.name)
+    result = []
+    for one in found:
+        others = [name for name in claims.get(one.entry.path, ()) if name != one.peer.name] if one.entry else []
+        if others and one.peer.current:
+            what = f"its connection is that of {others[0]}, too"
+            one = _refused(one.peer, VpnKeysError("conflict", what, advice="give each an identity of its own"))
+        result.append(one)
+    return result
+
+
+def change(view: View, found: Found) -> PeerChange:
     """What storing means for that peer."""
+    wanted, entry = found.peer, found.entry
     if entry is None:
-        return PeerChange(wanted.name, False, (), ())
+        return PeerChange(wanted.name, False, (), (), found.why)
     before = [line for item in entry.connections for line in _described(view, item)]
     if wanted.current is None:
         key = _public_key.parse(entry.withdrawn.key) if entry.withdrawn else entry.key

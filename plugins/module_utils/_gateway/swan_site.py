@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .. import _public_key
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 from .._public_key import PublicKey
 from . import files, swanctl
 from .swanctl_config import OVERLAY, Connection, Section, connections, parse
@@ -106,7 +106,7 @@ def own(site: Site) -> Own:
     """Raises VpnKeysError(blocked) where it is not one raw public key that all connections use."""
     reason = why_not_own(site)
     if reason:
-        raise VpnKeysError("blocked", f"{reason} Nothing was changed.")
+        raise VpnKeysError("blocked", reason, state=NOTHING_CHANGED)
     file = site.key_file(site.connections[0].local.keys[0])
     key = key_in(file)
     copies = tuple(path for path in _private_files(site.directory, file) if key and swanctl.public_of(path) == key)
@@ -169,6 +169,6 @@ def _configuration(directory: str, texts: list[str], patterns: list[str], own_fi
 
     text = files.read(path)
     if text is None:
-        raise VpnKeysError("not_found", f"{path} does not exist; nothing was changed.")
+        raise VpnKeysError("not_found", f"{path} does not exist", state=NOTHING_CHANGED)
     texts.append(text)
     return parse(path, text, include)

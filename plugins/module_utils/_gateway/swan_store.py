@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import _public_key
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 from . import files, swan_bridge, swan_sessions, swan_site, swan_view, swanctl
 from .platform import WantedPeer
 from .state import State
@@ -123,7 +123,9 @@ def _check(site: Site, owed: t.Sequence[Owed]) -> None:
                 raise VpnKeysError(
                     "blocked",
                     f"{path} cannot say what connection {item.name} accepts, because a file or a line that is read "
-                    "after it says otherwise; let swanctl.conf include it last. Nothing was changed.",
+                    "after it says otherwise",
+                    state=NOTHING_CHANGED,
+                    advice="let swanctl.conf include it last",
                 )
 
 

@@ -14,7 +14,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 
 OVERLAY = "zz-vpnops.keys.conf"
 BRIDGE = "-vpnops-keys"
@@ -129,7 +129,7 @@ def _read(path: str, text: str, include: Include, root: Section, depth: int) -> 
 
     def refuse(what: str) -> VpnKeysError:
         line = text[:position].count("\n") + 1
-        return VpnKeysError("unreadable", f"{path}, line {line}: {what}; nothing was changed.")
+        return VpnKeysError("unreadable", f"{path}, line {line}: {what}", state=NOTHING_CHANGED)
 
     def skip() -> None:
         nonlocal position

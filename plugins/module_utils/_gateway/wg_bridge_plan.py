@@ -11,7 +11,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 from .._public_key import PublicKey
 from . import files, wg_config, wg_runtime
 from .platform import WantedPeer
@@ -121,7 +121,9 @@ def wanted(
     """The second interface of this gateway, `name`, while the keys of `changing` change."""
     runtime = wg_runtime.read(gateway.interface)
     if runtime is None or not wg_runtime.is_up(gateway.interface):
-        raise VpnKeysError("refused", f"{gateway.interface} is down; nothing was changed. Start the interface first.")
+        raise VpnKeysError(
+            "refused", f"{gateway.interface} is down", state=NOTHING_CHANGED, advice="start the interface first"
+        )
     secret = wg_runtime.running_key(gateway.interface)
     if name in changing:
         secret = (files.read(gateway.state.pending) or secret).strip()

@@ -23,7 +23,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .. import _public_key
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 
 TEXT, INTERFACE, PEER, STAGED, WITHDRAWN = "text", "interface", "peer", "staged", "withdrawn"
 
@@ -149,7 +149,7 @@ def network(text: str) -> str:
     try:
         return str(ipaddress.ip_interface("".join(text.split())).network)
     except ValueError:
-        raise VpnKeysError("bad_input", f"{text.strip()!r} is not a network; nothing was changed.") from None
+        raise VpnKeysError("bad_input", f"{text.strip()!r} is not a network", state=NOTHING_CHANGED) from None
 
 
 def keepalive(block: Block) -> int | None:
@@ -292,4 +292,6 @@ def _ended(lines: t.Iterable[str], model: Block) -> tuple[str, ...]:
 
 
 def _unreadable(path: str, number: int, what: str) -> VpnKeysError:
-    return VpnKeysError("unreadable", f"{path}: line {number} {what}; nothing was changed. Put the file right first.")
+    return VpnKeysError(
+        "unreadable", f"{path}: line {number} {what}", state=NOTHING_CHANGED, advice="fix the file first"
+    )

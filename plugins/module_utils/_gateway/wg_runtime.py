@@ -14,14 +14,16 @@ import os
 import re
 import socket
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 from . import detached, files, run
 
 SOCKETS = ("/run/wireguard", "/var/run/wireguard")
 KICK = 1
 _AT_ONCE = 200
+_NAMES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def read(interface: str) -> Runtime | None:
     if done.code:
         if interface not in run.run("wg", "show", "interfaces").split():
             return None
-        raise VpnKeysError("unreadable", f"wg show {interface} failed: {done.complaint}. Nothing was changed.")
+        raise VpnKeysError("unreadable", f"wg show {interface} failed: {done.complaint}", state=NOTHING_CHANGED)
     rows = [line.split("\t") for line in done.output.splitlines()]
     return Runtime(_some(rows[0][1]) or None, {row[0]: _peer(row) for row in rows[1:]})
 
@@ -217,6 +219,52 @@ def apply(interface: str, changes: t.Sequence[t.Sequence[Setting]]) -> None:
         _apply(interface, batch)
 
 
+def apply_each(interface: str, changes: t.Sequence[t.Sequence[Setting]]) -> dict[int, str]:
+    """The same, where what `wg` refuses of one change stops no other; removals come first. Why, by position."""
+    removals = [position for position, change in enumerate(changes) if all(setting.remove for setting in change)]
+    others = sorted(set(range(len(changes))) - set(removals))
+    return {**_apply_apart(interface, changes, removals), **_apply_apart(interface, changes, others)}
+
+
+def _apply_apart(
+    interface: str, changes: t.Sequence[t.Sequence[Setting]], positions: t.Sequence[int]
+) -> dict[int, str]:
+    """All at once; where that is refused, each half for itself."""
+    try:
+        apply(interface, [changes[position] for position in positions])
+    except VpnKeysError as error:
+        if error.code != "refused":
+            raise
+        if len(positions) == 1:
+            return {positions[0]: str(error)}
+        middle = len(positions) // 2
+        first, second = (_apply_apart(interface, changes, part) for part in (positions[:middle], positions[middle:]))
+        return {**first, **second}
+    return {}
+
+
+def resolve(endpoints: t.Iterable[str]) -> dict[str, str]:
+    """The numeric form of each endpoint, "" where its name cannot be resolved.
+
+    `wg` would try for more than a minute, and refuse all that it was told in the same call.
+    """
+    names = sorted({endpoint for endpoint in endpoints if endpoint})
+    if not names:
+        return {}
+    with ThreadPoolExecutor(_NAMES_AT_ONCE) as pool:
+        return dict(pool.map(lambda name: (name, _numeric(name)), names))
+
+
+def _numeric(endpoint: str) -> str:
+    host, dummy, port = endpoint.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_DGRAM)
+    except (OSError, ValueError):
+        return ""
+    address, number = socket.getnameinfo(found[0][4], socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+    return f"[{address}]:{number}" if ":" in address else f"{address}:{number}"
+
+
 def _apply(interface: str, settings: t.Sequence[Setting]) -> None:
     directory = files.private_directory(detached.RUNTIME)
     secrets = []
@@ -252,14 +300,27 @@ def arguments(setting: Setting, psk_file: str) -> list[str]:
 
 
 def add_routes(interface: str, networks: t.Iterable[str], table: str) -> None:
-    """Route networks to the interface where they are not yet, as wg-quick does; `table` as in its file."""
+    """Route networks to the interface where they are not yet, as wg-quick does; `table` as in its file.
+
+    One that cannot be routed keeps none of the others from it; the first of them is raised in the end.
+    """
     if table.lower() == "off":
         return
+    errors = []
     where = [] if table.lower() in ("", "auto", "main") else ["table", table]
     for network in networks:
-        family = "-6" if ":" in network else "-4"
         if network.endswith("/0") and not where:
             continue  # wg-quick makes rules for a default route; they stand if one was there at its start
-        known = run.attempt("ip", family, "route", "show", "dev", interface, "match", network, *where)
-        if not known.output.strip():
-            run.run("ip", family, "route", "replace", network, "dev", interface, *where)
+        try:
+            _add_route(interface, network, where)
+        except VpnKeysError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def _add_route(interface: str, network: str, where: t.Sequence[str]) -> None:
+    family = "-6" if ":" in network else "-4"
+    known = run.attempt("ip", family, "route", "show", "dev", interface, "match", network, *where)
+    if not known.output.strip():
+        run.run("ip", family, "route", "replace", network, "dev", interface, *where)

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from .._errors import VpnKeysError
+from .._errors import LEFT_OUT, VpnKeysError
 from .._public_key import PublicKey
 from . import wg_config
 from .platform import CURRENT, STAGED, WITHDRAWN, PeerChange, WantedPeer
@@ -22,12 +22,15 @@ from .wg_config import Block
 from .wg_follow import Pair
 from .wg_runtime import KICK, Peer, Runtime, Setting
 
-_ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}")
+_ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*):[0-9]{1,5}")
 
 
 @dataclass
 class Plan:
-    """The file, the changes of the running interface, and what is to be followed and no longer followed then."""
+    """The file, the changes of the running interface, and what is to be followed and no longer followed then.
+
+    `names`: to whom each of `settings` belongs.
+    """
 
     blocks: list[Block]
     settings: list[list[Setting]]
@@ -35,27 +38,61 @@ class Plan:
     forget: set[str]
     new_networks: list[str]
     changes: list[PeerChange]
+    names: list[str] = field(default_factory=list)
+
+    def endpoints(self) -> list[str]:
+        return [setting.endpoint for change in self.settings for setting in change if setting.endpoint]
+
+    def unresolved(self, addresses: t.Mapping[str, str]) -> dict[str, str]:
+        """Why those peers are left out whose endpoint has no address, by name."""
+        return {
+            name: f"The name in {setting.endpoint}, the endpoint of {name}, cannot be resolved. {LEFT_OUT}."
+            for position, name in enumerate(self.names)
+            for setting in self.settings[position]
+            if setting.endpoint and not addresses[setting.endpoint]
+        }
+
+    def resolved(self, addresses: t.Mapping[str, str]) -> list[list[Setting]]:
+        """The settings with addresses instead of names."""
+        return [
+            [replace(setting, endpoint=addresses.get(setting.endpoint, "")) for setting in change]
+            for change in self.settings
+        ]
 
 
 def plan(
-    blocks: list[Block], runtime: Runtime | None, wanted: t.Sequence[WantedPeer], own: t.Container[str]
+    blocks: list[Block],
+    runtime: Runtime | None,
+    wanted: t.Sequence[WantedPeer],
+    own: t.Container[str],
+    refused: t.Mapping[str, str] | None = None,
 ) -> Plan:
-    """Raises VpnKeysError where the wishes or the file contradict themselves."""
-    _check(wanted)
+    """`own`: the keys of this gateway. `refused`: why peers are left out that are known not to be usable, by name."""
+    new, why, edited = blocks, dict(refused or {}), []
     for peer in wanted:
-        if any(key and key.text in own for key in (peer.current, peer.staged)):
-            raise VpnKeysError(
-                "conflict", f"The key of {peer.name} is that of this gateway itself; nothing was changed."
-            )
-    others = [peer for peer in wanted if not any(key in own for key in keys_of(peer))]
-    new = blocks
-    for peer in others:
-        new = _edit(new, runtime, peer)
+        if peer.current and (peer.name in why or _is_us(peer, own)):
+            continue
+        mine = peer if peer.current else replace(peer, known=tuple(key for key in peer.known if key.text not in own))
+        try:
+            _check(mine, own)
+            new = _edit(new, runtime, mine)
+        except VpnKeysError as error:
+            why[peer.name] = str(error.about(f"Peer {peer.name}", state=LEFT_OUT))
+            continue
+        edited.append((peer, mine))
     owners = _owners(new)
     made = Plan(new, [], [], set(), [], [])
-    by_name = {peer.name: _carry_out(made, blocks, runtime, peer, owners) for peer in others}
-    made.changes = [by_name.get(peer.name, PeerChange(peer.name, False, (), ())) for peer in wanted]
+    done = {id(peer): _carry_out(made, blocks, runtime, mine, owners) for peer, mine in edited}
+    changes = (done.get(id(peer), PeerChange(peer.name, False, (), ())) for peer in wanted)
+    made.changes = [replace(change, refused=why.get(change.name, "")) for change in changes]
     return made
+
+
+def _is_us(peer: WantedPeer, own: t.Container[str]) -> bool:
+    """Whether a peer is this gateway under another name. A key that comes into use cannot tell: it is refused."""
+    return any(key.text in own for key in peer.known) and not any(
+        key and key.text in own for key in (peer.current, peer.staged)
+    )
 
 
 def keys_of(peer: WantedPeer) -> dict[str, str]:
@@ -64,21 +101,12 @@ def keys_of(peer: WantedPeer) -> dict[str, str]:
     return {key.text: key.fingerprint for key in keys}
 
 
-def _check(wanted: t.Iterable[WantedPeer]) -> None:
-    seen: dict[str, str] = {}
-    names = set()
-    for peer in wanted:
-        if peer.name in names or "#" in peer.name or not peer.name.isprintable():
-            raise VpnKeysError("bad_input", f"{peer.name!r} cannot be the name of a peer here; nothing was changed.")
-        names.add(peer.name)
-        for text in keys_of(peer):
-            if seen.setdefault(text, peer.name) != peer.name:
-                raise VpnKeysError("conflict", f"{seen[text]} and {peer.name} have the same key; nothing was changed.")
-        for key in (peer.current, peer.staged):
-            if key and key.algorithm != "x25519":
-                raise VpnKeysError(
-                    "bad_input", f"The {key.algorithm} key of {peer.name} is none for WireGuard; nothing was changed."
-                )
+def _check(peer: WantedPeer, own: t.Container[str]) -> None:
+    for key in (peer.current, peer.staged):
+        if key and key.text in own:
+            raise VpnKeysError("conflict", f"The key of {peer.name} is that of this gateway itself")
+        if key and key.algorithm != "x25519":
+            raise VpnKeysError("bad_input", f"The {key.algorithm} key of {peer.name} is none for WireGuard")
 
 
 # ---- the file
@@ -94,29 +122,37 @@ def _entries(blocks: t.Iterable[Block], peer: WantedPeer) -> dict[str, list[Bloc
             or (block.kind == wg_config.WITHDRAWN and block.name == peer.name)
         ):
             found[block.kind].append(block)
+    return found
+
+
+def _only_one(found: t.Mapping[str, list[Block]], peer: WantedPeer) -> Block | None:
+    """The entry of a peer that is live, or is to be again."""
     for kind in (wg_config.PEER, wg_config.WITHDRAWN):
         if len(found[kind]) > 1:
             raise VpnKeysError(
                 "conflict",
-                f"The configuration file has {len(found[kind])} entries for {peer.name}; nothing was changed. "
-                "Leave one of them there and run this again.",
+                f"The configuration file has {len(found[kind])} entries for {peer.name}",
+                advice="leave one of them there and run this again",
             )
-    return found
+    return next(iter([*found[wg_config.PEER], *found[wg_config.WITHDRAWN]]), None)
 
 
 def _edit(blocks: list[Block], runtime: Runtime | None, peer: WantedPeer) -> list[Block]:
     """The file with the keys of one peer as they shall be."""
     found = _entries(blocks, peer)
-    if not found[wg_config.PEER] and not found[wg_config.WITHDRAWN] and _can_be_written(peer):
+    if peer.current is None:
+        return _withdrawn(blocks, found, peer.name)
+    entry = _only_one(found, peer)
+    if entry is None and _can_be_written(peer):
         blocks = wg_config.append(blocks, peer.name, _new_entry(runtime, peer))
         found = _entries(blocks, peer)
-    entry = next(iter([*found[wg_config.PEER], *found[wg_config.WITHDRAWN]]), None)
+        entry = _only_one(found, peer)
     next_key = _next_key(peer)
     kept = [block for block in found[wg_config.STAGED] if entry and wg_config.public_key(block) == next_key][:1]
     new: list[Block] = []
     for block in blocks:
         if block is entry:
-            section = _section(block, peer)
+            section = _section(block, peer.current)
             new.append(section)
             if next_key and not kept:
                 new.append(wg_config.staged(section, next_key.text, peer.name))
@@ -130,9 +166,7 @@ def _can_be_written(peer: WantedPeer) -> bool:
     if not (peer.current and peer.endpoint and peer.networks):
         return False
     if not _ENDPOINT.fullmatch(peer.endpoint):
-        raise VpnKeysError(
-            "bad_input", f"{peer.endpoint!r}, the endpoint of {peer.name}, is not HOST:PORT; nothing was changed."
-        )
+        raise VpnKeysError("bad_input", f"{peer.endpoint!r}, the endpoint of {peer.name}, is not HOST:PORT")
     return True
 
 
@@ -153,14 +187,22 @@ def _next_key(peer: WantedPeer) -> PublicKey | None:
     return peer.staged if peer.current and peer.staged != peer.current else None
 
 
-def _section(block: Block, peer: WantedPeer) -> Block:
+def _section(block: Block, current: PublicKey) -> Block:
     """The entry of a peer, live or withdrawn, with its current key."""
-    if peer.current is None:
-        return block if block.kind == wg_config.WITHDRAWN else wg_config.withdrawn(block, peer.name)
     live = wg_config.brought_back(block) if block.kind == wg_config.WITHDRAWN else block
-    if wg_config.public_key(live) == peer.current:
+    if wg_config.public_key(live) == current:
         return live
-    return wg_config.with_value(live, "publickey", peer.current.text)
+    return wg_config.with_value(live, "publickey", current.text)
+
+
+def _withdrawn(blocks: list[Block], found: t.Mapping[str, list[Block]], name: str) -> list[Block]:
+    """The file without any key of a peer; each of its entries stays as a comment."""
+    staged = found[wg_config.STAGED]
+    return [
+        wg_config.withdrawn(block, name) if block in found[wg_config.PEER] else block
+        for block in blocks
+        if block not in staged
+    ]
 
 
 def _owners(blocks: t.Iterable[Block]) -> dict[str, str]:
@@ -185,6 +227,7 @@ def _carry_out(
     settings += [Setting(key, remove=True) for key in running if key not in wish]
     if settings:
         made.settings.append(settings)
+        made.names.append(peer.name)
     made.new_networks += [net for key, entry in wish.items() if key not in running for net in entry.networks]
     next_key = _next_key(peer)
     if next_key and next_key.text in wish and peer.current:

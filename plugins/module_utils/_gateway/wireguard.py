@@ -10,13 +10,14 @@ accept both, follow.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
 import typing as t
 
 from .. import _public_key
-from .._errors import VpnKeysError
+from .._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
 from .._public_key import PublicKey
 from . import detached, files, state, wg_config, wg_follow, wg_runtime, wg_store
 from .platform import CURRENT, STAGED, WITHDRAWN, Look, OwnKey, PeerChange, StoredKey, Tunnel, WantedPeer
@@ -107,7 +108,7 @@ class WireGuard:
         public = wg_runtime.public_of(secret)
         if runtime and runtime.own != public:
             if runtime.own:
-                raise VpnKeysError("refused", f"{self.interface} runs with a key already; nothing was changed.")
+                raise VpnKeysError("refused", f"{self.interface} runs with a key already", state=NOTHING_CHANGED)
             self._use(secret, runtime)
         return _public_key.parse(public)
 
@@ -129,14 +130,16 @@ class WireGuard:
         if not pending:
             if runtime.own == public:
                 return
-            raise VpnKeysError("not_found", f"No key is pending on {self.interface}; nothing was changed.")
+            raise VpnKeysError("not_found", f"No key is pending on {self.interface}", state=NOTHING_CHANGED)
         if not public or runtime.own not in (public, pending.text):
             raise VpnKeysError(
-                "refused", f"{self.interface} runs with a key that {self.path} does not give it; nothing was changed. "
-                f"Restart it, or write its key there, first.",
-            )  # fmt: skip
+                "refused",
+                f"{self.interface} runs with a key that {self.path} does not give it",
+                state=NOTHING_CHANGED,
+                advice="restart it, or write its key there, first",
+            )
         if pending.text in _peer_keys(blocks, runtime):
-            raise VpnKeysError("conflict", f"The next key of {self.interface} is that of a peer; nothing was changed.")
+            raise VpnKeysError("conflict", f"The next key of {self.interface} is that of a peer", state=NOTHING_CHANGED)
         if public != pending.text:
             self._keep(secret)
         if runtime.own != pending.text:
@@ -154,7 +157,7 @@ class WireGuard:
         secret, pending = self._secret(blocks), self._kept(self.state.pending)
         public = wg_runtime.public_of(secret)
         if pending and pending.text != runtime.own:
-            raise VpnKeysError("refused", f"The pending key of {self.interface} is not in use; nothing was changed.")
+            raise VpnKeysError("refused", f"The pending key of {self.interface} is not in use", state=NOTHING_CHANGED)
         if pending and pending.text != public:
             self._keep(secret)
             self._write_secret(self._read(self.state.pending))
@@ -184,7 +187,7 @@ class WireGuard:
     def _back(self, secret: str, runtime: Runtime | None) -> None:
         public = wg_runtime.public_of(secret)
         if not public:
-            raise VpnKeysError("not_found", f"{self.interface} has no key to go back to; nothing was changed.")
+            raise VpnKeysError("not_found", f"{self.interface} has no key to go back to", state=NOTHING_CHANGED)
         if wg_runtime.public_of(self._secret(self._blocks())) != public:
             self._write_secret(secret)
         if runtime and runtime.own != public:
@@ -241,33 +244,49 @@ class WireGuard:
             pending, previous = self._kept(self.state.pending), self._kept(self.state.previous)
             own = {wg_runtime.public_of(self._secret(blocks)), (runtime.own or "") if runtime else ""}
             own |= {key.text for key in (pending, previous) if key}
-            plan = wg_store.plan(blocks, runtime, wanted, own)
+            make = functools.partial(wg_store.plan, blocks, runtime, wanted, own)
+            plan = make()
+            addresses = wg_runtime.resolve(plan.endpoints())
+            unknown = plan.unresolved(addresses)
+            plan = make(unknown) if unknown else plan
             if not write:
                 return plan.changes
-            new = wg_config.render(plan.blocks)
-            if new != text:
-                files.write(self.path, new)
+            new = self._replace(text, plan)
             try:
                 wg_follow.arm(self.interface, plan.pairs if follow else [], follow, plan.forget)
-                wg_runtime.apply(self.interface, plan.settings)
+                failed = wg_runtime.apply_each(self.interface, plan.resolved(addresses))
+                if failed:
+                    # In the file, its entry might keep the interface from starting.
+                    why = {plan.names[position]: f"{reason} {LEFT_OUT}." for position, reason in failed.items()}
+                    plan = make({**unknown, **why})
+                    new = self._replace(new, plan)
                 wg_runtime.add_routes(self.interface, plan.new_networks, wg_config.setting(blocks, "table"))
             except VpnKeysError as error:
                 error.changed = new != text
                 raise
             return plan.changes
 
+    def _replace(self, before: str, plan: wg_store.Plan) -> str:
+        """Write the file where it has to change."""
+        new = wg_config.render(plan.blocks)
+        if new != before:
+            files.write(self.path, new)
+        return new
+
     # ---- files
 
     def _text(self) -> str:
         text = files.read(self.path)
         if text is None:
-            raise VpnKeysError("not_found", f"{self.path} is not there; nothing was changed. Set wg-quick up first.")
+            raise VpnKeysError(
+                "not_found", f"{self.path} is not there", state=NOTHING_CHANGED, advice="set wg-quick up first"
+            )
         return text
 
     def _blocks(self) -> list[wg_config.Block]:
         blocks = wg_config.parse(self._text(), self.path)
         if not any(block.kind == wg_config.INTERFACE for block in blocks):
-            raise VpnKeysError("unreadable", f"{self.path} has no [Interface]; nothing was changed.")
+            raise VpnKeysError("unreadable", f"{self.path} has no [Interface]", state=NOTHING_CHANGED)
         return blocks
 
     def _secret(self, blocks: list[wg_config.Block]) -> str:
@@ -308,7 +327,9 @@ class WireGuard:
     def _running(self) -> Runtime:
         runtime = self._runtime()
         if runtime is None or not wg_runtime.is_up(self.interface):
-            raise VpnKeysError("refused", f"{self.interface} is down; nothing was changed. Start the interface first.")
+            raise VpnKeysError(
+                "refused", f"{self.interface} is down", state=NOTHING_CHANGED, advice="start the interface first"
+            )
         return runtime
 
     def _record(self) -> dict[str, t.Any] | None:

@@ -43,6 +43,11 @@ def show_keys() -> str:
     return "show crypto key mypubkey rsa"
 
 
+def show_keys_in_config() -> str:
+    """The same from configuration mode, so that nothing is sent between this look and a command about a key."""
+    return f"do {show_keys()}"
+
+
 def show_privilege() -> str:
     return "show privilege"
 

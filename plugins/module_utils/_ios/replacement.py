@@ -9,6 +9,9 @@
 
 A cut before the swap leaves the old key untouched. A cut inside it leaves the new key whole under the scratch label,
 and `finish` (the next run's first step) puts it in place without anything from anywhere else.
+
+Keys that are removed, and keys that must be there, are given by their identity (`rsa_keys.identity`): what the plan was
+made for. Should another key have appeared, it is left where it is, and the error names both.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import dataclasses
 
 from .._errors import VpnKeysError
+from .._fingerprint import short
 from . import rsa_keys
 from .dialogue import Talk, Terminal
 from .key_listings import KeyRing, RsaKey
@@ -23,12 +27,17 @@ from .labels import Label
 from .rsa_keys import Sealed
 
 
-def stage(tty: Terminal, label: Label, sealed: Sealed, *, save: bool) -> Talk[None]:
-    """The new key lies proved under the scratch label. One that is there already is used; any other leftover goes."""
+def stage(tty: Terminal, label: Label, sealed: Sealed, leftover: str | None, *, save: bool) -> Talk[None]:
+    """The new key lies proved under the scratch label. One that is there already is used; `leftover`, another one that
+    the plan knows of, is removed."""
     ring = yield from rsa_keys.look(tty)
     staged = ring.of(label.scratch)
-    if staged and not (staged[0].spki == sealed.spki and staged[0].exportable):
-        yield from rsa_keys.remove(tty, label.scratch)
+    if staged and not (rsa_keys.identity(staged) == sealed.fingerprint and staged[0].exportable):
+        known = (leftover, sealed.fingerprint)
+        if rsa_keys.identity(staged) not in known:
+            error = _another(tty, ring, label.scratch, leftover)
+            raise rsa_keys.followed_by(error, f"The key {short(sealed.fingerprint)} was not staged.")
+        yield from rsa_keys.remove(tty, label.scratch, str(rsa_keys.identity(staged)))
         staged = ()
     if not staged:
         yield from rsa_keys.bring_in(tty, label.scratch, sealed, exportable=True)
@@ -36,47 +45,54 @@ def stage(tty: Terminal, label: Label, sealed: Sealed, *, save: bool) -> Talk[No
         yield from rsa_keys.save(tty)
 
 
-def unstage(tty: Terminal, label: Label, *, save: bool) -> Talk[bool]:
-    """Take that back, also from the startup configuration: nobody sees there what a reload would bring back."""
-    dropped = yield from drop_scratch(tty, label)
-    if dropped and save:
+def unstage(tty: Terminal, label: Label, staged: str, *, surely: bool, save: bool) -> Talk[bool]:
+    """Take that back, also from the startup configuration: nobody sees there what a reload would bring back.
+
+    `surely`: whether staging it had come to its end, so that another key there is somebody else's. Raises conflict."""
+    ring = yield from rsa_keys.look(tty)
+    found = rsa_keys.identity(ring.of(label.scratch))
+    if found != staged:
+        if found and surely:
+            raise _another(tty, ring, label.scratch, staged)
+        return False
+    yield from rsa_keys.remove(tty, label.scratch, staged)
+    if save:
         yield from rsa_keys.save(tty)
-    return dropped
+    return True
 
 
 def bring(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool, save: bool) -> Talk[RsaKey]:
     """A key for an empty label."""
     yield from rsa_keys.bring_in(tty, label, sealed, exportable=exportable)
-    return (yield from clean(tty, label, save=save))
+    return (yield from clean(tty, label, sealed.fingerprint, save=save))
 
 
-def take_old(tty: Terminal, label: Label) -> Talk[Sealed | None]:
-    """The key that is to be replaced, if the device gives it away."""
+def take_old(tty: Terminal, label: Label, planned: str) -> Talk[Sealed | None]:
+    """The key that is to be replaced, if the device gives it away. Raises conflict if it is not the planned one."""
     ring = yield from rsa_keys.look(tty)
     keys = ring.of(label)
+    _held(tty, ring, label, planned)
     if len(keys) != 1 or not keys[0].exportable:
         return None
     return (yield from rsa_keys.export(tty, label))
 
 
 def swap(
-    tty: Terminal, label: Label, sealed: Sealed, old: Sealed | None, *, exportable: bool, save: bool
+    tty: Terminal, label: Label, sealed: Sealed, planned: str, old: Sealed | None, *, exportable: bool, save: bool
 ) -> Talk[RsaKey]:
-    """From the old key to the staged one, and back to the old one (if it could be exported) when that fails."""
+    """From the key that was `planned` to be replaced to the staged one; back to `old`, the same key (if it could be
+    exported), when that fails."""
     ring = yield from rsa_keys.look(tty)
-    if not any(key.spki == sealed.spki for key in ring.of(label.scratch)):
-        raise VpnKeysError(
-            "conflict", f"{tty.name}: the new key is not under {label.scratch} any more. The old one was left alone."
-        )
+    if rsa_keys.identity(ring.of(label.scratch)) != sealed.fingerprint:
+        raise _another(tty, ring, label.scratch, sealed.fingerprint)
     try:
         if ring.of(label):
-            yield from rsa_keys.exchange(tty, label, sealed, exportable=exportable)
+            yield from rsa_keys.exchange(tty, label, sealed, planned, exportable=exportable)
         else:
             yield from rsa_keys.bring_in(tty, label, sealed, exportable=exportable)
     except VpnKeysError as error:
-        state = yield from _put_back(tty, label, old)
-        raise VpnKeysError(error.code, f"{error} {state}") from None
-    return (yield from clean(tty, label, save=save))
+        raise rsa_keys.followed_by(error, (yield from _put_back(tty, label, old))) from None
+    return (yield from clean(tty, label, sealed.fingerprint, staged=sealed.fingerprint, save=save))
 
 
 def _put_back(tty: Terminal, label: Label, old: Sealed | None) -> Talk[str]:
@@ -88,68 +104,85 @@ def _put_back(tty: Terminal, label: Label, old: Sealed | None) -> Talk[str]:
         if ring.of(label):
             return f"Look at {label} before anything else."
         if old is None:
-            return f"The old key could not be exported, so it is gone. {staged}"
+            return f"The old key could not be exported, so it is lost. {staged}"
         yield from rsa_keys.bring_in(tty, label, old, exportable=True)
     except VpnKeysError:
         return f"{label} may be empty. {staged}"
     return "The old key was put back."
 
 
-def finish(tty: Terminal, label: Label, *, exportable: bool, save: bool) -> Talk[RsaKey]:
+def finish(tty: Terminal, label: Label, staged: str, *, exportable: bool, save: bool) -> Talk[RsaKey]:
     """Complete an interrupted swap from what lies on the device itself."""
+    ring = yield from rsa_keys.look(tty)
+    if rsa_keys.identity(ring.of(label.scratch)) != staged:
+        raise _another(tty, ring, label.scratch, staged)
     sealed = yield from rsa_keys.export(tty, label.scratch)
     ring = yield from rsa_keys.look(tty)
     if not ring.of(label):
         yield from rsa_keys.bring_in(tty, label, sealed, exportable=exportable)
-    return (yield from clean(tty, label, save=save))
+    return (yield from clean(tty, label, sealed.fingerprint, staged=sealed.fingerprint, save=save))
 
 
-def drop_scratch(tty: Terminal, label: Label) -> Talk[bool]:
-    """Whether there was a scratch key to remove."""
+def drop_scratch(tty: Terminal, label: Label, staged: str) -> Talk[None]:
+    """Remove a scratch key that is no longer needed, unless somebody has done so already."""
     ring = yield from rsa_keys.look(tty)
-    if not ring.of(label.scratch):
-        return False
-    yield from rsa_keys.remove(tty, label.scratch)
-    return True
+    if ring.of(label.scratch):
+        yield from rsa_keys.remove(tty, label.scratch, staged)
 
 
-def clean(tty: Terminal, label: Label, *, save: bool) -> Talk[RsaKey]:
-    """The last step on a device: the scratch key goes if the label now holds the same one, and the configuration is
-    saved. Returns what the label holds. Raises conflict, save_failed."""
+def clean(tty: Terminal, label: Label, wanted: str, *, staged: str | None = None, save: bool) -> Talk[RsaKey]:
+    """The last step on a device: the scratch key is removed if it is the `wanted` one, which the label now holds, and
+    the configuration is saved. Returns what the label holds. `staged`: what must still be under the scratch label, if
+    anything is. Raises conflict, save_failed."""
     ring = yield from rsa_keys.look(tty)
-    key = _held(tty, ring, label)
-    if any(other.spki == key.spki for other in ring.of(label.scratch)):
+    key = _held(tty, ring, label, wanted)
+    scratch = rsa_keys.identity(ring.of(label.scratch))
+    if staged is not None and scratch not in (None, staged):
+        raise _another(tty, ring, label.scratch, staged)
+    if scratch == wanted:
         if save and not key.saved:
             # Where zeroize reaches NVRAM at once, a reload right after it would find neither of the two.
             yield from rsa_keys.save(tty)
-        yield from rsa_keys.remove(tty, label.scratch)
-    return (yield from save_key(tty, label)) if save else key
+        yield from rsa_keys.remove(tty, label.scratch, wanted)
+    return (yield from save_key(tty, label, wanted)) if save else key
 
 
-def save_key(tty: Terminal, label: Label) -> Talk[RsaKey]:
-    """Saves the configuration, and proves that the key under the label is in it. Raises conflict, save_failed.
+def save_key(tty: Terminal, label: Label, wanted: str) -> Talk[RsaKey]:
+    """Saves the configuration, and proves that the `wanted` key under the label is in it. Raises conflict, save_failed.
 
     That the listing tells what is saved is a strong hint, no known fact. Where it calls no key saved right after the
     device said that it wrote them, it does not tell, and the device's word has to do.
     """
     yield from rsa_keys.save(tty)
     ring = yield from rsa_keys.look(tty)
-    key = _held(tty, ring, label)
+    key = _held(tty, ring, label, wanted)
     if key.saved is not False:
         return key
     if not any(other.saved for other in ring.keys):
         return dataclasses.replace(key, saved=None)
     raise VpnKeysError(
         "save_failed",
-        f"{tty.name}: the configuration was written, but key {label} is still shown as not saved "
-        f'("{key.storage}"). It works now; make sure that it survives a reload.',
+        f'the configuration was written, but key {label} is still shown as not saved ("{key.storage}")',
+        host=tty.name,
+        state="It works now",
+        advice="make sure that it survives a reload",
     )
 
 
-def _held(tty: Terminal, ring: KeyRing, label: Label) -> RsaKey:
+def _held(tty: Terminal, ring: KeyRing, label: Label, wanted: str) -> RsaKey:
     keys = ring.of(label)
-    if not keys:
-        raise VpnKeysError(
-            "conflict", f"{tty.name}: there is no key {label} any more; somebody else is at work. Look again."
-        )
+    if rsa_keys.identity(keys) != wanted:
+        raise _another(tty, ring, label, wanted)
     return keys[0]
+
+
+def _another(tty: Terminal, ring: KeyRing, label: Label, wanted: str | None) -> VpnKeysError:
+    """Somebody else is changing keys on this device."""
+    found = rsa_keys.named(rsa_keys.identity(ring.of(label)))
+    return VpnKeysError(
+        "conflict",
+        f"{found} stands under {label} now, {f'not {rsa_keys.named(wanted)}' if wanted else 'where there was none'}",
+        host=tty.name,
+        state="It was not changed",
+        advice="somebody else may be changing keys there; compare again",
+    )

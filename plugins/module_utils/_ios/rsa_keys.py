@@ -5,16 +5,18 @@
 """What can be done with RSA keys on one device: look, generate, export, import, remove, save.
 
 Each operation looks first, writes, and looks again: it returns what the device shows afterwards, or raises one sentence
-that says what the device said and what stands there now. Generators over a `Terminal`; no I/O.
+that says what the device said and what stands there now. What takes a key away is told which one, and looks once more,
+last thing before: between that look and the command nothing is sent. Generators over a `Terminal`; no I/O.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from .._errors import VpnKeysError
+from .._errors import NOTHING_CHANGED, VpnKeysError
 from .._fingerprint import fingerprint, short
 from . import commands, key_listings, pem, screen
 from .dialogue import Answer, Reply, Talk, Terminal, snooze
@@ -50,6 +52,27 @@ class Sealed:
         return pem.rsa_numbers(self.spki)[0].bit_length()
 
 
+def identity(keys: Sequence[RsaKey]) -> str | None:
+    """What stands under one label, as a fingerprint; None if nothing does.
+
+    Of a pair of usage keys, over both: it is the same on two devices if both of its keys are.
+    """
+    if len(keys) < 2:
+        return keys[0].fingerprint if keys else None
+    return hashlib.sha256("".join(sorted(key.fingerprint for key in keys)).encode()).hexdigest()
+
+
+def named(found: str | None) -> str:
+    """An identity in a sentence."""
+    return f"the key {short(found)}" if found else "no key"
+
+
+def followed_by(error: VpnKeysError, text: str) -> VpnKeysError:
+    """An error that also says what stands there now."""
+    before = VpnKeysError(error.code, error.what, state=error.state, advice=error.advice)
+    return VpnKeysError(error.code, before.marked, host=error.host, state=text)
+
+
 def look(tty: Terminal) -> Talk[KeyRing]:
     """All RSA keys of the device; a look right after another one is the same look.
 
@@ -57,12 +80,39 @@ def look(tty: Terminal) -> Talk[KeyRing]:
     """
     if isinstance(tty.note, KeyRing):
         return tty.note
-    reply = yield from show(tty, commands.show_keys())
-    try:
-        ring = KeyRing(key_listings.read_rsa_keys(reply))
-    except VpnKeysError as error:
-        raise VpnKeysError(error.code, f"{tty.name}: {error}{_untouched(tty)}") from None
+    ring = _read(tty, (yield from show(tty, commands.show_keys())))
     tty.note = ring
+    return ring
+
+
+def _read(tty: Terminal, listing: str) -> KeyRing:
+    try:
+        return KeyRing(key_listings.read_rsa_keys(listing))
+    except VpnKeysError as error:
+        raise VpnKeysError(error.code, error.what, host=tty.name, state=_untouched(tty)) from None
+
+
+def _look_once_more(tty: Terminal, label: Label, expected: str) -> Talk[KeyRing]:
+    """What stands under a label, seen from where the next command is typed. Raises conflict if it is something else."""
+    if tty.in_config:
+        reply = yield from tty.ask(commands.show_keys_in_config())
+        if _unknown_command(reply):
+            text = yield from show(tty, commands.show_keys())
+            yield from _enter_config(tty)
+        else:
+            text = reply.text
+    else:
+        text = yield from show(tty, commands.show_keys())
+    ring = _read(tty, text)
+    found = identity(ring.of(label))
+    if found != expected:
+        raise VpnKeysError(
+            "conflict",
+            f"{named(found)} stands under {label} now, not {named(expected)}, which was to be removed",
+            host=tty.name,
+            state="It was not removed",
+            advice="somebody else may be changing keys there; compare again",
+        )
     return ring
 
 
@@ -82,10 +132,12 @@ def show(tty: Terminal, line: str) -> Talk[str]:
     if level is not None and level < 15:
         raise VpnKeysError(
             "no_privilege",
-            f'{tty.name}: privilege level {level} is not enough ("{found.line}" for "{line}").{_untouched(tty)} '
-            "Log in with level 15, or set ansible_become: true and ansible_become_method: enable.",
+            f'privilege level {level} is not enough ("{found.line}" for "{line}")',
+            host=tty.name,
+            state=_untouched(tty),
+            advice="log in with level 15, or set ansible_become: true and ansible_become_method: enable",
         )
-    raise VpnKeysError("refused", f'{tty.name}: the device refused "{line}": "{found.line}".{_untouched(tty)}')
+    raise VpnKeysError("refused", f'the device refused "{line}": "{found.line}"', host=tty.name, state=_untouched(tty))
 
 
 def generate(
@@ -95,17 +147,19 @@ def generate(
     *,
     usage: pem.Usage,
     exportable: bool,
-    replace: bool = False,
+    replace: str | None = None,
     timeout: float = GENERATION_TIMEOUT,
 ) -> Talk[tuple[RsaKey, ...]]:
-    """A new key under a free label; with `replace` the device replaces the one there, in one step of its own.
+    """A new key under a free label; the key `replace` (its identity) is replaced by the device, in one step of its own.
 
     The size is never on the line but the answer to the device's question, so the device itself asks before it replaces.
     """
-    ring = yield from look(tty)
     if replace:
+        yield from _enter_config(tty)
+        ring = yield from _look_once_more(tty, label, replace)
         line = commands.regenerate(_held(tty, ring, label), usage=usage, exportable=exportable)
     else:
+        ring = yield from look(tty)
         line = commands.generate(_free(tty, ring, label), usage=usage, exportable=exportable)
     before = {key.spki for key in ring.of(label)}
     appeared = False
@@ -120,8 +174,9 @@ def generate(
         if allowed and not allowed[0] <= bits <= allowed[1]:
             raise VpnKeysError(
                 "bad_input",
-                f"{tty.name}: the device makes keys of {allowed[0]} to {allowed[1]} bits, not {bits}; "
-                "choose another size.",
+                f"the device makes keys of {allowed[0]} to {allowed[1]} bits, not {bits}",
+                host=tty.name,
+                advice="choose another O(size)",
             )
         return str(bits)
 
@@ -129,11 +184,14 @@ def generate(
     try:
         reply = yield from _command(tty, (line,), answers=answers, timeout=timeout)
     except VpnKeysError as error:
-        raise VpnKeysError(error.code, f"{error} {(yield from _afterwards(tty, label))}") from None
+        raise followed_by(error, (yield from _afterwards(tty, label))) from None
     if appeared:
         raise VpnKeysError(
             "in_use",
-            f"{tty.name}: somebody made a key {label} in this very moment; it was left alone. Run again to see it.",
+            f"somebody made a key {label} in this very moment",
+            host=tty.name,
+            state="It was not changed",
+            advice="run again to see it",
         )
     in_background = screen.generation(reply.text) == "background"
     waited = 0.0
@@ -144,7 +202,10 @@ def generate(
             break
         if not in_background or waited >= timeout:
             raise VpnKeysError(
-                "generate_failed", f"{tty.name}: no new key {label} was made{_said(reply.text)}. {_now(ring, label)}"
+                "generate_failed",
+                f"no new key {label} was made{_said(reply.text)}",
+                host=tty.name,
+                state=_now(ring, label),
             )
         yield from snooze(pause)
         tty.note = None  # what was seen before the pause is no news any more
@@ -153,8 +214,10 @@ def generate(
         if key.bits != bits or key.exportable != exportable:
             raise VpnKeysError(
                 "generate_failed",
-                f"{tty.name}: asked for {bits} bits, exportable={exportable}; the device made key {label} "
-                f"with {key.bits} bits, exportable={key.exportable}. Remove it (state: absent) or accept it.",
+                f"asked for {bits} bits, exportable={exportable}; the device made key {label} "
+                f"with {key.bits} bits, exportable={key.exportable}",
+                host=tty.name,
+                advice="Remove it (state: absent) or accept it",
             )
     return keys
 
@@ -170,8 +233,10 @@ def export(tty: Terminal, label: Label) -> Talk[Sealed]:
     if not key.exportable:
         raise VpnKeysError(
             "not_exportable",
-            f"{tty.name}: key {label} is not exportable, and IOS can never make it so.{_untouched(tty)} "
-            "Take another key server's exportable copy, or make a new key with overwrite.",
+            f"key {label} is not exportable, and IOS can never make it so",
+            host=tty.name,
+            state=_untouched(tty),
+            advice="take another key server's exportable copy, or make a new key with O(overwrite)",
         )
     passphrase = commands.one_time_passphrase()
     for cipher in EXPORT_CIPHERS:
@@ -186,7 +251,9 @@ def export(tty: Terminal, label: Label) -> Talk[Sealed]:
         code = "not_exportable" if found and found.code == "not_exportable" else "export_failed"
         raise VpnKeysError(
             code,
-            f"{tty.name}: export of {label} failed{_said(reply.text) or f' ({error})'}. It was not changed there.",
+            f"export of {label} failed{_said(reply.text) or f' ({error})'}",
+            host=tty.name,
+            state=f"{named(key.fingerprint).capitalize()} was to be exported, and was not changed there",
         ) from None
     yield from leave_config(tty)
     # Sealed again in the one form that every release imports: the aes form of IOS XE is its own.
@@ -196,17 +263,20 @@ def export(tty: Terminal, label: Label) -> Talk[Sealed]:
 def bring_in(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -> Talk[RsaKey]:
     """Import under a free label, and prove that it is the key that was sent. Raises in_use, import_failed."""
     ring = yield from look(tty)
-    return (yield from _import(tty, _free(tty, ring, label), sealed, exportable))
+    try:
+        free = _free(tty, ring, label)
+    except VpnKeysError as error:
+        raise followed_by(error, f"{named(sealed.fingerprint).capitalize()} was not imported.") from None
+    return (yield from _import(tty, free, sealed, exportable))
 
 
-def exchange(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -> Talk[RsaKey]:
-    """Another key under a label, which is empty for no longer than IOS forces on us.
+def exchange(tty: Terminal, label: Label, sealed: Sealed, old: str, *, exportable: bool) -> Talk[RsaKey]:
+    """Another key in place of `old` (its identity) under a label, which is empty for no longer than IOS forces on us.
 
     What was removed is not looked for before the import. Should it still be there, the import does not replace it: the
     device refuses or asks, and the look at the end tells.
     """
-    ring = yield from look(tty)
-    yield from _command(tty, (commands.remove(_held(tty, ring, label)),), answers=[(screen.REMOVE_QUESTION, "yes")])
+    ring, _said_to_it = yield from _zeroize(tty, label, old)
     emptied = KeyRing(tuple(key for key in ring.keys if key.label != label.name))
     return (yield from _import(tty, emptied.free(label), sealed, exportable))
 
@@ -226,7 +296,10 @@ def _import(tty: Terminal, free: key_listings.FreeLabel, sealed: Sealed, exporta
     arrived = [key for key in ring.of(free.label) if key.spki == sealed.spki]
     if not arrived or not screen.imported(reply.text):
         raise VpnKeysError(
-            "import_failed", f"{tty.name}: import of {free.label} failed{_said(reply.text)}. {_now(ring, free.label)}"
+            "import_failed",
+            f"import of {free.label} failed{_said(reply.text)}",
+            host=tty.name,
+            state=_now(ring, free.label, sealed.fingerprint),
         )
     return arrived[0]
 
@@ -243,14 +316,34 @@ def _paste(tty: Terminal, sealed: Sealed) -> Talk[Reply]:
     return stopped
 
 
-def remove(tty: Terminal, label: Label) -> Talk[None]:
-    """Remove the key under one label, by name. Raises not_found, remove_failed."""
+def remove(tty: Terminal, label: Label, expected: str) -> Talk[None]:
+    """Remove the key `expected` (its identity) under one label, by name. Raises conflict, remove_failed."""
+    _ring, reply = yield from _zeroize(tty, label, expected)
     ring = yield from look(tty)
-    line = commands.remove(_held(tty, ring, label))
-    reply = yield from _command(tty, (line,), answers=[(screen.REMOVE_QUESTION, "yes")])
-    ring = yield from look(tty)
-    if ring.of(label):
-        raise VpnKeysError("remove_failed", f"{tty.name}: key {label} is still there{_said(reply.text)}.")
+    left = identity(ring.of(label))
+    if left == expected:
+        raise VpnKeysError("remove_failed", f"key {label} is still there{_said(reply.text)}", host=tty.name)
+    if left:
+        raise VpnKeysError(
+            "conflict",
+            f"{named(left)} appeared under {label} in the moment in which {named(expected)} was removed",
+            host=tty.name,
+            state="It was not changed",
+            advice="somebody else may be changing keys there; compare again",
+        )
+
+
+def _zeroize(tty: Terminal, label: Label, expected: str) -> Talk[tuple[KeyRing, Reply]]:
+    """What was there last thing before, and what the device said."""
+    for enter in (_enter_config, leave_config):
+        yield from enter(tty)
+        ring = yield from _look_once_more(tty, label, expected)
+        line = commands.remove(_held(tty, ring, label))
+        tty.wrote = True
+        reply = yield from tty.ask(line, answers=[(screen.REMOVE_QUESTION, "yes")], probe=False)
+        if not (reply.at_prompt and _unknown_command(reply)):
+            break
+    return ring, reply
 
 
 def save(tty: Terminal) -> Talk[None]:
@@ -261,14 +354,28 @@ def save(tty: Terminal) -> Talk[None]:
     if not screen.saved(reply.text):
         raise VpnKeysError(
             "save_failed",
-            f"{tty.name}: the configuration was not written{_said(reply.text)}. The keys work, but a reload "
-            "would lose what was not saved; clear the cause (NVRAM full? somebody else saving?) and run again.",
+            f"the configuration was not written{_said(reply.text)}",
+            host=tty.name,
+            state="The keys work, but a reload would lose what was not saved",
+            advice="clear the cause (NVRAM full? somebody else saving?) and run again",
         )
 
 
 def leave_config(tty: Terminal) -> Talk[None]:
     if tty.in_config:
         yield from tty.ask(commands.leave_config())
+
+
+def _enter_config(tty: Terminal) -> Talk[None]:
+    if not tty.in_config:
+        opened = yield from tty.ask(commands.enter_config(), probe=False)
+        if not tty.in_config:
+            raise VpnKeysError(
+                "refused",
+                f"configuration mode was refused{_said(opened.text)}",
+                host=tty.name,
+                state=_untouched(tty),
+            )
 
 
 def _command(
@@ -281,12 +388,7 @@ def _command(
     writes: bool = True,
 ) -> Talk[Reply]:
     """A key command: in configuration mode, where every known release takes it, else in exec mode."""
-    if not tty.in_config:
-        opened = yield from tty.ask(commands.enter_config(), probe=False)
-        if not tty.in_config:
-            raise VpnKeysError(
-                "refused", f"{tty.name}: configuration mode was refused{_said(opened.text)}.{_untouched(tty)}"
-            )
+    yield from _enter_config(tty)
     tty.wrote = tty.wrote or writes
     reply = yield from _spell(tty, spellings, answers, until, timeout)
     if reply.at_prompt and _unknown_command(reply):
@@ -320,7 +422,9 @@ def _single(tty: Terminal, ring: KeyRing, label: Label) -> RsaKey:
     if len(keys) != 1:
         raise VpnKeysError(
             "bad_input",
-            f"{tty.name}: {label} is a pair of usage keys; only single keys can be carried.{_untouched(tty)}",
+            f"{label} is a pair of usage keys; only single keys can be carried",
+            host=tty.name,
+            state=_untouched(tty),
         )
     return keys[0]
 
@@ -329,18 +433,25 @@ def _free(tty: Terminal, ring: KeyRing, label: Label) -> key_listings.FreeLabel:
     try:
         return ring.free(label)
     except VpnKeysError:
-        raise VpnKeysError("in_use", f"{tty.name}: there is a key {label} already; it was left alone.") from None
+        raise VpnKeysError(
+            "in_use",
+            f"there is a key {label} already ({short(str(identity(ring.of(label))))})"
+            if ring.of(label)
+            else f"there is a key {label} already",
+            host=tty.name,
+            state="It was not changed",
+        ) from None
 
 
 def _held(tty: Terminal, ring: KeyRing, label: Label) -> key_listings.HeldLabel:
     try:
         return ring.held(label)
     except VpnKeysError:
-        raise VpnKeysError("not_found", f"{tty.name}: there is no RSA key {label}.{_untouched(tty)}") from None
+        raise VpnKeysError("not_found", f"there is no RSA key {label}", host=tty.name, state=_untouched(tty)) from None
 
 
 def _untouched(tty: Terminal) -> str:
-    return "" if tty.wrote else " Nothing was changed."
+    return "" if tty.wrote else NOTHING_CHANGED
 
 
 def _afterwards(tty: Terminal, label: Label) -> Talk[str]:
@@ -358,8 +469,10 @@ def _said(text: str) -> str:
     return f': the device said "{found.line}"' if found else ""
 
 
-def _now(ring: KeyRing, label: Label) -> str:
+def _now(ring: KeyRing, label: Label, wanted: str = "") -> str:
     keys = ring.of(label)
     if not keys:
         return f"There is no key {label} on it now."
-    return f"Under {label} stands the key {short(keys[0].fingerprint)}."
+    if wanted and identity(keys) != wanted:
+        return f"Under {label} stands {named(identity(keys))}, not {named(wanted)}."
+    return f"Under {label} stands {named(identity(keys))}."

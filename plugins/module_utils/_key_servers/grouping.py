@@ -3,20 +3,42 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sorts key servers into units: those that must hold the same key under one label and are planned together.
 
-Pure and total; the order of the input does not matter. Two groups are the same one on two hosts if they have the
-same identity (number or address: that is what the devices exchange, the name is local), or, where one of them has
-no identity, the same name; and if their hosts name each other as peers. Where no host of the inventory owns a
-peer's address, the identity alone decides: else many customers' groups of the same number would be one.
-Groups that name the same label on the same host share its key, so all their hosts form one unit. The same label on
-hosts that share no group is another key, and another unit.
+Pure and total; the order of the input does not matter. What a key server says is a claim about itself, and a unit is
+given a private key. So the rule is:
+
+1. An address is that of the key server to which the inventory gives it, and of nobody else. Who says that an address
+   is their own has not proved it: what the inventory does not know is nobody's, what it gives to two is neither's.
+2. A key server *names* another one in a group if it configures one of its addresses as a peer there.
+3. Two key servers are tied in a group if each names the other in it. It is the same group if both have the same
+   identity (number or address: that is what devices exchange, the name is local), or, where one has none, the same
+   name. Nothing else ties two key servers: no identity, name, label or address that they have in common.
+4. Those whom a chain of such ties joins are together. So a key server gets in only where one inside names it.
+5. Groups of one label on one key server share its key. Those whose key servers are the same, or have two of them in
+   common, are one unit. Where a single one says that two groups share its key, they are one unit as well, but nothing
+   is changed while their keys differ: one could bring the keys of two customers together.
+6. A peer that does not name who names it is a *claim*: it is reported, and a key server that nobody names back, or a
+   set of them that names as many others as it has members, is not planned. Whom it names goes on without it.
+7. A key server that could not be read is waited for by those who name it, and by nobody else.
+
+So a key server that lies can keep from its key those who name it, and can do nothing to all others. What the operator
+says (`as_given`, `under_one_label`) counts in place of all this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeVar
 
 from .._addresses import spelled
+
+T = TypeVar("T", bound=Hashable)
+
+MOST_CLAIMS = 10
+"""Of one key server; more are counted. Nobody reads more, and a key server that lies may make thousands."""
+MOST_NAMES = 10
+"""Of key servers or addresses in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +47,7 @@ class GroupOnHost:
 
     `identity`: identity number or address as text; None if none is configured.
     `label`: of the RSA key that signs rekeys; None if none is named.
-    `addresses`: of this key server in the group. `peers`: addresses of its cooperative (COOP) peers.
+    `addresses`: that this key server says are its own in the group. `peers`: addresses of its cooperative (COOP) peers.
     """
 
     name: str
@@ -39,7 +61,7 @@ class GroupOnHost:
 class Host:
     """A key server of the inventory.
 
-    `addresses`: all that are known, such as the one it is reached at.
+    `addresses`: those that the inventory gives it, such as the one it is reached at.
     `readable` is False if its configuration could not be read; `groups` then means nothing.
     """
 
@@ -58,11 +80,27 @@ class GivenGroup:
     hosts: tuple[str, ...]
 
 
+@dataclass(frozen=True, order=True)
+class Claim:
+    """What `host` says of itself in `group`, and nobody confirms: `names` are the key servers that it says it of.
+
+    `why`: one sentence; options are marked in it as in errors.
+    """
+
+    host: str
+    group: str
+    names: tuple[str, ...]
+    why: str
+
+
 @dataclass(frozen=True)
 class Unit:
     """Key servers that must hold the same key. `label` is None only if `blocked` says why it is not known.
 
-    `hosts` includes key servers that could not be read and may belong here, so that the plan refuses.
+    `hosts` includes key servers that could not be read and belong here, so that the plan refuses.
+    `served`: for each of its groups, by which name each key server has it: pairs of host and name. Empty where the
+    operator says what belongs together, as the groups may have other names there.
+    `seam`: why nothing may be changed while the keys differ; None if it may.
     `strangers`: those of the findings that are about peers outside the inventory.
     """
 
@@ -72,212 +110,379 @@ class Unit:
     blocked: str | None
     findings: tuple[str, ...]
     strangers: tuple[str, ...]
+    served: tuple[tuple[tuple[str, str], ...], ...] = ()
+    seam: str | None = None
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """`ungrouped`: hosts that are in no unit."""
+    """`ungrouped`: hosts that are in no unit. `findings`: what is about none of the units."""
 
     units: tuple[Unit, ...]
     ungrouped: tuple[str, ...]
-
-
-_Tie = tuple[str, str, str]
+    claims: tuple[Claim, ...] = ()
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Member:
-    """One group on one host: what the units are made of.
-
-    `label` is that of the group; where the host names none, the one that all others in the group name.
-    """
+    """One group on one host: what the units are made of."""
 
     host: str
     group: GroupOnHost
-    label: str | None
+
+    @property
+    def peers(self) -> list[str]:
+        return sorted(_normal(self.group.peers))
+
+
+_Component = tuple[_Member, ...]
 
 
 def under_one_label(hosts: Sequence[Host], label: str) -> Grouping:
     """The label is given for all: all hosts are one unit."""
-    members = _members(hosts)
-    groups = _names(member for member in members if member.group.label == label)
+    members = tuple(member for member in _members(hosts) if member.group.label == label)
     names = _sorted(host.name for host in hosts)
-    strangers = _strangers(members, _owned(hosts))
-    unit = Unit(label, groups, names, None, strangers, strangers)
+    known = {address for host in hosts for address in _normal(host.addresses)} | _said(hosts).keys()
+    strangers = _strangers(_members(hosts), known)
+    unit = Unit(label, _names(members), names, None, strangers, strangers)
     return Grouping((unit,) if names else (), ())
 
 
 def as_given(hosts: Sequence[Host], groups: Sequence[GivenGroup]) -> Grouping:
     """The groups are given; what is configured counts for nothing. A given host need not be in `hosts`."""
-    names = {host.name for host in hosts} | {name for group in groups for name in group.hosts}
-    described = [
-        Host(
-            name,
-            tuple(GroupOnHost(given.name, None, given.label) for given in groups if name in given.hosts),
+    pairs = [(given, host) for given in groups for host in given.hosts]
+    joined = _joined(groups, ((given, (given.label, host)) for given, host in pairs))
+    units = [
+        Unit(
+            together[0].label,
+            _sorted(given.name for given in together),
+            _sorted(host for given in together for host in given.hosts),
+            None,
+            (),
+            (),
         )
-        for name in sorted(names)
+        for together in joined
+        if any(given.hosts for given in together)
     ]
-    return as_configured(described)
+    return _grouping(units, {host.name for host in hosts})
 
 
 def as_configured(hosts: Sequence[Host]) -> Grouping:
-    """The groups are what the hosts say."""
-    members = _members(hosts)
-    owned = _owned(hosts)
-    addresses = {host.name: _addresses(host) for host in hosts}
-    placed = _place_unreadable(_components(members, addresses, owned), hosts, owned)
-    units = [_unit(component, unreadable, owned) for component, unreadable in placed]
-    grouped = {name for unit in units for name in unit.hosts}
-    return Grouping(
-        tuple(sorted(units, key=lambda unit: (unit.groups, unit.label or "", unit.hosts))),
-        _sorted(host.name for host in hosts if host.name not in grouped),
-    )
+    """The groups are what the hosts say and each other confirm."""
+    return _Configured(hosts).grouping()
 
 
-def _members(hosts: Sequence[Host]) -> list[_Member]:
-    members = {_Member(host.name, group, group.label) for host in hosts if host.readable for group in host.groups}
-    return sorted(members, key=repr)
+class _Configured:
+    """The hosts, and what follows from what they say of each other."""
 
+    def __init__(self, hosts: Sequence[Host]) -> None:
+        self.hosts = sorted(hosts, key=lambda host: host.name)
+        self.owner = _owners(hosts)
+        self.unreadable = {host.name for host in hosts if not host.readable}
+        self.members = _members(hosts)
+        self.on_host: dict[tuple[str, str, str | None], list[_Member]] = {}
+        for member in self.members:
+            self.on_host.setdefault((member.host, "name", member.group.name), []).append(member)
+            self.on_host.setdefault((member.host, "identity", member.group.identity), []).append(member)
+        self.returned = {member: self._returned(member) for member in self.members}
 
-def _components(
-    members: Sequence[_Member], addresses: Mapping[str, set[str]], owned: set[str]
-) -> list[list[_Member]]:
-    """What must hold the same key. A label that is filled in may tie more together, until no more is."""
-    while True:
-        components = _joined(members, addresses, owned)
-        filled = [member for component in components for member in _with_label(component)]
-        if set(filled) == set(members):
-            return components
-        members = sorted(filled, key=repr)
+    def grouping(self) -> Grouping:
+        ties = ((member, frozenset((member, other))) for member in self.members for other in self._tied_to(member))
+        units = [self._unit(together) for together in self._under_labels(_joined(self.members, ties))]
+        found = _grouping(units, {host.name for host in self.hosts})
+        claims = _bounded([*self._unreturned(), *self._of_addresses()])
+        return Grouping(found.units, found.ungrouped, claims, self._waited_for_by_nobody(units))
 
+    # Who names whom
 
-def _with_label(component: Sequence[_Member]) -> list[_Member]:
-    labels = {member.label for member in component} - {None}
-    if len(labels) != 1:
-        return list(component)
-    (label,) = labels
-    return [replace(member, label=label) for member in component]
+    def _owner_of(self, member: _Member, peer: str) -> str | None:
+        """The other key server that a peer address of a member is the address of."""
+        owner = self.owner.get(peer)
+        return None if owner == member.host else owner
 
+    def _same_group(self, member: _Member, host: str) -> list[_Member]:
+        """That group on another host."""
+        same = self.on_host.get((host, "name", member.group.name), [])
+        if member.group.identity is not None:
+            same = [other for other in same if other.group.identity is None]
+            same = [*same, *self.on_host.get((host, "identity", member.group.identity), [])]
+        return same
 
-def _joined(
-    members: Sequence[_Member], addresses: Mapping[str, set[str]], owned: set[str]
-) -> list[list[_Member]]:
-    """Members that a chain of shared `_ties` joins."""
-    unidentified = {member.group.name for member in members if member.group.identity is None}
-    tied: dict[_Tie, list[_Member]] = {}
-    for member in members:
-        for tie in _ties(member, unidentified, addresses[member.host], owned):
-            tied.setdefault(tie, []).append(member)
-    components: list[list[_Member]] = []
-    done: set[_Member] = set()
-    for start in members:
-        component: list[_Member] = []
-        waiting = [start]
-        while waiting:
-            member = waiting.pop()
-            if member in done:
-                continue
-            done.add(member)
-            component.append(member)
-            for tie in _ties(member, unidentified, addresses[member.host], owned):
-                waiting += tied.pop(tie, [])
-        if component:
-            components.append(component)
-    return components
+    def _named_by(self, member: _Member) -> set[str]:
+        owners = (self._owner_of(member, peer) for peer in member.peers)
+        return {owner for owner in owners if owner is not None}
 
+    def _returned(self, member: _Member) -> dict[str, list[_Member]]:
+        """Whom a member names, and of each the groups in which it is named back."""
+        return {
+            host: [other for other in self._same_group(member, host) if member.host in self._named_by(other)]
+            for host in sorted(self._named_by(member))
+        }
 
-def _ties(
-    member: _Member, unidentified: Container[str], own: set[str], owned: set[str]
-) -> Iterator[_Tie]:
-    group = member.group
-    if member.label is not None:
-        yield ("label on host", member.label, member.host)
-    peers = _normal(group.peers)
-    identities = [("identity", group.identity)] if group.identity is not None else []
-    if group.name in unidentified:
-        identities.append(("name", group.name))
-    for kind, identity in identities:
-        for address in own | peers:
-            yield (f"{kind} at address", identity, address)
-        if not peers & owned:
-            yield (kind, identity, "")
+    def _tied_to(self, member: _Member) -> Iterator[_Member]:
+        return (other for others in self.returned[member].values() for other in others)
 
+    def _believed_by_nobody(self, member: _Member) -> list[str]:
+        """Whom it names and who could be read, but does not name it back."""
+        named = self.returned[member].items()
+        return [host for host, others in named if not others and host not in self.unreadable]
 
-def _place_unreadable(
-    components: Sequence[list[_Member]], hosts: Sequence[Host], owned: set[str]
-) -> list[tuple[list[_Member], tuple[str, ...]]]:
-    """With every component the unreadable hosts that belong to it, or that may.
+    # What is not confirmed
 
-    A host belongs where one of its addresses is named as a peer. It may be behind any peer address that
-    nobody owns, as a key server has more addresses than the one that is known. Where no peers are named at
-    all, it may belong too, unless it is named elsewhere.
-    """
-    unreadable = {host.name: _normal(host.addresses) for host in hosts if not host.readable}
-    named = {peer for component in components for peer in _peers(component)}
+    def _unreturned(self) -> Iterator[Claim]:
+        for member in self.members:
+            names = tuple(self._believed_by_nobody(member))
+            if names:
+                yield Claim(member.host, member.group.name, names, self._claims(member, names))
 
-    def may_belong(addresses: set[str], peers: set[str]) -> bool:
-        if peers:
-            return bool(addresses & peers or peers - owned)
-        return not addresses & named
+    @staticmethod
+    def _claims(member: _Member, names: Sequence[str]) -> str:
+        peers = "a peer" if len(names) == 1 else "peers"
+        nobody = f"{names[0]} does not name it" if len(names) == 1 else _nobody(len(names))
+        return f"{member.host} names {_and(names)} as {peers} of {_title(member.group)}, and {nobody}."
 
-    return [
-        (
-            component,
-            _sorted(name for name, addresses in unreadable.items() if may_belong(addresses, _peers(component))),
+    def _of_addresses(self) -> Iterator[Claim]:
+        """Addresses that hosts say are theirs, as far as somebody could be taken in by that."""
+        said = _said(self.hosts)
+        namers: dict[str, list[_Member]] = {}
+        for member in self.members:
+            for peer in member.peers:
+                namers.setdefault(peer, []).append(member)
+        for address, members in sorted(said.items()):
+            for member in members:
+                yield from self._of_address(address, member, members, namers.get(address, []))
+
+    def _of_address(
+        self, address: str, member: _Member, sayers: Collection[_Member], namers: Collection[_Member]
+    ) -> Iterator[Claim]:
+        host, group = member.host, member.group
+        owner = self.owner.get(address)
+        says = f"{host} says that {address} is its own address in {_title(group)}"
+        if owner is not None:
+            if owner != host:
+                yield Claim(host, group.name, (owner,), f"{says}, but by the inventory it is that of {owner}.")
+            return
+        others = _sorted(other.host for other in namers if self._may_mean(other, member))
+        if others:
+            also = _sorted(other.host for other in sayers if other.host != host)
+            rivals = f", and so {'does' if len(also) == 1 else 'do'} {_and(also)}" if also else ""
+            why = (
+                f"{says}{rivals}; {_and(others)} {'names' if len(others) == 1 else 'name'} it as a peer, and the "
+                f"inventory gives it to nobody. If it is that of {host}, set key_server_addresses of {host}."
+            )
+            yield Claim(host, group.name, others, why)
+
+    @staticmethod
+    def _may_mean(namer: _Member, member: _Member) -> bool:
+        one, two = namer.group, member.group
+        same = one.identity == two.identity if None not in (one.identity, two.identity) else one.name == two.name
+        return same and namer.host != member.host
+
+    def _waited_for_by_nobody(self, units: Sequence[Unit]) -> tuple[str, ...]:
+        waited = {host for unit in units for host in unit.hosts}
+        return tuple(
+            f"{host} could not be read, and no key server names an address that the inventory gives it: "
+            "no group waits for it."
+            for host in sorted(self.unreadable - waited)
         )
-        for component in components
-    ]
+
+    # Units
+
+    def _standing(self, component: _Component) -> str | None:
+        """Why a component is not planned, or None."""
+        hosts = {member.host for member in component}
+        named = {host for member in component for host in self._believed_by_nobody(member)}
+        if len(named - hosts) >= len(hosts):
+            return " ".join(self._not_returned(component, named - hosts))
+        waits = any(self._named_by(member) & self.unreadable for member in component)
+        if len(hosts) > 1 or waits:
+            return None
+        outside = _sorted(peer for member in component for peer in member.peers if peer not in self.owner)
+        if not outside:
+            return None
+        (host,) = hosts
+        return (
+            f"{host} names {_and(outside)} as {'a peer' if len(outside) == 1 else 'peers'} of "
+            f"{_list(_names(component))}, by the inventory the address of no other key server, and no key server names "
+            f"{host}. Nothing is changed; set key_server_addresses of the key servers that are meant, or O(groups)."
+        )
+
+    def _not_returned(self, component: _Component, named: Collection[str]) -> Iterator[str]:
+        for member in component:
+            names = [host for host in self._believed_by_nobody(member) if host in named]
+            if names:
+                yield self._claims(member, names)
+        hosts = _sorted(member.host for member in component)
+        yield (
+            f"Nothing is changed on {_and(hosts)}; if they belong together, make {_and(sorted(named))} name "
+            f"{'it as a peer' if len(hosts) == 1 else 'them as peers'}, or set O(groups)."
+        )
+
+    def _under_labels(self, components: Sequence[_Component]) -> list[list[_Component]]:
+        """Components that share a key on some host, together."""
+        sharing: dict[str, list[_Component]] = {}
+        apart: list[list[_Component]] = []
+        for component in components:
+            labels = {member.group.label for member in component} - {None}
+            if len(labels) == 1 and self._standing(component) is None:
+                (label,) = labels
+                sharing.setdefault(str(label), []).append(component)
+            else:
+                apart.append([component])
+        for same in sharing.values():
+            on = [(component, member.host) for component in same for member in component]
+            apart += [list(together) for together in _joined(same, on)]
+        return apart
+
+    def _unit(self, together: Sequence[_Component]) -> Unit:
+        members = [member for component in together for member in component]
+        labels = _sorted(member.group.label for member in members if member.group.label is not None)
+        unnamed = [member for member in members if member.group.label is None]
+        strangers = _strangers(members, self.owner.keys())
+        findings = list(strangers)
+        if labels and unnamed:
+            without = _sorted(member.host for member in unnamed)
+            findings.append(f"No RSA key is named for the rekeys of {_list(_names(unnamed))} on {_list(without)}.")
+        waits_for = {host for member in members for host in self._named_by(member) & self.unreadable}
+        return Unit(
+            labels[0] if len(labels) == 1 else None,
+            _names(members),
+            _sorted([*(member.host for member in members), *waits_for]),
+            _wrong_labels(members, labels) or (self._standing(together[0]) if len(together) == 1 else None),
+            tuple(findings),
+            strangers,
+            tuple(_served(component) for component in together),
+            _seam(together),
+        )
 
 
-def _unit(component: Sequence[_Member], unreadable: Sequence[str], owned: set[str]) -> Unit:
-    labels = _sorted(member.group.label for member in component if member.group.label is not None)
-    groups = _names(component)
-    unnamed = [member for member in component if member.group.label is None]
-    without = _sorted(member.host for member in unnamed)
-    strangers = _strangers(component, owned)
-    findings = list(strangers)
-    blocked = None
+def _wrong_labels(members: Sequence[_Member], labels: Sequence[str]) -> str | None:
+    groups = _list(_names(members))
     if not labels:
-        blocked = f"No key server names an RSA key for the rekeys of {_list(groups)}: {_list(without)}."
-    elif len(labels) > 1:
-        blocked = f"The key servers of {_list(groups)} name different RSA keys: {_who_names_what(component)}."
-    if labels and without:
-        findings.append(f"No RSA key is named for the rekeys of {_list(_names(unnamed))} on {_list(without)}.")
-    members = _sorted([*(member.host for member in component), *unreadable])
-    return Unit(labels[0] if len(labels) == 1 else None, groups, members, blocked, tuple(findings), strangers)
+        hosts = _list(_sorted(member.host for member in members))
+        return f"No key server names an RSA key for the rekeys of {groups}: {hosts}."
+    if len(labels) > 1:
+        return f"The key servers of {groups} name different RSA keys: {_who_names_what(members)}."
+    return None
 
 
-def _who_names_what(component: Sequence[_Member]) -> str:
+def _who_names_what(members: Sequence[_Member]) -> str:
     hosts: dict[str, set[str]] = {}
-    for member in component:
+    for member in members:
         hosts.setdefault(member.group.label or "none", set()).add(member.host)
     return "; ".join(f"{label} on {_list(sorted(names))}" for label, names in sorted(hosts.items()))
 
 
-def _strangers(component: Sequence[_Member], owned: set[str]) -> tuple[str, ...]:
+def _seam(together: Sequence[_Component]) -> str | None:
+    """Why groups that share a label may not be made equal: only one key server says that they do."""
+    clusters = [(frozenset(member.host for member in component), component) for component in together]
+    sets = _confirmed([hosts for hosts, _component in clusters])
+    if len(sets) == 1:
+        return None
+    shared = _sorted(host for number, one in enumerate(sets) for other in sets[:number] for host in one & other)
+    members = [member for component in together for member in component]
+    return (
+        f"{_list(_names(members))} share the label {_label(members)} on {_and(shared)} alone, and their other key "
+        "servers are not the same. Nothing is changed while their keys differ; if all of them are to hold one key, "
+        "set O(groups)."
+    )
+
+
+def _label(members: Sequence[_Member]) -> str:
+    return next(member.group.label for member in members if member.group.label is not None)
+
+
+def _confirmed(sets: Sequence[frozenset[str]]) -> list[frozenset[str]]:
+    """Sets of hosts, joined where one holds the other or two hosts are in both."""
+    joined: list[frozenset[str]] = []
+    for hosts in sorted(sets, key=sorted):
+        grown = True
+        while grown:
+            grown = False
+            for other in joined:
+                if hosts <= other or other <= hosts or len(hosts & other) > 1:
+                    joined.remove(other)
+                    hosts, grown = hosts | other, True
+                    break
+        joined.append(hosts)
+    return joined
+
+
+def _grouping(units: Iterable[Unit], names: Collection[str]) -> Grouping:
+    ordered = tuple(sorted(units, key=lambda unit: (unit.groups, unit.label or "", unit.hosts, unit.served)))
+    grouped = {name for unit in ordered for name in unit.hosts}
+    return Grouping(ordered, _sorted(name for name in names if name not in grouped))
+
+
+def _members(hosts: Sequence[Host]) -> list[_Member]:
+    members = {_Member(host.name, group) for host in hosts if host.readable for group in host.groups}
+    return sorted(members, key=repr)
+
+
+def _owners(hosts: Sequence[Host]) -> dict[str, str]:
+    """Whose address each one is, by the inventory alone; without those that it gives to two."""
+    owners: dict[str, set[str]] = {}
+    for host in hosts:
+        for address in _normal(host.addresses):
+            owners.setdefault(address, set()).add(host.name)
+    return {address: min(names) for address, names in owners.items() if len(names) == 1}
+
+
+def _said(hosts: Sequence[Host]) -> dict[str, list[_Member]]:
+    """The addresses that hosts say are their own, and where they say so."""
+    said: dict[str, list[_Member]] = {}
+    for member in _members(hosts):
+        for address in _normal(member.group.addresses):
+            said.setdefault(address, []).append(member)
+    return said
+
+
+def _joined(things: Sequence[T], ties: Iterable[tuple[T, Hashable]]) -> list[tuple[T, ...]]:
+    """The things that a chain of ties joins; two that have the same tie are joined. In the order of `things`."""
+    root: dict[Hashable, Hashable] = {}
+
+    def find(one: Hashable) -> Hashable:
+        while root.setdefault(one, one) != one:
+            root[one] = root[root[one]]
+            one = root[one]
+        return one
+
+    for thing, tie in ties:
+        root[find(("thing", thing))] = find(("tie", tie))
+    together: dict[Hashable, list[T]] = {}
+    for thing in things:
+        together.setdefault(find(("thing", thing)), []).append(thing)
+    return [tuple(one) for one in together.values()]
+
+
+def _bounded(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """Sorted, and of each host no more than anybody reads."""
+    kept: list[Claim] = []
+    for host, of_host in groupby(sorted(set(claims)), key=lambda claim: claim.host):
+        first = list(of_host)
+        kept += first[:MOST_CLAIMS]
+        if more := first[MOST_CLAIMS:]:
+            last = more[0]
+            kept.append(Claim(host, last.group, last.names, f"{host} claims more than that, {len(more)} times."))
+    return tuple(kept)
+
+
+def _served(members: Iterable[_Member]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted({(member.host, member.group.name) for member in members}))
+
+
+def _strangers(members: Iterable[_Member], known: Collection[str]) -> tuple[str, ...]:
     """A sentence for every peer address that no host of the inventory owns."""
     namers: dict[str, set[str]] = {}
-    for member in component:
-        for peer in _normal(member.group.peers) - owned:
-            namers.setdefault(peer, set()).add(member.host)
+    for member in members:
+        for peer in member.peers:
+            if peer not in known:
+                namers.setdefault(peer, set()).add(member.host)
     return tuple(
         f"{peer}, a peer of {_list(sorted(names))}, is the address of no key server of the inventory."
         for peer, names in sorted(namers.items())
     )
-
-
-def _owned(hosts: Sequence[Host]) -> set[str]:
-    return {address for host in hosts for address in _addresses(host)}
-
-
-def _addresses(host: Host) -> set[str]:
-    """All of a host's own ones, in one spelling."""
-    of_groups = (group.addresses for group in host.groups if host.readable)
-    return {address for addresses in (host.addresses, *of_groups) for address in _normal(addresses)}
-
-
-def _peers(component: Sequence[_Member]) -> set[str]:
-    return {peer for member in component for peer in _normal(member.group.peers)}
 
 
 def _normal(addresses: Iterable[str]) -> set[str]:
@@ -295,3 +500,18 @@ def _sorted(names: Iterable[str]) -> tuple[str, ...]:
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(names)
+
+
+def _and(names: Sequence[str]) -> str:
+    shown = list(names[:MOST_NAMES])
+    if len(names) > MOST_NAMES:
+        shown.append(f"{len(names) - MOST_NAMES} more")
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
+
+
+def _nobody(count: int) -> str:
+    return "neither names it" if count == 2 else "none of them names it"
+
+
+def _title(group: GroupOnHost) -> str:
+    return group.name if group.identity in (None, group.name) else f"{group.name} ({group.identity})"

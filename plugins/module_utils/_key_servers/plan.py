@@ -5,7 +5,7 @@
 
 Pure and total: every input gives a `Plan`, nothing is raised, nothing is read or written, and the order of
 the input does not matter. The same state and policy always give the same plan, so a run that was killed
-anywhere is continued by looking again and planning again.
+anywhere is continued by comparing again and planning again.
 
 What carrying out a step does, in this order (a kill may fall between any two of these):
 
@@ -25,14 +25,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from .._addresses import rank as address_rank
+from .._errors import sentence
 from .._fingerprint import short
 
-Verdict = Literal["in_sync", "absent", "missing", "conflict", "unknown"]
+Verdict = Literal["in_sync", "absent", "missing", "conflict", "split", "unknown"]
+ChosenBy = Literal["choice", "role", "priority", "address", "name"]
 
 _GENERATED = "generated"  # stands for the fingerprint of a key that does not exist yet
 
@@ -56,8 +58,9 @@ class KeyServer:
     """What was seen on one key server.
 
     `staged` is a key under the scratch label: left by an interrupted replacement, complete and proved.
-    `role` is the COOP role, Primary, Secondary or None. `problem` is the sentence that says why the key
-    server could not be read; then `copy` and `staged` are None and mean nothing.
+    `role` is the COOP role, Primary, Secondary or None; `primary_of` are the groups of which it says that it is the
+    primary, more than one where groups share the key. `problem` is the sentence that says why the key server could
+    not be read; then `copy` and `staged` are None and mean nothing.
     """
 
     name: str
@@ -67,6 +70,7 @@ class KeyServer:
     address: str | None
     role: str | None
     problem: str | None
+    primary_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ class Policy:
     `usage`: of a new key. `allow_weak_source`: a weak key, or one of another usage, may be copied to others.
     `exportable`: of imported copies; a generated key is always exportable. `save`: plan the saving too.
     `compromised`: beginnings of fingerprints of keys that no key server shall hold any more.
+    `primary`: names of key servers that are the primary of theirs, whatever the key servers say; those that are not
+    planned here do not matter. A split group is not touched without one.
     """
 
     overwrite: bool = False
@@ -88,6 +94,7 @@ class Policy:
     usage: str = "general"
     save: bool = True
     compromised: tuple[str, ...] = ()
+    primary: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,10 +164,13 @@ class Plan:
 
     `verdict` is in_sync only if every key server was seen with the same key under the label. It is about the
     labels as they are once interrupted replacements are finished, except that something to finish is missing.
+    It is split, whatever they hold, where two say that they are the primary of one group and the policy names none.
     `blocked` is one sentence: why the key servers are not made equal and what would allow it. Even then
-    `steps` may finish an interrupted replacement or clean up, where that takes no key from anybody.
-    `needs_consent`: making them equal would replace keys, which `Policy.overwrite` does not allow; `would` is
-    then what the plan with `overwrite` does from the same state, in full.
+    `steps` may finish an interrupted replacement or clean up, where that takes no key from anybody and the group is
+    not split. `needs_consent`: making them equal would replace keys, or change a split group, which
+    `Policy.overwrite` does not allow; `would` is then what the plan with `overwrite` does from the same state, in full.
+    `primary_by`: why the primary is taken for it: choice of the operator, its role, or else its rank.
+    Options are marked in sentences as in errors.
     `source`: who gives the key away if the key servers are made equal, with consent where that is needed.
     `fingerprint`: the key that all shall hold; None if it is unknown or still to be generated.
     """
@@ -176,6 +186,7 @@ class Plan:
     findings: tuple[str, ...]
     fingerprint: str | None
     observed: tuple[Observed, ...]
+    primary_by: ChosenBy | None = None
 
 
 @dataclass(frozen=True)
@@ -192,41 +203,61 @@ class _Decision:
 
 def plan(label: str, servers: Sequence[KeyServer], policy: Policy) -> Plan:
     """Decide what makes all `servers` hold the same key under `label`."""
-    unreadable = _unreadable(servers)
-    if unreadable is not None:
-        return Plan(
-            label=label,
-            verdict="unknown",
-            blocked=unreadable,
-            needs_consent=False,
-            steps=(),
-            would=(),
-            primary=None,
-            source=None,
-            findings=(),
-            fingerprint=None,
-            observed=_observed(servers),
+    refused = _unreadable(servers) or _chosen_twice(servers, policy)
+    if refused is not None:
+        return _untouched(label, servers, "unknown", refused)
+    split = _split(servers)
+    if not split:
+        return _planned(label, servers, policy)
+    if not _chosen(servers, policy):
+        return dataclasses.replace(
+            _untouched(label, servers, "split", _why_split(split)),
+            findings=_findings(label, _order(servers, policy), policy, ()),
         )
+    allowed = _planned(label, servers, dataclasses.replace(policy, overwrite=True))
+    return allowed if policy.overwrite else _without_consent(allowed, split)
 
-    order = _order(servers)
+
+def _untouched(label: str, servers: Sequence[KeyServer], verdict: Verdict, blocked: str) -> Plan:
+    return Plan(
+        label=label,
+        verdict=verdict,
+        blocked=blocked,
+        needs_consent=False,
+        steps=(),
+        would=(),
+        primary=None,
+        source=None,
+        findings=(),
+        fingerprint=None,
+        observed=_observed(servers),
+    )
+
+
+def _without_consent(allowed: Plan, split: Mapping[str, Sequence[str]]) -> Plan:
+    """In a split group nothing is changed unasked, not even what takes no key from anybody."""
+    if allowed.blocked or not allowed.steps:
+        return dataclasses.replace(allowed, steps=())
+    source = allowed.source or allowed.primary
+    if allowed.fingerprint:
+        key = f"the key {short(allowed.fingerprint)} of {source}"
+    else:
+        key = f"a new key, made on {source},"
+    blocked = f"{_say_split(split)}. {allowed.primary} is chosen: O(overwrite) would put {key} on every key server."
+    return dataclasses.replace(allowed, blocked=blocked, needs_consent=True, steps=(), would=allowed.steps)
+
+
+def _planned(label: str, servers: Sequence[KeyServer], policy: Policy) -> Plan:
+    order = _order(servers, policy)
     finishes, finished = _finish(order, policy)
     decision = _decide(label, finished, policy)
     needs_consent = decision.blocked is None and decision.consent is not None and not policy.overwrite
     blocked = decision.blocked or (decision.consent if needs_consent else None)
-    equalising = () if blocked else decision.steps
-    given = _unsaved_sources(order, equalising)
-    steps: tuple[Step, ...] = (*finishes, *_saving(given, policy), *equalising)
-    left = _to_save(finished, steps, reaches_equality=blocked is None)
-    replaced = {host for step in equalising if isinstance(step, Distribute) for host in step.replace}
-    steps += _saving(tuple(host for host in left if host not in given or host in replaced), policy)
-    cleaned = _leftovers(finished, equalising, policy, reaches_equality=blocked is None)
-    if cleaned:
-        # Only now that the copies survive a reload: a scratch key may have been what they were made from.
-        steps += (Clean(cleaned), *_saving(cleaned, policy))
-
+    equalizing = () if blocked else decision.steps
+    steps = _all_steps(order, finishes, finished, equalizing, policy, reaches_equality=blocked is None)
     would: tuple[Step, ...] = ()
     if needs_consent:
-        would = plan(label, servers, dataclasses.replace(policy, overwrite=True)).steps
+        would = _planned(label, servers, dataclasses.replace(policy, overwrite=True)).steps
     return Plan(
         label=label,
         verdict="missing" if finishes and decision.verdict == "in_sync" else decision.verdict,
@@ -239,7 +270,30 @@ def plan(label: str, servers: Sequence[KeyServer], policy: Policy) -> Plan:
         findings=_findings(label, order, policy, steps),
         fingerprint=decision.fingerprint,
         observed=_observed(servers),
+        primary_by=_first_by(order, policy),
     )
+
+
+def _all_steps(
+    order: Sequence[KeyServer],
+    finishes: tuple[Finish, ...],
+    finished: Sequence[KeyServer],
+    equalizing: tuple[Step, ...],
+    policy: Policy,
+    *,
+    reaches_equality: bool,
+) -> tuple[Step, ...]:
+    """With what is to be saved and removed before, between and after."""
+    given = _unsaved_sources(order, equalizing)
+    steps: tuple[Step, ...] = (*finishes, *_saving(given, policy), *equalizing)
+    left = _to_save(finished, steps, reaches_equality=reaches_equality)
+    replaced = {host for step in equalizing if isinstance(step, Distribute) for host in step.replace}
+    steps += _saving(tuple(host for host in left if host not in given or host in replaced), policy)
+    cleaned = _leftovers(finished, equalizing, policy, reaches_equality=reaches_equality)
+    if cleaned:
+        # Only now that the copies survive a reload: a scratch key may have been what they were made from.
+        steps += (Clean(cleaned), *_saving(cleaned, policy))
+    return steps
 
 
 def digest(plan: Plan) -> str:
@@ -270,8 +324,11 @@ def _unreadable(servers: Sequence[KeyServer]) -> str | None:
         return f"Key server {_list(twice)} is listed more than once: list every key server once."
     problems = sorted((server.name, server.problem) for server in servers if server.problem is not None)
     if problems:
-        reasons = "; ".join(f"{name}: {problem.removeprefix(f'{name}: ').rstrip('. ')}" for name, problem in problems)
-        return f"Nothing is changed before every key server of the group can be read ({reasons})."
+        unread = _list(name for name, _problem in problems)
+        return (
+            f"Nothing is changed before every key server of the group can be read, and {unread} cannot."
+            f" {' '.join(sentence(problem) for _name, problem in problems)}"
+        )
     return None
 
 
@@ -280,15 +337,73 @@ def _observed(servers: Iterable[KeyServer]) -> tuple[Observed, ...]:
     return tuple(sorted(seen, key=lambda one: (one.name, repr(one))))
 
 
-def _order(servers: Sequence[KeyServer]) -> tuple[KeyServer, ...]:
+def _chosen(servers: Iterable[KeyServer], policy: Policy) -> list[str]:
+    return sorted({server.name for server in servers} & set(policy.primary))
+
+
+def _chosen_twice(servers: Iterable[KeyServer], policy: Policy) -> str | None:
+    chosen = _chosen(servers, policy)
+    if len(chosen) < 2:
+        return None
+    return f"{_list(chosen)} hold the same key, and only one can be its primary: name one of them in O(primary)."
+
+
+def _split(servers: Iterable[KeyServer]) -> dict[str, list[str]]:
+    """The groups that have more than one primary, and who says that they are it."""
+    primaries: dict[str, list[str]] = {}
+    for server in sorted(servers, key=lambda server: server.name):
+        for group in server.primary_of:
+            primaries.setdefault(group, []).append(server.name)
+    return {group: names for group, names in sorted(primaries.items()) if len(names) > 1}
+
+
+def _say_split(split: Mapping[str, Sequence[str]]) -> str:
+    groups = "; ".join(f"{_list(names)} of {group}" for group, names in split.items())
+    return f"More than one key server says that it is the primary: {groups}"
+
+
+def _why_split(split: Mapping[str, Sequence[str]]) -> str:
+    return (
+        f"{_say_split(split)}. Nothing is changed; find out why they do not hear each other. To make them equal all the"
+        " same, name the one whose key stays in O(primary), and set O(overwrite)."
+    )
+
+
+def _order(servers: Sequence[KeyServer], policy: Policy) -> tuple[KeyServer, ...]:
     """The primary, then the others from the highest rank to the lowest."""
     ranked = sorted(sorted(servers, key=lambda server: server.name), key=_rank, reverse=True)
-    primary = next((server for server in ranked if server.role == "Primary"), ranked[0])
+    said = next((server for server in ranked if server.role == "Primary"), ranked[0])
+    primary = next((server for server in ranked if server.name in policy.primary), said)
     return (primary, *(server for server in ranked if server is not primary))
 
 
 def _rank(server: KeyServer) -> tuple[bool, int, tuple[int, int]]:
     return (server.priority is not None, server.priority or 0, address_rank(server.address))
+
+
+def _first_by(order: Sequence[KeyServer], policy: Policy) -> ChosenBy:
+    """Why the first one is before the others."""
+    first, others = order[0], order[1:]
+    if first.name in policy.primary:
+        return "choice"
+    if first.role == "Primary":
+        return "role"
+    if all(_rank(first)[:2] > _rank(other)[:2] for other in others):
+        return "priority"
+    return "address" if all(_rank(first) > _rank(other) for other in others) else "name"
+
+
+_BECAUSE: dict[ChosenBy, str] = {
+    "choice": "the chosen primary",
+    "role": "which says that it is the primary",
+    "priority": "which has the highest priority",
+    "address": "which has the highest address",
+    "name": "the first by name",
+}
+
+
+def _because(order: Sequence[KeyServer], policy: Policy) -> str:
+    return _BECAUSE[_first_by(order, policy)]
 
 
 # How to make all equal
@@ -340,8 +455,10 @@ def _decide(label: str, order: Sequence[KeyServer], policy: Policy) -> _Decision
     step = _distribute(order, source, winning, policy)
     consent = None
     if step.replace:
+        holding = [server for server in order if server.copy and not _compromised(server.copy, policy)]
+        because = _because(holding, policy) + ("" if winner == order[0].name else " of those that hold one")
         consent = (
-            f"{reason}: overwrite would put the key of {winner} ({short(winning)})"
+            f"{reason}: O(overwrite) would put the key of {winner} ({short(winning)}), {because},"
             f" on {_list((*step.missing, *step.replace))}."
         )
     return _Decision(verdict, winning, source[0], (step,), consent)
@@ -383,7 +500,7 @@ def _why_no_source(order: Sequence[KeyServer], fingerprint: str, policy: Policy)
         return f"no copy of key {short(fingerprint)} is exportable"
     return (
         f"key {short(fingerprint)} of {_list(unfit)} is refused as a source, as a key for {policy.usage} use"
-        f" with at least {policy.minimum_bits} bits is wanted (allow_weak_source would copy it all the same)"
+        f" with at least {policy.minimum_bits} bits is wanted (O(allow_weak_source) would copy it all the same)"
     )
 
 
@@ -397,7 +514,7 @@ def _new_key(verdict: Verdict, order: Sequence[KeyServer], policy: Policy, reaso
     if primary.copy and ready and ready.exportable and _fit(ready, policy) and ready.bits >= policy.bits:
         steps = (_distribute(order, (primary.name, True), ready.fingerprint, policy),)
         consent = (
-            f"{reason}: overwrite would put the new key that {primary.name} already has under the scratch"
+            f"{reason}: O(overwrite) would put the new key that {primary.name} already has under the scratch"
             f" label ({short(ready.fingerprint)}) on every key server."
         )
         return _Decision(verdict, ready.fingerprint, primary.name, steps, consent)
@@ -405,7 +522,7 @@ def _new_key(verdict: Verdict, order: Sequence[KeyServer], policy: Policy, reaso
         return _Decision(
             verdict,
             blocked=f"{reason}, and a new key of {policy.bits} bits would have fewer than the minimum of"
-            f" {policy.minimum_bits}: raise bits, or set allow_weak_source.",
+            f" {policy.minimum_bits}: raise O(size), or set O(allow_weak_source).",
         )
     scratch = primary.copy is not None
     steps = (Generate(primary.name, scratch, policy.bits, policy.usage),)
@@ -418,7 +535,10 @@ def _new_key(verdict: Verdict, order: Sequence[KeyServer], policy: Policy, reaso
         steps += (_distribute(order, (primary.name, scratch), None, policy),)
     if verdict == "absent":
         return _Decision(verdict, None, primary.name, steps)
-    consent = f"{reason}: overwrite would put a new key, made on {primary.name}, on every key server."
+    consent = (
+        f"{reason}: O(overwrite) would put a new key, made on {primary.name}, {_because(order, policy)}, on every key"
+        " server."
+    )
     return _Decision(verdict, None, primary.name, steps, consent)
 
 
@@ -517,14 +637,17 @@ def _to_save(order: Sequence[KeyServer], steps: Iterable[Step], *, reaches_equal
 
 def _findings(label: str, order: Sequence[KeyServer], policy: Policy, steps: Sequence[Step]) -> tuple[str, ...]:
     holders = sorted((server.name, server.copy) for server in order if server.copy is not None)
-    claimants = sorted(server.name for server in order if server.role == "Primary")
+    claimants = sorted(server.name for server in order if server.role == "Primary" and server.name != order[0].name)
     weak = [f"{name} ({copy.bits})" for name, copy in holders if copy.bits < policy.minimum_bits]
     other = [f"{name} ({copy.usage})" for name, copy in holders if copy.usage != policy.usage]
     unsaved = [name for name, copy in holders if copy.saved is False]
     found: list[str] = []
-    if len(claimants) > 1:
+    if claimants and order[0].name in policy.primary:
+        says = "says that it is the primary" if len(claimants) == 1 else "say that they are the primary"
+        found.append(f"{_list(claimants)} {says}; {order[0].name} is the chosen one.")
+    elif claimants and not _split(order):
         found.append(
-            f"{_list(claimants)} all claim the COOP role Primary (a split group?); {order[0].name} is taken"
+            f"{_list((order[0].name, *claimants))} are primaries of groups that share {label}; {order[0].name} is taken"
             " as the primary, as it has the highest priority among them."
         )
     if weak:
@@ -534,9 +657,7 @@ def _findings(label: str, order: Sequence[KeyServer], policy: Policy, steps: Seq
     if unsaved:
         found.append(f"{label} is not saved on {_list(unsaved)}: a reload would lose it or bring back an older key.")
     if holders and not any(copy.exportable for _name, copy in holders):
-        found.append(
-            f"No copy of {label} is exportable, so it cannot be given to another key server or be backed up."
-        )
+        found.append(f"No copy of {label} is exportable, so it cannot be given to another key server or be backed up.")
     for fingerprint in policy.compromised:
         where = [name for name, copy in holders if copy.fingerprint.startswith(fingerprint)]
         key = f"the compromised key {short(fingerprint)} under {label}"
@@ -560,7 +681,7 @@ def _scratch_findings(label: str, order: Sequence[KeyServer], steps: Sequence[St
         },
     }
     staged = {server.name: server.staged for server in order if server.staged is not None}
-    hosts_of["left a scratch key, which is kept for a run with overwrite, lest a key be lost"] = {
+    hosts_of["left a scratch key, which is kept for a run with O(overwrite), so that no key is lost"] = {
         host for host in staged if not any(host in hosts for hosts in hosts_of.values())
     }
     found: list[str] = []

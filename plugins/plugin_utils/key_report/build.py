@@ -12,12 +12,16 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ...module_utils._fleet.model import Directory
+from ...module_utils._fleet.observed import Observations
+from ...module_utils._fleet.status import FleetStatus, status
 from . import findings, keys, rotations, servers
-from . import mesh as meshes
 from .findings import Finding, about
 
 Data = dict[str, t.Any]
-SCHEMA = 1
+SCHEMA = 2
+MOST_CELLS = 10_000
+"""Pairs of gateways that are not as they should be, in the JSON. There may be as many as gateways squared."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Inputs:
     rsa_keys: Mapping[str, t.Any]
     groups: Mapping[str, t.Any]
     directory: Mapping[str, t.Any] | None
-    gateways: Mapping[str, t.Any]
+    gateways: Observations
     title: str
     at: str
     max_age_days: int
@@ -40,31 +44,34 @@ class Inputs:
 
 
 def usable(inputs: Inputs) -> tuple[Inputs, list[Finding]]:
-    """The inputs without those that are failures, which become findings."""
+    """The inputs without those that are failures, which become findings. Raises VpnKeysError(bad_input) for what is no
+    result of the modules on key servers."""
     found = []
     for part, result in (("key servers", inputs.key_servers), ("directory", inputs.directory)):
         if result and result.get("failed"):
             found.append(about("unreadable", part, str(result.get("msg"))))
-    return replace(inputs, key_servers=_read(inputs.key_servers), directory=_read(inputs.directory)), found
+    left = replace(inputs, key_servers=_read(inputs.key_servers), directory=_read(inputs.directory))
+    servers.check(left.key_servers, left.rsa_keys, left.groups)
+    return left, found
 
 
 def _read(result: Mapping[str, t.Any] | None) -> Mapping[str, t.Any] | None:
     return None if result and result.get("failed") else result
 
 
-def mesh_of(inputs: Inputs) -> meshes.Mesh | None:
-    return meshes.Mesh(inputs.directory, inputs.gateways) if inputs.directory else None
+def fleet_of(inputs: Inputs) -> FleetStatus | None:
+    """Raises VpnKeysError(bad_input) for what is no result of the directory."""
+    return status(Directory.from_result(inputs.directory), inputs.gateways) if inputs.directory else None
 
 
-def build(inputs: Inputs, mesh: meshes.Mesh | None, failures: Sequence[Finding] = ()) -> Data:
-    """`inputs` as `usable` returns them. Raises KeyError, TypeError, AttributeError for what are no such results."""
+def build(inputs: Inputs, fleet: FleetStatus | None, failures: Sequence[Finding] = ()) -> Data:
+    """`inputs` as `usable` returns them, `fleet` as `fleet_of` does."""
     on_servers = keys.on_key_servers(inputs.key_servers, inputs.rsa_keys)
-    of_gateways = keys.of_gateways(inputs.directory)
+    of_gateways = keys.of_gateways(fleet) if fleet else []
     units = servers.units(inputs.key_servers, inputs.groups)
     every = [*on_servers, *of_gateways]
-    found = findings.shown([*failures, *_judge(inputs, units, every, mesh)])
+    found = findings.shown([*failures, *_judge(inputs, units, every, fleet)])
     changes = rotations.shown(inputs.directory)
-    shown_mesh = mesh.shown() if mesh else None
     report = {
         "schema": SCHEMA,
         "title": inputs.title,
@@ -73,35 +80,53 @@ def build(inputs: Inputs, mesh: meshes.Mesh | None, failures: Sequence[Finding] 
         "counts": {
             **findings.counts(found),
             "key_servers": len({one["host"] for unit in units for one in unit["key_servers"]}),
-            "gateways": len(shown_mesh["gateways"]) if shown_mesh else 0,
+            "gateways": len(fleet.rows) if fleet else 0,
             "keys": sum(key.state in keys.IN_USE for key in every),
             "rotations": len(changes),
-            "pending": sum(len(owed) for owed in (inputs.directory or {}).get("owed", {}).values()),
+            "pending": sum(row.pending for row in fleet.rows) if fleet else 0,
         },
         "findings": found,
         "units": units if inputs.key_servers is not None else None,
         "ungrouped": list((inputs.key_servers or {}).get("ungrouped", ())),
         "keys": [keys.shown(key, inputs.at, inputs.limits) for key in every],
-        "mesh": shown_mesh,
+        "mesh": _mesh(fleet) if fleet else None,
         "rotations": changes,
         "events": [dict(one) for one in (inputs.directory or {}).get("events", ())],
     }
     return {**report, "digest": digest(report)}
 
 
+def _mesh(fleet: FleetStatus) -> Data:
+    """The rows of gateway_status, and the pairs that are not simply as they should be."""
+    gateways = fleet.directory.gateways
+    return {
+        "gateways": fleet.to_result()["gateways"],
+        "differing": fleet.count_differing(),
+        "cells": [
+            {
+                "holder": one.holder,
+                "owner": one.owner,
+                "state": one.state,
+                "serials": list(one.serials),
+                "wanted": gateways[one.owner].serial,
+            }
+            for one in fleet.differing(MOST_CELLS)
+        ],
+    }
+
+
 def _judge(
-    inputs: Inputs, units: list[Data], every: list[keys.Key], mesh: meshes.Mesh | None
+    inputs: Inputs, units: list[Data], every: list[keys.Key], fleet: FleetStatus | None
 ) -> Iterator[Finding]:
     yield from servers.judge(inputs.key_servers, units)
     yield from keys.judge(every, inputs.at, inputs.limits)
-    yield from keys.duplicates(every, inputs.gateways)
+    yield from keys.duplicates(every)
     for host, result in {**inputs.rsa_keys, **inputs.groups}.items():
         if result.get("failed") or result.get("unreachable"):
-            yield about("unreadable", host, str(result.get("msg") or "It could not be looked at."))
-    if mesh and inputs.directory:
-        yield from meshes.judge(inputs.directory, inputs.gateways)
-        yield from mesh.drift()
-        yield from mesh.strangers()
+            yield about("unreadable", host, str(result.get("msg") or "It could not be observed."))
+    if fleet:
+        yield from (Finding(one.kind, (one.host,), one.what, one.since) for one in fleet.findings)
+        yield from keys.borrowed(every, inputs.gateways)
 
 
 def digest(report: Data) -> str:

@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...module_utils._errors import VpnKeysError
 from ...module_utils._fingerprint import short
+from ...module_utils._fleet.findings import SHOWN
+from ...module_utils._fleet.observed import Observations
+from ...module_utils._fleet.status import FleetStatus
 from ...module_utils._ios.labels import SCRATCH_SUFFIX
 from ...module_utils._public_key import parse
 from . import times
@@ -27,7 +30,8 @@ CURVE_STRENGTH = 128
 
 @dataclass
 class Key:
-    """One key, wherever its copies are. `name`: its label, or the number of a gateway's key."""
+    """One key, wherever its copies are. `name`: its label, or the number of a gateway's key. `accepted`: the gateways
+    that may still accept it, though nobody may."""
 
     kind: str
     owner: str
@@ -38,6 +42,7 @@ class Key:
     state: str
     made: str | None = None
     hosts: list[str] = field(default_factory=list)
+    accepted: Sequence[str] = ()
 
     @property
     def strength(self) -> int | None:
@@ -97,21 +102,23 @@ def _compared(compared: Mapping[str, t.Any] | None, listed: Mapping[str, t.Any])
                 yield server["host"], unit["label"], server
 
 
-def of_gateways(directory: Mapping[str, t.Any] | None) -> list[Key]:
+def of_gateways(fleet: FleetStatus) -> list[Key]:
     """All keys of the directory, newest first for each gateway."""
     return [
         Key(
             GATEWAY,
-            one["gateway"],
-            str(one["serial"]),
-            one["algorithm"],
-            _bits(one["public_key"]),
-            one["fingerprint"],
-            one["state"],
-            one["created_at"],
-            [one["gateway"]],
+            gateway.name,
+            str(key.serial),
+            key.algorithm,
+            _bits(key.public_key),
+            key.fingerprint,
+            key.state,
+            key.created_at,
+            [gateway.name],
+            fleet.accepted.get(key.fingerprint, ()),
         )
-        for one in (directory or {}).get("all_keys", ())
+        for gateway in fleet.directory.gateways.values()
+        for key in gateway.keys
     ]
 
 
@@ -138,6 +145,7 @@ def shown(key: Key, at: str, limits: Mapping[str, int]) -> Data:
         "fingerprint": key.fingerprint,
         "state": key.state,
         "hosts": sorted(key.hosts),
+        "accepted_by": {"count": len(key.accepted), "first": list(key.accepted[:SHOWN])},
         "made": key.made,
         "age_days": age,
         "old": age is not None and age > limits["max_age_days"],
@@ -169,18 +177,23 @@ def _which(key: Key) -> str:
     return f"The key {key.name}" if key.kind == KEY_SERVER else f"Its key, serial {key.name},"
 
 
-def duplicates(keys: Iterable[Key], looks: Mapping[str, t.Any]) -> Iterator[Finding]:
+def duplicates(keys: Iterable[Key]) -> Iterator[Finding]:
     """One key in the hands of two that should each have their own. Equal copies under one label are no duplicates."""
     places: dict[str, dict[str, str]] = {}
     for key in keys:
         on = f"{key.owner} on {', '.join(sorted(key.hosts))}" if key.kind == KEY_SERVER else key.owner
         places.setdefault(key.fingerprint, {})[key.owner] = on
-    for host, look in looks.items():
-        for own in look.get("gateway", {}).get("own", {}).values():
-            if own:
-                places.setdefault(own["fingerprint"], {}).setdefault(host, host)
     for fingerprint, owners in places.items():
         if len(owners) > 1:
             where = ", ".join(sorted(owners.values()))
             what = f"The key {short(fingerprint)} is used by more than one: {where}."
             yield Finding("duplicate", tuple(owners), what)
+
+
+def borrowed(keys: Iterable[Key], observations: Observations) -> Iterator[Finding]:
+    """A gateway that shows the key of a group as its own. That is its word alone."""
+    of_groups = {key.fingerprint: key.owner for key in keys if key.kind == KEY_SERVER}
+    for host, observation in observations.items():
+        for fingerprint in sorted(observation.own & of_groups.keys()):
+            what = f"The key {short(fingerprint)}, which it shows as its own, is the one of {of_groups[fingerprint]}."
+            yield Finding("duplicate", (host,), what)

@@ -15,25 +15,31 @@ import jinja2
 from markupsafe import Markup
 
 from ...module_utils._fingerprint import short
-from . import mesh as meshes
+from ...module_utils._fleet.findings import listed
+from ...module_utils._fleet.status import FleetStatus
+from ...module_utils._fleet.stored import STATES
+from ..tables.gateways import STATUS
 from . import pictures, rotations, times
 
 Data = dict[str, t.Any]
 HERE = Path(__file__).parent
 MOST_CELLS, MOST_EVENTS, MOST_HOSTS = 200, 500, 16
-"""What somebody still reads; the JSON has all."""
+"""What somebody still reads; the JSON has more."""
+COLUMNS = {**STATUS, "observed": lambda row: "yes" if row["observed"] else f"no: {row['why'] or row['reached']}"}
+"""The table of gateway_status, and why somebody was not observed."""
 
 
-def render(report: Data, mesh: meshes.Mesh | None) -> str:
+def render(report: Data, fleet: FleetStatus | None) -> str:
     """ASCII: what is not is written as character references, so that nobody has to know an encoding."""
     page: str = _environment().get_template("report.html.j2").render(
         report=report,
         digest=template_digest(report),
-        circle=mesh and pictures.circle(mesh, report["mesh"]["gateways"]),
-        cells=mesh and pictures.cells(mesh),
-        matrix=mesh and pictures.matrix(mesh),
+        circle=fleet and pictures.circle(fleet, report["mesh"]["gateways"]),
+        cells=fleet and pictures.cells(fleet),
+        matrix=fleet and pictures.matrix(fleet),
+        columns=COLUMNS,
         strip=pictures.strip(report["rotations"], report["at"]),
-        states=meshes.STATES,
+        states=STATES,
         most_cells=MOST_CELLS,
         most_events=MOST_EVENTS,
     )
@@ -61,7 +67,13 @@ def _environment() -> jinja2.Environment:
         finalize=visible,
     )
     environment.filters.update(
-        short=short, span=times.span, yes=yes, details=details, hosts=hosts, interruption=rotations.interruption
+        short=short,
+        listed=listed,
+        span=times.span,
+        yes=yes,
+        details=details,
+        hosts=hosts,
+        interruption=rotations.interruption,
     )
     return environment
 

@@ -10,8 +10,9 @@ import math
 import typing as t
 from collections.abc import Sequence
 
+from ...module_utils._fleet.status import FleetStatus
+from ...module_utils._fleet.stored import APART, CHANGING, DRIFT, PENDING, RIGHT, UNSEEN
 from . import times
-from .mesh import APART, CHANGING, DRIFT, PENDING, RIGHT, UNSEEN, Mesh
 
 Data = dict[str, t.Any]
 FEW = 16
@@ -30,7 +31,7 @@ def cut(name: str, most: int = 18) -> str:
 # ------------------------------------------------------------------ a few gateways: a circle
 
 
-def circle(mesh: Mesh, rows: Sequence[Data]) -> Data | None:
+def circle(fleet: FleetStatus, rows: Sequence[Data]) -> Data | None:
     """Gateways as marks on a circle, pairs as lines between them."""
     if not 2 <= len(rows) <= FEW:
         return None
@@ -46,7 +47,7 @@ def circle(mesh: Mesh, rows: Sequence[Data]) -> Data | None:
                 "name": row["gateway"],
                 "label": cut(row["gateway"]),
                 "serial": row["serial"],
-                "looked_at": row["looked_at"],
+                "observed": row["observed"],
                 "shape": "revoked" if row["state"] == "revoked" else "open" if row["state"] != "current" else "current",
                 "x": round(width / 2 + radius * across, 1),
                 "y": round(height / 2 + radius * down, 1),
@@ -58,7 +59,7 @@ def circle(mesh: Mesh, rows: Sequence[Data]) -> Data | None:
     edges = []
     for first, one in enumerate(nodes):
         for other in nodes[first + 1 :]:
-            pair = (mesh.row(one["name"])[other["name"]], mesh.row(other["name"])[one["name"]])
+            pair = (fleet.cell(one["name"], other["name"]), fleet.cell(other["name"], one["name"]))
             state = min((cell.state for cell in pair), key=WORST.index)
             if state != APART:
                 tunnel = any(cell.tunnel for cell in pair)
@@ -69,20 +70,20 @@ def circle(mesh: Mesh, rows: Sequence[Data]) -> Data | None:
 # ------------------------------------------------------------------ all pairs: a matrix
 
 
-def cells(mesh: Mesh) -> list[Data] | None:
+def cells(fleet: FleetStatus) -> list[Data] | None:
     """Every pair as text, for a table: rows are holders, columns whose key it is."""
-    names = mesh.names
+    names = fleet.names
     if not 2 <= len(names) <= FEW:
         return None
     return [
-        {"holder": holder, "cells": [mesh.row(holder).get(owner) for owner in names]}
+        {"holder": holder, "cells": [None if owner == holder else fleet.cell(holder, owner) for owner in names]}
         for holder in names
     ]
 
 
-def matrix(mesh: Mesh) -> Data | None:
+def matrix(fleet: FleetStatus) -> Data | None:
     """Every pair as a square. Equal ones that touch in a row are drawn as one, and those that are right not at all."""
-    names = mesh.names
+    names = fleet.names
     if not FEW < len(names) <= MANY:
         return None
     size = max(2, min(16, 640 // len(names)))
@@ -91,7 +92,7 @@ def matrix(mesh: Mesh) -> Data | None:
     runs = [
         {"x": left + start * size, "y": top + row * size, "width": length * size, "state": state}
         for row, holder in enumerate(names)
-        for start, length, state in _runs(mesh, holder, names)
+        for start, length, state in _runs(fleet, holder, names)
     ]
     side = len(names) * size
     return {
@@ -109,10 +110,10 @@ def matrix(mesh: Mesh) -> Data | None:
     }
 
 
-def _runs(mesh: Mesh, holder: str, names: Sequence[str]) -> list[tuple[int, int, str]]:
+def _runs(fleet: FleetStatus, holder: str, names: Sequence[str]) -> list[tuple[int, int, str]]:
     found: list[tuple[int, int, str]] = []
     for column, owner in enumerate(names):
-        state = RIGHT if owner == holder else mesh.row(holder)[owner].state
+        state = RIGHT if owner == holder else fleet.cell(holder, owner).state
         if found and found[-1][2] == state and sum(found[-1][:2]) == column:
             found[-1] = (found[-1][0], found[-1][1] + 1, state)
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ..gateways import MEASURED
+from ...module_utils._fleet.verify import MEASURED
 from . import times
 
 Data = dict[str, t.Any]

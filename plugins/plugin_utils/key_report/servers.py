@@ -10,6 +10,7 @@ import string
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
+from ...module_utils._errors import NOTHING_WRITTEN, VpnKeysError
 from .findings import Finding, about
 from .keys import unit_title
 
@@ -19,9 +20,33 @@ VERDICTS = {
     "absent": "nobody holds the key",
     "missing": "some lack the key",
     "conflict": "the keys differ",
+    "split": "more than one key server says that it is the primary",
     "unknown": "not known",
 }
 DRIFTED = ("absent", "missing", "conflict")
+
+
+UNIT = ("label", "groups", "verdict", "fingerprint", "primary", "registered_members", "key_servers")
+
+
+def check(
+    compared: Mapping[str, t.Any] | None, listed: Mapping[str, t.Any], groups: Mapping[str, t.Any]
+) -> None:
+    """Raises VpnKeysError(bad_input) for what are no results of ios_rsa_key_compare, ios_rsa_key_info, getvpn_info."""
+    each = (compared or {}).get("units", [])
+    sound = (
+        isinstance(each, list)
+        and all(isinstance(one, Mapping) and all(name in one for name in UNIT) for one in each)
+        and all(name in server for one in each for server in one["key_servers"] for name in SHOWN)
+        and all(isinstance(one, Mapping) for results in (listed, groups) for one in results.values())
+    )
+    if not sound:
+        raise VpnKeysError(
+            "bad_input",
+            "O(key_servers), O(rsa_keys) and O(groups) must be results of ios_rsa_key_compare, ios_rsa_key_info and "
+            "getvpn_info",
+            state=NOTHING_WRITTEN,
+        )
 
 
 def units(compared: Mapping[str, t.Any] | None, groups: Mapping[str, t.Any]) -> list[Data]:
@@ -80,6 +105,8 @@ def judge(compared: Mapping[str, t.Any] | None, shown: Sequence[Data]) -> Iterat
     for unit in shown:
         title, servers = unit["title"], unit["key_servers"]
         held = [server for server in servers if server["fingerprint"]]
+        if unit["verdict"] == "split":
+            yield Finding("split key servers", tuple(one["host"] for one in servers), f"{title}: {unit['says']}.")
         if unit["verdict"] in DRIFTED:
             yield Finding("drifted key servers", tuple(_odd(unit)), f"{title}: {unit['says']}{_who(unit)}.")
         wanted = [server for server in held if server["fingerprint"] == unit["fingerprint"]] or held
@@ -89,6 +116,8 @@ def judge(compared: Mapping[str, t.Any] | None, shown: Sequence[Data]) -> Iterat
             yield Finding("not exportable", hosts, what)
         for server in servers:
             yield from _of_server(title, server)
+    for claim in (compared or {}).get("claims", ()):
+        yield about("unconfirmed claim", claim["host"], claim["why"])
     named = {server["host"] for unit in shown for server in unit["key_servers"]}
     for host, why in (compared or {}).get("problems", {}).items():
         if host not in named:

@@ -12,8 +12,9 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from ...module_utils._errors import VpnKeysError
-from .. import key_files, printed
+from ...module_utils._errors import NOTHING_WRITTEN, VpnKeysError
+from .. import key_files
+from ..tables import output
 
 Data = dict[str, t.Any]
 LONGEST_DIFF = 104448
@@ -31,7 +32,7 @@ class File:
 
     def keep(self, refresh: bool, check: bool) -> Data | None:
         """Write it unless it says that already. Returns the difference, None if there is none."""
-        before = printed.read(self.path)
+        before = output.read(self.path)
         same = before == self.content or (before is not None and not refresh and self.digest in before)
         mode = _mode_of(self.path)
         if same and mode == self.mode:
@@ -46,7 +47,9 @@ def parse_mode(text: str) -> int:
     """Raises VpnKeysError(bad_input)."""
     if not re.fullmatch(r"0?[0-7]{3}", text):
         raise VpnKeysError(
-            "bad_input", f'mode must be three octal digits in quotes, like "0644", not {text}. Nothing was written.'
+            "bad_input",
+            f'O(mode) must be three octal digits in quotes, like "0644", not {text}',
+            state=NOTHING_WRITTEN,
         )
     return int(text, 8)
 

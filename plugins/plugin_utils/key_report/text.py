@@ -9,12 +9,12 @@ from __future__ import annotations
 import textwrap
 import typing as t
 
-from .findings import PROBLEM, SEVERITIES, WARNING
+from ...module_utils._fleet.findings import PROBLEM, SEVERITIES, WARNING, listed
 
 Data = dict[str, t.Any]
 MOST = 20
 """Findings; a screen has not many more lines."""
-UNWANTED = {"nothing": (), "no_problems": (PROBLEM,), "no_warnings": (PROBLEM, WARNING)}
+UNWANTED = {"nothing": (), "problems": (PROBLEM,), "warnings": (PROBLEM, WARNING)}
 
 
 def counted(report: Data) -> str:
@@ -23,7 +23,7 @@ def counted(report: Data) -> str:
 
 
 def sentence(one: Data) -> str:
-    return f"{', '.join(one['hosts'])}: {one['what']}"
+    return f"{listed(one['hosts'])}: {one['what']}"
 
 
 def render(report: Data, width: int) -> str:
@@ -37,9 +37,9 @@ def render(report: Data, width: int) -> str:
     return "\n".join(line if number == 0 else f"  {line}" for number, line in enumerate(lines))
 
 
-def complaint(report: Data, require: str) -> str | None:
+def complaint(report: Data, fail_on: str) -> str | None:
     """Why the task fails, None if it does not."""
-    unwanted = [one for one in report["findings"] if one["severity"] in UNWANTED[require]]
+    unwanted = [one for one in report["findings"] if one["severity"] in UNWANTED[fail_on]]
     if not unwanted:
         return None
     more = f" And {len(unwanted) - MOST} more." if len(unwanted) > MOST else ""

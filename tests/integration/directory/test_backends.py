@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import postgres
 import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from unit.directory.samples import Directory, gateway, mesh, names, new_key, run_by, stage
+from unit.directory import first
+from unit.directory.samples import Directory, gateway, mesh, names, new_key, pending, run_by, stage
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import database, schema
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
@@ -28,7 +31,7 @@ def test_a_whole_rotation(directory: Directory) -> None:
     directory.write("retired", gateways=names("gw1"))
     directory.acknowledge("gw1", "gw2", "gw3")
     found = directory.read()
-    assert (found["owed"], found["directory"]["tampered"]) == ({}, [])
+    assert (pending(found), found["directory"]["tampered"]) == ({}, [])
     assert directory.states("gw1") == {1: "retired", 2: "current"}
     assert directory.entry("gw1")["current"] == new
 
@@ -39,13 +42,18 @@ def test_the_tables(directory: Directory) -> None:
         assert compare_metadata(MigrationContext.configure(connection), schema.METADATA) == []
 
 
+def test_a_directory_of_the_first_version(server: postgres.Server, tmp_path: Path) -> None:
+    first.check_upgraded(first.in_postgresql(server.new_database(), tmp_path))
+
+
 def test_check_mode(directory: Directory) -> None:
     given = [gateway("gw1", new_key()), gateway("gw2", new_key())]
     foretold = directory.write(check=True, diff=True, gateways=given)
     assert not directory.exists()
     assert not directory.key_path.exists()
     done = directory.write(diff=True, gateways=given)
-    assert [foretold[name] for name in ("diff", "peers", "owed")] == [done[name] for name in ("diff", "peers", "owed")]
+    for field in ("diff", "peers", "learned"):
+        assert foretold[field] == done[field]
     before = directory.read()
     assert directory.write("prepared", check=True, gateways=names("gw1"))["changed"]
     assert directory.write("rekeyed", check=True)["changed"]

@@ -20,10 +20,12 @@ Make = Callable[..., Site]
 HERE = Path(__file__).parent
 GATEWAYS = 4
 BRIEF = {
+    "test_call_in.py": ("test_a_liar_is_refused_and_the_others_are_installed[the token of another]",),
     "test_kill_rotation.py": (
         "test_killed_at_every_step[until the swap]",
         "test_the_gateway_goes_back_by_itself[wireguard]",
     ),
+    "test_lab_tampered.py": ("test_what_arrives_is_the_mutation[True]",),
     "test_role_check.py": ("test_rotation[wireguard]", "test_enrolment", "test_plan_only"),
     "test_role_emergency.py": (
         "test_peers_drop_the_key_first[wireguard]",
@@ -34,6 +36,14 @@ BRIEF = {
     "test_role_limit.py": ("test_limit", "test_wrong_password", "test_no_power"),
     "test_role_rotation.py": ("test_one[strongswan]", "test_nothing_to_abort"),
     "test_role_status.py": ("test_next_contact",),
+    "test_tampered.py": (
+        "test_facts_steer_nothing[gw1-enroll]",
+        "test_another_gateways_key_is_not_entered",
+        "test_who_acknowledges_is_who_answered",
+        "test_nonsense_is_the_liars_own_problem[gateway is 'one'-emergency]",
+        "test_nonsense_is_the_liars_own_problem[malformed gateway-status]",
+        "test_a_play_that_gathers_facts[gw1-status]",
+    ),
     "test_second_interface.py": ("test_strict_rp_filter_is_refused",),
     "test_secrets_gateways.py": ("test_nothing_is_told[wireguard]",),
 }

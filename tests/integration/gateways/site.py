@@ -6,16 +6,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
+import subprocess
 import time
 import typing as t
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
 from integration.control_node import ControlNode, Run
 
-from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
+from ansible_collections.vpnops.keys.plugins.module_utils import _pending, _public_key
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import run as directory
 from lab.gateways import Mesh
 
@@ -80,6 +85,36 @@ class Site:
         options.setdefault("settle_within", 20)
         return self.play(playbook, *arguments, *meant(wanted, confirm or wanted), env=env, **options)
 
+    def audit(self, **variables: object) -> Run:
+        """audit_keys, with a page and its data beside the directory."""
+        paths = {"key_report_path": self.path / "audit.html", "key_report_json_path": self.path / "audit.json"}
+        given = {**{name: str(path) for name, path in paths.items()}, **variables}
+        return self.node.run("vpnops.keys.audit_keys", "-e", json.dumps(given))
+
+    def converge_all(self, *arguments: str, **variables: t.Any) -> Run:
+        """converge_gateways, and nobody is left alone because nothing is pending."""
+        return self.play("converge_gateways", *arguments, full="true", **variables)
+
+    def own_play(self, action: str, *arguments: str, env: Mapping[str, str] | None = None, **play: t.Any) -> Run:
+        """A play of the user's own that imports the role."""
+        role = {"ansible.builtin.import_role": {"name": "vpnops.keys.gateway_keys", "tasks_from": action}}
+        path = self.path / "own.yml"
+        path.write_text(yaml.safe_dump([{"hosts": "gateways", "tasks": [role], **play}], sort_keys=False))
+        return self.node.run(str(path), *arguments, env=env)
+
+    def interrupt(self, name: str, state: str, *, mode: str = "planned") -> None:
+        """A rotation that is killed as soon as the directory says that it came to that state."""
+        words = self.command("regenerate_gateway", *meant(name, name), mode=mode)
+        process = subprocess.Popen(
+            words, cwd=self.path, env=self.node.env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            until(lambda: self.state(name) == state, 60, lambda: f"{name} never was {state}")
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+
     # -- what the directory says
 
     def view(self) -> Data:
@@ -100,9 +135,28 @@ class Site:
         """How far its rotation is, "" where none is open."""
         return str((self.rotation(name) or {"state": ""})["state"])
 
+    def known(self) -> set[str]:
+        """The gateways of the directory."""
+        return set(self.view()["directory"]["gateways"])
+
+    def said(self, name: str) -> Data:
+        """What the inventory and the administrator said of a gateway, as far as the directory keeps it."""
+        found = self.view()["directory"]["gateways"][name]
+        return {key: found[key] for key in ("platform", "identity", "endpoint", "networks", "revoked")}
+
+    def all_pending(self) -> dict[str, list[str]]:
+        """For every gateway that has still to store something, whose keys these are."""
+        view = self.view()
+        found = _pending.of_result(view["peers"], view["learned"])
+        return {name: names for name in view["learned"] if (names := found.pending_of(name))}
+
+    def pending(self, name: str) -> list[str]:
+        """The same of one."""
+        return self.all_pending().get(name, [])
+
     def keys(self, name: str) -> list[str]:
         """All keys that the directory ever knew of a gateway, newest first."""
-        return list(self.view()["directory"]["gateways"][name]["known_keys"])
+        return [one["public_key"] for one in self.view()["directory"]["gateways"][name]["keys"]]
 
     # -- what the gateways say
 
@@ -176,8 +230,7 @@ class Site:
 
     def assert_whole(self, *names: str) -> None:
         """Every gateway and every peer of it use what the directory says, and nothing else; nothing is left over."""
-        view = self.view()
-        assert not view["owed"], view["owed"]
+        assert not self.all_pending(), self.all_pending()
         for name in names or self.names:
             current = self.recorded(name)
             assert self.own(name) == self.own_file(name) == current, name

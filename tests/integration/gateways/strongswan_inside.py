@@ -55,7 +55,9 @@ def store(gateway: strongswan.StrongSwan, peers: list[dict[str, Any]], write: bo
         for peer in peers
     ]
     changes = gateway.store(wanted, 0, write)
-    return [[done.name, done.neighbour, done.changed, list(done.before), list(done.after)] for done in changes]
+    return [
+        [done.name, done.neighbour, done.changed, list(done.before), list(done.after), done.refused] for done in changes
+    ]
 
 
 def die_at(number: int) -> None:

@@ -109,16 +109,16 @@ def test_every_job(make_site: Make) -> None:
     site.mesh.ssh_back("gw3")
     secrets.look()
 
-    assert site.view()["owed"] == {"gw3": ["gw1"]}
+    assert site.all_pending() == {"gw3": ["gw1"]}
     for names in (["gw1", "gw2"], ["gw3"]):
         sliced = awx.launch(CONVERGE, inventory=part(awx.inventory, "gateways", names), told=slice_of(CONVERGE))
         assert sliced.code == 0, sliced.output
         assert bool(sliced.changed) is (names == ["gw3"])
-    assert not site.view()["owed"]
+    assert not site.all_pending()
     site.assert_whole()
     nothing = awx.launch(CONVERGE, {"gateway_keys_full": "false"})
     assert nothing.code == 0
-    assert "Nothing is owed" in nothing.output
+    assert "Nothing is pending" in nothing.output
     done_by = {one["event_data"].get("task_action") for one in nothing.events if one["event"] == "runner_on_ok"}
     assert "vpnops.keys.gateway_peers" not in done_by
 
@@ -173,9 +173,9 @@ def test_slices(make_site: Make) -> None:
 
     site.mesh.run("gw3", f"wg set wg0 peer {site.own('gw1')} remove")
     there = awx.launch(AUDIT, inventory=part(awx.inventory, "gateways", ["gw3"]), told=slice_of(AUDIT))
-    refused(there, "gw3 stores no key of gw1 in its running daemon")
+    refused(there, "gw3: It stores no current key of gw1 in its running daemon.")
     here = awx.launch(AUDIT, inventory=some, told=slice_of(AUDIT))
     assert here.code == 0, here.output
-    assert "Not looked at: gw3." in here.output
+    assert "gw3: It was not observed (not in this play)." in here.output
     assert awx.launch(CONVERGE, {"gateway_keys_full": "true"}).code == 0
     site.assert_whole()

@@ -22,23 +22,23 @@ PENDING = "wg pubkey < /var/lib/vpnops.keys/wireguard-wg0/pending.key"
 # died, so every step is both the last one of a run and the first one of the next.
 CUTS = {
     "until the swap": {
-        "within:Make the new key, or find the one that waits": "prepared",
-        "before:Enter the new keys": "prepared",
+        "within:Generate the next key (or reuse the staged one)": "prepared",
+        "before:Record the next keys in the directory": "prepared",
         "within:Accept the new keys beside the old ones": "prepared",
-        "before:Count who accepts the new keys": "prepared",
+        "before:Record who accepts the new keys": "prepared",
         "before:Use the new key": "staged",
     },
     "about the swap": {
         "within:Use the new key": "staged",
         "before:Judge": "staged",
-        "before:Keep the new key": "staged",
-        "before:Enter that the new keys are in use, and that this is proved": "staged",
+        "before:Confirm the new key": "staged",
+        "before:Record that the new keys are in use and verified": "staged",
     },
     "after the swap": {
         "before:Accept only the new keys": "verified",
         "within:Accept only the new keys": "verified",
         "before:Destroy the old key": "verified",
-        "before:End the rotation": "verified",
+        "before:Record the end of the rotation": "verified",
     },
 }
 
@@ -87,7 +87,7 @@ def test_the_gateway_goes_back_by_itself(platform: str, make_site: Make) -> None
     """Nobody confirms the change: the old key comes back, and the next run uses the same new one."""
     site = make_site(platform, 2)
     old = site.own("gw1")
-    cut(site, "before:Look which key carries the tunnels", confirm_within=6)
+    cut(site, "before:Gather which keys carry the tunnels", confirm_within=6)
     new = site.rotation("gw1")["new"]["public_key"]  # type: ignore[index]
     until(lambda: site.own("gw1") == old, 15, lambda: "the old key never came back")
     site.assert_tunnels()
@@ -96,7 +96,7 @@ def test_the_gateway_goes_back_by_itself(platform: str, make_site: Make) -> None
     site.assert_whole()
 
 
-@pytest.mark.parametrize("where", ["before:Use the new key", "before:Look which key carries the tunnels"])
+@pytest.mark.parametrize("where", ["before:Use the new key", "before:Gather which keys carry the tunnels"])
 def test_the_gateway_reboots(where: str, make_site: Make) -> None:
     site = make_site(gateways=2)
     old = site.own("gw1")
@@ -113,7 +113,7 @@ def test_ssh_is_cut_during_the_swap(make_site: Make) -> None:
     """The way to the gateway is gone from the swap on: it goes back, and the next run finishes."""
     site = make_site(gateways=2)
     old = site.own("gw1")
-    env = {"RUN_BEFORE": "Look which key carries the tunnels", "RUN": _no_ssh(site, "gw1")}
+    env = {"RUN_BEFORE": "Gather which keys carry the tunnels", "RUN": _no_ssh(site, "gw1")}
     env["ANSIBLE_CALLBACKS_ENABLED"] = "record,meanwhile"
     done = site.rotate("gw1", env=env, confirm_within=8)
     assert done.code != 0

@@ -106,7 +106,7 @@ def test_two_administrators(site: Site) -> None:
             del site.node.environment[name]
         before = site.fingerprints()
         second = site.rotate("gw1")
-        code, sentence = second.error("Begin, or go on with what was begun")
+        code, sentence = second.error("Start or resume the rotation")
         assert code == "held"
         assert "gw1 is being rotated by root on" in sentence
         assert "nothing was changed" in sentence, sentence

@@ -14,7 +14,7 @@ from integration.gateways.site import Site, until
 
 pytestmark = pytest.mark.timeout(1800)
 
-PLAN = "Plan"
+PLAN = "gateway_plan"
 
 
 def assert_stored_by_all(site: Site) -> None:
@@ -46,12 +46,12 @@ def test_limit(make_site: Make) -> None:
     done = site.rotate("gw1", arguments=["--limit", "gw1,gw2"], minimum_share=30)
     assert done.code == 0, done.output
     assert site.fingerprints("gw3", "gw4") == before
-    assert site.view()["owed"] == {"gw3": ["gw1"], "gw4": ["gw1"]}
+    assert site.all_pending() == {"gw3": ["gw1"], "gw4": ["gw1"]}
     assert site.accepted("gw2", "gw1") == {site.own("gw1")} != {old}
     assert_stored_by_all(site)
     done = site.play("converge_gateways", "--limit", "gw3")
     assert done.code == 0, done.output
-    assert site.view()["owed"] == {"gw4": ["gw1"]}
+    assert site.all_pending() == {"gw4": ["gw1"]}
     assert site.play("converge_gateways").code == 0
     site.assert_whole()
 
@@ -61,12 +61,14 @@ def test_half_of_the_gateways_are_unreachable(make_site: Make) -> None:
     site = make_site(gateways=4)
     site.mesh.no_ssh("gw3")
     site.mesh.no_ssh("gw4")
-    refused(site, "Only 1 of 3 peers can be reached, and 34 % are needed.", minimum_share=34)
-    refused(site, "gw3, gw4 cannot be reached", unreachable="fail", minimum_share=10)
+    few = "Only 1 of 3 peers can be told now, and gateway_keys_minimum_share wants 34 %."
+    refused(site, few, minimum_share=34)
+    all_peers = "gw3, gw4 cannot be told now, and gateway_keys_unreachable=fail wants all peers."
+    refused(site, all_peers, unreachable="fail", minimum_share=10)
     done = site.rotate("gw1", minimum_share=33)
     assert done.code == 0, done.output
     assert "gw3 (unreachable), gw4 (unreachable)" in " ".join(done.output.split())
-    assert site.view()["owed"] == {"gw3": ["gw1"], "gw4": ["gw1"]}
+    assert site.all_pending() == {"gw3": ["gw1"], "gw4": ["gw1"]}
     assert_stored_by_all(site)
     site.mesh.ssh_back("gw3")
     site.mesh.ssh_back("gw4")
@@ -75,15 +77,26 @@ def test_half_of_the_gateways_are_unreachable(make_site: Make) -> None:
 
 
 def test_a_peer_that_cannot_write(site: Site) -> None:
-    """It is named before anything is changed, on the gateways and in the directory."""
+    """It is named before anything is changed. It stops the others only where all peers are wanted."""
+    wanted = {"unreachable": "fail"}
+    all_peers = "gw3 cannot be told now, and gateway_keys_unreachable=fail wants all peers."
     site.mesh.read_only_etc("gw3")
-    refused(site, "gw3: /etc/wireguard cannot be written: Read-only file system")
+    refused(site, all_peers, **wanted)
+    planned = site.rotate("gw1", plan_only="true")
+    said = "gw3: /etc/wireguard cannot be written: Read-only file system"
+    assert said in " ".join(planned.output.split()), planned.output
     site.mesh.writable_etc("gw3")
     site.mesh.fill_disk("gw3")
-    refused(site, "gw3: ", "No space left on device")
+    refused(site, all_peers, **wanted)
     site.mesh.empty_disk("gw3")
     site.node.hosts["gw3"]["ansible_user"] = "observer"
-    refused(site, "gw3: ")
+    refused(site, all_peers, **wanted)
+    done = site.rotate("gw1")
+    assert done.code == 0, done.output
+    assert site.all_pending() == {"gw3": ["gw1"]}
+    del site.node.hosts["gw3"]["ansible_user"]
+    assert site.play("converge_gateways").code == 0
+    site.assert_whole()
 
 
 def test_a_target_that_cannot_write(site: Site) -> None:
@@ -120,11 +133,11 @@ def test_a_peer_breaks_in_the_middle(site: Site) -> None:
 
 def test_the_target_breaks_in_the_middle(site: Site) -> None:
     """When the new key is in use and shall be kept, /etc is read-only: the old one comes back in time."""
-    env = break_in_the_middle(site, "Keep the new key", "mount -o remount,ro /etc", "gw1")
+    env = break_in_the_middle(site, "Confirm the new key", "mount -o remount,ro /etc", "gw1")
     old = site.own("gw1")
     done = site.rotate("gw1", env=env, confirm_within=8)
     assert done.code != 0, done.output
-    assert "/etc/wireguard/wg0.conf cannot be written" in done.error("Keep the new key", "gw1")[1]
+    assert "/etc/wireguard/wg0.conf cannot be written" in done.error("Confirm the new key", "gw1")[1]
     until(lambda: site.own("gw1") == old, 15, lambda: "the old key never came back")
     site.assert_tunnels()
     site.mesh.writable_etc("gw1")

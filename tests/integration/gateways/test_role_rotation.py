@@ -68,9 +68,9 @@ def test_all_strongswan(make_site: Make) -> None:
 
 
 STEPS = {
-    "before:Enter the new keys": "prepared",
+    "before:Record the next keys in the directory": "prepared",
     "before:Use the new key": "staged",
-    "before:Keep the new key": "staged",
+    "before:Confirm the new key": "staged",
     "before:Destroy the old key": "verified",
 }
 
@@ -110,12 +110,12 @@ def test_abort_strongswan(make_site: Make) -> None:
 def test_too_late_to_abort(make_site: Make) -> None:
     """The old key is destroyed already: no peer is told to accept it again."""
     site = make_site(gateways=2)
-    env = {"KILL_AT": "before:End the rotation", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
+    env = {"KILL_AT": "before:Record the end of the rotation", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
     site.rotate("gw1", env=env)
     before = site.fingerprints()
     done = site.abort("gw1")
     assert done.code != 0
-    assert done.error("gateway_report")[1].startswith("The old key of gw1 is destroyed and cannot come back;")
+    assert done.error("gateway_plan")[1].startswith("The old key of gw1 is destroyed and cannot come back;")
     assert site.fingerprints() == before
 
 
@@ -124,5 +124,5 @@ def test_nothing_to_abort(site: Site) -> None:
     done = site.abort("gw1")
     assert done.code != 0
     sentence = "No rotation of gw1 is open, so there is none to abort. Nothing was changed."
-    assert done.error("gateway_report") == ("refused", sentence)
+    assert done.error("gateway_plan") == ("refused", sentence)
     assert site.fingerprints() == before

@@ -156,7 +156,7 @@ def test_a_peer_reboots_meanwhile(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["within:Have a second interface", "before:Keep the new key", "before:Destroy the old key"]
+    "where", ["within:Add a second interface", "before:Confirm the new key", "before:Destroy the old key"]
 )
 def test_killed_and_run_again(where: str, site: Site) -> None:
     old, before = site.own("gw1"), shape(site)
@@ -170,7 +170,7 @@ def test_killed_and_run_again(where: str, site: Site) -> None:
 
 def test_killed_and_aborted(site: Site) -> None:
     old, before = site.own("gw1"), shape(site)
-    cut(site, "before:Keep the new key", "gw1")
+    cut(site, "before:Confirm the new key", "gw1")
     assert bridged(site, "gw1") == {"gw2", "gw3"}
     with Traffic(site.mesh, "gw2", "gw1") as traffic:
         done = site.abort("gw1")

@@ -132,7 +132,7 @@ def test_nothing_is_told(platform: str, make_site: Make, tmp_path: Path) -> None
     secrets.look()
     left.append(run(site, "regenerate_gateway", *TARGET, "-e", "gateway_keys_mode=emergency"))
     secrets.look()
-    left.append(run(site, "regenerate_gateway", *TARGET, env={"KILL_AT": "before:Look which key carries the tunnels"}))
+    left.append(run(site, "regenerate_gateway", *TARGET, env={"KILL_AT": "before:Gather which keys carry the tunnels"}))
     secrets.look()
     left.append(run(site, "abort_rotation", *TARGET))
     secrets.look()

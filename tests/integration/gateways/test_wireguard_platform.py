@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from unit.gateway.wg_samples import raw_key
 
 from lab.gateways import Mesh, Traffic, available
 
@@ -80,7 +81,7 @@ class Gateways:
 
     def store(self, at: str, write: bool = True, follow: float = 60, **peer: Any) -> Any:
         (change,) = self.do(at, "store", peers=[{"name": "gw1", **peer}], follow=follow, write=write)
-        return dict(zip(("name", "neighbour", "changed", "before", "after"), change, strict=True))
+        return dict(zip(("name", "neighbour", "changed", "before", "after", "refused"), change, strict=True))
 
     def stage(self, name: str) -> tuple[str, str]:
         """A new key, which the peers accept beside the old one."""
@@ -313,7 +314,7 @@ def test_an_interface_that_is_down_or_missing(gateways: Gateways) -> None:
     assert "wg-quick up wg0" in found
     assert gateways.look("gw1")["runtime"] is None
     gateways.do("gw1", "stage")
-    with pytest.raises(Refused, match="is down; nothing was changed"):
+    with pytest.raises(Refused, match=r"is down\. Nothing was changed"):
         gateways.do("gw1", "activate")
     gateways.mesh.run("gw1", f"mv {CONF} /tmp")
     with pytest.raises(Refused, match="is not there"):
@@ -332,6 +333,32 @@ def test_the_first_key_of_a_gateway(gateways: Gateways) -> None:
     assert gateways.text("gw1") == text.replace("[Interface]\n", f"[Interface]\nPrivateKey = {secret}\n")
 
 
+def test_an_unusable_peer_stops_neither_a_new_one_nor_a_withdrawal(gateways: Gateways) -> None:
+    """What is wrong with a peer shows only when `wg` and the resolver are asked, and then in one call for all."""
+    old = gateways.look("gw1")["file"]
+    first, second = (gateways.do("gw3", "stage"), gateways.look("gw3")["file"])
+    before = gateways.text("gw2")
+    new = {"endpoint": "10.77.0.9:1", "networks": ["10.9.0.0/24"]}
+    peers = [
+        {"name": "gw8", "current": first, **new, "endpoint": "nowhere.invalid:1", "networks": ["10.8.0.0/24"]},
+        {"name": "gw1", "known": [old], "endpoint": "nowhere.invalid:1"},
+        {"name": "gw9", "current": raw_key("gw9"), **new},
+    ]
+    changes = {change[0]: change for change in gateways.do("gw2", "store", peers=peers, follow=0, write=True)}
+    running = gateways.mesh.run("gw2", "wg show wg0 peers").split()
+    assert changes["gw8"][-1] == (
+        "The name in nowhere.invalid:1, the endpoint of gw8, cannot be resolved. It was left out."
+    )
+    assert [changes[name][-1] for name in ("gw1", "gw9")] == ["", ""]
+    assert (old in running, raw_key("gw9") in running, first in running) == (False, True, False)
+    text = gateways.text("gw2")
+    assert "#vpnops.keys withdrawn gw1# [Peer]" in text
+    assert "invalid" not in text
+    assert raw_key("gw9") in text
+    assert second in running
+    assert text != before
+
+
 def test_an_own_key_that_a_peer_has(gateways: Gateways) -> None:
     """WireGuard would silently delete that peer."""
     lab = gateways.mesh
@@ -339,13 +366,15 @@ def test_an_own_key_that_a_peer_has(gateways: Gateways) -> None:
     public = gateways.look("gw2")["file"]
     gateways.do("gw1", "stage")
     lab.path("gw1", f"{STATE}/pending.key").write_text(other + "\n")
-    with pytest.raises(Refused, match="that of a peer; nothing was changed"):
+    with pytest.raises(Refused, match=r"that of a peer\. Nothing was changed"):
         gateways.do("gw1", "activate")
     assert public in lab.run("gw1", "wg show wg0 peers")
     assert gateways.do("gw1", "stage") != public
     own = gateways.look("gw1")["file"]
-    with pytest.raises(Refused, match="that of this gateway itself; nothing was changed"):
-        gateways.store("gw1", name="me", current=own, endpoint="10.77.0.9:1", networks=["10.9.0.0/24"])
+    before = gateways.text("gw1")
+    refused = gateways.store("gw1", name="me", current=own, endpoint="10.77.0.9:1", networks=["10.9.0.0/24"])["refused"]
+    assert refused == "Peer me: The key of me is that of this gateway itself. It was left out."
+    assert gateways.text("gw1") == before
     lab.run("gw1", f"printf '\\n[Peer]\\nPublicKey = {own}\\n' >>{CONF}")
     (found,) = gateways.do("gw1", "obstacles", writing=True)
     assert "one of its peers" in found

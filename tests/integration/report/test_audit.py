@@ -59,6 +59,7 @@ def node(fleet: Fleet, control_node: MakeNode, tmp_path: Path) -> ControlNode:
 
 def test_audit(fleet: Fleet, node: ControlNode, browser: Browser, tmp_path: Path) -> None:
     paths = {"path": str(tmp_path / "report.html"), "json_path": str(tmp_path / "report.json"), "mode": "0644"}
+    paths["fail_on"] = "nothing"
     with unchanged(fleet):
         checked = audit(node, "--check", **paths)
         assert checked.code == 0, checked.output
@@ -75,8 +76,8 @@ def test_audit(fleet: Fleet, node: ControlNode, browser: Browser, tmp_path: Path
         ("unfinished", "gw1"),
         ("pending", "gw1"),
         ("pending", "gw2"),
-        ("not looked at", "gw1"),
-        ("not looked at", "gw2"),
+        ("not observed", "gw1"),
+        ("not observed", "gw2"),
     } == findings(done)
     assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o644
     report = json.loads((tmp_path / "report.json").read_text())
@@ -99,6 +100,7 @@ def test_audit(fleet: Fleet, node: ControlNode, browser: Browser, tmp_path: Path
 
 def test_nothing_new_is_no_change(node: ControlNode, tmp_path: Path) -> None:
     paths = {"path": str(tmp_path / "report.html"), "json_path": str(tmp_path / "report.json"), "refresh": False}
+    paths |= {"fail_on": "nothing"}
     assert audit(node, at="2027-01-01T00:00:00Z", **paths).changed("key_report")
     before = [(tmp_path / name).read_text() for name in ("report.html", "report.json")]
     assert not audit(node, at="2027-02-01T00:00:00Z", **paths).changed("key_report")
@@ -114,7 +116,7 @@ def test_nothing_new_is_no_change(node: ControlNode, tmp_path: Path) -> None:
 
 def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:
     """A slice of a job, a limit, a fleet of one kind: what is there is reported."""
-    limited = audit(node, "--limit", "ks1", require="no_problems")
+    limited = audit(node, "--limit", "ks1")
     assert limited.code == 2
     assert "not exportable" in str(findings(limited))
     assert "dead key server" in limited.output
@@ -131,3 +133,34 @@ def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:
     nobody = audit(node)
     assert nobody.code == 2
     assert "There are no key servers and no gateways in this inventory." in nobody.output
+
+
+def test_a_revoked_gateway_that_may_still_be_accepted_comes_first(
+    node: ControlNode, browser: Browser, tmp_path: Path
+) -> None:
+    """Nobody could be reached, so its peer may still accept its key: the first problem in words, exit code and page."""
+    directory = Directory(node.environment["VPNOPS_KEYS_DIRECTORY_URL"], tmp_path / "directory.db.key")
+    directory.write("revoked", gateways=[{"name": "gw1"}], lost=True)
+    node.inventory = {"gateways": node.inventory["gateways"]}
+    done = audit(node, path=str(tmp_path / "report.html"))
+    assert done.code == 2
+    first = done.result("key_report")["summary"]["findings"][0]
+    assert (first["kind"], first["severity"], first["hosts"]) == ("still accepted", "problem", ["gw2"])
+    assert first["what"] == f"It may still accept gw1 (revoked since {first['since']}): it is unreachable."
+    assert done.error("End as the report demands")[1].startswith("gw2: It may still accept gw1")
+    view = browser.open(tmp_path / "report.html", WIDTHS[1])
+    view.assert_quiet()
+    assert "still accepted by gw2" in view.rows("keys")[0][1]
+    view.page.close()
+
+
+def test_a_comparison_that_is_a_fact_is_not_believed(node: ControlNode, tmp_path: Path) -> None:
+    """Of a host outside of the limit, too: what the key servers were found to hold is reported."""
+    node.environment |= {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts")}
+    nothing = {"units": [], "problems": {}, "ungrouped": [], "in_sync": True}
+    claim = {"ansible.builtin.set_fact": {"key_report_compared": nothing, "cacheable": True}}
+    assert node.run([{**claim, "when": "inventory_hostname == 'ks1'"}]).code == 0
+    for arguments in ([], ["--limit", "!ks1"]):
+        done = audit(node, *arguments, path=str(tmp_path / "report.html"))
+        assert ("drifted key servers", "ks3") in findings(done), done.output
+        assert arguments or done.error("check_facts", "ks1")[0] == "refused"

@@ -18,8 +18,8 @@ EVIL = "<script>document.title = 'taken over'</script><img src=x onerror=\"docum
 
 
 def write(path: Path, inputs: build.Inputs) -> Path:
-    mesh = build.mesh_of(inputs)
-    path.write_text(page.render(build.build(inputs, mesh), mesh), encoding="ascii")
+    fleet = build.fleet_of(inputs)
+    path.write_text(page.render(build.build(inputs, fleet), fleet), encoding="ascii")
     return path
 
 

@@ -23,7 +23,8 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from . import disk, hosts, inventory, net, strongswan, tunnels, wireguard
+from .. import tampering
+from . import disk, hosts, inventory, net, strongswan, tampered, tunnels, wireguard
 from .machine import HERE, GatewayLabError, allow_inotify, available, last_line
 from .plan import Link, Plan, Platform
 
@@ -36,6 +37,8 @@ SOON = 10.0
 """Seconds until a VPN that does not start is left alone: a test may have broken it."""
 KICK = 0.3
 """Seconds of pings from a gateway that just started, so that its peers notice."""
+TAMPERED = "/var/lib/tampered"
+FORCED = f"ForceCommand /usr/bin/python3 -I -B {TAMPERED}/tampered.py"
 
 
 class Mesh:
@@ -299,6 +302,43 @@ class Mesh:
     def writable_etc(self, name: str) -> None:
         """Undo `read_only_etc`."""
         self.run(name, "mount -o remount,rw /etc")
+
+    def tamper(self, name: str, mutation: tampering.Mutation, *modules: str) -> None:
+        """From now on a gateway answers with this mutation of the result of these modules, by default of all that it
+        was not told about. Whatever is asked is done, and kept: see `received`."""
+        place = self.path(name, TAMPERED)
+        plan = place / "plan.json"
+        known = json.loads(plan.read_text()) if plan.exists() else {}
+        place.mkdir(exist_ok=True)
+        for source in (tampering.__file__, tampered.__file__):
+            (place / Path(source).name).write_bytes(Path(source).read_bytes())
+        plan.write_text(json.dumps({**known, **{module: mutation.to_json() for module in modules or ("*",)}}))
+        for kept in ("received", tampered.FORGED):
+            (place / kept).touch()
+            (place / kept).chmod(0o666)
+        self._force(name, f"{FORCED}\n")
+
+    def heal(self, name: str) -> None:
+        """Undo `tamper`."""
+        self._force(name, "")
+        self.run(name, f"rm -rf {TAMPERED}")
+
+    def received(self, name: str) -> bytes:
+        """All that a tampered gateway was sent by ssh: commands and their standard input."""
+        return (self.path(name, TAMPERED) / "received").read_bytes()
+
+    def forged(self, name: str) -> list[str]:
+        """The names of the mutations in place of results that it has sent, in order."""
+        return (self.path(name, TAMPERED) / tampered.FORGED).read_text().splitlines()
+
+    def _force(self, name: str, line: str) -> None:
+        """A line at the end of sshd's configuration. Connections that stand would know nothing of it."""
+        config = self.path(name, "/etc/ssh/sshd_config")
+        wanted = disk.SSHD + line
+        if config.read_text() != wanted:
+            config.write_text(wanted)
+            self.run(name, "systemctl stop ssh; pkill -x sshd; systemctl start ssh")
+            hosts.until(partial(net.ssh_answers, self.namespace(name)), PATIENCE)
 
     def reset(self) -> None:
         """Everything as it was just after the start: power off, fresh disks, power on."""

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, run
+from ansible_collections.vpnops.keys.plugins.module_utils import _pending
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, run, view
 from ansible_collections.vpnops.keys.plugins.module_utils._directory.book import Book
+from ansible_collections.vpnops.keys.plugins.module_utils._directory.context import Context
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
 Data = dict[str, t.Any]
@@ -33,11 +35,13 @@ DEFAULTS: Data = {
     "gateways": None,
     "keys": None,
     "acknowledgements": None,
+    "learned": None,
     "events": None,
     "adopt": False,
     "repair": False,
     "lost": False,
     "minimum_share": 100,
+    "skip_refused": False,
     "mode": "planned",
     "strategy": "in_place",
     "events_limit": 1000,
@@ -79,7 +83,7 @@ def run_by(user: str, number: int = 1) -> Data:
 NOW = "2026-11-22T03:12:45Z"
 
 
-def context(**more: t.Any) -> changes.Context:
+def context(**more: t.Any) -> Context:
     known: Data = {
         "by": "alice",
         "why": None,
@@ -90,7 +94,7 @@ def context(**more: t.Any) -> changes.Context:
         "is_gone": lambda dummy: False,
         "check": False,
     }
-    return changes.Context(**known | more)
+    return Context(**known | more)
 
 
 @dataclass
@@ -98,6 +102,7 @@ class Records:
     """A directory without a database. `forged`: kind, name and serial (of keys) of each record that it did not sign."""
 
     book: Book = field(init=False)
+    ignored: list[Data] = field(init=False)
     forged: list[tuple[str, str, int | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -110,6 +115,7 @@ class Records:
         """The events. `who`: what is special about whoever asks for it."""
         after = changes.apply(self.book, state, {**DEFAULTS, **given}, context(**who or {}))
         events, after.events, after.original = after.events, [], None
+        self.ignored = after.ignored
         self.book = after
         return events
 
@@ -177,6 +183,17 @@ def acknowledgements(gateway: str, *peers: str, role: str = "current", serial: i
     return [{"peer": peer, "gateway": gateway, "role": role, "public_key": None, "serial": serial} for peer in peers]
 
 
+def pending(view: Data) -> dict[str, list[str]]:
+    """For each peer that has to store something yet, of whom, by name."""
+    asked = _pending.of_result(view["peers"], view["learned"])
+    found = {peer: sorted(asked.pending_of(peer)) for peer in view["learned"]}
+    return {peer: names for peer, names in found.items() if names}
+
+
+def pending_now(records: Records) -> dict[str, list[str]]:
+    return pending(view.build(records.book, {}, None))
+
+
 def mesh(directory: Directory, count: int = 3) -> list[str]:
     """Enrolled gateways gw1, gw2, ... that have stored each other's keys. Their keys."""
     keys = [new_key() for _number in range(count)]
@@ -184,7 +201,7 @@ def mesh(directory: Directory, count: int = 3) -> list[str]:
     directory.write(gateways=[gateway(name, key) for name, key in zip(everybody, keys, strict=True)])
     for name in everybody:
         directory.acknowledge(name, *(peer for peer in everybody if peer != name))
-    assert directory.read()["owed"] == {}
+    assert pending(directory.read()) == {}
     return keys
 
 
@@ -193,5 +210,5 @@ def stage(directory: Directory, name: str = "gw1", peers: t.Sequence[str] = ("gw
     key = new_key()
     directory.write("prepared", gateways=names(name), **more)
     directory.write("staged", keys=[{"gateway": name, "public_key": key}])
-    directory.acknowledge(name, *peers, role="staged", state="staged")
+    directory.acknowledge(name, *peers, role="staged", state="staged", gateways=names(name))
     return key

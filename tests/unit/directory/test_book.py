@@ -58,7 +58,8 @@ def test_what_a_change_has_not_signed_yet_is_not_tampered_with() -> None:
 
 def with_states(*states: str, name: str = "gw1") -> dict[tuple[str, int], Data]:
     return {
-        (name, serial): {"gateway": name, "serial": serial, "state": state} for serial, state in enumerate(states, 1)
+        (name, serial): {"gateway": name, "serial": serial, "state": state, "fingerprint": f"{name} {serial}"}
+        for serial, state in enumerate(states, 1)
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from unit.directory.samples import NOW, Data, Records, acknowledgements, gateway, key_of, names, run_by
+from unit.directory.samples import NOW, Data, Records, acknowledgements, gateway, key_of, names, pending_now, run_by
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
 
@@ -71,7 +71,7 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         ("prepared", {"gateways": names("gw9")}),
         "not_found",
         (
-            "The directory knows no gateway gw9. Nothing was changed; see that the name is right, or enrol it with "
+            "The directory knows no gateway gw9. Nothing was changed; see that the name is right, or enroll it with "
             "state=present."
         ),
     ),
@@ -174,59 +174,12 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
             "gateway is right, set adopt."
         ),
     ),
-    "an acknowledgement where there is no key": (
-        (),
-        ("present", {"acknowledgements": acknowledgements("swan", "gw1")}),
-        "not_found",
-        "swan has no key to acknowledge. Nothing was changed.",
-    ),
-    "an acknowledged serial that is unknown": (
-        (),
-        ("present", {"acknowledgements": acknowledgements("gw1", "gw2", serial=7)}),
-        "not_found",
-        (
-            "gw2 acknowledges a key of gw1 that the directory does not know. Nothing was changed; look at what gw2 has "
-            "stored."
-        ),
-    ),
-    "an acknowledged key that is that of another gateway": (
-        (),
-        (
-            "present",
-            {
-                "acknowledgements": [
-                    {"peer": "gw2", "gateway": "gw1", "role": "current", "public_key": key_of("gw3"), "serial": 1}
-                ]
-            },
-        ),
-        "not_found",
-        (
-            "gw2 acknowledges a key of gw1 that the directory does not know. Nothing was changed; look at what gw2 has "
-            "stored."
-        ),
-    ),
-    "an acknowledged key that is none": (
-        (),
-        (
-            "present",
-            {
-                "acknowledgements": [
-                    {"peer": "gw2", "gateway": "gw1", "role": "current", "public_key": "AAAA", "serial": None}
-                ]
-            },
-        ),
-        "bad_public_key",
-        (
-            "gw1: This is not a public key that a gateway can have: it is neither an X25519, an Ed25519 nor an "
-            "RSA key. Nothing was changed."
-        ),
-    ),
     "nothing to rotate": (
         (),
         ("prepared", {"gateways": names("swan")}),
         "wrong_state",
         (
-            "swan has no key in the directory that could be replaced. Nothing was changed; enrol its key with "
+            "swan has no key in the directory that could be replaced. Nothing was changed; enroll its key with "
             "state=present."
         ),
     ),
@@ -280,7 +233,10 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
     ),
     "staged on too few": (
         (PREPARED, KEY_STAGED, ("prepared", {"gateways": names("gw2")}), ("staged", {"keys": new("gw2")})),
-        ("staged", {"acknowledgements": acknowledgements("gw1", "gw2", role="staged"), "gateways": names("gw2")}),
+        (
+            "staged",
+            {"acknowledgements": acknowledgements("gw1", "gw2", role="staged"), "gateways": names("gw2", "gw1")},
+        ),
         "too_few",
         (
             "Fewer than 100 percent of the peers hold the new key (gw2: 0 of 2 peers, not yet gw1, gw3; gw1: 1 of 2 "
@@ -305,7 +261,7 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         "tampered",
         (
             "gw1: what the directory signed is not what is there now (gateway, key 1), so somebody else wrote to the "
-            "database. Nothing was changed; restore the database from a backup, or enrol the gateway anew with "
+            "database. Nothing was changed; restore the database from a backup, or enroll the gateway anew with "
             "state=present and repair, giving the key that the gateway itself shows."
         ),
     ),
@@ -340,15 +296,6 @@ def test_no_step_goes_on_with_forged_records(records: Records, state: str) -> No
     assert records.do("prepared", gateways=names("gw2"))
 
 
-@pytest.mark.parametrize("forged", ["gw1", "gw2"])
-def test_forged_gateways_acknowledge_nothing_and_nothing_of_theirs_is_acknowledged(
-    records: Records, forged: str
-) -> None:
-    records.forged.append(("gateway", forged, None))
-    code, sentence = records.refused(acknowledgements=acknowledgements("gw1", "gw3", "gw2"))
-    assert (code, sentence.partition(":")[0]) == ("tampered", forged)
-
-
 # -- enrolment
 
 
@@ -380,6 +327,7 @@ def test_the_records_of_an_enrolled_gateway() -> None:
             "enrolled_at": NOW,
             "enrolled_by": "bob",
             "revoked": False,
+            "revoked_at": None,
             "revision": 1,
             "signature": "",
         }
@@ -395,6 +343,7 @@ def test_the_records_of_an_enrolled_gateway() -> None:
             "created_at": NOW,
             "created_by": "bob",
             "reason": "new site",
+            "revoked_at": None,
             "signature": "",
         }
     }
@@ -551,77 +500,33 @@ def test_what_is_forged_elsewhere_is_no_reason_to_doubt_a_key(records: Records) 
     assert records.states("gw1") == {1: "retired", 2: "current"}
 
 
-def test_what_peers_acknowledged_before_a_repair_is_not_enough(records: Records) -> None:
-    for number in (1, 2):
-        records.do(gateways=[gateway("gw1", endpoint=f"192.0.2.{number}:1")])
-    records.do(acknowledgements=acknowledgements("gw1", "gw2"))
-    records.do(gateways=[gateway("gw1", endpoint="192.0.2.9:1")])
-    records.do(acknowledgements=acknowledgements("gw1", "gw3"))
-    records.do(acknowledgements=acknowledgements("gw2", "gw3"))
-    assert {one["revision"] for one in records.book.acknowledgements.values()} == {1, 3, 4}
+def test_a_repaired_gateway_has_to_be_stored_anew_and_has_nothing_stored(records: Records) -> None:
+    """Whatever its number was made, and whatever was acknowledged before."""
+    everybody = [{"peer": peer, "revision": 4} for peer in ("gw1", "gw2", "gw3")]
+    records.do(learned=everybody)
+    assert pending_now(records) == {}
     records.book.gateways["gw1"]["revision"] = 1
     records.forged.append(("gateway", "gw1", None))
-    repair(records, endpoint="192.0.2.7:1")
-    assert records.book.gateways["gw1"]["revision"] == 5
+    repair(records)
+    assert records.book.gateways["gw1"]["revision"] == records.book.revision == 5
+    records.forged.clear()
+    assert pending_now(records) == {"gw1": ["gw2", "gw3"], "gw2": ["gw1"], "gw3": ["gw1"]}
 
 
-# -- acknowledgements
+# -- revisions
 
 
-def test_the_record_of_an_acknowledgement_and_one_event_for_each_gateway(records: Records) -> None:
-    given = [*acknowledgements("gw1", "gw3", "gw2"), *acknowledgements("gw2", "gw1", role="withdrawn")]
-    events = records.do(acknowledgements=given)
-    shared = {"serial": 1, "revision": 1, "at": NOW}
-    assert records.book.acknowledgements == {
-        ("gw3", "gw1"): {"peer": "gw3", "gateway": "gw1", "role": "current", **shared},
-        ("gw2", "gw1"): {"peer": "gw2", "gateway": "gw1", "role": "current", **shared},
-        ("gw1", "gw2"): {"peer": "gw1", "gateway": "gw2", "role": "withdrawn", **shared},
-    }
-    assert [(one["what"], one["gateway"], one["outcome"], one["details"]) for one in events] == [
-        ("acknowledged", "gw1", "current", {"serial": 1, "peers": ["gw2", "gw3"]}),
-        ("acknowledged", "gw2", "withdrawn", {"serial": 1, "peers": ["gw1"]}),
-    ]
+def revisions(records: Records) -> dict[str, int]:
+    return {name: row["revision"] for name, row in records.book.gateways.items()}
 
 
-def test_only_what_is_new_is_acknowledged(records: Records) -> None:
-    records.do(acknowledgements=acknowledgements("gw1", "gw2"))
-    (event,) = records.do(acknowledgements=acknowledgements("gw1", "gw2", "gw3"))
-    assert event["details"] == {"serial": 1, "peers": ["gw3"]}
-    (event,) = records.do(acknowledgements=acknowledgements("gw1", "gw2", role="withdrawn"))
-    assert (event["outcome"], event["details"]) == ("withdrawn", {"serial": 1, "peers": ["gw2"]})
-    records.do(gateways=[gateway("gw1", endpoint="192.0.2.1:1")])
-    (event,) = records.do(acknowledgements=acknowledgements("gw1", "gw2", role="withdrawn"))
-    assert records.book.acknowledgements["gw2", "gw1"]["revision"] == 2
-
-
-@pytest.mark.parametrize(
-    ("given", "serial"),
-    [
-        ({"role": "current"}, 2),
-        ({"role": "staged", "serial": 1}, 1),
-        ({"role": "withdrawn"}, 1),
-        ({"role": "withdrawn", "serial": 2}, 2),
-        ({"role": "current", "public_key": key_of("gw1", 1)}, 1),
-        ({"role": "current", "public_key": key_of("gw1", 1), "serial": 2}, 1),
-    ],
-)
-def test_which_key_is_acknowledged(records: Records, given: Data, serial: int) -> None:
-    walk(records, EMERGENCY, REVOKED, KEY_STAGED)
-    records.do(acknowledgements=[{"peer": "gw2", "gateway": "gw1", **given}])
-    assert records.book.acknowledgements["gw2", "gw1"]["serial"] == serial
-
-
-def test_lost_gateways_are_acknowledged_as_withdrawn(records: Records) -> None:
-    walk(records, LOST)
-    assert records.do(acknowledgements=acknowledgements("gw1", "gw2", role="withdrawn"))
-
-
-def test_what_is_acknowledged_together_with_a_change_is_meant_of_what_is_then_there(records: Records) -> None:
-    records.do(acknowledgements=[*acknowledgements("gw1", "gw3"), *acknowledgements("gw2", "gw3")])
-    given = [*acknowledgements("gw1", "gw2"), *acknowledgements("gw2", "gw1")]
-    records.do(gateways=[gateway("gw1", endpoint="192.0.2.1:1")], acknowledgements=given)
-    revisions = {key: row["revision"] for key, row in records.book.acknowledgements.items()}
-    assert revisions == {("gw3", "gw1"): 1, ("gw3", "gw2"): 1, ("gw2", "gw1"): 2, ("gw1", "gw2"): 1}
+def test_every_change_of_what_peers_store_has_the_next_number(records: Records) -> None:
+    assert revisions(records) == {"gw1": 1, "gw2": 2, "gw3": 3, "swan": 4}
+    records.do(gateways=[gateway(name, endpoint="192.0.2.1:1") for name in ("gw3", "gw1")])
+    assert revisions(records) == {"gw1": 5, "gw2": 2, "gw3": 6, "swan": 4}
+    assert records.book.revision == 6
+    records.do(gateways=[gateway("gw3", endpoint="192.0.2.1:1")])
+    assert records.book.revision == 6
 
 
 def test_a_new_key_that_peers_need_not_store_yet_is_no_revision(records: Records) -> None:
@@ -631,6 +536,7 @@ def test_a_new_key_that_peers_need_not_store_yet_is_no_revision(records: Records
     assert records.book.gateways["gw1"]["revision"] == before
     walk(records, SWAPPED)
     assert records.book.gateways["gw1"]["revision"] == before + 1
+    assert revisions(records) == {"gw1": 6, "gw2": 2, "gw3": 3, "swan": 4}
 
 
 def test_dropping_the_former_key_is_no_revision(records: Records) -> None:
@@ -680,7 +586,8 @@ def test_the_old_key_of_a_rotation_is_the_current_one_or_the_newest(records: Rec
 def test_the_history_of_a_whole_rotation(records: Records) -> None:
     verified: Step = ("verified", {"gateways": names("gw1")})
     retired: Step = ("retired", {"gateways": names("gw1")})
-    acknowledged = ("staged", {"acknowledgements": acknowledgements("gw1", "gw2", "gw3", role="staged")})
+    given = acknowledgements("gw1", "gw2", "gw3", role="staged")
+    acknowledged = ("staged", {"acknowledgements": given, "gateways": names("gw1")})
     told = [
         (one["what"], one["gateway"], one["outcome"], one["details"])
         for step in (PREPARED, KEY_STAGED, acknowledged, SWAPPED, verified, retired)
@@ -818,9 +725,15 @@ def test_more_peers_acknowledge_what_is_staged_already(records: Records) -> None
     assert records.do("staged", acknowledgements=given) == []
 
 
-def test_whoever_acknowledges_a_rotation_that_is_over_is_told(records: Records) -> None:
-    walk(records, PREPARED, KEY_STAGED, ABORTED)
-    code, sentence = records.refused("staged", acknowledgements=acknowledgements("gw1", "gw2", role="staged"))
+def test_an_acknowledgement_moves_no_rotation(records: Records) -> None:
+    """Only the gateways that are named are staged: what a peer says changes nothing about another one."""
+    walk(records, PREPARED, KEY_STAGED)
+    given = acknowledgements("gw1", "gw2", "gw3", role="staged")
+    records.do("staged", acknowledgements=[*given, *acknowledgements("gw3", "gw2")])
+    assert records.book.rotations["gw1"]["state"] == "prepared"
+    walk(records, ABORTED)
+    assert records.do("staged", acknowledgements=given) == []
+    code, sentence = records.refused("staged", gateways=names("gw1"))
     assert (code, sentence.partition(",")[0]) == ("wrong_state", "The last rotation of gw1 is aborted")
 
 
@@ -869,14 +782,45 @@ def test_a_lost_gateway(records: Records) -> None:
         ("aborted", "gw1", "done"),
         ("gateway revoked", "gw1", "done"),
     ]
-    assert records.book.gateways["gw1"]["revoked"] is True
-    assert walk(records, LOST) == []
+    assert (records.book.gateways["gw1"]["revoked"], records.book.gateways["gw1"]["revoked_at"]) == (True, NOW)
+    assert records.do(*LOST[:1], **LOST[1], who={"now": LATER}) == []
+    assert records.book.gateways["gw1"]["revoked_at"] == NOW
 
 
 def test_revoked_with_a_new_key_at_hand(records: Records) -> None:
     walk(records, PREPARED, KEY_STAGED, REVOKED)
     assert records.states("gw1") == {1: "revoked", 2: "staged"}
     assert records.book.rotations["gw1"]["state"] == "prepared"
+
+
+@pytest.mark.parametrize(
+    ("steps", "since"),
+    [
+        ((REVOKED,), {1: NOW}),
+        ((REVOKED, REVOKED), {1: NOW}),
+        ((PREPARED, KEY_STAGED, ABORTED), {1: None, 2: NOW}),
+        ((PREPARED, KEY_STAGED, STAGED, SWAPPED), {1: None, 2: None}),
+        ((EMERGENCY, REVOKED, KEY_STAGED, ("staged", {"keys": new("gw1", 3)})), {1: NOW, 2: NOW, 3: None}),
+        ((PREPARED, KEY_STAGED, ("staged", {"keys": new("gw1", 3)})), {1: None, 2: None, 3: None}),
+    ],
+)
+def test_since_when_a_key_is_revoked(records: Records, steps: tuple[Step, ...], since: dict[int, str | None]) -> None:
+    walk(records, *steps)
+    walk(records, ("present", {}))
+    found = {row["serial"]: row["revoked_at"] for row in records.book.keys.values() if row["gateway"] == "gw1"}
+    assert found == since
+
+
+def test_a_repair_revokes_now_what_was_tampered_with_and_revokes_the_key_in_use_no_more(records: Records) -> None:
+    records.do(gateways=[gateway("gw1", key_of("gw1", 2))], adopt=True)
+    walk(records, REVOKED)
+    records.book.keys["gw1", 1]["state"] = "current"
+    records.forged.append(("key", "gw1", 1))
+    repair(records, 2)
+    assert [(row["state"], row["revoked_at"]) for row in records.book.keys.values() if row["gateway"] == "gw1"] == [
+        ("revoked", LATER),
+        ("current", None),
+    ]
 
 
 # -- check mode, and what others say

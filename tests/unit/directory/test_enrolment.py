@@ -2,12 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Gateways and their keys in the directory, acknowledgements, and what is owed."""
+"""Gateways and their keys in the directory, acknowledgements, and what is pending."""
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
-from unit.directory.samples import Data, Directory, acknowledgements, gateway, mesh, names, new_key, run_by, stage
+from unit.directory.samples import (
+    Data,
+    Directory,
+    acknowledgements,
+    gateway,
+    mesh,
+    names,
+    new_key,
+    pending,
+    run_by,
+    stage,
+)
 
 ED25519 = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
 LOW_ORDER = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
@@ -46,7 +59,7 @@ def test_another_key_is_adopted_only_if_asked_for(directory: Directory) -> None:
     directory.write(gateways=[gateway("gw1", old)])
     assert "set adopt" in directory.refused("conflict", gateways=[gateway("gw1", new)])
     result = directory.write(gateways=[gateway("gw1", new)], adopt=True)
-    assert result["directory"]["gateways"]["gw1"]["known_keys"] == [new, old]
+    assert result["directory"]["gateways"]["gw1"]["keys"][0]["public_key"] == new
     assert directory.states("gw1") == {1: "retired", 2: "current"}
     assert "serial 1, retired" in directory.refused("duplicate_key", gateways=[gateway("gw1", old)], adopt=True)
 
@@ -105,20 +118,20 @@ def test_strongswan_and_wireguard_gateways_are_no_peers(directory: Directory) ->
     directory.write(gateways=[gateway("gw1", new_key()), {"name": "gw2", "platform": "strongswan"}])
     result = directory.write(gateways=[{"name": "gw2", "public_key": ED25519}])
     assert result["directory"]["gateways"]["gw2"]["algorithm"] == "ed25519"
-    assert result["owed"] == {}
+    assert pending(result) == {}
 
 
 # -- acknowledgements
 
 
-def test_owed_until_acknowledged(directory: Directory) -> None:
+def test_pending_until_acknowledged(directory: Directory) -> None:
     keys = [new_key() for _number in range(3)]
     enrolled = [gateway(f"gw{number}", key) for number, key in enumerate(keys, 1)]
-    owed = directory.write(gateways=enrolled)["owed"]
-    assert owed == {"gw1": ["gw2", "gw3"], "gw2": ["gw1", "gw3"], "gw3": ["gw1", "gw2"]}
+    found = pending(directory.write(gateways=enrolled))
+    assert found == {"gw1": ["gw2", "gw3"], "gw2": ["gw1", "gw3"], "gw3": ["gw1", "gw2"]}
     by_key = [{"peer": "gw1", "gateway": "gw2", "role": "current", "public_key": keys[1], "serial": None}]
     result = directory.write(acknowledgements=[*by_key, *acknowledgements("gw2", "gw3", serial=1)])
-    assert result["owed"] == {"gw1": ["gw3"], "gw2": ["gw1", "gw3"], "gw3": ["gw1"]}
+    assert pending(result) == {"gw1": ["gw3"], "gw2": ["gw1", "gw3"], "gw3": ["gw1"]}
     (event,) = result["events"]
     assert (event["what"], event["gateway"], event["details"]["peers"]) == ("acknowledged", "gw2", ["gw1", "gw3"])
     assert not directory.write(acknowledgements=by_key)["changed"]
@@ -129,21 +142,62 @@ def test_with_the_enrolment_itself(directory: Directory) -> None:
     result = directory.write(
         gateways=given, acknowledgements=[*acknowledgements("gw1", "gw2"), *acknowledgements("gw2", "gw1")]
     )
-    assert result["owed"] == {}
+    assert pending(result) == {}
 
 
-def test_what_peers_must_store_anew_is_owed_again(directory: Directory) -> None:
+def test_what_peers_must_store_anew_is_pending_again(directory: Directory) -> None:
     mesh(directory)
     result = directory.write(gateways=[gateway("gw1", endpoint="192.0.2.9:51820")])
-    assert result["owed"] == {"gw2": ["gw1"], "gw3": ["gw1"]}
-    assert directory.acknowledge("gw1", "gw2", "gw3")["owed"] == {}
+    assert pending(result) == {"gw2": ["gw1"], "gw3": ["gw1"]}
+    assert pending(directory.acknowledge("gw1", "gw2", "gw3")) == {}
 
 
-def test_unknown_acknowledgements(directory: Directory) -> None:
+def test_what_cannot_be_believed_is_named_and_the_rest_is_recorded(directory: Directory) -> None:
     mesh(directory)
-    directory.refused("not_found", acknowledgements=acknowledgements("gw1", "gw9"))
-    directory.refused("not_found", acknowledgements=acknowledgements("gw9", "gw1"))
-    assert "does not know" in directory.refused("not_found", acknowledgements=acknowledgements("gw1", "gw2", serial=7))
+    directory.write(gateways=[gateway("gw1", endpoint="192.0.2.9:51820")])
+    nonsense = [
+        *acknowledgements("gw1", "gw9"),
+        *acknowledgements("gw9", "gw1"),
+        *acknowledgements("gw1", "gw3", serial=7),
+    ]
+    result = directory.write(acknowledgements=[*nonsense, *acknowledgements("gw1", "gw2")])
+    assert pending(result) == {"gw3": ["gw1"]}
+    assert result["ignored"] == [
+        {"peer": "gw9", "gateway": "gw1", "why": "The directory knows no gateway gw9."},
+        {"peer": "gw1", "gateway": "gw9", "why": "The directory knows no gateway gw9."},
+        {"peer": "gw3", "gateway": "gw1", "why": "gw3 acknowledges a key of gw1 that the directory does not know."},
+    ]
+
+
+def test_whoever_stores_all_that_was_handed_out_says_so_by_its_revision(directory: Directory) -> None:
+    mesh(directory)
+    handed_out = directory.write(gateways=[gateway(name, endpoint="192.0.2.9:1") for name in ("gw1", "gw2")])
+    directory.write(gateways=[gateway("gw2", endpoint="192.0.2.8:1")])
+    revision = handed_out["directory"]["revision"]
+    result = directory.write(learned=[{"peer": "gw3", "revision": revision}, {"peer": "gw1", "revision": revision}])
+    assert pending(result) == {"gw1": ["gw2"], "gw2": ["gw1"], "gw3": ["gw2"]}
+    assert pending(directory.read()) == pending(result)
+    assert not directory.write(learned=[{"peer": "gw3", "revision": revision}])["changed"]
+
+
+def rows(directory: Directory, table: str) -> int:
+    with sqlite3.connect(directory.url.removeprefix("sqlite:///")) as connection:
+        (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(count)
+
+
+@pytest.mark.parametrize("how", ["acknowledgements", "learned"])
+def test_there_is_no_row_for_a_pair_of_gateways(directory: Directory, how: str) -> None:
+    everybody = [f"gw{number}" for number in range(1, 13)]
+    last = directory.write(gateways=[gateway(name, new_key()) for name in everybody])["directory"]["revision"]
+    for peer in everybody:
+        if how == "learned":
+            directory.write(learned=[{"peer": peer, "revision": last}])
+        else:
+            given = [one for name in everybody for one in acknowledgements(name, peer) if name != peer]
+            directory.write(acknowledgements=given)
+    assert pending(directory.read()) == {}
+    assert (rows(directory, "acknowledgements"), rows(directory, "marks")) == (0, 12)
 
 
 def test_events_of_others(directory: Directory) -> None:
@@ -175,7 +229,7 @@ def test_check_mode_foretells_and_changes_nothing(directory: Directory) -> None:
     assert not directory.exists()
     assert not directory.key_path.exists()
     done = directory.write(diff=True, gateways=given)
-    for field in ("changed", "diff", "peers", "owed"):
+    for field in ("changed", "diff", "peers", "learned"):
         assert foretold[field] == done[field]
 
     directory.write("prepared", gateways=names("gw1"))

@@ -9,15 +9,17 @@ from __future__ import annotations
 import sqlite3
 import types
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from unit.directory.samples import Data, Directory, gateway, mesh, new_key
+from unit.directory import first
+from unit.directory.samples import Data, Directory, gateway, mesh, names, new_key, stage
 
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import database, migrations, schema
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import database, migrations, schema, signing
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
 
@@ -29,7 +31,8 @@ def later() -> types.ModuleType:
         op.execute("UPDATE gateways SET note = 'from before'")
 
     module = types.ModuleType("r9999_later")
-    module.__dict__.update(revision="r9999", down_revision="r0001", upgrade=upgrade, __file__="r9999_later.py")
+    former = migrations.REVISIONS[-1].revision
+    module.__dict__.update(revision="r9999", down_revision=former, upgrade=upgrade, __file__="r9999_later.py")
     return module
 
 
@@ -45,6 +48,51 @@ def test_the_revisions_make_the_tables_that_are_used(directory: Directory) -> No
     assert [(one["name"], one["unique"]) for one in indexes] == [("one_open_rotation", 1)]
 
 
+def test_a_directory_of_the_first_version_is_upgraded_and_means_the_same(tmp_path: Path) -> None:
+    old = first.in_sqlite(tmp_path)
+    with pytest.raises(VpnKeysError, match="made by an older version"):
+        old.read()
+    assert old.write(check=True)["changed"]
+    first.check_upgraded(old)
+    with sqlite3.connect(old.url.removeprefix("sqlite:///")) as connection:
+        (rows,) = connection.execute("SELECT count(*) FROM acknowledgements").fetchone()
+        (marks,) = connection.execute("SELECT count(*) FROM marks").fetchone()
+    assert marks > 0
+    assert rows < sum(1 for _row in first.rows("acknowledgements"))
+    old.write("swapped", gateways=names("gw2"))
+    old.write("rekeyed", new_signing_key=signing.to_pem(signing.new_private_key()))
+
+
+@pytest.mark.parametrize("table", ["gateways", "keys", "rotations", "directory_keys"])
+def test_a_column_that_a_later_version_adds_makes_no_record_tampered(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    mesh(directory)
+    stage(directory)
+    before = directory.read()
+    with sqlite3.connect(directory.url.removeprefix("sqlite:///")) as connection:
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN note TEXT")
+        connection.execute(f"UPDATE {table} SET note = 'of a later version'")
+    metadata = sa.MetaData()
+    for one in schema.METADATA.tables.values():
+        one.to_metadata(metadata)
+    metadata.tables[table].append_column(sa.Column("note", sa.Text))
+    monkeypatch.setattr(schema, table, metadata.tables[table])
+    after = directory.read()
+    assert after["peers"] == before["peers"]
+    assert after["directory"]["tampered"] == []
+    directory.write("swapped", gateways=names("gw1"))
+    directory.write("rekeyed")
+    assert directory.read()["directory"]["tampered"] == []
+
+
+def test_every_column_of_a_record_is_signed_or_said_not_to_be() -> None:
+    tables = {"gateway": schema.gateways, "key": schema.keys, "rotation": schema.rotations}
+    for kind, table in {**tables, signing.KIND: schema.directory_keys}.items():
+        newest = signing.FORMS[kind][-1]
+        assert sorted([*newest, *signing.UNSIGNED[kind]]) == sorted(column.name for column in table.columns)
+
+
 def test_revisions_are_a_chain() -> None:
     former: str | None = None
     for module in migrations.REVISIONS:
@@ -57,9 +105,7 @@ def columns(directory: Directory) -> set[str]:
         return {row[1] for row in connection.execute("PRAGMA table_info(gateways)")}
 
 
-def test_an_older_directory_is_upgraded_by_writers_only(
-    directory: Directory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_directory_is_upgraded_by_writers_only(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     mesh(directory)
     monkeypatch.setattr(migrations, "REVISIONS", NEWER)
     monkeypatch.setattr(migrations.check, "__defaults__", (NEWER,))

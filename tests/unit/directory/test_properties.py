@@ -10,10 +10,11 @@ import typing as t
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.directory.samples import DEFAULTS, Data, context, gateway, names, new_key
+from unit.directory.samples import DEFAULTS, Data, Records, context, gateway, key_of, names, new_key, pending
 
+from ansible_collections.vpnops.keys.plugins.module_utils import _pending
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import book as records
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, view
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, stored, view
 from ansible_collections.vpnops.keys.plugins.module_utils._directory.book import Book
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
@@ -64,9 +65,13 @@ def check(before: Book, after: Book) -> None:
         accepted = {entry[field] for field in ("current", "staged", "previous")} - {None}
         assert "revoked" not in {states[key] for key in accepted}
         assert entry["withdrawn"] == (not accepted)
-    for peer, owed in shown["owed"].items():
+    given_before = max(one["revision"] for one in before.gateways.values())
+    for name, row in after.gateways.items():
+        assert row["revision"] == before.gateways[name]["revision"] or row["revision"] > given_before
+    assert shown["directory"]["revision"] == max(row["revision"] for row in after.gateways.values())
+    for peer, names_ in pending(shown).items():
         assert not after.gateways[peer]["revoked"]
-        assert peer not in owed
+        assert peer not in names_
 
 
 @settings(max_examples=100, deadline=None)
@@ -86,3 +91,174 @@ def test_whatever_is_done(sequence: list[Step]) -> None:
         if state != "prepared":
             assert [one["what"] for one in again.events[len(after.events) :]] == []
         book = after
+
+
+# -- who has to store what yet
+
+FLEET = ("gw1", "gw2", "gw3", "gw4", "gw5", "gw6")
+Pair = tuple[str, str]
+
+
+class Pairs:
+    """The same with a note for every pair of gateways: what the marks must come to."""
+
+    def __init__(self) -> None:
+        self.has: dict[Pair, bool] = {}
+
+    def change(self, before: Book, after: Book) -> None:
+        for name, row in after.gateways.items():
+            old = before.gateways.get(name)
+            if old is None or old["revision"] != row["revision"]:
+                self.has = {pair: has for pair, has in self.has.items() if pair[1] != name}
+            if old is not None and old["platform"] != row["platform"]:
+                self.has = {pair: has for pair, has in self.has.items() if pair[0] != name}
+
+    def acknowledge(self, book: Book, given: Data) -> None:
+        keys = records.keys_of_one(book, given["gateway"])
+        if given["serial"] in [row["serial"] for row in keys] and self._may(book, given["peer"]):
+            wanted = stored.wanted(book.gateways[given["gateway"]], keys)
+            self.has[given["peer"], given["gateway"]] = (given["role"], given["serial"]) == wanted
+
+    def learn(self, book: Book, given: Data) -> None:
+        for name, row in book.gateways.items():
+            if row["revision"] <= given["revision"] <= book.revision and self._may(book, given["peer"]):
+                self.has[given["peer"], name] = True
+
+    def _may(self, book: Book, peer: str) -> bool:
+        return not book.gateways[peer]["revoked"]
+
+    def pending(self, book: Book) -> dict[str, list[str]]:
+        return {
+            peer: found
+            for peer, one in book.gateways.items()
+            if self._may(book, peer) and (found := [name for name in book.gateways if self._lacks(book, one, name)])
+        }
+
+    def _lacks(self, book: Book, peer: Data, name: str) -> bool:
+        row = book.gateways[name]
+        stores = name != peer["name"] and row["platform"] == peer["platform"]
+        wanted = stored.wanted(row, records.keys_of_one(book, name))
+        return stores and wanted is not None and not self.has.get((peer["name"], name), False)
+
+
+def sayings() -> st.SearchStrategy[Data]:
+    some = st.sampled_from(FLEET)
+    given_ones = st.fixed_dictionaries(
+        {
+            "peer": some,
+            "gateway": some,
+            "role": st.sampled_from(["current", "current", "staged", "withdrawn"]),
+            "serial": st.integers(1, 3),
+        }
+    )
+    learned = st.fixed_dictionaries({"peer": some, "revision": st.integers(0, 30)})
+    whole = st.sampled_from(FLEET).map(lambda peer: {"peer": peer, "revision": None})
+    return st.one_of(
+        st.fixed_dictionaries({"acknowledgements": st.lists(given_ones, max_size=8)}),
+        st.fixed_dictionaries({"learned": st.lists(learned, max_size=3)}),
+        st.fixed_dictionaries({"learned": st.lists(whole, min_size=1, max_size=6)}),
+        st.fixed_dictionaries({"truth": st.sets(some), "but": st.sets(some, max_size=2)}),
+    )
+
+
+def moves() -> st.SearchStrategy[Step]:
+    platform = st.builds(
+        lambda name, facts: ("present", {"gateways": [gateway(name, **facts)]}),
+        st.sampled_from(FLEET[:4]),
+        st.sampled_from(
+            [
+                {"platform": "strongswan", "algorithm": "ed25519"},
+                {"platform": "wireguard", "algorithm": "x25519"},
+                {"endpoint": "192.0.2.1:1"},
+                {"endpoint": "192.0.2.2:1"},
+            ]
+        ),
+    )
+    return st.one_of(steps(), steps(), platform)
+
+
+def filled_in(book: Book, said: Data) -> Data:
+    """`truth`: these peers store all that there is `but` for some gateways. A revision of None is the present one."""
+    truth = [
+        {"peer": peer, "gateway": name, "role": wanted[0], "serial": wanted[1]}
+        for peer in sorted(said.get("truth", ()))
+        for name, row in book.gateways.items()
+        if name not in said["but"] and (wanted := stored.wanted(row, records.keys_of_one(book, name)))
+    ]
+    learned = [
+        {**one, "revision": book.revision if one["revision"] is None else one["revision"]}
+        for one in said.get("learned", ())
+    ]
+    return {"acknowledgements": [*said.get("acknowledgements", ()), *truth], "learned": learned}
+
+
+def fleet() -> Records:
+    """Two platforms, and a key for each gateway."""
+    kept = Records()
+    kept.do(gateways=[gateway(name, key_of(name)) for name in FLEET])
+    kept.do(gateways=[gateway(name, platform="strongswan", algorithm="ed25519") for name in FLEET[4:]])
+    return kept
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(moves(), sayings()), max_size=30))
+def test_marks_say_what_a_note_for_every_pair_would_say(sequence: list[Step | Data]) -> None:
+    kept, pairs = fleet(), Pairs()
+    for one in sequence:
+        before = kept.book
+        if isinstance(one, tuple):
+            try:
+                kept.do(one[0], **one[1])
+            except VpnKeysError:
+                continue
+            pairs.change(before, kept.book)
+        else:
+            given_now = filled_in(before, one)
+            kept.do(**given_now)
+            for said in given_now["acknowledgements"]:
+                pairs.acknowledge(before, said)
+            for said in given_now["learned"]:
+                pairs.learn(before, said)
+            rows = kept.book.acknowledgements
+            assert not kept.do(**given_now), "said again, it is no news"
+            assert kept.book.acknowledgements == rows
+        shown = view.build(kept.book, {}, None)
+        assert pending(shown) == pairs.pending(kept.book)
+        asked = _pending.of_result(shown["peers"], shown["learned"])
+        for name in FLEET:
+            assert asked.count_of(name) == len(asked.pending_of(name))
+            assert asked.peers_pending(name) == [peer for peer, of in pairs.pending(kept.book).items() if name in of]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(moves(), sayings(), st.sampled_from(FLEET)), max_size=30))
+def test_what_was_tampered_with_and_is_as_before_again_was_never_learned(sequence: list[Step | Data | str]) -> None:
+    """A name: somebody changes the record of that gateway, or changes it back. Whatever is said meanwhile, no peer is
+    taken to have stored what it has not."""
+    kept, pairs = fleet(), Pairs()
+    for one in sequence:
+        before = kept.book
+        if isinstance(one, str):
+            forged = ("gateway", one, None)
+            kept.forged = [other for other in kept.forged if other != forged] or [forged]
+            continue
+        dark = {name for _kind, name, _serial in kept.forged}
+        given_now = {} if isinstance(one, tuple) else filled_in(before, one)
+        try:
+            kept.do(*one[:1], **one[1]) if isinstance(one, tuple) else kept.do(**given_now)
+        except VpnKeysError:
+            continue
+        pairs.change(before, kept.book)
+        for said in given_now.get("acknowledgements", ()):
+            if said["peer"] not in dark and said["gateway"] not in dark:
+                pairs.acknowledge(before, said)
+        for said in given_now.get("learned", ()):
+            if said["peer"] not in dark:
+                has = {pair: known for pair, known in pairs.has.items() if pair[1] in dark}
+                pairs.learn(before, said)
+                pairs.has = {pair: known for pair, known in pairs.has.items() if pair[1] not in dark} | has
+        forged_now, kept.forged = kept.forged, []
+        shown = pending(view.build(kept.book, {}, None))
+        for peer, lacking in pairs.pending(kept.book).items():
+            assert set(lacking) <= set(shown.get(peer, ()))
+        kept.forged = forged_now

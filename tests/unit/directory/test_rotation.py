@@ -100,7 +100,7 @@ def test_somebody_else_holds_it() -> None:
         claim(held())
     assert caught.value.code == "held"
     assert str(caught.value) == (
-        "gw1 is being rotated by alice on ctl1 (pid 4711) since 03:10 UTC, state staged; nothing was changed. Wait "
+        "gw1 is being rotated by alice on ctl1 (pid 4711) since 03:10 UTC, state staged. Nothing was changed; wait "
         "until that run has ended, or set take_over if it is known to be dead."
     )
 

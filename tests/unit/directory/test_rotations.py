@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from unit.directory.samples import Data, Directory, acknowledgements, mesh, names, new_key, run_by, stage
+from unit.directory.samples import Data, Directory, acknowledgements, mesh, names, new_key, pending, run_by, stage
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import holder
 
@@ -17,18 +17,19 @@ from ansible_collections.vpnops.keys.plugins.module_utils._directory import hold
 def test_a_planned_rotation(directory: Directory) -> None:
     old = mesh(directory)[0]
     directory.write("prepared", gateways=names("gw1"), why="yearly")
-    assert directory.read()["owed"] == {}
+    assert pending(directory.read()) == {}
 
     new = new_key()
     result = directory.write("staged", keys=[{"gateway": "gw1", "public_key": new}])
     assert result["directory"]["gateways"]["gw1"]["rotation"]["state"] == "prepared"
     entry = directory.entry("gw1")
     assert (entry["current"], entry["staged"], entry["previous"]) == (old, new, None)
-    assert result["owed"] == {"gw2": ["gw1"], "gw3": ["gw1"]}
+    assert pending(result) == {"gw2": ["gw1"], "gw3": ["gw1"]}
 
-    sentence = directory.refused("too_few", "staged", acknowledgements=acknowledgements("gw1", "gw2", role="staged"))
+    given = acknowledgements("gw1", "gw2", role="staged")
+    sentence = directory.refused("too_few", "staged", gateways=names("gw1"), acknowledgements=given)
     assert "1 of 2 peers, not yet gw3" in sentence
-    result = directory.acknowledge("gw1", "gw2", role="staged", state="staged", minimum_share=50)
+    result = directory.acknowledge("gw1", "gw2", role="staged", state="staged", minimum_share=50, gateways=names("gw1"))
     rotation = result["directory"]["gateways"]["gw1"]["rotation"]
     assert (rotation["state"], rotation["acknowledged"], rotation["why"]) == ("staged", ["gw2"], "yearly")
     assert (rotation["old"]["serial"], rotation["new"]["serial"]) == (1, 2)
@@ -37,13 +38,13 @@ def test_a_planned_rotation(directory: Directory) -> None:
     assert directory.states("gw1") == {1: "retired", 2: "current"}
     entry = directory.entry("gw1")
     assert (entry["current"], entry["staged"], entry["previous"], entry["known"]) == (new, None, old, [new, old])
-    assert result["owed"] == {"gw2": ["gw1"], "gw3": ["gw1"]}
+    assert pending(result) == {"gw2": ["gw1"], "gw3": ["gw1"]}
 
     directory.write("verified", gateways=names("gw1"))
     directory.acknowledge("gw1", "gw2", "gw3")
-    assert directory.read()["owed"] == {}
+    assert pending(directory.read()) == {}
     result = directory.write("retired", gateways=names("gw1"))
-    assert result["owed"] == {}  # whoever stores the new key as the current one has dropped the old one
+    assert pending(result) == {}  # whoever stores the new key as the current one has dropped the old one
     assert directory.entry("gw1")["previous"] is None
     assert directory.states("gw1") == {1: "retired", 2: "current"}
 
@@ -106,7 +107,7 @@ def test_an_aborted_rotation_leaves_the_old_key(directory: Directory, steps: tup
     entry = directory.entry("gw1")
     assert (entry["current"], entry["staged"], entry["previous"], entry["serial"]) == (old, None, None, 1)
     assert new in entry["known"]
-    assert result["owed"] == {"gw2": ["gw1"], "gw3": ["gw1"]}
+    assert pending(result) == {"gw2": ["gw1"], "gw3": ["gw1"]}
     assert not directory.write("aborted", gateways=names("gw1"))["changed"]
     directory.write("prepared", gateways=names("gw1"))
     assert "serial 2, revoked" in directory.refused(
@@ -138,8 +139,8 @@ def test_an_emergency(directory: Directory) -> None:
     result = directory.write("revoked", gateways=names("gw1"), why="stolen")
     entry = directory.entry("gw1")
     assert (entry["withdrawn"], entry["current"], entry["previous"], entry["known"]) == (True, None, None, [old])
-    assert result["owed"] == {"gw2": ["gw1"], "gw3": ["gw1"]}
-    assert directory.acknowledge("gw1", "gw2", "gw3", role="withdrawn")["owed"] == {}
+    assert pending(result) == {"gw2": ["gw1"], "gw3": ["gw1"]}
+    assert pending(directory.acknowledge("gw1", "gw2", "gw3", role="withdrawn")) == {}
 
     assert "no new key" in directory.refused("wrong_state", "swapped", gateways=names("gw1"))
     new = new_key()
@@ -147,9 +148,9 @@ def test_an_emergency(directory: Directory) -> None:
     assert not directory.write("revoked", gateways=names("gw1"))["changed"]  # the new key is spared
     entry = directory.entry("gw1")
     assert (entry["withdrawn"], entry["staged"], entry["known"]) == (True, None, [new, old])
-    assert result["owed"] == {}  # the new key is not theirs before it is in use
+    assert pending(result) == {}  # the new key is not theirs before it is in use
     assert not directory.acknowledge("gw1", "gw2", "gw3", role="withdrawn")["changed"]
-    assert directory.write("swapped", gateways=names("gw1"))["owed"] == {"gw2": ["gw1"], "gw3": ["gw1"]}
+    assert pending(directory.write("swapped", gateways=names("gw1"))) == {"gw2": ["gw1"], "gw3": ["gw1"]}
     entry = directory.entry("gw1")
     assert (entry["withdrawn"], entry["current"], entry["previous"]) == (False, new, None)
     assert directory.states("gw1") == {1: "revoked", 2: "current"}
@@ -175,7 +176,7 @@ def test_a_lost_gateway(directory: Directory) -> None:
     result = directory.write("revoked", gateways=names("gw1"), lost=True)
     assert directory.entry("gw1")["withdrawn"]
     assert directory.states("gw1") == {1: "revoked", 2: "revoked"}
-    assert result["owed"] == {"gw2": ["gw1"], "gw3": ["gw1"]}
+    assert pending(result) == {"gw2": ["gw1"], "gw3": ["gw1"]}
     assert result["directory"]["gateways"]["gw1"]["revoked"]
     assert result["directory"]["gateways"]["gw1"]["rotation"] is None
     assert not directory.write("revoked", gateways=names("gw1"), lost=True)["changed"]

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa, x25519
-from unit.directory.samples import Data, Directory, gateway, mesh, names, new_key, stage
+from unit.directory.samples import Data, Directory, acknowledgements, gateway, mesh, names, new_key, pending, stage
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import key_file, signing, store
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, key_file, signing, store
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
 
@@ -126,7 +128,7 @@ def test_repaired_with_what_the_gateway_shows(rotating: Directory, name: str) ->
     shown = result["directory"]["gateways"]["gw1"]
     assert (shown["public_key"], shown["networks"], shown["rotation"]) == (own, ["10.79.1.0/24"], None)
     assert shown["endpoint"] == "gw1.example.net:51820"
-    assert result["owed"]["gw3"] == ["gw1"]
+    assert pending(result)["gw3"] == ["gw1"]
     states = rotating.states("gw1")
     assert serials <= set(states)
     assert list(states.values()).count("current") == 1
@@ -143,11 +145,130 @@ def test_a_rotation_that_is_over_is_repaired_as_well(rotating: Directory) -> Non
     assert rotating.read()["directory"]["tampered"] == []
 
 
-def test_what_is_no_record_at_all(rotating: Directory) -> None:
-    tamper(rotating, "UPDATE gateways SET networks = 'rubbish' WHERE name = 'gw1'")
+STRANGE: dict[str, tuple[str, tuple[object, ...]]] = {
+    "no JSON": ("UPDATE gateways SET networks = 'rubbish' WHERE name = 'gw1'", ()),
+    "JSON of another kind": ("UPDATE gateways SET networks = '{}' WHERE name = 'gw1'", ()),
+    "a list of something else": ("UPDATE gateways SET networks = '[1]' WHERE name = 'gw1'", ()),
+    "deep JSON": ("UPDATE gateways SET networks = ? WHERE name = 'gw1'", ("[" * 100_000,)),
+    "a number that is a text": ("UPDATE gateways SET revision = 'many' WHERE name = 'gw1'", ()),
+    "a number that is huge": ("UPDATE gateways SET revision = ? WHERE name = 'gw1'", (2**63 - 1,)),
+    "a negative number": ("UPDATE gateways SET revision = -1 WHERE name = 'gw1'", ()),
+    "a truth that is none": ("UPDATE gateways SET revoked = 'perhaps' WHERE name = 'gw1'", ()),
+    "a text that is bytes": ("UPDATE gateways SET endpoint = ? WHERE name = 'gw1'", (b"\xff\x00",)),
+    "a text that cannot be decoded": ("UPDATE gateways SET endpoint = CAST(x'ff41' AS TEXT) WHERE name = 'gw1'", ()),
+    "a signature that is none": ("UPDATE keys SET signature = x'00' WHERE gateway = 'gw1'", ()),
+    "a serial that is none": ("UPDATE keys SET serial = 'first' WHERE gateway = 'gw1' AND serial = 1", ()),
+    "a holder that is none": ("UPDATE rotations SET holder = '[]' WHERE gateway = 'gw1'", ()),
+    "a rotation without a number": ("UPDATE rotations SET id = ? WHERE gateway = 'gw1'", (2**62,)),
+}
+"""What no version of this program ever wrote to a record of gw1. Each makes that gateway tampered, and nothing else."""
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_strange_row_is_the_trouble_of_its_gateway_alone(rotating: Directory, name: str) -> None:
+    statement, values = STRANGE[name]
+    own = rotating.entry("gw1")["current"]
+    tamper(rotating, statement, *values)
+    found = rotating.read()
+    assert {one["gateway"] for one in found["directory"]["tampered"]} == {"gw1"}
+    assert list(found["directory"]["gateways"]) == ["gw2", "gw3"]
+    rotating.refused("tampered", "prepared", gateways=names("gw1"))
+    stage(rotating, "gw2", ("gw3",))
+    result = rotating.write(gateways=[gateway("gw1", own)], repair=True)
+    assert result["directory"]["tampered"] == rotating.read()["directory"]["tampered"] == []
+    stage(rotating, "gw1", ("gw2", "gw3"))
+
+
+def test_an_identity_that_is_none(rotating: Directory) -> None:
+    tamper(rotating, "UPDATE directory_keys SET public_key = x'00'")
     with pytest.raises(VpnKeysError, match=r"no record of vpnops\.keys") as caught:
         rotating.read()
     assert caught.value.code == "tampered"
+
+
+@pytest.mark.parametrize("table", ["acknowledgements", "marks"])
+def test_a_strange_acknowledgement_is_none(rotating: Directory, table: str) -> None:
+    before = pending(rotating.read())
+    tamper(rotating, f"UPDATE {table} SET revision = 'all' WHERE peer = 'gw2'")
+    assert set(before.get("gw2", ())) <= set(pending(rotating.read())["gw2"])
+    rotating.acknowledge("gw1", "gw2", role="staged")
+
+
+def test_strange_events_are_shown_as_far_as_they_can_be(rotating: Directory) -> None:
+    tamper(rotating, "UPDATE events SET details = 'rubbish', why = ?, outcome = x'00'", "\x1b[2J")
+    (event,) = rotating.read(events_limit=1)["events"]
+    assert (event["details"], event["why"], event["outcome"]) == (None, "\\x1b[2J", None)
+
+
+Step = tuple[str, Data]
+GW2: Data = {"gateways": names("gw2")}
+PREPARED: Step = ("prepared", GW2)
+STAGED_KEY = acknowledgements("gw2", "gw1", "gw3", role="staged")
+STAGED: Step = (
+    "staged",
+    {
+        **GW2,
+        "keys": [{"gateway": "gw2", "public_key": new_key()}],
+        "acknowledgements": STAGED_KEY,
+        "minimum_share": 50,
+    },
+)
+MOVED: Step = ("present", {"gateways": [gateway("gw2", endpoint="192.0.2.9:1")]})
+SWAPPED: Step = ("swapped", GW2)
+WORK: dict[str, tuple[Step, ...]] = {
+    "enroll": (("present", {"gateways": [gateway("gw4", new_key())]}),),
+    "update": (MOVED,),
+    "acknowledge": (MOVED, ("present", {"acknowledgements": acknowledgements("gw2", "gw1", "gw3", "gw9")})),
+    "learned": (MOVED, ("present", {"learned": [{"peer": name, "revision": 5} for name in ("gw1", "gw3", "gw9")]})),
+    "prepared": (PREPARED,),
+    "emergency": (("prepared", {**GW2, "mode": "emergency"}),),
+    "staged": (PREPARED, STAGED),
+    "swapped": (PREPARED, STAGED, SWAPPED),
+    "verified": (PREPARED, STAGED, SWAPPED, ("verified", GW2)),
+    "retired": (PREPARED, STAGED, SWAPPED, ("verified", GW2), ("retired", GW2)),
+    "aborted": (PREPARED, STAGED, ("aborted", GW2)),
+    "revoked": (("revoked", GW2),),
+    "lost": (("revoked", {**GW2, "lost": True}),),
+    "rekeyed": (("rekeyed", {}),),
+}
+SOME = ["key", "no signature of its own key", "revoked", "endpoint", "rotation"]
+SOME_STRANGE = ["no JSON", "a serial that is none", "a number that is huge", "a text that cannot be decoded"]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    directory = Directory(f"sqlite:///{folder}/directory.db", folder / "directory.db.key")
+    mesh(directory)
+    stage(directory)
+    return folder
+
+
+@pytest.fixture
+def copied(template: Path, directory: Directory) -> Directory:
+    """As `rotating`, and made faster."""
+    shutil.copytree(template, directory.key_path.parent, dirs_exist_ok=True)
+    return directory
+
+
+def test_all_work_is_in_the_table() -> None:
+    assert {steps[-1][0] for steps in WORK.values()} == {*changes.STATES, "rekeyed"}
+
+
+@pytest.mark.parametrize("how", [*SOME, *SOME_STRANGE])
+@pytest.mark.parametrize("work", WORK)
+def test_work_on_one_gateway_goes_on_while_another_is_tampered_with(copied: Directory, work: str, how: str) -> None:
+    *before, (state, given) = WORK[work]
+    for step, options in before:
+        copied.change(step, **options)
+    statement, values = {**{name: one[:2] for name, one in TAMPERINGS.items()}, **STRANGE}[how]
+    tamper(copied, statement, *values)
+    result = copied.write(state, **given)
+    assert result["changed"]
+    assert "gw1" in {one["gateway"] for one in result["directory"]["tampered"]}
+    assert {"gw2", "gw3"} <= result["directory"]["gateways"].keys()
+    if state != "rekeyed":
+        assert not copied.change(state, **given).changed
 
 
 def test_a_removed_key_is_missed(rotating: Directory) -> None:
@@ -479,5 +600,5 @@ def test_what_is_no_signature(signature: object) -> None:
 def test_no_record_is_signed_with_a_key_of_another_kind() -> None:
     key = ed448.Ed448PrivateKey.generate()
     public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    signature = base64.b64encode(key.sign(signing.signed_bytes("gateway", DIRECTORY, GATEWAY))).decode()
+    signature = base64.b64encode(key.sign(signing.signed_bytes("gateway", DIRECTORY, GATEWAY, 1))).decode()
     assert not signing.verifies(public, "gateway", DIRECTORY, {**GATEWAY, "signature": signature})

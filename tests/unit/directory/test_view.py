@@ -7,7 +7,18 @@
 from __future__ import annotations
 
 import pytest
-from unit.directory.samples import NOW, Data, Records, acknowledgements, gateway, key_of, names, run_by
+from unit.directory.samples import (
+    NOW,
+    Data,
+    Records,
+    acknowledgements,
+    gateway,
+    key_of,
+    names,
+    pending,
+    pending_now,
+    run_by,
+)
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import view
@@ -27,8 +38,20 @@ def rotating() -> Records:
     records.do("prepared", gateways=names("gw1"), who={"why": "yearly"})
     new = [{"gateway": "gw1", "public_key": key_of("gw1", 2)}]
     given = acknowledgements("gw1", "gw2", "gw3", role="staged")
-    records.do("staged", keys=new, acknowledgements=given, minimum_share=60)
+    records.do("staged", keys=new, acknowledgements=given, minimum_share=60, gateways=names("gw1"))
     return records
+
+
+def key_shown(name: str, serial: int, state: str) -> Data:
+    return {
+        "serial": serial,
+        "public_key": key_of(name, serial),
+        "fingerprint": fp(name, serial),
+        "algorithm": "x25519",
+        "state": state,
+        "created_at": NOW,
+        "revoked_at": None,
+    }
 
 
 def peer_of(name: str, **more: object) -> Data:
@@ -39,6 +62,7 @@ def peer_of(name: str, **more: object) -> Data:
         "endpoint": f"{name}.example.net:51820",
         "networks": [],
         "current": key_of(name),
+        "revision": 1,
         "staged": None,
         "previous": None,
         "withdrawn": False,
@@ -59,6 +83,7 @@ def test_all_that_is_returned_of_a_gateway_under_rotation(rotating: Records) -> 
         "endpoint": "gw1.example.net:51820",
         "networks": ["10.79.1.0/24"],
         "serial": 2,
+        "revision": 7,
     }
     rotation = {
         "id": 1,
@@ -77,28 +102,31 @@ def test_all_that_is_returned_of_a_gateway_under_rotation(rotating: Records) -> 
         "name": "gw1",
         "algorithm": "x25519",
         "revoked": False,
-        "revision": 3,
+        "revoked_at": None,
         "public_key": key_of("gw1", 2),
         "fingerprint": fp("gw1", 2),
         "created_at": NOW,
         "created_by": "alice",
-        "known_keys": [key_of("gw1", 2), key_of("gw1")],
+        "keys": [key_shown("gw1", 2, "current"), key_shown("gw1", 1, "retired")],
         "rotation": rotation,
         **about_gw1,
     }
-    assert shown["directory"] == {"id": "directory", "gateways": {"gw1": entry}, "tampered": []}
+    assert shown["directory"] == {
+        "id": "directory",
+        "revision": 7,
+        "gateways": {"gw1": entry},
+        "tampered": [],
+    }
     known = [key_of("gw1", 2), key_of("gw1")]
     nothing: Data = {"endpoint": None, "current": None, "known": [], "serial": None}
     assert shown["peers"] == [
         peer_of("gw1", current=key_of("gw1", 2), previous=key_of("gw1"), known=known, **about_gw1),
-        *(peer_of(name) for name in ("gw2", "gw3", "gw4")),
-        peer_of("swan", **nothing | {"platform": "strongswan"}),
+        *(peer_of(name, revision=revision) for revision, name in enumerate(("gw2", "gw3", "gw4"), 2)),
+        peer_of("swan", **nothing | {"platform": "strongswan"}, revision=5),
     ]
-    assert shown["owed"] == {
-        "gw1": ["gw2", "gw3", "gw4"],
-        "gw2": ["gw1", "gw3", "gw4"],
-        "gw3": ["gw2", "gw4"],
-        "gw4": ["gw1", "gw2", "gw3"],
+    assert shown["learned"] == {
+        **{name: {"upto": 0, "also": [], "missing": []} for name in ("gw1", "gw2", "gw4", "swan")},
+        "gw3": {"upto": 0, "also": ["gw1"], "missing": []},
     }
 
 
@@ -112,13 +140,14 @@ def test_all_that_is_returned_of_a_gateway_without_a_key(rotating: Records) -> N
             "endpoint": None,
             "networks": [],
             "revoked": False,
-            "revision": 1,
+            "revoked_at": None,
+            "revision": 5,
             "serial": None,
             "public_key": None,
             "fingerprint": None,
             "created_at": None,
             "created_by": None,
-            "known_keys": [],
+            "keys": [],
             "rotation": None,
         }
     }
@@ -178,7 +207,7 @@ def test_who_has_no_key_at_all_holds_no_new_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "owed"),
+    ("given", "lacking"),
     [
         (acknowledgements("gw1", "gw4", role="staged"), []),
         (acknowledgements("gw1", "gw4", role="current"), ["gw4"]),
@@ -186,48 +215,66 @@ def test_who_has_no_key_at_all_holds_no_new_one() -> None:
         ([], ["gw4"]),
     ],
 )
-def test_what_is_owed_is_the_key_and_the_role(rotating: Records, given: list[Data], owed: list[str]) -> None:
+def test_what_is_pending_is_the_key_and_the_role(rotating: Records, given: list[Data], lacking: list[str]) -> None:
     rotating.do(acknowledgements=given)
-    found = view.build(rotating.book, {}, None)["owed"]
-    assert [name for name, gateways in found.items() if "gw1" in gateways] == owed
+    assert [name for name, gateways in pending_now(rotating).items() if "gw1" in gateways] == lacking
 
 
-def test_a_lost_gateway_owes_nothing_and_is_withdrawn_by_its_peers(rotating: Records) -> None:
+def test_a_lost_gateway_stores_nothing_more_and_is_withdrawn_by_its_peers(rotating: Records) -> None:
     rotating.do("revoked", gateways=names("gw4"), lost=True)
     shown = view.build(rotating.book, {}, None)
-    assert "gw4" not in shown["owed"]
-    assert {name for name, owed in shown["owed"].items() if "gw4" in owed} == {"gw1", "gw2", "gw3"}
-    assert shown["directory"]["gateways"]["gw4"]["rotation"] is None
+    assert "gw4" not in shown["learned"]
+    assert {name for name, of in pending(shown).items() if "gw4" in of} == {"gw1", "gw2", "gw3"}
+    lost = shown["directory"]["gateways"]["gw4"]
+    assert (lost["rotation"], lost["revoked_at"], lost["keys"][0]["revoked_at"]) == (None, NOW, NOW)
     (entry,) = [one for one in shown["peers"] if one["name"] == "gw4"]
-    assert entry == peer_of("gw4", current=None, serial=None, withdrawn=True)
+    assert entry == peer_of("gw4", current=None, serial=None, withdrawn=True, revision=7)
     rotating.do(acknowledgements=acknowledgements("gw4", "gw1", "gw2", "gw3", role="withdrawn"))
-    assert [name for name, owed in view.build(rotating.book, {}, None)["owed"].items() if "gw4" in owed] == []
+    assert [name for name, of in pending_now(rotating).items() if "gw4" in of] == []
 
 
 def test_a_gateway_without_a_key_is_nothing_to_store_and_nothing_to_withdraw() -> None:
     records = Records()
     records.do(gateways=[gateway("gw1"), gateway("gw2")])
-    assert view.build(records.book, {}, None)["owed"] == {}
+    assert pending_now(records) == {}
     records.do("revoked", gateways=names("gw1"), lost=True)
     shown = view.build(records.book, {}, None)
     assert [(one["name"], one["withdrawn"]) for one in shown["peers"]] == [("gw1", True), ("gw2", False)]
-    assert shown["owed"] == {}
+    assert pending(shown) == {}
 
 
 def test_nobody_is_left_to_withdraw_the_last_gateway() -> None:
     records = Records()
     records.do(gateways=[gateway("gw1", key_of("gw1"))])
     records.do("revoked", gateways=names("gw1"), lost=True)
-    assert view.build(records.book, {}, None)["owed"] == {}
+    assert pending_now(records) == {}
 
 
-def test_a_gateway_that_was_tampered_with_neither_owes_nor_is_owed(rotating: Records) -> None:
+def test_a_gateway_that_was_tampered_with_is_nowhere_but_named(rotating: Records) -> None:
     rotating.forged.append(("gateway", "gw2", None))
     shown = view.build(rotating.book, {}, None)
     assert shown["directory"]["tampered"] == [{"gateway": "gw2", "serial": None, "what": "gateway"}]
     assert list(shown["directory"]["gateways"]) == ["gw1", "gw3", "gw4", "swan"]
     assert [one["name"] for one in shown["peers"]] == ["gw1", "gw3", "gw4", "swan"]
-    assert shown["owed"] == {"gw1": ["gw3", "gw4"], "gw3": ["gw4"], "gw4": ["gw1", "gw3"]}
+    assert list(shown["learned"]) == ["gw1", "gw3", "gw4", "swan"]
+    assert pending(shown) == {"gw1": ["gw3", "gw4"], "gw3": ["gw4"], "gw4": ["gw1", "gw3"]}
+
+
+def test_a_name_that_somebody_else_wrote_is_printable(rotating: Records) -> None:
+    name = "gw\x1b[2J"
+    rotating.book.gateways[name] = {**rotating.book.gateways["gw2"], "name": name}
+    rotating.forged.append(("gateway", name, None))
+    found = view.build(rotating.book, {}, None)["directory"]["tampered"]
+    assert [one["gateway"] for one in found] == ["gw\\x1b[2J"]
+
+
+def test_whoever_has_all_and_whoever_lacks_some(rotating: Records) -> None:
+    rotating.do(learned=[{"peer": "gw2", "revision": 6}])
+    given = [one for name in ("gw3", "gw4") for one in acknowledgements(name, "gw1")]
+    rotating.do(acknowledgements=given)
+    shown = view.build(rotating.book, {}, None)["learned"]
+    assert shown["gw2"] == {"upto": 6, "also": [], "missing": []}
+    assert shown["gw1"] == {"upto": 6, "also": [], "missing": ["gw2"]}
 
 
 # -- the diff
@@ -252,3 +299,15 @@ def test_the_whole_diff(rotating: Records) -> None:
         "gw2 has serial 2 of gw1 as staged\n"
         "gw3 has serial 2 of gw1 as staged\n"
     )
+
+
+def test_marks_in_the_diff() -> None:
+    records = Records()
+    records.do(gateways=[gateway(name, key_of(name)) for name in ("gw1", "gw2", "gw3", "gw4")])
+    given = [one for name in ("gw2", "gw3") for one in acknowledgements(name, "gw1")]
+    records.do(acknowledgements=[*given, *acknowledgements("gw1", "gw2")])
+    assert view.outline(records.book).splitlines()[8:] == [
+        "gw1 has all up to revision 4",
+        "gw1 has not stored gw4",
+        "gw2 has serial 1 of gw1 as current",
+    ]

@@ -138,7 +138,7 @@ def test_what_can_be_initiated(addresses: str, reachable: bool) -> None:
 def test_what_cannot_be_understood_names_file_and_line(text: str, line: int, what: str) -> None:
     with pytest.raises(VpnKeysError) as caught:
         read(text)
-    assert str(caught.value) == f"/etc/swanctl/swanctl.conf, line {line}: {what}; nothing was changed."
+    assert str(caught.value) == f"/etc/swanctl/swanctl.conf, line {line}: {what}. Nothing was changed."
     assert caught.value.code == "unreadable"
 
 
@@ -158,7 +158,7 @@ def test_a_file_may_be_included_inside_a_section() -> None:
 def test_a_fault_is_told_of_the_file_that_has_it() -> None:
     with pytest.raises(VpnKeysError) as caught:
         read("\n\ninclude conf.d/*\n", {"conf.d/*": {"/etc/swanctl/conf.d/1.conf": "a {\n}\n}\n"}})
-    expected = "/etc/swanctl/conf.d/1.conf, line 3: a closing brace has no opening one; nothing was changed."
+    expected = "/etc/swanctl/conf.d/1.conf, line 3: a closing brace has no opening one. Nothing was changed."
     assert str(caught.value) == expected
 
 
@@ -170,7 +170,7 @@ def test_files_may_include_others_twenty_times_in_a_row() -> None:
 def test_files_that_include_each_other_are_refused() -> None:
     with pytest.raises(VpnKeysError) as caught:
         read("include a", {"a": {"a.conf": "include a"}})
-    assert str(caught.value) == "a.conf, line 1: files include each other without end; nothing was changed."
+    assert str(caught.value) == "a.conf, line 1: files include each other without end. Nothing was changed."
 
 
 def test_templates_are_inherited() -> None:

@@ -6,12 +6,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import swan_peers, swan_site, swanctl
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import (
+    strongswan,
+    swan_peers,
+    swan_site,
+    swan_store,
+    swanctl,
+)
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import State
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.swan_site import Site
@@ -61,7 +68,7 @@ class Host:
     def change(self, current: PublicKey | None, staged: PublicKey | None = None, identity: str = "gw2") -> PeerChange:
         view = View(self.site(), self.state)
         peer = WantedPeer("gw2", identity, current, staged, (A,))
-        return swan_peers.change(view, peer, swan_peers.find(view, peer))
+        return swan_peers.change(view, swan_peers.Found(peer, swan_peers.find(view, peer)))
 
 
 @pytest.fixture
@@ -134,6 +141,32 @@ def test_keys_that_strongswan_does_not_have(host: Host) -> None:
         host.change(_public_key.from_der(_public_key.X25519_PREFIX + bytes([9]) * 32))
 
 
+def test_a_peer_that_cannot_be_handled_stops_nobody_else(host: Host) -> None:
+    to_gw3 = TO_GW2.replace("gw2", "gw3")
+    host.connections(TO_GW2.replace("pubkeys = gw2.pub", "auth = psk"), to_gw3).key("gw3.pub", B)
+    peers = [WantedPeer(name, name, key, None, ()) for name, key in (("gw2", A), ("gw3", C))]
+    bad, good = swan_peers.find_all(View(host.site(), host.state), peers)
+    assert bad.entry is None
+    assert bad.why.startswith("Peer gw2: Connection gw2 authenticates the peer by psk")
+    assert good.entry is not None
+    assert good.why == ""
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_of_two_peers_with_one_connection_none_is_stored_and_a_withdrawal_counts(host: Host, withdrawn: bool) -> None:
+    one = WantedPeer("gw2", "gw2", B, None, ())
+    other = WantedPeer("gw3", "gw2", None if withdrawn else C, None, (A,))
+    for order in ([one, other], [other, one]):
+        found = {item.peer.name: item for item in swan_peers.find_all(View(host.site(), host.state), order)}
+        assert found["gw2"].entry is None
+        assert found["gw2"].why.startswith("Peer gw2: its connection is that of gw3, too. It was left out;")
+        assert bool(found["gw3"].entry) is withdrawn
+
+
+def test_a_withdrawn_peer_is_found_by_its_key_though_it_claims_our_identity(host: Host) -> None:
+    assert loaded(host).change(None, identity="gw1").after[0] == f"withdrawn {A.fingerprint}"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -163,3 +196,55 @@ def test_our_own_file_has_to_be_read(host: Host) -> None:
     assert swan_site.why_not_overlaid(host.site()) == ""
     (host.path / "swanctl.conf").write_text(f"connections {{ {TO_GW2}\n }}\n", encoding="ascii")
     assert "include conf.d/*.conf" in swan_site.why_not_overlaid(host.site())
+
+
+class Stored:
+    """Stands for swan_store.carry_out: charon refuses whatever has the key `bad`."""
+
+    def __init__(self, bad: PublicKey, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bad = bad
+        self.calls: list[list[str]] = []
+        monkeypatch.setattr(swan_store, "carry_out", self.carry_out)
+        monkeypatch.setattr(swanctl, "load", lambda: None)
+
+    def carry_out(self, state: State, view: View, owed: list[tuple[WantedPeer, swan_peers.Entry]], *more: Any) -> None:
+        self.calls.append([peer.name for peer, dummy in owed])
+        if any(peer.current == self.bad for peer, dummy in owed):
+            raise VpnKeysError("refused", "swanctl --load-creds failed")
+
+
+@pytest.fixture
+def gateway(host: Host) -> strongswan.StrongSwan:
+    names = ("gw2", "gw3", "gw4", "gw5")
+    host.connections(*(TO_GW2.replace("gw2", name) for name in names))
+    for name in names:
+        host.key(f"{name}.pub", A if name == "gw2" else B)
+    return strongswan.StrongSwan("", str(host.path), str(host.path / "root"))
+
+
+def test_a_key_that_charon_refuses_leaves_out_its_peer_alone_and_undoes_no_withdrawal(
+    gateway: strongswan.StrongSwan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = Stored(C, monkeypatch)
+    peers = [WantedPeer(name, name, key, None, ()) for name, key in (("gw3", A), ("gw4", C), ("gw5", A), ("gw2", None))]
+    changes = {change.name: change for change in gateway.store(peers, 0, write=True)}
+    assert stored.calls[0] == ["gw2"]
+    assert {name for name, change in changes.items() if change.refused} == {"gw4"}
+    assert changes["gw4"].refused == "Peer gw4: swanctl --load-creds failed. It was left out."
+    assert not changes["gw4"].changed
+    assert ["gw3"] in stored.calls or ["gw3", "gw5"] in stored.calls
+
+
+def test_what_charon_refuses_without_these_keys_too_is_an_error_at_once(
+    gateway: strongswan.StrongSwan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = Stored(C, monkeypatch)
+
+    def load() -> None:
+        raise VpnKeysError("refused", "it is another file")
+
+    monkeypatch.setattr(swanctl, "load", load)
+    peers = [WantedPeer(name, name, C, None, ()) for name in ("gw2", "gw3", "gw4", "gw5")]
+    with pytest.raises(VpnKeysError, match="it is another file"):
+        gateway.store(peers, 0, write=True)
+    assert len(stored.calls) == 1

@@ -89,7 +89,7 @@ def test_spaces_and_case_mean_as_little_as_to_wg() -> None:
 def test_what_is_no_network() -> None:
     with pytest.raises(VpnKeysError) as caught:
         wg_config.networks(parse(f"[Peer]\nPublicKey = {A.text}\nAllowedIPs = 10.0.0.0/8, 10.0.0.0/33\n")[0])
-    assert str(caught.value) == "'10.0.0.0/33' is not a network; nothing was changed."
+    assert str(caught.value) == "'10.0.0.0/33' is not a network. Nothing was changed."
     assert caught.value.code == "bad_input"
 
 
@@ -132,7 +132,7 @@ NO_PEER = "begins a peer that has not exactly one usable PublicKey"
 def test_a_file_that_is_not_understood(text: str, line: int, what: str) -> None:
     with pytest.raises(VpnKeysError) as caught:
         parse(text)
-    assert str(caught.value) == f"wg0.conf: line {line} {what}; nothing was changed. Put the file right first."
+    assert str(caught.value) == f"wg0.conf: line {line} {what}. Nothing was changed; fix the file first."
 
 
 # ---- keys of peers

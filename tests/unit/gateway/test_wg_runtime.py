@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import base64
 
-from unit.gateway.wg_samples import PSK, A, B
+import pytest
+from unit.gateway.wg_samples import NEW, NEWER, PSK, A, B, C
 
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import run as commands
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway import wg_runtime
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wg_runtime import Peer, Runtime, Setting
 
@@ -51,3 +54,58 @@ def test_peers_that_are_being_woken_count_with_the_interval_they_will_have_again
 
 def test_what_is_no_private_key_has_no_public_one() -> None:
     assert [wg_runtime.public_of(text) for text in ("", "x", PSK[:-5], PSK + "AAAA")] == [""] * 4
+
+
+@pytest.mark.parametrize("bad", [set(), {A.text}, {C.text, NEW.text}, {A.text, B.text, C.text, NEW.text}])
+def test_what_wg_refuses_of_one_peer_stops_no_other_and_removals_come_first(
+    bad: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def apply(interface: str, changes: list[list[Setting]]) -> None:
+        keys = [setting.key for change in changes for setting in change]
+        if bad & set(keys):
+            raise VpnKeysError("refused", "wg set wg0 failed")
+        done.extend(keys)
+
+    monkeypatch.setattr(wg_runtime, "apply", apply)
+    changes = [[Setting(key.text, keepalive=1)] for key in (A, B, C, NEW)] + [[Setting(NEWER.text, remove=True)]]
+    failed = wg_runtime.apply_each("wg0", changes)
+    assert done[0] == NEWER.text
+    assert set(done) == {NEWER.text, A.text, B.text, C.text, NEW.text} - bad
+    assert {changes[position][0].key for position in failed} == bad
+
+
+def test_an_interface_that_cannot_be_changed_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def apply(interface: str, changes: list[list[Setting]]) -> None:
+        raise VpnKeysError("save_failed", "the disk is full")
+
+    monkeypatch.setattr(wg_runtime, "apply", apply)
+    with pytest.raises(VpnKeysError, match="the disk is full"):
+        wg_runtime.apply_each("wg0", [[Setting(A.text, keepalive=1)]])
+
+
+def test_endpoints_get_addresses() -> None:
+    assert wg_runtime.resolve(["192.0.2.1:5", "[2001:db8::1]:5", "name.invalid:5", "", "nonsense", "a\0b:1"]) == {
+        "192.0.2.1:5": "192.0.2.1:5",
+        "[2001:db8::1]:5": "[2001:db8::1]:5",
+        "name.invalid:5": "",
+        "nonsense": "",
+        "a\0b:1": "",
+    }
+
+
+def test_a_network_that_cannot_be_routed_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    routed: list[str] = []
+
+    def run(*words: str) -> str:
+        if "fd00::/64" in words:
+            raise VpnKeysError("refused", "ip -6 route failed")
+        routed.append(words[4])
+        return ""
+
+    monkeypatch.setattr(commands, "attempt", lambda *words: commands.Done(0, "", ""))
+    monkeypatch.setattr(commands, "run", run)
+    with pytest.raises(VpnKeysError, match="ip -6 route failed"):
+        wg_runtime.add_routes("wg0", ["fd00::/64", "10.9.0.0/24"], "auto")
+    assert routed == ["10.9.0.0/24"]

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.gateway.wg_samples import NEW, NEWER, OWN, PSK, TYPICAL, A, B, C, files
+from unit.gateway.wg_samples import NEW, NEWER, OWN, PSK, TYPICAL, A, B, C, files, key
 
-from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway import wg_config, wg_store
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import WantedPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wg_runtime import Peer, Runtime, Setting
@@ -217,9 +216,7 @@ def test_a_peer_that_only_runs_keeps_what_it_has() -> None:
     runtime = running(peer(C, ("10.9.0.0/16",), PSK, 7))
     made = plan(TYPICAL, runtime, wanted(NEW, known=(C,)))
     assert wg_config.render(made.blocks) == TYPICAL
-    assert made.settings == [
-        [Setting(NEW.text, ("10.9.0.0/16",), 7, "192.0.2.7:1", PSK), Setting(C.text, remove=True)]
-    ]
+    assert made.settings == [[Setting(NEW.text, ("10.9.0.0/16",), 7, "192.0.2.7:1", PSK), Setting(C.text, remove=True)]]
     assert_settled(TYPICAL, runtime, made, wanted(NEW, known=(C,)))
 
 
@@ -240,23 +237,61 @@ def test_an_interface_that_is_down_has_its_file_brought_in_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "peers", "code"),
+    ("text", "bad", "words"),
     [
-        (TYPICAL, [wanted(A, known=(B,))], "conflict"),  # two entries for one peer
-        (TYPICAL + f"[Peer]\nPublicKey = {A.text}\n", [wanted(A)], "conflict"),
-        (TYPICAL, [wanted(A), replace(wanted(A), name="gw2")], "conflict"),
-        (TYPICAL, [wanted(A), wanted(B, known=())], "bad_input"),
-        (TYPICAL, [replace(wanted(A), name="a # b")], "bad_input"),
-        (TYPICAL, [replace(wanted(A), name="a\nb")], "bad_input"),
-        (TYPICAL, [wanted(C, known=(), endpoint="host", networks=("10.0.0.9/32",))], "bad_input"),
-        (TYPICAL, [wanted(C, known=(), endpoint="h:1\n[Peer]", networks=("10.0.0.9/32",))], "bad_input"),
-        (TYPICAL, [wanted(C, known=(), endpoint="h:1", networks=("all",))], "bad_input"),
+        (TYPICAL, wanted(A, known=(B,)), "2 entries for gw1"),
+        (TYPICAL + f"[Peer]\nPublicKey = {A.text}\n", wanted(A), "2 entries for gw1"),
+        (TYPICAL, wanted(OWN), "that of this gateway itself"),
+        (TYPICAL, wanted(A, OWN), "that of this gateway itself"),
+        (TYPICAL, wanted(C, known=(), endpoint="host", networks=("10.0.0.9/32",)), "is not HOST:PORT"),
+        (TYPICAL, wanted(C, known=(), endpoint="-h:1", networks=("10.0.0.9/32",)), "is not HOST:PORT"),
+        (TYPICAL, wanted(C, known=(), endpoint="h:1\n[Peer]", networks=("10.0.0.9/32",)), "is not HOST:PORT"),
+        (TYPICAL, wanted(C, known=(), endpoint="h:1", networks=("all",)), "is not a network"),
     ],
 )
-def test_contradictions_are_refused(text: str, peers: list[WantedPeer], code: str) -> None:
-    with pytest.raises(VpnKeysError, match=r"nothing was changed") as caught:
-        plan(text, RUNNING, *peers)
-    assert caught.value.code == code
+def test_what_cannot_be_stored_is_left_out_and_named_and_stops_nobody_else(
+    text: str, bad: WantedPeer, words: str
+) -> None:
+    other = WantedPeer("gw2", "", NEW, None, (key("other"),), "192.0.2.9:51820", ("10.0.9.0/24",))
+    gone = WantedPeer("gw3", "", None, None, (key("gone"),))
+    text += f"[Peer]\nPublicKey = {key('gone').text}\nAllowedIPs = 10.0.8.0/24\n"
+    for order in ([bad, other, gone], [gone, other, bad]):
+        made = plan(text, RUNNING, *order)
+        alone = plan(text, RUNNING, *(one for one in order if one is not bad))
+        (refused,) = (change for change in made.changes if change.name == bad.name)
+        assert words in refused.refused
+        assert refused.refused.startswith("Peer gw1: ")
+        assert refused.refused.endswith(("It was left out.", "run this again.", "Nothing was changed."))
+        assert not refused.changed
+        assert (made.blocks, made.settings) == (alone.blocks, alone.settings)
+        assert [change for change in made.changes if change is not refused] == alone.changes
+
+
+@pytest.mark.parametrize("known", [(A,), (A, B), (OWN, A), (A, OWN)])
+def test_nothing_keeps_a_peer_from_being_withdrawn(known: tuple[PublicKey, ...]) -> None:
+    """Neither several entries, nor an endpoint, nor a key of this gateway among those that the peer is said to have."""
+    wish = wanted(None, known=known, endpoint="no\nendpoint", networks=("none",))
+    text = TYPICAL + f"[Peer]\nPublicKey = {A.text}\nAllowedIPs = 10.0.8.0/24\n"
+    made = plan(text, RUNNING, wish)
+    kept = {wg_config.public_key(block) for block in made.blocks if block.kind == wg_config.PEER}
+    assert kept == {B} - set(known)
+    assert set(carried_out(RUNNING, made).peers) == {B.text} - {one.text for one in known}
+    assert made.changes[0].refused == ""
+    assert_settled(text, RUNNING, made, wish)
+
+
+def test_a_name_without_an_address_leaves_its_peer_out() -> None:
+    """Its entry in the file would keep the interface from starting."""
+    bad = WantedPeer("gw9", "", C, None, (), "nowhere.invalid:1", ("10.0.9.0/24",))
+    first = plan(TYPICAL, RUNNING, bad, wanted(A, NEW))
+    addresses = {one: "" if "invalid" in one else one for one in first.endpoints()}
+    unknown = first.unresolved(addresses)
+    assert list(unknown) == ["gw9"]
+    assert "nowhere.invalid:1" in unknown["gw9"]
+    made = wg_store.plan(wg_config.parse(TYPICAL, "wg0.conf"), RUNNING, [bad, wanted(A, NEW)], {OWN.text}, unknown)
+    alone = plan(TYPICAL, RUNNING, wanted(A, NEW))
+    assert (made.blocks, made.settings) == (alone.blocks, alone.settings)
+    assert made.changes[0].refused == unknown["gw9"]
 
 
 # ---- whatever came before

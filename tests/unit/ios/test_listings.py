@@ -63,9 +63,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "policy": read_policy,
     "members": read_members,
 }
-CASES = [
-    (name, reader) for name in TRANSCRIPTS for prefix, reader in READERS.items() if name.startswith(prefix)
-]
+CASES = [(name, reader) for name in TRANSCRIPTS for prefix, reader in READERS.items() if name.startswith(prefix)]
 
 
 def outcome(reader: Callable[[str], object], text: str) -> object:
@@ -90,9 +88,7 @@ def test_log_messages_are_removed_wherever_a_line_begins(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", GLUABLE)
-@pytest.mark.parametrize(
-    "before", ["R1#", "R1(config)#", "[yes/no]: ", "How many bits in the modulus [512]: "]
-)
+@pytest.mark.parametrize("before", ["R1#", "R1(config)#", "[yes/no]: ", "How many bits in the modulus [512]: "])
 def test_a_log_message_behind_a_prompt_leaves_the_prompt(line: str, before: str) -> None:
     assert strip_noise(f"text\n{before}{line}\n").rstrip() == f"text\n{before}".rstrip()
     assert strip_noise(f"text\n{before}\r\n{line}\r\n") == f"text\n{before}\n"
@@ -131,9 +127,7 @@ def test_terminal_tricks(raw: str, clean: str) -> None:
 
 
 def test_a_traceback_goes_with_its_message() -> None:
-    text = (
-        'a\n*Nov 22 10:00:00.123: %SYS-3-BAD: bad\n-Traceback= 1A2B3Cz 4D5E6Fz\n-Process= "Exec", ipl= 0\nb\n'
-    )
+    text = 'a\n*Nov 22 10:00:00.123: %SYS-3-BAD: bad\n-Traceback= 1A2B3Cz 4D5E6Fz\n-Process= "Exec", ipl= 0\nb\n'
     assert strip_noise(text) == "a\nb\n"
 
 
@@ -200,9 +194,7 @@ def test_long_outputs_cost_linear_time(piece: str) -> None:
 
 
 def shape(text: str) -> list[tuple[object, ...]]:
-    return [
-        (k.label, k.usage, k.bits, k.exportable, k.storage, k.saved, k.temporary) for k in read_rsa_keys(text)
-    ]
+    return [(k.label, k.usage, k.bits, k.exportable, k.storage, k.saved, k.temporary) for k in read_rsa_keys(text)]
 
 
 def test_keys_of_ios_15() -> None:
@@ -246,9 +238,7 @@ def test_no_keys_is_not_an_error_but_a_refusal_is() -> None:
     assert read_rsa_keys("R1#show crypto key mypubkey rsa\r\nR1#") == ()
     assert read_rsa_keys("% Key pair not found\n") == ()
     with pytest.raises(VpnKeysError, match="Invalid input") as raised:
-        read_rsa_keys(
-            "show crypto key mypubkey rsa\n           ^\n% Invalid input detected at '^' marker.\n\nR1>"
-        )
+        read_rsa_keys("show crypto key mypubkey rsa\n           ^\n% Invalid input detected at '^' marker.\n\nR1>")
     assert raised.value.code == "unreadable"
 
 
@@ -343,9 +333,7 @@ def test_usage_keys_are_refused() -> None:
 
 def test_what_the_device_said_instead_of_an_export() -> None:
     with pytest.raises(VpnKeysError, match="RSA keypair K is not exportable"):
-        read_export(
-            "R1(config)#crypto key export rsa K pem terminal 3des x\n% RSA keypair K is not exportable.\n"
-        )
+        read_export("R1(config)#crypto key export rsa K pem terminal 3des x\n% RSA keypair K is not exportable.\n")
 
 
 @pytest.mark.parametrize("name", ["export_ios15_3des", "export_xe_aes"])
@@ -694,9 +682,7 @@ def test_no_line_of_a_key_is_a_prompt_or_a_question(name: str) -> None:
 
 
 def test_closing_lines() -> None:
-    ends = {
-        name: screen.generation(text) for name, text in TRANSCRIPTS.items() if name.startswith("generate")
-    }
+    ends = {name: screen.generation(text) for name, text in TRANSCRIPTS.items() if name.startswith("generate")}
     assert ends == {
         "generate_new": "done",
         "generate_asks_to_replace": "done",
@@ -704,9 +690,7 @@ def test_closing_lines() -> None:
         "generate_in_background": "background",
     }
     assert screen.generation("% Please define a domain-name first.\n") is None
-    assert (
-        screen.generation("% Generating 2048 bit RSA keys, keys will be non-exportable...[OK]\n") == "done"
-    )
+    assert screen.generation("% Generating 2048 bit RSA keys, keys will be non-exportable...[OK]\n") == "done"
     assert screen.imported(TRANSCRIPTS["import_ios15"])
     assert not screen.imported("% Key pair import failed.\n")
     assert screen.saved("Building configuration...\r\n[OK]\r\nR1#")

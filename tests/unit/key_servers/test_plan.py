@@ -53,8 +53,9 @@ def server(
     address: str | None = None,
     role: str | None = None,
     problem: str | None = None,
+    primary_of: tuple[str, ...] = ("G",),
 ) -> KeyServer:
-    return KeyServer(name, copy, staged, priority, address, role, problem)
+    return KeyServer(name, copy, staged, priority, address, role, problem, primary_of if role == "Primary" else ())
 
 
 def fleet(primary: Copy | None, second: Copy | None, third: Copy | None) -> list[KeyServer]:
@@ -137,7 +138,7 @@ def test_some_lack_it_and_no_copy_is_exportable() -> None:
     assert (found.verdict, found.steps, found.needs_consent) == ("missing", (), True)
     assert found.blocked == (
         "GETVPN is missing on ks3, and no copy of key aaaaaaaaaaaa is exportable:"
-        " overwrite would put a new key, made on ks1, on every key server."
+        " O(overwrite) would put a new key, made on ks1, which says that it is the primary, on every key server."
     )
     assert found.would == (
         make("ks1", scratch=True),
@@ -173,7 +174,7 @@ def test_copies_differ() -> None:
     )
     assert found.blocked == (
         "GETVPN is not the same key everywhere (aaaaaaaaaaaa on ks1; bbbbbbbbbbbb on ks2):"
-        " overwrite would put the key of ks1 (aaaaaaaaaaaa) on ks3, ks2."
+        " O(overwrite) would put the key of ks1 (aaaaaaaaaaaa), which says that it is the primary, on ks3, ks2."
     )
 
 
@@ -222,7 +223,8 @@ def test_a_key_server_cannot_be_read() -> None:
     found = decide(staged(servers, ks3=key(A)), OVERWRITE)
     assert (found.verdict, found.steps, found.would, found.needs_consent) == ("unknown", (), (), False)
     assert found.blocked == (
-        "Nothing is changed before every key server of the group can be read (ks2: nothing answers on port 22)."
+        "Nothing is changed before every key server of the group can be read, and ks2 cannot."
+        " ks2: nothing answers on port 22."
     )
 
 
@@ -262,8 +264,8 @@ def test_a_compromised_key_that_all_hold_gives_way_to_a_new_one() -> None:
     asked = decide(servers, policy)
     assert (asked.verdict, asked.steps, asked.needs_consent) == ("conflict", (), True)
     assert asked.blocked == (
-        f"GETVPN is a compromised key ({A[:12]} on ks1, ks2, ks3): overwrite would put a new key, made on ks1, on every"
-        " key server."
+        f"GETVPN is a compromised key ({A[:12]} on ks1, ks2, ks3): O(overwrite) would put a new key, made on ks1, which"
+        " says that it is the primary, on every key server."
     )
     assert asked.findings == (f"ks1, ks2, ks3: the compromised key {A[:12]} under GETVPN.",)
     assert asked.would == (
@@ -328,7 +330,7 @@ def test_a_new_key_that_is_too_small() -> None:
     for servers in (fleet(None, None, None), fleet(sealed(A), None, None)):
         found = decide(servers, small)
         assert (found.steps, found.would, found.needs_consent) == ((), (), False)
-        assert "raise bits, or set allow_weak_source" in (found.blocked or "")
+        assert "raise O(size), or set O(allow_weak_source)" in (found.blocked or "")
         assert decide(servers, dataclasses.replace(small, allow_weak_source=True)).blocked is None
 
 
@@ -340,11 +342,120 @@ def test_the_one_that_claims_it_is_primary() -> None:
     assert (found.primary, found.findings) == ("ks2", ())
 
 
-def test_of_two_that_claim_it_the_higher_priority_is_primary() -> None:
-    claims = [server("ks1", priority=10, role="Primary"), server("ks2", priority=20, role="Primary")]
-    found = decide([*claims, server("ks3", priority=100, role="Secondary")])
-    assert found.primary == "ks2"
-    assert "ks1, ks2 all claim the COOP role Primary" in found.findings[0]
+def test_the_chosen_one_is_primary_whatever_others_say() -> None:
+    """A key server that lies may say that it is the primary, or give itself the highest priority."""
+    servers = [server("ks1", key(A), priority=1), server("ks2", key(B), priority=255, role="Primary")]
+    found = decide(servers, Policy(overwrite=True, primary=("ks1", "elsewhere")))
+    assert (found.primary, found.primary_by, found.source, found.fingerprint) == ("ks1", "choice", "ks1", A)
+    assert found.findings == ("ks2 says that it is the primary; ks1 is the chosen one.",)
+    asked = decide(servers, Policy(primary=("ks1",)))
+    assert "the key of ks1 (aaaaaaaaaaaa), the chosen primary, on ks2." in (asked.blocked or "")
+    assert asked.needs_consent
+
+
+def test_only_one_can_be_chosen() -> None:
+    found = decide(fleet(key(A), key(B), None), Policy(overwrite=True, primary=("ks3", "ks1")))
+    assert (found.verdict, found.steps, found.would) == ("unknown", (), ())
+    assert found.blocked == (
+        "ks1, ks3 hold the same key, and only one can be its primary: name one of them in O(primary)."
+    )
+
+
+def test_key_servers_that_are_primaries_of_different_groups_with_one_label_are_no_split() -> None:
+    claims = [
+        server("ks1", key(A), priority=10, role="Primary", primary_of=("EAST",)),
+        server("ks2", key(A), priority=20, role="Primary", primary_of=("WEST",)),
+    ]
+    found = decide(claims)
+    assert (found.verdict, found.primary) == ("in_sync", "ks2")
+    assert found.findings == (
+        (
+            "ks2, ks1 are primaries of groups that share GETVPN; ks2 is taken as the primary, as it has the highest"
+            " priority among them."
+        ),
+    )
+
+
+# A split group
+
+SPLIT = "More than one key server says that it is the primary: ks1, ks2 of G"
+
+
+def split(first: Copy | None, second: Copy | None, third: Copy | None) -> list[KeyServer]:
+    """ks1 and ks2 both say that they are the primary; ks2 has the higher priority."""
+    return [
+        server("ks1", first, priority=10, role="Primary"),
+        server("ks2", second, priority=20, role="Primary"),
+        server("ks3", third, priority=100, role="Secondary"),
+    ]
+
+
+@pytest.mark.parametrize("policy", [Policy(), OVERWRITE, Policy(overwrite=True, primary=("elsewhere",))])
+@pytest.mark.parametrize(
+    "servers",
+    [
+        split(key(A), key(B), None),
+        split(key(A), key(A, saved=False), key(A)),
+        split(None, None, None),
+        staged(split(key(A), key(A), None), ks3=key(A)),
+    ],
+    ids=["differ", "equal", "none", "interrupted"],
+)
+def test_nothing_is_changed_in_a_split_group(servers: list[KeyServer], policy: Policy) -> None:
+    found = decide(servers, policy)
+    assert (found.verdict, found.steps, found.would, found.needs_consent) == ("split", (), (), False)
+    assert (found.primary, found.primary_by, found.source) == (None, None, None)
+    assert found.blocked == (
+        f"{SPLIT}. Nothing is changed; find out why they do not hear each other. To make them equal all the same, name"
+        " the one whose key stays in O(primary), and set O(overwrite)."
+    )
+
+
+def test_a_split_group_says_what_else_is_wrong() -> None:
+    assert "GETVPN is not saved on ks1" in decide(split(key(A, saved=False), key(B), None)).findings[0]
+
+
+def test_the_primary_that_is_chosen_for_a_split_group_keeps_its_key_once_there_is_consent() -> None:
+    servers = split(key(A), key(B), None)
+    choice = Policy(primary=("ks1",))
+    asked = decide(servers, choice)
+    assert (asked.verdict, asked.steps, asked.needs_consent) == ("conflict", (), True)
+    assert asked.blocked == (
+        f"{SPLIT}. ks1 is chosen: O(overwrite) would put the key aaaaaaaaaaaa of ks1 on every key server."
+    )
+    done = decide(servers, dataclasses.replace(choice, overwrite=True))
+    assert (
+        done.steps
+        == asked.would
+        == (
+            copy_to("ks1", missing=("ks3",), replace=("ks2",), fingerprint=A),
+            Save(("ks3", "ks2")),
+        )
+    )
+    assert (done.blocked, digest(done)) == (None, digest(asked))
+    assert done.findings == ("ks2 says that it is the primary; ks1 is the chosen one.",)
+
+
+def test_even_what_takes_no_key_from_anybody_needs_consent_in_a_split_group() -> None:
+    choice = Policy(primary=("ks1",))
+    missing = decide(split(key(A), key(A), None), choice)
+    assert (missing.steps, missing.needs_consent) == ((), True)
+    absent = decide(split(None, None, None), choice)
+    assert (absent.steps, absent.needs_consent) == ((), True)
+    assert "O(overwrite) would put a new key, made on ks1, on every key server." in (absent.blocked or "")
+    unsaved = decide(split(key(A), key(A, saved=False), key(A)), choice)
+    assert (unsaved.verdict, unsaved.steps, unsaved.would) == ("in_sync", (), (Save(("ks2",)),))
+
+
+def test_a_split_group_with_a_chosen_primary_is_in_sync_if_all_hold_its_key() -> None:
+    found = decide(split(key(A), key(A), key(A)), Policy(primary=("ks2",)))
+    assert (found.verdict, found.steps, found.blocked, found.needs_consent) == ("in_sync", (), None, False)
+
+
+def test_a_new_key_that_is_too_small_is_refused_in_a_split_group_too() -> None:
+    found = decide(split(None, None, None), Policy(bits=1024, primary=("ks1",)))
+    assert (found.steps, found.would, found.needs_consent) == ((), (), False)
+    assert "raise O(size)" in (found.blocked or "")
 
 
 @pytest.mark.parametrize(
@@ -368,6 +479,39 @@ def test_of_two_that_claim_it_the_higher_priority_is_primary() -> None:
 )
 def test_nobody_claims_it(servers: list[KeyServer], primary: str) -> None:
     assert decide(servers).primary == primary
+
+
+@pytest.mark.parametrize(
+    ("servers", "because"),
+    [
+        ([server("ks1", key(A), priority=50), server("ks2", key(B), priority=100)], "which has the highest priority"),
+        ([server("ks1", key(A), address="::2"), server("ks2", key(B), address="::1")], "which has the highest address"),
+        ([server("ks1", key(A)), server("ks2", key(B))], "the first by name"),
+        (
+            [server("ks1", priority=9), server("ks2", key(A), priority=2), server("ks3", key(B), priority=1)],
+            "which has the highest priority of those that hold one",
+        ),
+    ],
+)
+def test_who_is_asked_for_consent_is_told_why_it_is_that_key(servers: list[KeyServer], because: str) -> None:
+    assert f"({A[:12]}), {because}, on" in (decide(servers).blocked or "") or f"({B[:12]}), {because}, on" in (
+        decide(servers).blocked or ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("servers", "by"),
+    [
+        ([server("ks1"), server("ks2", priority=1, role="Primary")], "role"),
+        ([server("ks1", priority=50), server("ks2", priority=100)], "priority"),
+        ([server("ks1"), server("ks2", priority=0)], "priority"),
+        ([server("ks1", priority=9, address="::2"), server("ks2", priority=9, address="::1")], "address"),
+        ([server("ks1", priority=9), server("ks2", priority=9)], "name"),
+        ([server("ks1")], "priority"),
+    ],
+)
+def test_what_made_the_primary_the_primary(servers: list[KeyServer], by: str) -> None:
+    assert decide(servers).primary_by == by
 
 
 # Interrupted replacements
@@ -454,7 +598,7 @@ def test_a_new_key_from_an_interrupted_run_is_used_and_no_other_made() -> None:
         copy_to("ks1", from_scratch=True, missing=("ks3",), replace=("ks2", "ks1"), fingerprint=B),
         Save(("ks1", "ks2", "ks3")),
     )
-    assert "is kept for a run with overwrite, lest a key be lost, on ks1" in found.findings[-1]
+    assert "is kept for a run with O(overwrite), so that no key is lost, on ks1" in found.findings[-1]
 
 
 def test_a_new_key_that_was_given_to_some_already_goes_on_to_the_others() -> None:

@@ -198,14 +198,17 @@ def copies(draw: st.DrawFn) -> Copy:
 
 @st.composite
 def key_servers(draw: st.DrawFn, name: str) -> KeyServer:
+    role = draw(st.sampled_from([None, None, None, "Secondary", "Secondary", "Primary"]))
+    groups = st.sampled_from([("EAST",), ("WEST",), ("EAST", "WEST")])
     return KeyServer(
         name=name,
         copy=draw(st.none() | copies()),
         staged=draw(st.none() | st.none() | copies()),
         priority=draw(st.sampled_from([None, 1, 50, 100])),
         address=draw(st.sampled_from([None, "10.0.0.9", "10.0.0.10", "2001:db8::1", "no address"])),
-        role=draw(st.sampled_from([None, None, "Secondary", "Primary"])),
+        role=role,
         problem=None,
+        primary_of=draw(groups) if role == "Primary" else (),
     )
 
 
@@ -223,7 +226,18 @@ policies = st.builds(
     exportable=st.booleans(),
     save=st.booleans(),
     compromised=st.lists(st.sampled_from(sorted(KEYS)), unique=True, max_size=2).map(tuple),
+    primary=st.sampled_from([(), ("ks0",), ("ks1", "elsewhere")]),
 )
+
+
+def split(servers: list[KeyServer]) -> bool:
+    """Whether two say that they are the primary of one group."""
+    return any(sum(group in server.primary_of for server in servers) > 1 for group in ("EAST", "WEST"))
+
+
+def left_alone(servers: list[KeyServer], policy: Policy) -> bool:
+    """Whether the group is split, and nobody has chosen a primary of it."""
+    return split(servers) and not {server.name for server in servers} & set(policy.primary)
 
 
 def everything_done(fleet: Fleet, policy: Policy) -> Plan:
@@ -358,7 +372,7 @@ def test_whoever_wants_exportable_copies_can_export_in_the_end(servers: list[Key
 @given(fleets(), policies)
 def test_overwrite_is_refused_only_for_a_new_key_that_is_too_small(servers: list[KeyServer], policy: Policy) -> None:
     allowed = dataclasses.replace(policy, overwrite=True)
-    if policy.allow_weak_source or policy.bits >= policy.minimum_bits:
+    if (policy.allow_weak_source or policy.bits >= policy.minimum_bits) and not left_alone(servers, policy):
         assert plan(LABEL, servers, allowed).blocked is None
 
 
@@ -383,7 +397,42 @@ def test_what_needs_consent_is_what_overwrite_does(servers: list[KeyServer], pol
 def test_in_sync_means_that_all_were_seen_with_one_key(servers: list[KeyServer], policy: Policy) -> None:
     seen = {server.copy.fingerprint if server.copy else None for server in servers}
     verdict = plan(LABEL, servers, policy).verdict
-    assert (verdict == "in_sync") == (len(seen) == 1 and not seen & {None, *policy.compromised})
+    equal = len(seen) == 1 and not seen & {None, *policy.compromised}
+    assert (verdict == "in_sync") == (equal and not left_alone(servers, policy))
+    assert (verdict == "split") == left_alone(servers, policy)
+
+
+@SETTINGS
+@given(fleets(), policies)
+def test_a_split_group_is_changed_only_with_a_choice_and_consent(servers: list[KeyServer], policy: Policy) -> None:
+    found = plan(LABEL, servers, policy)
+    if split(servers) and not (policy.overwrite and not left_alone(servers, policy)):
+        assert found.steps == ()
+    if left_alone(servers, policy):
+        assert (found.would, found.needs_consent, found.source) == ((), False, None)
+
+
+@SETTINGS
+@given(fleets(), policies, st.data())
+def test_nobody_but_the_chosen_one_decides_whose_key_wins(
+    servers: list[KeyServer], policy: Policy, data: st.DataObject
+) -> None:
+    """Roles, priorities and addresses are what key servers say of themselves."""
+    chosen = data.draw(st.sampled_from(servers)).name
+    policy = dataclasses.replace(policy, overwrite=True, primary=(chosen,))
+    says = st.tuples(
+        st.sampled_from([None, 1, 255]), st.sampled_from([None, "10.0.0.1", "::9"]), st.sampled_from([(), ("EAST",)])
+    )
+    lied = [
+        dataclasses.replace(server, priority=priority, address=address, role="Primary" if of else None, primary_of=of)
+        for server in servers
+        for priority, address, of in [data.draw(says)]
+    ]
+    honest, other = plan(LABEL, servers, policy), plan(LABEL, lied, policy)
+    assert honest.primary == other.primary == chosen
+    copy = next(server.copy for server in servers if server.name == chosen)
+    if copy and copy.fingerprint not in policy.compromised and honest.verdict == "conflict":
+        assert {honest.fingerprint, other.fingerprint} <= {copy.fingerprint, None}
 
 
 @SETTINGS

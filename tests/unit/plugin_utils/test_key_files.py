@@ -21,11 +21,7 @@ PEM = serialization.Encoding.PEM
 
 
 def pkcs8(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey, passphrase: str | None = PASSPHRASE) -> str:
-    lock = (
-        serialization.BestAvailableEncryption(passphrase.encode())
-        if passphrase
-        else serialization.NoEncryption()
-    )
+    lock = serialization.BestAvailableEncryption(passphrase.encode()) if passphrase else serialization.NoEncryption()
     return key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, lock).decode()
 
 
@@ -95,7 +91,7 @@ def test_a_file_is_for_its_owner_alone_and_written_once(tmp_path: Path) -> None:
 def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("not a key")
-    with pytest.raises(VpnKeysError, match="It was left alone"):
+    with pytest.raises(VpnKeysError, match="It was not changed"):
         key_files.keep(key_files.sealed(pkcs8(KEY), PASSPHRASE), str(path), PASSPHRASE, "pkcs8")
     assert path.read_text() == "not a key"
 

@@ -22,10 +22,12 @@ def compared(verdict: str, *servers: dict[str, t.Any], **more: t.Any) -> dict[st
     unit = {
         "label": "REKEY", "groups": ["G"], "verdict": verdict, "in_sync": verdict == "in_sync", "blocked": None,
         "needs_consent": False, "steps": [], "would": [], "replaces": [], "findings": [], "digest": "d",
-        "registered_members": {"G": 7}, "members_with_old_key": 0, "key_servers": list(servers),
+        "registered_members": {"G": 7}, "members_with_old_key": 0, "primary": None, "primary_by": None,
+        "key_servers": list(servers),
     }  # fmt: skip
     problems = {one["host"]: one["problem"] for one in servers if one["problem"]}
-    return {"units": [unit | more], "problems": problems, "ungrouped": []}
+    nothing: dict[str, t.Any] = {"ungrouped": [], "claims": [], "findings": []}
+    return {"units": [unit | more], "problems": problems} | nothing
 
 
 EQUAL = compared("in_sync", server("ks1", A), server("ks2", A))
@@ -81,9 +83,39 @@ def test_an_unreadable_key_server_is_a_complaint_also_for_a_plan() -> None:
 
 
 def test_no_group_at_all_is_a_complaint() -> None:
-    merged = report.merge({"units": [], "problems": {}, "ungrouped": ["ks1"]}, None, None)
+    merged = report.merge(EQUAL | {"units": [], "ungrouped": ["ks1"]}, None, None)
     assert not merged["in_sync"]
     assert "No key server serves a GET VPN group" in (report.complaint(merged, "in_sync") or "")
+
+
+CLAIM = {
+    "host": "ks9",
+    "group": "G",
+    "names": ["ks1"],
+    "why": "ks9 names ks1 as a peer of G, and ks1 does not name it.",
+}
+
+
+def test_what_nobody_confirms_is_shown_and_is_a_complaint_although_all_units_are_in_sync() -> None:
+    merged = report.merge(EQUAL | {"claims": [CLAIM], "findings": ["ks8 could not be read."]}, None, None)
+    assert not merged["in_sync"]
+    assert report.complaint(merged, "in_sync") == CLAIM["why"]
+    assert report.complaint(merged, "readable") is None
+    text = " ".join(report.render(merged, 120).split())
+    assert "ks9 names ks1 as a peer of G, and ks1 does not name it. ks8 could not be read." in text
+
+
+def test_a_claim_that_says_why_a_unit_is_blocked_is_told_once() -> None:
+    found = compared("unknown", server("ks9", A), blocked=f"{CLAIM['why']} Nothing is changed.") | {"claims": [CLAIM]}
+    merged = report.merge(found, None, None)
+    assert (report.complaint(merged, "in_sync") or "").count("does not name it") == 1
+    assert " ".join(report.render(merged, 120).split()).count("does not name it") == 1
+
+
+def test_a_split_group_is_a_complaint_of_its_own() -> None:
+    merged = report.merge(compared("split", server("ks1", A), server("ks2", A), blocked="Two primaries."), None, None)
+    assert "Two primaries." in (report.complaint(merged, "in_sync") or "")
+    assert "more than one primary" in report.render(merged, 80)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])

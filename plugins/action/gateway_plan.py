@@ -1,0 +1,41 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
+from ..module_utils._fleet.model import Directory
+from ..module_utils._fleet.plan import Wish, check_names, not_approved, plan
+from ..modules.gateway_plan import ARGUMENT_SPEC
+from ..plugin_utils import device_answer
+from ..plugin_utils.control_action import ControlAction, Result, display
+from ..plugin_utils.tables import gateways, output
+
+WISH = ("mode", "strategy", "unreachable", "minimum_share")
+
+
+class ActionModule(ControlAction):
+    BYPASS_HOST_LOOP = True
+    ARGUMENT_SPEC = ARGUMENT_SPEC
+    LIBRARIES = ("rich",)
+
+    async def operate(self, options: dict[str, t.Any]) -> Result:
+        directory = Directory.from_result(options["directory"])
+        names = options["targets"]
+        if options["confirm"] is not None:
+            names = check_names(names, options["confirm"], _known(directory, names))
+        observations = device_answer.observations(options["observations"])
+        made = plan(directory, observations, names, Wish(**{name: options[name] for name in WISH}))
+        if refusals := [*made.refusals, *not_approved(made, options["approved"])]:
+            raise VpnKeysError("refused", " ".join(refusals), state=NOTHING_CHANGED)
+        shown = output.show(gateways.plan(made, display.columns)) if options["show"] else {"changed": False}
+        return shown | {"plan": made.to_result()}
+
+
+def _known(directory: Directory, names: list[str]) -> list[str]:
+    """Of one whose records were tampered with the plan says more than that it is not known; all leaves it out."""
+    suspect = [] if names == ["all"] else [one.gateway for one in directory.tampered]
+    return [*directory.in_use, *suspect]

@@ -1,0 +1,112 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rows as they are read from a database that somebody else may have written to. PRIVATE to the collection.
+
+Everything behind this has the types of the schema. A value that is none of them becomes an empty one, and its record
+cannot be taken for a genuine one; so one strange row stands for itself alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import typing as t
+from collections.abc import Callable, Mapping, Sequence
+
+from .book import Row
+
+try:
+    import sqlalchemy as sa
+except ImportError:  # the modules name the missing library
+    pass
+
+LARGEST = 2**30
+"""No number that this program counts to."""
+
+
+class Kind(t.NamedTuple):
+    """What the values of a column are: whether one is so as it was read, what it becomes, what stands for one that is
+    none, and as what it is read, where SQLAlchemy itself would fail at what it does not expect."""
+
+    fits: Callable[[t.Any], bool]
+    becomes: Callable[[t.Any], t.Any]
+    empty: t.Any
+    read_as: str = ""
+
+
+def _decoded(value: t.Any) -> t.Any:
+    """JSON; PostgreSQL's driver has decoded it already."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_list_of_texts(value: t.Any) -> bool:
+    found = _decoded(value)
+    return isinstance(found, list) and all(isinstance(one, str) for one in found)
+
+
+KINDS = {
+    "Text": Kind(lambda value: isinstance(value, str), str, ""),
+    "Integer": Kind(lambda value: type(value) is int and 0 <= value < LARGEST, int, 0),
+    "Boolean": Kind(lambda value: type(value) in (bool, int) and value in (0, 1), bool, False, "Integer"),
+    "JSON": Kind(lambda value: isinstance(_decoded(value), dict), _decoded, {}, "Text"),
+}
+LISTS = Kind(_is_list_of_texts, _decoded, [], "Text")
+"""The column `networks`, the only one with JSON that holds no dictionary."""
+
+
+class Column(t.NamedTuple):
+    name: str
+    kind: Kind
+    nullable: bool
+    selected: t.Any
+
+
+class Read(t.NamedTuple):
+    """`row`: with the types of the schema; `sound`: whether all of it was so in the database; `key`: the values of the
+    primary key as they are there; `keyed`: whether they are of the right types."""
+
+    row: Row
+    sound: bool
+    key: tuple[t.Any, ...]
+    keyed: bool
+
+
+def read(
+    connection: sa.Connection, table: sa.Table, *where: t.Any, order: t.Any = None, limit: int | None = None
+) -> list[Read]:
+    """All rows of a table, or those of a condition."""
+    columns = [_column(column) for column in table.columns]
+    select = sa.select(*(column.selected for column in columns)).where(*where).order_by(order).limit(limit)
+    keys = [column.name for column in table.primary_key]
+    return [_read(dict(raw), columns, keys) for raw in connection.execute(select).mappings()]
+
+
+def _column(column: t.Any) -> Column:
+    kind = LISTS if column.name == "networks" else KINDS[type(column.type).__name__]
+    plain = getattr(sa, kind.read_as)() if kind.read_as else None
+    selected = column if plain is None else sa.type_coerce(column, plain).label(column.name)
+    return Column(column.name, kind, column.nullable, selected)
+
+
+def _read(raw: Mapping[str, t.Any], columns: Sequence[Column], keys: Sequence[str]) -> Read:
+    row: Row = {}
+    strange = set()
+    for name, kind, nullable, dummy in columns:
+        value = raw[name]
+        if value is None and nullable:
+            row[name] = None
+        elif kind.fits(value):
+            row[name] = kind.becomes(value)
+        else:
+            strange.add(name)
+            row[name] = None if nullable else copy.copy(kind.empty)
+    if strange and "signature" in row:
+        row["signature"] = ""
+    return Read(row, not strange, tuple(raw[name] for name in keys), not strange & set(keys))

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can be wrong in a fleet of gateways: how much it matters, what to do next. Pure. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+PROBLEM, WARNING, NOTE = "problem", "warning", "note"
+SEVERITIES = (PROBLEM, WARNING, NOTE)
+SHOWN = 12
+"""So many names are in a sentence."""
+
+STILL_ACCEPTED = "still accepted"
+FORGED = "forged or unreadable answer"
+NOT_STORED = "not stored"
+PENDING = "pending"
+UNFINISHED = "unfinished"
+
+
+class Kind(t.NamedTuple):
+    """`drift`: whether it is a difference between the directory and a gateway. `next`: what to do, with {host}."""
+
+    severity: str
+    drift: bool
+    next: str
+
+
+SETTLE = (
+    "See which side is right, then run vpnops.keys.converge_gateways with gateway_keys_full=true, or "
+    "vpnops.keys.enroll_gateways with gateway_keys_adopt=true."
+)
+# In the order in which they are shown.
+KINDS: dict[str, Kind] = {
+    STILL_ACCEPTED: Kind(PROBLEM, True, "Make {host} reachable, then run vpnops.keys.converge_gateways."),
+    FORGED: Kind(PROBLEM, True, "Find out what runs on {host} before you believe it again."),
+    "tampered": Kind(
+        PROBLEM,
+        True,
+        "Find out who wrote to the database. Restore it from a backup, or enroll the gateway anew with repair, giving "
+        "the key that the gateway itself shows.",
+    ),
+    "wrong key": Kind(PROBLEM, True, SETTLE),
+    NOT_STORED: Kind(PROBLEM, True, "Fix what the sentence says, then run vpnops.keys.converge_gateways."),
+    "drifted gateway": Kind(WARNING, True, SETTLE),
+    "refused": Kind(WARNING, True, "Fix what the sentence says on {host}, then look again."),
+    "empty directory": Kind(WARNING, True, "Run vpnops.keys.enroll_gateways."),
+    PENDING: Kind(WARNING, False, "Run vpnops.keys.converge_gateways while {host} can be reached."),
+    UNFINISHED: Kind(
+        WARNING,
+        False,
+        "Run vpnops.keys.regenerate_gateway again with gateway={host} and confirm={host} to finish it, an emergency "
+        "with gateway_keys_mode=emergency; or vpnops.keys.abort_rotation to go back from a planned one.",
+    ),
+    "not enrolled": Kind(
+        WARNING, False, "Run vpnops.keys.enroll_gateways, or take {host} out of the inventory group."
+    ),
+    "unknown keys": Kind(NOTE, False, "Find out whose they are. The collection leaves them alone."),
+    "not observed": Kind(
+        NOTE, False, "Run it again when {host} can be reached; until then it says what the directory knows."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`host`: the device whose word, or whose missing acknowledgement, it is. `what`: a sentence about it that does not
+    name it. `since`: ISO 8601, where that is known. `also`: another device on whose word it rests as well."""
+
+    kind: str
+    host: str
+    what: str
+    since: str | None = None
+    also: str = ""
+
+    @property
+    def severity(self) -> str:
+        return KINDS[self.kind].severity
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "host": self.host,
+            "kind": self.kind,
+            "severity": self.severity,
+            "what": self.what,
+            "since": self.since,
+            # Not str.format: a name may hold braces.
+            "next": KINDS[self.kind].next.replace("{host}", self.host),
+        }
+
+
+def worst_first(found: Iterable[Finding]) -> list[Finding]:
+    """In the order of the kinds; within one, as they came."""
+    order = {kind: number for number, kind in enumerate(KINDS)}
+    return sorted(found, key=lambda one: order[one.kind])
+
+
+FAILING: Mapping[str, t.Callable[[Kind], bool]] = {
+    "nothing": lambda kind: False,
+    "problems": lambda kind: kind.severity == PROBLEM,
+    "drift": lambda kind: kind.severity == PROBLEM or kind.drift,
+}
+"""What makes a task fail, by its option `fail_on`."""
+
+
+def failing(found: Iterable[Finding], fail_on: str) -> list[Finding]:
+    return [one for one in found if FAILING[fail_on](KINDS[one.kind])]
+
+
+def listed(names: Sequence[str], count: int | None = None) -> str:
+    """Names for people: the first ones, and how many more of `count` in all."""
+    more = (len(names) if count is None else count) - min(len(names), SHOWN)
+    text = ", ".join(names[:SHOWN])
+    return f"{text} and {more} more" if more > 0 else text
+
+
+def sentences(found: Iterable[Finding]) -> list[str]:
+    """For people: what is said of several hosts is said once, with the first of them."""
+    hosts: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        hosts.setdefault((one.kind, one.what), []).append(one.host)
+    return [f"{listed(names)}: {what}" for (_kind, what), names in hosts.items()]

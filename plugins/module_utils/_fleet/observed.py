@@ -1,0 +1,92 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What one gateway says about itself. Pure, typed. PRIVATE to the collection.
+
+All of it is the word of `host` about `host`: what it stores, which tunnels it sees, what its own key is. It may be a
+lie, and then it is a lie about that host alone.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+READY, REFUSED, UNREACHABLE, ABSENT = "ready", "refused", "unreachable", "absent"
+"""Reachability: it answered; it answered in a way that cannot be used; it did not answer; nobody asked it."""
+
+PLACES = ("file", "runtime")
+
+
+@dataclass(frozen=True)
+class StoredKey:
+    """A key that is stored for a peer: fingerprint, the identity that the configuration gives to the peer ("" where it
+    gives none), and its role in the file and in the running daemon: current, staged, withdrawn or None."""
+
+    peer: str
+    fingerprint: str
+    file: str | None
+    runtime: str | None
+
+    def role(self, place: str) -> str | None:
+        return self.file if place == "file" else self.runtime
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """A live tunnel and the keys (fingerprints) that provably authenticated it, None where that is not known.
+
+    `age`: seconds since then; `by`: the latest moment at which that can have been, in Unix seconds by its own clock.
+    """
+
+    peer: str
+    with_own: str | None
+    with_peer: str | None
+    age: float
+    by: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """The last change of the own key that is not finished. Times are Unix seconds by its own clock."""
+
+    step: str
+    key: str
+    began: float
+    deadline: float
+    error: str
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One gateway as it was seen. Fingerprints are SHA-256, hex. Without `seen` nothing but `state` and `why` counts.
+
+    `seen`: it said what keys there are; it may be REFUSED all the same, for its `obstacles`.
+    `findings`: sentences about its answer itself, such as fields that it should not have had.
+    """
+
+    host: str
+    state: str
+    why: str = ""
+    seen: bool = False
+    own_file: str | None = None
+    own_runtime: str | None = None
+    pending: str | None = None
+    previous: str | None = None
+    change: Change | None = None
+    stored: tuple[StoredKey, ...] = ()
+    tunnels: tuple[Tunnel, ...] = ()
+    findings: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> set[str]:
+        """Fingerprints of its own key, in its file and in its running daemon."""
+        return {key for key in (self.own_file, self.own_runtime) if key}
+
+
+def absent(host: str) -> Observation:
+    return Observation(host, ABSENT, "not in this play")
+
+
+Observations = t.Mapping[str, Observation]

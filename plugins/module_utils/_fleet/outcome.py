@@ -1,0 +1,148 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a change of keys, or a convergence, came to. Pure. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from .._errors import sentence
+from . import findings
+from .findings import SHOWN, Finding, listed
+from .model import EMERGENCY, Directory, Gateway
+from .observed import READY, REFUSED, Observation, Observations, absent
+from .plan import Plan, Target
+from .status import status
+from .verify import Proof
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One target. `before` and `fingerprint`: its key then and now. `tunnels`: so many are proved to use it.
+    `no_tunnel`: the peers whose tunnel is not, although they have it. `pending`: the peers that do not have it yet."""
+
+    gateway: str
+    before: str | None
+    fingerprint: str | None
+    serial: int | None
+    state: str
+    tunnels: int
+    no_tunnel: Sequence[str]
+    pending: Sequence[str]
+    problem: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    gateways: Sequence[Changed]
+
+    def to_result(self) -> dict[str, t.Any]:
+        done = all(row.state in ("changed", "revoked") for row in self.gateways)
+        return {"gateways": [asdict(row) for row in self.gateways], "done": done}
+
+    def problems(self, mode: str) -> list[str]:
+        """What the task fails for. A tunnel that is not proved does not undo a change, but somebody has to look; after
+        an emergency it may still come up."""
+        found = [row.problem for row in self.gateways if row.problem]
+        return found if mode == EMERGENCY else [*found, *(text for row in self.gateways for text in _unproven(row))]
+
+
+def _unproven(row: Changed) -> list[str]:
+    if not row.no_tunnel or row.problem:
+        return []
+    return [f"{row.gateway} has no tunnel by its new key to {listed(row.no_tunnel)}, where one was up before."]
+
+
+def outcome(directory: Directory, made: Plan, proofs: Mapping[str, Proof]) -> Outcome:
+    """What a rotation or a revocation came to, for each target."""
+    return Outcome([_changed(directory, target, proofs.get(target.gateway)) for target in made.targets])
+
+
+def _changed(directory: Directory, target: Target, proof: Proof | None) -> Changed:
+    one = directory.gateways.get(target.gateway)
+    if one is None:
+        problem = f"The directory does not know {target.gateway} any more, or its records were tampered with."
+        return Changed(target.gateway, target.fingerprint, None, None, "unknown", 0, (), (), problem)
+    return Changed(
+        gateway=one.name,
+        before=target.fingerprint,
+        fingerprint=one.fingerprint,
+        serial=one.serial,
+        state=_state(one, target),
+        tunnels=len(proof.proven) if proof else 0,
+        no_tunnel=proof.unproven if proof else (),
+        pending=directory.peers_pending(one.name),
+        problem=(proof.problem if proof else "") or _unfinished(one),
+    )
+
+
+def _unfinished(one: Gateway) -> str:
+    """A rotation may be stuck where nothing speaks against the new key: its gateway is away, or cannot write."""
+    if not one.rotation:
+        return ""
+    advice = "Run it again" if one.rotation.mode == EMERGENCY else "Run it again, or abort it"
+    return f"The rotation of {one.name} is not finished, state {one.rotation.state}. {advice}."
+
+
+def _state(one: Gateway, target: Target) -> str:
+    if one.revoked:
+        return "revoked"
+    if one.rotation:
+        return f"not finished ({one.rotation.state})"
+    return "unchanged" if one.fingerprint == target.fingerprint else "changed"
+
+
+# ------------------------------------------------------------------ converge
+
+
+@dataclass(frozen=True)
+class Converged:
+    """`rows`: one for each gateway that had anything to store, or still has; `findings`: what is left of it."""
+
+    rows: Sequence[dict[str, t.Any]]
+    findings: Sequence[Finding]
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "gateways": list(self.rows),
+            "interrupted": [one.host for one in self.findings if one.kind == findings.UNFINISHED],
+            "findings": [one.to_result() for one in self.findings],
+        }
+
+
+LEFT = (findings.STILL_ACCEPTED, findings.FORGED, findings.PENDING, findings.UNFINISHED)
+"""What a convergence knows about."""
+
+
+def converged(before: Directory, now: Directory, answers: Observations) -> Converged:
+    """Who had to store what, and whether it is acknowledged now. `answers`: of those that were told to store it."""
+    names = dict.fromkeys([*before.behind, *now.behind, *(host for host in answers if host in now.gateways)])
+    asked = {name: answers.get(name) or absent(name) for name in names}
+    rows = [_row(before, now, one) for one in asked.values() if _concerns(before, now, one)]
+    found = [one for one in status(now, answers).findings if one.kind in LEFT]
+    found += [_not_stored(now, one) for one in asked.values() if one.state == REFUSED]
+    return Converged(rows, findings.worst_first(found))
+
+
+def _concerns(before: Directory, now: Directory, one: Observation) -> bool:
+    pending = before.pending.count_of(one.host) or now.pending.count_of(one.host)
+    return bool(pending or one.state in (READY, REFUSED))
+
+
+def _row(before: Directory, now: Directory, one: Observation) -> dict[str, t.Any]:
+    left = now.pending.count_of(one.host)
+    return {
+        "gateway": one.host,
+        "pending": {"count": before.pending.count_of(one.host), "first": before.pending.pending_of(one.host, SHOWN)},
+        "stored": not left and one.state != REFUSED,
+        "state": one.state,
+        "why": one.why or ("it has not acknowledged everything" if left else ""),
+    }
+
+
+def _not_stored(now: Directory, one: Observation) -> Finding:
+    return Finding(findings.NOT_STORED, one.host, f"It did not store what is pending: {sentence(one.why)}")

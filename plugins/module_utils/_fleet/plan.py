@@ -1,0 +1,314 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who will change their key, who can be told now, and every reason not to begin. Pure. PRIVATE to the collection.
+
+Of the peers it matters only whether they can be told. Nobody but the directory and the gateway that is meant can give a
+reason not to begin, and in an emergency not even that gateway.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from .._errors import NOTHING_CHANGED, NOTHING_REPORTED, VpnKeysError, sentence
+from .._fingerprint import short
+from .findings import listed
+from .model import EMERGENCY, Directory, Gateway
+from .observed import ABSENT, READY, REFUSED, UNREACHABLE, Observation, Observations, absent
+
+PLANNED, ABORT = "planned", "abort"
+
+# What a planned change costs each tunnel. The figures come from the benchmark (performance guide).
+OUTAGE = {
+    ("wireguard", "in_place"): "about 0.01 to 0.1 s per tunnel, longer on high-latency links",
+    ("wireguard", "second_interface"): "none",
+    ("strongswan", "in_place"): "at most a packet or two per tunnel",
+}
+EMERGENCY_OUTAGE = "every tunnel of the gateway is down for some seconds, until its peers have the new key"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How it shall be done. `minimum_share`: per cent of the peers that must be reachable."""
+
+    mode: str = PLANNED
+    strategy: str = "in_place"
+    unreachable: str = "defer"
+    minimum_share: int = 50
+
+
+@dataclass(frozen=True)
+class Target:
+    """A gateway that changes its key: `serial` and `fingerprint` of the one that is replaced. `resumes`: the state of
+    the rotation that is open. `note`: what is odd about it and yet no reason not to begin."""
+
+    gateway: str
+    platform: str | None
+    serial: int | None
+    fingerprint: str | None
+    resumes: str | None
+    expected_outage: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Away:
+    """A peer that cannot be told, and why."""
+
+    gateway: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.gateway} ({self.why.rstrip('.')})"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`peers` can be told now, `unreachable` and `refused` are left for later. `digest`: what an approval is bound
+    to."""
+
+    names: Sequence[str]
+    targets: Sequence[Target]
+    peers: Sequence[str]
+    unreachable: Sequence[Away]
+    refused: Sequence[Away]
+    refusals: Sequence[str]
+    digest: str
+
+    def to_result(self) -> dict[str, t.Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_result(cls, result: t.Any) -> Plan:
+        """Raises VpnKeysError(bad_input) for what is no such result."""
+        try:
+            parts = {
+                "targets": [Target(**one) for one in result["targets"]],
+                "unreachable": [Away(**one) for one in result["unreachable"]],
+                "refused": [Away(**one) for one in result["refused"]],
+            }
+            return cls(**{**result, **parts})
+        except (KeyError, TypeError):
+            raise VpnKeysError(
+                "bad_input", "O(plan) must be the plan of gateway_plan or gateway_report", state=NOTHING_REPORTED
+            ) from None
+
+    @property
+    def away(self) -> list[Away]:
+        return [*self.unreachable, *self.refused]
+
+
+def plan(directory: Directory, observations: Observations, targets: Sequence[str], wish: Wish) -> Plan:
+    peers = peers_of(directory, targets)
+    seen = {name: observations.get(name) or absent(name) for name in (*peers, *targets)}
+    made = Plan(
+        names=list(targets),
+        targets=[_target(directory.gateways.get(name), seen[name], wish) for name in targets],
+        refusals=[text for name in targets for text in _against(directory, name, seen[name], wish)],
+        digest="",
+        **_by_reachability(peers, seen),
+    )
+    if wish.mode == PLANNED:
+        made = replace(made, refusals=[*made.refusals, *_too_few(made, wish)])
+    return replace(made, digest=_digest(made, peers, wish))
+
+
+def peers_of(directory: Directory, targets: Iterable[str]) -> list[str]:
+    """Who stores a key of any of these, by name."""
+    wanted: dict[str, set[str]] = {}
+    for name in targets:
+        if name in directory.gateways:
+            wanted.setdefault(directory.gateways[name].platform, set()).add(name)
+    return sorted(
+        peer
+        for platform, names in wanted.items()
+        for peer in directory.by_platform.get(platform, ())
+        if names != {peer}
+    )
+
+
+def _by_reachability(peers: Sequence[str], seen: Observations) -> dict[str, t.Any]:
+    def those(*wanted: str) -> list[Away]:
+        return [Away(name, seen[name].why) for name in peers if seen[name].state in wanted]
+
+    return {
+        "peers": [name for name in peers if seen[name].state == READY],
+        "unreachable": those(UNREACHABLE, ABSENT),
+        "refused": those(REFUSED),
+    }
+
+
+def _too_few(made: Plan, wish: Wish) -> list[str]:
+    """Peers that refuse are as good as unreachable: one that was tampered with must not stop the others."""
+    refusals = []
+    number = len(made.peers) + len(made.away)
+    if made.away and wish.unreachable == "fail":
+        names = listed([one.gateway for one in made.away])
+        refusals.append(f"{names} cannot be told now, and O(unreachable)=fail wants all peers.")
+    if number and 100 * len(made.peers) < wish.minimum_share * number:
+        refusals.append(
+            f"Only {len(made.peers)} of {number} peers can be told now, and O(minimum_share) wants "
+            f"{wish.minimum_share} %."
+        )
+    return refusals
+
+
+def _target(one: Gateway | None, observation: Observation, wish: Wish) -> Target:
+    if one is None:
+        return Target(observation.host, None, None, None, None, "")
+    strategy = wish.strategy if one.platform == "wireguard" else "in_place"
+    outage = EMERGENCY_OUTAGE if wish.mode == EMERGENCY else OUTAGE.get((one.platform, strategy), "")
+    old = one.rotation.old if one.rotation else None
+    serial, fingerprint = old or (one.serial, one.fingerprint)
+    resumes = one.rotation.state if one.rotation else None
+    return Target(one.name, one.platform, serial, fingerprint, resumes, outage, _note(observation, wish))
+
+
+def _note(observation: Observation, wish: Wish) -> str:
+    """In an emergency the gateway may be the thief's, and whatever it answers is only worth a note."""
+    return sentence(observation.why) if wish.mode == EMERGENCY and observation.state == REFUSED else ""
+
+
+def _digest(made: Plan, peers: Sequence[str], wish: Wish) -> str:
+    """SHA-256 (hex) of what an approval is bound to: who changes, from which key, how, and who has to store it.
+
+    Not of who is reachable, which changes by the minute and has options of its own; nor of how far a rotation has come,
+    as one that was approved and interrupted is to be finished.
+    """
+    content = {
+        "targets": [[one.gateway, one.serial, one.fingerprint] for one in made.targets],
+        "peers": peers,
+        "mode": wish.mode,
+        "strategy": wish.strategy,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def not_approved(made: Plan, approved: Sequence[str] | None) -> list[str]:
+    """Why a plan is not the one that was approved; without any approval, every plan is."""
+    if approved is None or made.digest in approved:
+        return []
+    what = f"The plan for {', '.join(made.names)}"
+    if not any(approved):
+        return [f"{what} is not approved."]
+    differs = f"its digest is {made.digest}, and approved is {', '.join(approved)}"
+    return [f"{what} has changed since it was approved: {differs}. Plan again, and have that approved."]
+
+
+# ------------------------------------------------------------------ reasons not to begin
+
+
+def _against(directory: Directory, name: str, observation: Observation, wish: Wish) -> list[str]:
+    records = [one for one in directory.tampered if one.gateway == name]
+    if records:
+        return [f"{name}: {sentence(one.sentence)}" for one in records]
+    one = directory.gateways.get(name)
+    if one is None:
+        known = listed(list(directory.gateways)) or "none"
+        return [f"The directory does not know a gateway {name}; it knows {known}."]
+    return AGAINST[wish.mode](one, observation)
+
+
+def _against_change(one: Gateway, observation: Observation) -> list[str]:
+    """Why this gateway's key cannot be changed now."""
+    if one.revoked:
+        return [f"{one.name} is revoked; enroll it again first."]
+    if observation.state != READY:
+        return [f"{one.name}: {sentence(observation.why)}"]
+    if not observation.own:
+        return [f"{one.name} has no key yet; enroll it first."]
+    if observation.own & one.expected:
+        return []
+    found = ", ".join(sorted(short(key) for key in observation.own))
+    recorded = short(one.fingerprint) if one.fingerprint else "that it has none"
+    advice = "enroll it with O(adopt)=true if its own key is the right one"
+    return [f"{one.name} uses the key {found}, but the directory says {recorded}; {advice}."]
+
+
+def _against_emergency(one: Gateway, observation: Observation) -> list[str]:
+    """Nothing that the gateway itself says counts."""
+    return [f"{one.name} is revoked; enroll it again first."] if one.revoked else []
+
+
+def _against_abort(one: Gateway, observation: Observation) -> list[str]:
+    """Why this gateway cannot go back to its old key now."""
+    rotation = one.rotation
+    if not rotation:
+        return [f"No rotation of {one.name} is open, so there is none to abort."]
+    if rotation.mode == EMERGENCY:
+        return [f"The old key of {one.name} is revoked and cannot come back; run the rotation again to finish it."]
+    if observation.state != READY:
+        return [f"{one.name}: {sentence(observation.why)} Its key cannot be put back now."]
+    if not rotation.old or rotation.old[1] not in observation.own | {observation.previous}:
+        return [f"The old key of {one.name} is destroyed and cannot come back; run the rotation again to finish it."]
+    return []
+
+
+AGAINST: Mapping[str, Callable[[Gateway, Observation], list[str]]] = {
+    PLANNED: _against_change,
+    EMERGENCY: _against_emergency,
+    ABORT: _against_abort,
+}
+
+
+# ------------------------------------------------------------------ who is meant
+
+
+def check_names(names: Sequence[str], confirm: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The gateways that are meant, once they have been typed again. Raises VpnKeysError(bad_input)."""
+    if not names:
+        raise VpnKeysError(
+            "bad_input", "Name the gateway (gateway=gw1), several of them, or all", state=NOTHING_CHANGED
+        )
+    if list(names) != list(confirm):
+        raise VpnKeysError(
+            "bad_input",
+            f"The confirmation {','.join(confirm) or '(none)'} is not {','.join(names)}",
+            state=NOTHING_CHANGED,
+            advice=f"type the same again (confirm={','.join(names)})",
+        )
+    wanted = list(known) if list(names) == ["all"] else list(dict.fromkeys(names))
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise VpnKeysError(
+            "bad_input",
+            f"The directory does not know {', '.join(unknown)}; it knows {listed(known) or 'no gateway'}",
+            state=NOTHING_CHANGED,
+        )
+    return wanted
+
+
+# ------------------------------------------------------------------ after a revocation
+
+
+def dropped(directory: Directory, answers: Observations, made: Plan) -> Plan:
+    """The plan with who really accepts the old keys no more: who has acknowledged that. The answers say why not."""
+    seen, peers = {}, peers_of(directory, made.names)
+    for peer in peers:
+        found = answers.get(peer) or absent(peer)
+        pending = any(directory.pending.is_pending(peer, name) for name in made.names)
+        if not pending and (found.state == READY or _are_dropped(directory, made.names)):
+            found = replace(found, state=READY, why="")
+        elif found.state == READY:
+            found = replace(found, state=REFUSED, why="it has not acknowledged that it dropped the key")
+        seen[peer] = found
+    return replace(made, **_by_reachability(peers, seen))
+
+
+def _are_dropped(directory: Directory, names: Sequence[str]) -> bool:
+    """Not so in check mode, where nothing was recorded."""
+    return all(directory.gateways[name].dropped for name in names if name in directory.gateways)
+
+
+def still_accepting(made: Plan) -> list[str]:
+    """Peers that were reached and yet failed to drop a key: that waits for nobody's return, it has to be fixed."""
+    return [
+        f"{one.gateway} still accepts the old key: {sentence(one.why)} Fix that, then run converge_gateways."
+        for one in made.refused
+    ]

@@ -1,0 +1,366 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state of the fleet: one row per gateway, and everything that is not as it should be. Pure. PRIVATE to the
+collection.
+
+A row says what that gateway itself says, beside what the directory says. A finding is the word, or the missing
+acknowledgement, of the host that it names. So whatever one gateway answers, nothing else is said of another one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .._fingerprint import short
+from . import findings, stored
+from .findings import SHOWN, Finding, failing, listed
+from .model import Directory, Gateway, Key
+from .observed import ABSENT, READY, REFUSED, UNREACHABLE, Observation, Observations, StoredKey, absent
+from .stored import Cell, Stored, Summary
+
+AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Row:
+    """One gateway. `right` of `any` peers whose keys it stores at all it stores as it should. `pending`: of how many
+    gateways it has still to store the present state, and `first` some of them."""
+
+    gateway: Gateway
+    observation: Observation
+    own: str
+    right: int
+    any: int
+    tunnels: int
+    pending: int
+    first: tuple[str, ...]
+
+    def to_result(self) -> dict[str, t.Any]:
+        one = self.gateway
+        counts = self.observation.seen and not one.revoked
+        return {
+            "gateway": one.name,
+            "platform": one.platform,
+            "algorithm": one.algorithm,
+            "serial": one.serial,
+            "fingerprint": one.fingerprint,
+            "since": one.created_at,
+            "state": one.state,
+            "reached": self.observation.state,
+            "why": self.observation.why,
+            "observed": self.observation.seen,
+            "own": self.own,
+            "holds": {"right": self.right, "any": self.any} if counts else None,
+            "tunnels": self.tunnels if counts else None,
+            "pending": {"count": self.pending, "first": list(self.first)},
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class FleetStatus:
+    """`accepted`: by fingerprint, the peers that may still accept a key that nobody may accept."""
+
+    directory: Directory
+    rows: Sequence[Row]
+    findings: Sequence[Finding]
+    accepted: Mapping[str, Sequence[str]]
+    _summaries: Mapping[str, Summary]
+    _observations: Observations
+    _read: dict[str, Stored] = field(default_factory=dict)
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "gateways": [row.to_result() for row in self.rows],
+            "findings": [one.to_result() for one in self.findings],
+            "in_line": not failing(self.findings, "drift"),
+        }
+
+    @property
+    def names(self) -> list[str]:
+        """Those that have been revoked come last."""
+        return [*self.directory.in_use, *(name for name, one in self.directory.gateways.items() if one.revoked)]
+
+    # -- pairs
+
+    def cell(self, holder: str, owner: str) -> Cell:
+        return stored.cell(self.directory, holder, owner, self._stored(holder))
+
+    def _stored(self, holder: str) -> Stored | None:
+        """Whoever shows pairs goes from holder to holder; only the last ones are kept."""
+        if holder not in self._summaries:
+            return None
+        if holder not in self._read:
+            if len(self._read) >= AT_ONCE:
+                self._read.clear()
+            self._read[holder] = stored.read(self.directory, self._observations[holder])
+        return self._read[holder]
+
+    def differing(self, most: int) -> list[Cell]:
+        """The first pairs that are not as they should be."""
+        return list(itertools.islice(self._differing(most), most))
+
+    def _differing(self, most: int) -> Iterator[Cell]:
+        for holder in self.directory.in_use:
+            owners = {*self.directory.pending.pending_of(holder, most), *self._unusual(holder)}
+            yield from (self.cell(holder, owner) for owner in sorted(owners, key=self.directory.rank.__getitem__))
+
+    def count_differing(self) -> int:
+        """How many pairs those are, without making them."""
+        pending = self.directory.pending
+        return sum(
+            pending.count_of(holder) + sum(not pending.is_pending(holder, owner) for owner in self._unusual(holder))
+            for holder in self.directory.in_use
+        )
+
+    def _unusual(self, holder: str) -> Iterator[str]:
+        """Of whom it stores anything but what is right."""
+        there = self._summaries.get(holder)
+        return iter(there.unusual if there else ())
+
+
+def status(directory: Directory, observations: Observations) -> FleetStatus:
+    """Of every gateway in the directory, and of every host that was asked for an observation."""
+    seen = {name: observations.get(name) or absent(name) for name in directory.gateways}
+    among = {name for name, one in seen.items() if one.seen}
+    there = {
+        name: stored.summarize(directory, one, among)
+        for name, one in seen.items()
+        if one.seen and not directory.gateways[name].revoked
+    }
+    accepted: dict[str, list[str]] = {}
+    found = [*_of_all(directory, observations), *_one_sided(directory, there)]
+    for name, one in directory.gateways.items():
+        found += _of_gateway(directory, one, seen[name], there.get(name), accepted)
+    for host in observations.keys() - directory.gateways.keys():
+        found += _of_stranger(directory, observations[host])
+    last = len(directory.rank)
+    found.sort(key=lambda one: (directory.rank.get(one.host, last), one.host))
+    rows = [_row(directory, one, seen[name], there.get(name)) for name, one in directory.gateways.items()]
+    return FleetStatus(directory, rows, findings.worst_first(found), accepted, there, observations)
+
+
+def _row(directory: Directory, one: Gateway, observation: Observation, there: Summary | None) -> Row:
+    if not observation.seen or one.revoked:
+        own = "-"
+    else:
+        own = "differs" if list(_own(directory, one, observation)) else "as recorded"
+    return Row(
+        gateway=one,
+        observation=observation,
+        own=own,
+        right=there.right if there else 0,
+        any=there.any if there else 0,
+        tunnels=there.tunnels if there else 0,
+        pending=directory.pending.count_of(one.name),
+        first=tuple(directory.pending.pending_of(one.name, SHOWN)),
+    )
+
+
+# ------------------------------------------------------------------ findings
+
+
+def _of_all(directory: Directory, observations: Observations) -> Iterator[Finding]:
+    for record in directory.tampered:
+        yield Finding("tampered", record.gateway, f"{record.sentence}.")
+    if observations and not directory.gateways:
+        yield Finding("empty directory", "directory", "It has no gateway.")
+
+
+def _of_gateway(
+    directory: Directory,
+    one: Gateway,
+    observation: Observation,
+    there: Summary | None,
+    accepted: dict[str, list[str]],
+) -> Iterator[Finding]:
+    """What this gateway says, or has not acknowledged; nothing in it is the word of another one."""
+    yield from _of_answer(observation)
+    if one.rotation:
+        rotation = one.rotation
+        what = f"A rotation ({rotation.mode}) begun by {rotation.begun_by} at {rotation.begun_at} is open, state "
+        yield Finding("unfinished", one.name, f"{what}{rotation.state}.", rotation.begun_at)
+    if one.revoked:
+        return
+    if observation.state in (ABSENT, UNREACHABLE):
+        yield Finding("not observed", one.name, f"It was not observed ({observation.why}).")
+    if observation.seen:
+        yield from _own(directory, one, observation)
+    yield from _still_accepted(directory, one.name, observation, there, accepted)
+    yield from _pending(directory, one.name, there)
+    if there:
+        yield from _wrong(directory, one.name, there)
+        if there.strangers:
+            number = f"{len(there.strangers)} key{'' if len(there.strangers) == 1 else 's'}"
+            keys = listed([short(key) for key in there.strangers])
+            yield Finding("unknown keys", one.name, f"It accepts {number} of nobody in the directory: {keys}.")
+
+
+def _of_answer(observation: Observation) -> Iterator[Finding]:
+    for text in observation.findings:
+        yield Finding(findings.FORGED, observation.host, text)
+    if observation.state == REFUSED:
+        yield Finding("refused", observation.host, observation.why or "It refused.")
+
+
+def _of_stranger(directory: Directory, observation: Observation) -> Iterator[Finding]:
+    yield from _of_answer(observation)
+    if not any(observation.host == record.gateway for record in directory.tampered):
+        yield Finding("not enrolled", observation.host, "It is in the inventory, but not in the directory.")
+
+
+def _own(directory: Directory, one: Gateway, observation: Observation) -> Iterator[Finding]:
+    """Its own key in its file and in its running daemon, beside the directory."""
+    keys = {"file": observation.own_file, "runtime": observation.own_runtime}
+    recorded = short(one.fingerprint) if one.fingerprint else "that it has none"
+    wrong = sorted(observation.own - one.expected)
+    for key in wrong:
+        places = " and ".join(words for place, words in stored.IN.items() if keys[place] == key)
+        owner = directory.keys.get(key)
+        whose = f", which is one of {owner[0]}" if owner and owner[0] != one.name else ""
+        what = f"It has the key {short(key)}{whose} {places}, the directory says {recorded}."
+        yield Finding("wrong key", one.name, what)
+    if not wrong and len(observation.own) > 1 and not one.rotation:
+        yield Finding("drifted gateway", one.name, "It has one key in its file and another one in its running daemon.")
+    if observation.own_file is None:
+        yield Finding("drifted gateway", one.name, "It has no key in its file.")
+
+
+# -- keys that nobody may accept
+
+
+def _still_accepted(
+    directory: Directory,
+    peer: str,
+    observation: Observation,
+    there: Summary | None,
+    accepted: dict[str, list[str]],
+) -> Iterator[Finding]:
+    """It says so itself, or it has not acknowledged that it dropped them."""
+    said = {entry.fingerprint: stored.where(entry) for entry in (there.dropped if there else ())}
+    told = [(directory.gateways[owner], key, said[key.fingerprint]) for owner, key in _known(directory, said)]
+    missing = [one for one in _undropped(directory, peer, there) if _may(one, there)]
+    for _one, key, _place in told:
+        accepted.setdefault(key.fingerprint, []).append(peer)
+    for one in missing:
+        for key in one.keys:
+            if key.fingerprint in one.dropped:
+                accepted.setdefault(key.fingerprint, []).append(peer)
+    if told:
+        whole = listed([f"{_key(one, key)} {place}" for one, key, place in told])
+        since = _since([one for one, _named, _place in told])
+        yield Finding(findings.STILL_ACCEPTED, peer, f"It still accepts {whole}.", since)
+    if missing:
+        whole = listed([_dropped(one) for one in missing])
+        what = f"It may still accept {whole}: {_why(observation)}."
+        yield Finding(findings.STILL_ACCEPTED, peer, what, _since(missing))
+
+
+def _known(directory: Directory, fingerprints: t.Iterable[str]) -> Iterator[tuple[str, Key]]:
+    return (directory.keys[one] for one in fingerprints)
+
+
+def _undropped(directory: Directory, peer: str, there: Summary | None) -> list[Gateway]:
+    """Of which gateways with revoked keys it must store something yet, but for those of which it says to accept one."""
+    said = {entry.fingerprint for entry in (there.dropped if there else ())}
+    pending = [directory.gateways[name] for name in directory.undropped.pending_of(peer)]
+    return [one for one in pending if not said & one.dropped.keys()]
+
+
+def _may(one: Gateway, there: Summary | None) -> bool:
+    """Whether a missing acknowledgement leaves this open. Of a gateway that has a new key it may be about that one, and
+    then the peer's own word is enough."""
+    return one.revoked or there is None
+
+
+def _key(one: Gateway, key: Key) -> str:
+    return f"serial {key.serial} of {one.name}{_ago(one.dropped[key.fingerprint])}"
+
+
+def _dropped(one: Gateway) -> str:
+    if one.revoked:
+        return f"{one.name}{_ago(one.revoked_at)}"
+    serials = [key.serial for key in one.keys if key.fingerprint in one.dropped]
+    return f"serial {', '.join(map(str, serials))} of {one.name}{_ago(_since([one]))}"
+
+
+def _ago(since: str | None) -> str:
+    return f" (revoked since {since})" if since else " (revoked)"
+
+
+def _since(gateways: Sequence[Gateway]) -> str | None:
+    return min((moment for one in gateways for moment in one.dropped.values() if moment), default=None)
+
+
+WHY = {
+    READY: "it has not acknowledged that it dropped it",
+    UNREACHABLE: "it is unreachable",
+    ABSENT: "it was not asked",
+}
+
+
+def _why(observation: Observation) -> str:
+    return WHY.get(observation.state) or f"it refused ({observation.why.rstrip('.')})"
+
+
+# -- keys that are missing or wrong
+
+
+def _pending(directory: Directory, peer: str, there: Summary | None) -> Iterator[Finding]:
+    living = [one.name for one in _undropped(directory, peer, there) if not _may(one, there)]
+    names = [*living, *directory.waiting.pending_of(peer, SHOWN)]
+    count = len(living) + directory.waiting.count_of(peer)
+    if count:
+        yield Finding(findings.PENDING, peer, f"It has still to store the keys of {listed(names, count)}.")
+
+
+def _wrong(directory: Directory, peer: str, there: Summary) -> Iterator[Finding]:
+    """One finding of a kind, however many keys it holds wrongly."""
+    wrong, elsewhere = [], []
+    for owner, entries in there.unusual.items():
+        one = directory.gateways[owner]
+        if stored.state(one, entries) != stored.DRIFT or directory.pending.is_pending(peer, owner):
+            continue
+        entries = [entry for entry in entries if entry.fingerprint not in one.dropped]
+        bad = [entry for entry in entries if entry.fingerprint not in one.acceptable]
+        wrong += [_stored_wrongly(one, entry) for entry in bad]
+        if entries and not bad:
+            elsewhere.append(_not_everywhere(one, entries))
+    if wrong:
+        yield Finding("wrong key", peer, f"It stores {_joined(wrong)}.")
+    if elsewhere:
+        yield Finding("drifted gateway", peer, f"It stores {_joined(elsewhere)}.")
+
+
+def _joined(parts: Sequence[str]) -> str:
+    more = f"; and so on, {len(parts)} in all" if len(parts) > SHOWN else ""
+    return f"{'; '.join(parts[:SHOWN])}{more}"
+
+
+def _stored_wrongly(one: Gateway, entry: StoredKey) -> str:
+    number = stored.serial(one, entry.fingerprint)
+    which = f"the unknown key {short(entry.fingerprint)}" if number == stored.UNKNOWN else f"serial {number}"
+    wanted = f"where serial {one.serial} is current" if one.serial else "which has no current key"
+    return f"{which} of {one.name} {stored.where(entry)}, {wanted}"
+
+
+def _not_everywhere(one: Gateway, entries: Sequence[StoredKey]) -> str:
+    """The right key, but not as the current one in both places."""
+    lacking = [words for place, words in stored.IN.items() if not any(e.role(place) == "current" for e in entries)]
+    what = f"no current key of {one.name} {' and '.join(lacking)}"
+    return what if lacking else f"more than the current key of {one.name}"
+
+
+def _one_sided(directory: Directory, there: Mapping[str, Summary]) -> Iterator[Finding]:
+    """Tunnels of which only one end has a key. Two devices say that together, so it names both; whoever lies about it
+    speaks of itself."""
+    for peer, ours in there.items():
+        for owner in sorted(ours.among, key=directory.rank.__getitem__):
+            theirs = there.get(owner)
+            if theirs is not None and peer not in theirs.among and not directory.pending.is_pending(owner, peer):
+                what = f"It stores a key of {owner}, which says that it stores none of it."
+                yield Finding("drifted gateway", peer, what, also=owner)

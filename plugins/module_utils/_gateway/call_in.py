@@ -1,0 +1,162 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a gateway needs to call in at its boot: a token of its own, and a systemd unit with curl. PRIVATE to the
+collection.
+
+The token never leaves the gateway but in its own calls; its SHA-256 does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import stat
+import typing as t
+
+from .._errors import NOTHING_CHANGED, VpnKeysError
+from . import files
+from . import run as tools
+
+PLACE = "/etc/vpnops.keys"
+HEADER = f"{PLACE}/call-in.header"
+CA = f"{PLACE}/call-in-ca.pem"
+CONF = f"{PLACE}/call-in.conf"
+SERVICE = "vpnops-keys-call-in.service"
+UNIT = f"/etc/systemd/system/{SERVICE}"
+WANTED = f"/etc/systemd/system/multi-user.target.wants/{SERVICE}"
+
+_TOKEN = re.compile(r"Authorization: Bearer ([0-9a-f]{64})\n")
+# What has no meaning of its own in a quoted value of curl's configuration.
+_URL = re.compile(r"https://[!#-\[\]-~]{1,2000}")
+_CERTIFICATES = re.compile(r"(?:[^\n]{0,200}\n){0,10000}")
+
+_CONF = """\
+# How curl calls in; see vpnops-keys-call-in.service.
+url = "{url}"
+request = "POST"
+cacert = "{ca}"
+connect-timeout = 10
+max-time = 30
+output = "/dev/null"
+silent
+show-error
+fail
+"""
+_UNIT = f"""\
+[Unit]
+Description=Ask for the keys that this gateway missed
+Documentation=https://github.com/vpnops/keys
+Wants=network-online.target
+# Who calls will be called back.
+After=network-online.target ssh.service sshd.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/curl --config {CONF} --header @{HEADER}
+# Until somebody answers.
+Restart=on-failure
+RestartSec=30
+# It reads the token, which is root's, and can do nothing else that root can.
+CapabilityBoundingSet=
+NoNewPrivileges=yes
+PrivateTmp=yes
+ProtectHome=yes
+ProtectSystem=strict
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+class File(t.NamedTuple):
+    """A file as it shall be. `shown`: whether a diff may say what is in it."""
+
+    path: str
+    text: str
+    mode: int
+    shown: bool = True
+
+
+class Change(t.NamedTuple):
+    """One thing that is not as it shall be, in words."""
+
+    what: str
+    before: str
+    after: str
+
+
+def public_files(url: str, ca: str) -> list[File]:
+    """All but the token. Raises VpnKeysError(bad_input)."""
+    if not _URL.fullmatch(url):
+        raise VpnKeysError(
+            "bad_input",
+            "O(url) must begin with https:// and have no blanks, quotes or backslashes",
+            state=NOTHING_CHANGED,
+        )
+    if "-----BEGIN CERTIFICATE-----" not in ca or not _CERTIFICATES.fullmatch(ca):
+        raise VpnKeysError("bad_input", "O(ca) has no certificate in PEM", state=NOTHING_CHANGED)
+    return [File(CA, ca, 0o644), File(CONF, _CONF.format(url=url, ca=CA), 0o644), File(UNIT, _UNIT, 0o644)]
+
+
+def token_in(header: str | None) -> str | None:
+    """The token of the header file, None where there is none that is good."""
+    found = _TOKEN.fullmatch(header or "")
+    return found[1] if found else None
+
+
+def sha256(token: str) -> str:
+    return hashlib.sha256(token.encode("ascii")).hexdigest()
+
+
+def install(url: str, ca: str, write: bool) -> tuple[list[Change], str | None]:
+    """Bring about what is missing, or, without `write`, say what it is; and the SHA-256 of the token, None where it is
+    still to be made. Raises VpnKeysError."""
+    wanted = public_files(url, ca)
+    token = token_in(files.read(HEADER))
+    fresh = token is None
+    if token is None:
+        token = secrets.token_hex(32)
+    wanted.insert(0, File(HEADER, f"Authorization: Bearer {token}\n", 0o600, shown=False))
+    changes = [change for change in map(_difference, wanted) if change]
+    enabled = os.path.islink(WANTED)
+    if not enabled:
+        changes.append(Change(SERVICE, "not enabled", "enabled"))
+    if write and changes:
+        _bring_about(wanted)
+    return changes, None if fresh and not write else sha256(token)
+
+
+def _bring_about(wanted: list[File]) -> None:
+    try:
+        os.makedirs(PLACE, mode=0o755, exist_ok=True)
+    except OSError as error:
+        raise VpnKeysError(
+            "save_failed", f"{PLACE} cannot be made: {error.strerror}", state=NOTHING_CHANGED
+        ) from None
+    for file in wanted:
+        if _difference(file):
+            files.write(file.path, file.text, file.mode)
+            os.chmod(file.path, file.mode)
+    tools.run("systemctl", "enable", SERVICE)
+
+
+def _difference(file: File) -> Change | None:
+    there = files.read(file.path)
+    mode = stat.S_IMODE(os.stat(file.path).st_mode) if there is not None else None
+    if there == file.text and mode == file.mode:
+        return None
+    after = f"mode {file.mode:04o}, {_about(file, file.text)}"
+    before = "absent" if there is None else f"mode {mode:04o}, {_about(file, there)}"
+    return Change(file.path, before, after)
+
+
+def _about(file: File, text: str) -> str:
+    """What a diff says of a text: of a secret nothing, of others which it is."""
+    if not file.shown:
+        return "a token" if token_in(text) else "no token"
+    return f"SHA-256 {hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()}"

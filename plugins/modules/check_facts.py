@@ -1,0 +1,64 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: check_facts
+short_description: Refuse a host whose facts would set variables of this collection
+version_added: 1.0.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - >-
+    Ansible makes a variable of every fact of a host, and it outranks role defaults and the inventory. A device that
+    has been tampered with can so set any variable in a play that gathers facts, or has them from a cache.
+  - >-
+    Fails for a host whose facts have the name of a variable that the roles and playbooks of this collection read. The
+    host is then left out of the rest of the play, and the other hosts go on.
+  - The roles and playbooks of this collection do this first. It contacts no device.
+  - It has no options, so that nothing can steer it.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.info_module
+options: {}
+notes:
+  - >-
+    The same variables set in an inventory, in a play, with C(-e) or by M(ansible.builtin.set_fact) without
+    C(cacheable) are no facts, and do no harm.
+"""
+
+EXAMPLES = r"""
+# First among the tasks of a play that gathers facts, or has them from a cache.
+- name: Check that no fact is a variable of the collection
+  vpnops.keys.check_facts:
+
+- name: Report the state of the gateways
+  ansible.builtin.import_role:
+    name: vpnops.keys.gateway_keys
+    tasks_from: status
+"""
+
+RETURN = r"""
+code:
+  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  returned: failure
+  type: str
+  sample: refused
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+ARGUMENT_SPEC: dict[str, object] = {}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gateway_call_in
+short_description: Let a VPN gateway call in at its boot
+version_added: 1.0.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - >-
+    Gives a gateway a token of its own and a systemd unit that calls O(url) with it at every boot, by curl. Who answers
+    there can then tell the gateway which keys it missed; see the guide about gateways that call in.
+  - >-
+    The token stays on the gateway, in a file that only root can read. Its SHA-256 is written to O(callers) on the
+    control node, with the name of the gateway.
+  - >-
+    A gateway whose answer cannot be read, or that shows the SHA-256 of another gateway, is refused, and nothing
+    changes for the others.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.gateway
+  - vpnops.keys._gateway
+attributes:
+  check_mode:
+    support: full
+    details: The SHA-256 of a token that is still to be made is not known.
+  diff_mode:
+    support: full
+    details: Shows which files differ. Of the token nothing is shown.
+  idempotent:
+    support: full
+  action:
+    support: full
+    details: The files are made on the gateway, and O(callers) on the control node.
+options:
+  url:
+    description: What to call. It has to begin with C(https://).
+    type: str
+    required: true
+  ca:
+    description: File on the control node with the certificate of the authority that signed that of O(url), in PEM.
+    type: path
+    required: true
+  callers:
+    description:
+      - >-
+        File on the control node with a line for every gateway, the SHA-256 of its token and its name. Only its owner
+        may read it (C(0600)). It is made if it is missing; its directory must exist.
+    type: path
+    required: true
+requirements:
+  - curl and systemd, on the gateway
+notes:
+  - O(platform), O(interface) and O(identity) are there for defaults of the action group. They mean nothing here.
+  - "A new token: remove C(/etc/vpnops.keys/call-in.header) on the gateway, and run this again."
+"""
+
+EXAMPLES = r"""
+- name: Let the gateway call in
+  vpnops.keys.gateway_call_in:
+    url: https://eda.example.com:8443/
+    ca: "{{ playbook_dir }}/ca.pem"
+    callers: /etc/vpnops.keys/callers
+  become: true
+"""
+
+RETURN = r"""
+token_sha256:
+  description: SHA-256 of the gateway's token, null in check mode where there is no token yet.
+  returned: success
+  type: str
+  sample: 5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5
+code:
+  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  returned: failure
+  type: str
+  sample: refused
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._errors import VpnKeysError
+from ..module_utils._gateway import call_in
+from ..module_utils._gateway import module as seam
+
+ARGUMENT_SPEC = dict(
+    **seam.GATEWAY_SPEC,
+    url=dict(type="str", required=True),
+    ca=dict(type="path", required=True),
+    callers=dict(type="path", required=True),
+)
+# What the action sends: the certificate itself, and nothing about the file of callers.
+SENT = {
+    **{name: spec for name, spec in ARGUMENT_SPEC.items() if name != "callers"},
+    "ca": dict(type="str", required=True),
+}
+
+
+def lines(changes: list[call_in.Change], which: str) -> str:
+    return "".join(f"{change.what}: {getattr(change, which)}\n" for change in changes)
+
+
+def operate(module: AnsibleModule) -> seam.Data:
+    changes, token_sha256 = call_in.install(module.params["url"], module.params["ca"], not module.check_mode)
+    return {
+        "changed": bool(changes),
+        "token_sha256": token_sha256,
+        "diff": {
+            "before_header": "call-in",
+            "after_header": "call-in",
+            "before": lines(changes, "before"),
+            "after": lines(changes, "after"),
+        },
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=SENT, supports_check_mode=True)
+    try:
+        result = operate(module)
+    except VpnKeysError as error:
+        module.fail_json(msg=str(error), code=error.code, changed=error.changed)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gateway_verify
+short_description: Verify that new keys of gateways carry their tunnels
+version_added: 1.0.0
+author:
+  - vpnops.keys authors (@vpnops)
+description:
+  - >-
+    Compares which tunnels a gateway saw before its key was changed with those that its new key provably authenticated
+    since then.
+  - >-
+    Only the gateway itself and what the directory recorded are believed: no peer can prove or disprove the tunnels of
+    another gateway.
+  - >-
+    After an emergency all peers whose keys the gateway stores are asked for, and a tunnel that is not up yet is no
+    failure.
+  - Contacts no gateway and no directory. It does not fail where a change is not proved; the result says so.
+extends_documentation_fragment:
+  - vpnops.keys._attributes
+  - vpnops.keys._attributes.fleet
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  action:
+    support: full
+options:
+  directory:
+    description: Result of M(vpnops.keys.key_directory) or M(vpnops.keys.key_directory_info).
+    type: dict
+    required: true
+  before:
+    description: The observations before the change.
+    type: dict
+    default: {}
+  observations:
+    description:
+      - The observations after the change.
+      - >-
+        Results of M(vpnops.keys.gateway_info), by host, as P(vpnops.keys.by_host#filter) collects them. A host that
+        could not be reached has the failed result.
+      - A host of the inventory that was not in the play has an empty one.
+      - >-
+        Whatever one gateway answers counts for that one alone. An answer that cannot be believed is a refusal of that
+        gateway.
+    type: dict
+    default: {}
+  targets:
+    description: Names of the gateways whose keys are changed.
+    type: list
+    elements: str
+    required: true
+  minimum_share:
+    description:
+      - >-
+        Percentage of the tunnels of a gateway that its new key has to carry, of those that were up before with peers
+        that have the key. At least one has to be proved, if there was any.
+      - >-
+        Peers without a proved tunnel are in C(unproven), so that a peer that was tampered with cannot undo the rotation
+        of another gateway.
+    type: int
+    default: 50
+seealso:
+  - module: vpnops.keys.gateway_info
+  - module: vpnops.keys.gateway_plan
+  - module: vpnops.keys.gateway_report
+"""
+
+EXAMPLES = r"""
+- name: Verify which tunnels use the new key
+  vpnops.keys.gateway_verify:
+    directory: "{{ known }}"
+    before: "{{ ansible_play_hosts | vpnops.keys.by_host(hostvars, 'observed') }}"
+    observations: "{{ ansible_play_hosts | vpnops.keys.by_host(hostvars, 'observed_after') }}"
+    targets: [gw1]
+  run_once: true
+  register: result
+"""
+
+RETURN = r"""
+proof:
+  description:
+    - By target, whether its change is proved (C(verified)), or why not (C(problem)).
+    - >-
+      Beside it the peers with a proved tunnel (C(proven)), without one although they have the key (C(unproven)), and
+      those that do not have it yet (C(away)).
+    - >-
+      C(measured) is null, or an event for O(vpnops.keys.key_directory#module:events) that says how long the change took
+      until the tunnels used the new key.
+  returned: success
+  type: dict
+verified:
+  description: Names of the targets whose change is proved.
+  returned: success
+  type: list
+  elements: str
+  sample: [gw1]
+code:
+  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  returned: failure
+  type: str
+  sample: bad_input
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+ARGUMENT_SPEC = dict(
+    directory=dict(type="dict", required=True),
+    before=dict(type="dict", default={}),
+    observations=dict(type="dict", default={}),
+    targets=dict(type="list", elements="str", required=True),
+    minimum_share=dict(type="int", default=50),
+)
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
+
+
+if __name__ == "__main__":
+    main()

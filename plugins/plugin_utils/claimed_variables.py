@@ -1,0 +1,76 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which variables are this collection's own, so that no fact of a device may have their names.
+
+Ansible makes a variable of every fact, and it outranks role defaults and the inventory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..module_utils._errors import NOTHING_DONE, VpnKeysError
+from ..module_utils._printable import printable
+
+PREFIXES = (
+    "__gateway_keys_",
+    "__key_server_sync_",
+    "awx_",
+    "call_in_",
+    "controller_",
+    # gateway_keys_, and what the inventory says of a gateway: gateway_platform, gateway_id and so on.
+    "gateway_",
+    "key_directory_",
+    "key_report_",
+    "key_server_sync_",
+    "tower_",
+    "vpnops_keys_",
+    # ansible_..., of the connection to a key server, that Ansible itself lets facts set.
+    "host_key_",
+    "libssh_",
+    "netconf_",
+    "paramiko_",
+)
+NAMES = frozenset(
+    {
+        "__nodes",
+        "__templates",
+        "__workflows",
+        "confirm",
+        "gateway",
+        # ansible_..., which is there only with --limit.
+        "limit",
+        "command_timeout",
+        "connect_timeout",
+        "enable_password",
+        "private_key_passphrase",
+        "ssh_host_key_checking",
+    }
+)
+SHOWN = 5
+LONGEST = 60
+
+
+def claimed(facts: Iterable[str]) -> list[str]:
+    """Those of these names of facts that this collection reads as variables, with ``ansible_`` before them or not."""
+    return sorted(name for name in map(str, facts) if _ours(name) or _ours(name.removeprefix("ansible_")))
+
+
+def _ours(name: str) -> bool:
+    return name in NAMES or name.startswith(PREFIXES)
+
+
+def refusal(host: str, names: list[str]) -> VpnKeysError:
+    """Why a host with such facts is left out."""
+    more = len(names) - SHOWN
+    told = ", ".join(printable(name, LONGEST) for name in names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return VpnKeysError(
+        "refused",
+        f"its facts hold {told}. These are variables of vpnops.keys, which a device cannot set, so this host is left "
+        "out",
+        host=host,
+        state=NOTHING_DONE,
+        advice="find out what runs on it, then clear its facts (ansible-playbook --flush-cache)",
+    )

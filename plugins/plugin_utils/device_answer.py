@@ -1,0 +1,421 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The strict reader: what a module on a gateway answered, as far as it may be believed. Pure.
+
+A gateway may have been tampered with, and then every byte of its answer is the attacker's. So an answer is read twice
+by the same rules: where it arrives (plugin_utils/gateway_action.py), before Ansible sees any of it, and where it is
+used, as a variable may have come another way. What is read is a claim of that host about itself: names of others are
+taken only from what the host was asked.
+
+A strict reader refuses newer fields of our own, too. There are none: the modules travel to the gateways from the
+control node that reads their answers, so both are always of one version.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..module_utils._errors import VpnKeysError, sentence
+from ..module_utils._fleet import observed
+from ..module_utils._fleet.observed import Change, Observation, StoredKey, Tunnel
+from ..module_utils._public_key import parse
+from .strict import (
+    CODE,
+    FINGERPRINT,
+    Reader,
+    Reading,
+    Unreadable,
+    choice,
+    flag,
+    many,
+    nullable,
+    number,
+    parse_json,
+    public_key,
+    record,
+    text,
+    word,
+)
+
+Data = dict[str, t.Any]
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Of one answer. A gateway with 10,000 peers, each with two keys and a tunnel, says 8 MB."""
+MOST_ENTRIES = 50_000
+MOST_LINES = 20_000
+NEW = "(new)"
+"""What a module says in check mode instead of a key that is still to be made."""
+
+_UNIX = number(-1, 1e12)
+_ROLE = choice("current", "staged", "withdrawn")
+
+
+def _key(value: t.Any, reading: Reading, at: str) -> Data:
+    found: Data = _KEY(value, reading, at)
+    key = parse(found["public_key"])
+    if (key.fingerprint, key.algorithm) != (found["fingerprint"], found["algorithm"]):
+        raise Unreadable(f"{at} says other things of a key than the key itself")
+    return {**found, "bits": key.bits}
+
+
+_KEY = record(
+    {
+        "public_key": public_key,
+        "fingerprint": FINGERPRINT,
+        "algorithm": choice("x25519", "ed25519", "rsa"),
+        "bits": number(1, 65536),
+    }
+)
+
+
+def _lines(value: t.Any, reading: Reading, at: str) -> str:
+    """A text of several lines, each of them printable."""
+    if not isinstance(value, str):
+        raise Unreadable(f"{at} is no text")
+    found = value.split("\n")
+    if len(found) > MOST_LINES:
+        raise Unreadable(f"{at} has more than {MOST_LINES} lines")
+    return "\n".join(text(200)(line, reading, at) for line in found)
+
+
+_DIFF = record({"before_header": text(200), "after_header": text(200), "before": _lines, "after": _lines})
+_COMMON: dict[str, Reader] = {"diff": lambda value, reading, at: _DIFF(value, reading, at) if value else value and []}
+_CHANGED: dict[str, Reader] = {"changed": flag}
+
+GATEWAY = record(
+    {
+        "platform": choice("wireguard", "strongswan"),
+        "own": record({"file": nullable(_key), "runtime": nullable(_key)}),
+        "pending": nullable(_key),
+        "previous": nullable(_key),
+        "change": nullable(
+            record(
+                {
+                    "step": choice("swapping", "swapped", "confirmed", "restored", "failed"),
+                    "key": FINGERPRINT,
+                    "at": _UNIX,
+                    "deadline": _UNIX,
+                    "error": text(1000),
+                    "began": _UNIX,
+                }
+            )
+        ),
+        "stored": many(
+            record(
+                {
+                    "peer": text(256),
+                    "public_key": public_key,
+                    "fingerprint": FINGERPRINT,
+                    "file": nullable(_ROLE),
+                    "runtime": nullable(_ROLE),
+                }
+            ),
+            MOST_ENTRIES,
+        ),
+        "tunnels": many(
+            record(
+                {
+                    "peer": text(256),
+                    "with_own": nullable(FINGERPRINT),
+                    "with_peer": nullable(FINGERPRINT),
+                    "age": number(0, 1e12),
+                    "proof": text(200),
+                    "by": _UNIX,
+                }
+            ),
+            MOST_ENTRIES,
+        ),
+    }
+)
+
+_REFUSED = record({"gateway": text(256), "why": text(1000)})
+ANSWERS: dict[str, Reader] = {
+    "gateway_info": record({**_CHANGED, "gateway": GATEWAY}, {"obstacles": many(text(1000), 100)}),
+    "gateway_key": record(
+        {
+            **_CHANGED,
+            "public_key": nullable(public_key),
+            "fingerprint": nullable(FINGERPRINT),
+            "algorithm": nullable(choice("x25519", "ed25519", "rsa")),
+        },
+        _COMMON,
+    ),
+    "gateway_peers": record(
+        {
+            **_CHANGED,
+            "stored": many(
+                record({"gateway": text(256), "public_key": nullable(public_key), "role": _ROLE}), MOST_ENTRIES
+            ),
+            "neighbours": many(text(256), MOST_ENTRIES),
+            "refused": many(_REFUSED, MOST_ENTRIES),
+        },
+        _COMMON,
+    ),
+    "gateway_bridge": record(
+        {
+            **_CHANGED,
+            "interface": word("[A-Za-z0-9_.=+-]{0,15}", "name of an interface"),
+            "carried": many(text(256), MOST_ENTRIES),
+            "left": many(text(256), MOST_ENTRIES),
+        },
+        _COMMON,
+    ),
+    "gateway_call_in": record({**_CHANGED, "token_sha256": nullable(FINGERPRINT)}, _COMMON),
+}
+"""What each module may answer. An answer that is a failure is read by FAILURE instead."""
+FAILURE = record({"failed": flag, "msg": text(2000)}, {"code": CODE, "changed": flag})
+SILENT = frozenset(("invocation", "warnings", "deprecations"))
+"""Fields that modules of Ansible always or often send, and that nobody reads."""
+
+
+# ------------------------------------------------------------------ where it arrives
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a module was asked: its name, its options, and whether to foretell only."""
+
+    module: str
+    options: Mapping[str, t.Any] = field(default_factory=dict)
+    check: bool = False
+
+
+def arrived(host: str, asked: Asked, output: str) -> Data:
+    """The result of a task, from what a module printed on `host`. What cannot be believed is a failure in one
+    sentence; never raises."""
+    reading = Reading()
+    try:
+        result = _believed(host, asked, output, reading)
+    except Unreadable as error:
+        return refused(f"its answer cannot be read: {error}") | {"findings": [_unreadable(error)]}
+    return {**result, "findings": _findings(reading)}
+
+
+def refused(why: str) -> Data:
+    """The failure that says so."""
+    error = VpnKeysError(
+        "unreadable",
+        f"refused: {why}",
+        state="It was left out",
+        advice="find out what runs there before it is used again",
+    )
+    return {"failed": True, "changed": False, "code": error.code, "msg": str(error), "findings": []}
+
+
+def _believed(host: str, asked: Asked, output: str, reading: Reading) -> Data:
+    if len(output) > MOST_BYTES:
+        raise Unreadable(f"it is longer than {MOST_BYTES >> 20} MiB")
+    raw = {name: value for name, value in parse_json(output).items() if name not in SILENT}
+    if raw.get("failed"):
+        found: Data = FAILURE(raw, reading, "the answer")
+        return {"changed": False, **found}
+    answer: Data = ANSWERS[asked.module](raw, reading, "the answer")
+    to_the_point = _TO_THE_POINT.get(asked.module)
+    return to_the_point(host, asked, answer, reading) if to_the_point else answer
+
+
+def _unreadable(error: Unreadable) -> str:
+    return f"Its answer cannot be read: {error}."
+
+
+def _findings(reading: Reading) -> list[str]:
+    if not reading.dropped:
+        return []
+    more = f" and {reading.more} more" if reading.more else ""
+    names = f"{', '.join(reading.dropped)}{more}"
+    return [f"Its answer held what no module of this collection says, and it was not used: {names}."]
+
+
+def _own_key(host: str, asked: Asked, answer: Data, reading: Reading) -> Data:
+    """A key that was asked for is the one that is answered, or none."""
+    wanted = asked.options.get("public_key")
+    if not answer["public_key"]:
+        if not asked.check:
+            raise Unreadable("it names no key")
+        return {**answer, "fingerprint": None, "algorithm": None}
+    key = parse(answer["public_key"])
+    if wanted and parse(str(wanted)) != key:
+        raise Unreadable("it is about another key than it was asked for")
+    return {**answer, "fingerprint": key.fingerprint, "algorithm": key.algorithm}
+
+
+Claim = tuple[str, str, str | None]
+"""Gateway, role, text of the key."""
+
+
+def _asked_for(host: str, options: Mapping[str, t.Any]) -> dict[Claim, None]:
+    """All that a gateway can acknowledge: what it was told to store."""
+    found: dict[Claim, None] = {}
+    for peer in options.get("peers") or ():
+        name = str(peer["name"])
+        beside = peer.get("staged") or (peer.get("previous") if options.get("accept_previous") else None)
+        if name == host:
+            continue
+        if peer.get("withdrawn"):
+            found[name, "withdrawn", None] = None
+            continue
+        found[name, "current", _normal(peer.get("current"))] = None
+        if beside and beside != NEW:
+            found[name, "staged", _normal(beside)] = None
+    return found
+
+
+def _normal(key: t.Any) -> str | None:
+    """The key in its one form. None for what is no key: nobody can acknowledge that."""
+    try:
+        return parse(str(key)).text if key else None
+    except VpnKeysError:
+        return None
+
+
+def _stored(host: str, asked: Asked, answer: Data, reading: Reading) -> Data:
+    """Who acknowledges is who answered, and only what was asked: the rest is dropped, and named as such."""
+    wanted = _asked_for(host, asked.options)
+    claimed = {(one["gateway"], one["role"], one["public_key"]): None for one in answer["stored"]}
+    for gateway, role, _key in claimed.keys() - wanted.keys():
+        reading.drop(f"{gateway} as {role}")
+    held = [claim for claim in wanted if claim in claimed]
+    revision = asked.options.get("revision") if len(held) == len(wanted) else None
+    names = {gateway for gateway, _role, _key in wanted}
+    return {
+        **answer,
+        # All of it at once is one number instead of a row for each.
+        "stored": [] if revision is not None else [
+            {"gateway": gateway, "role": role, "public_key": key} for gateway, role, key in held
+        ],
+        "learned": None if revision is None else int(revision),
+        "neighbours": [name for name in dict.fromkeys(answer["neighbours"]) if name in names],
+        "refused": [one for one in answer["refused"] if one["gateway"] in names],
+    }  # fmt: skip
+
+
+_TO_THE_POINT: dict[str, t.Callable[[str, Asked, Data, Reading], Data]] = {
+    "gateway_key": _own_key,
+    "gateway_peers": _stored,
+}
+"""For each module whose answer must be one to its question."""
+
+
+# ------------------------------------------------------------------ where it is used
+
+_FINDINGS = many(text(1000), 20)
+_KEPT: dict[str, Reader] = {
+    **{name: reader for name, reader in ANSWERS.items() if name not in ("gateway_peers",)},
+    "gateway_peers": record(
+        {
+            **_CHANGED,
+            "stored": many(
+                record({"gateway": text(256), "public_key": nullable(public_key), "role": _ROLE}), MOST_ENTRIES
+            ),
+            "learned": nullable(number(0, 2**62)),
+            "refused": many(_REFUSED, MOST_ENTRIES),
+        }
+    ),
+}
+_ANSIBLE = record(
+    {},
+    {
+        "msg": text(2000),
+        "code": CODE,
+        "failed": flag,
+        "unreachable": flag,
+        "skipped": flag,
+        "findings": _FINDINGS,
+    },
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One registered result: how far its host was reached, why no farther, what it said, and what is said of that."""
+
+    host: str
+    state: str
+    why: str = ""
+    said: Mapping[str, t.Any] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Why it did not store some of what it was told to: sentences."""
+
+
+def answer(host: str, module: str, result: t.Any) -> Answer:
+    """A result of a task with `module` as it was registered for `host`; anything else is refused. Never raises."""
+    try:
+        about: Data = _ANSIBLE(result, Reading(), "the result") if result else {"skipped": True}
+        findings = tuple(about.get("findings", ()))
+        if about.get("skipped"):
+            return Answer(host, observed.ABSENT, "not in this play")
+        if about.get("unreachable"):
+            why = "no answer in time" if about.get("code") == "timeout" else "unreachable"
+            return Answer(host, observed.UNREACHABLE, why, findings=findings)
+        if about.get("failed"):
+            return Answer(host, observed.REFUSED, about.get("msg") or "it could not be looked at", findings=findings)
+        said = _KEPT[module](result, Reading(), "the result")
+        refused_ = said.get("refused", ())
+        left_out = tuple(f"It did not store {one['gateway']}: {sentence(one['why'])}" for one in refused_)
+        return Answer(host, observed.READY, "", said, findings, left_out)
+    except Unreadable as error:
+        why = f"refused: its answer cannot be read: {error}"
+        return Answer(host, observed.REFUSED, why, findings=(_unreadable(error),))
+
+
+def answers(module: str, results: Mapping[str, t.Any]) -> dict[str, Answer]:
+    """The same for many hosts."""
+    return {host: answer(host, module, result) for host, result in results.items()}
+
+
+def observations(results: Mapping[str, t.Any]) -> dict[str, Observation]:
+    """Results of gateway_info by host."""
+    return {host: observation(answer(host, "gateway_info", result)) for host, result in results.items()}
+
+
+def observation(found: Answer) -> Observation:
+    """What a result of gateway_info says."""
+    about: Data = {"host": found.host, "state": found.state, "why": found.why, "findings": found.findings}
+    if found.state != observed.READY:
+        return Observation(**about)
+    if obstacles := found.said.get("obstacles"):
+        about |= {"state": observed.REFUSED, "why": " ".join(map(sentence, obstacles))}
+    gateway = found.said["gateway"]
+    change = gateway["change"]
+    return Observation(
+        **about,
+        seen=True,
+        own_file=_print(gateway["own"]["file"]),
+        own_runtime=_print(gateway["own"]["runtime"]),
+        pending=_print(gateway["pending"]),
+        previous=_print(gateway["previous"]),
+        change=change and Change(**{name: change[name] for name in ("step", "key", "began", "deadline", "error")}),
+        stored=tuple(
+            StoredKey(one["peer"], one["fingerprint"], one["file"], one["runtime"]) for one in gateway["stored"]
+        ),
+        tunnels=tuple(
+            Tunnel(one["peer"], one["with_own"], one["with_peer"], one["age"], one["by"]) for one in gateway["tunnels"]
+        ),
+    )
+
+
+def _print(key: Data | None) -> str | None:
+    return key["fingerprint"] if key else None
+
+
+def acknowledgements(results: Mapping[str, t.Any]) -> tuple[list[Data], list[Data]]:
+    """What results of gateway_peers acknowledge, as the options `acknowledgements` and `learned` of key_directory.
+    Who acknowledges is who answered, whatever the answer says."""
+    found = [one for one in answers("gateway_peers", results).values() if one.state == observed.READY]
+    held = [{"peer": one.host, **claim} for one in found for claim in one.said["stored"]]
+    learned = [
+        {"peer": one.host, "revision": int(one.said["learned"])} for one in found if one.said["learned"] is not None
+    ]
+    return held, learned
+
+
+def own_keys(results: Mapping[str, t.Any]) -> dict[str, str | None]:
+    """By host, the key that a result of gateway_key is about, where it succeeded. None: it is still to be made (check
+    mode)."""
+    found = answers("gateway_key", results).values()
+    return {one.host: one.said["public_key"] for one in found if one.state == observed.READY}

@@ -1,0 +1,144 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What people read about gateways: plan, outcome and status as tables. Pure: facts in, text out."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+
+from ...module_utils._fingerprint import short
+from ...module_utils._fleet.findings import PROBLEM, STILL_ACCEPTED, UNFINISHED, listed, sentences
+from ...module_utils._fleet.outcome import Converged, Outcome
+from ...module_utils._fleet.plan import Plan
+from ...module_utils._fleet.status import FleetStatus
+from .page import Column, Page
+
+NARROW = ("gateway", "serial", "key", "key now", "key before", "holds", "tunnels")
+
+PLAN: dict[str, Column] = {
+    "gateway": lambda row: str(row["gateway"]),
+    "platform": lambda row: row["platform"] or "-",
+    "serial": lambda row: _serials(row),
+    "key now": lambda row: _key(row["fingerprint"]),
+    "expected outage": lambda row: row["expected_outage"] or "-",
+}
+OUTCOME: dict[str, Column] = {
+    "gateway": lambda row: str(row["gateway"]),
+    "key before": lambda row: _key(row["before"]),
+    "key now": lambda row: _key(row["fingerprint"]),
+    "serial": lambda row: str(row["serial"] or "-"),
+    "state": lambda row: str(row["state"]),
+    "tunnels verified": lambda row: str(row["tunnels"]),
+    "pending peers": lambda row: listed(row["pending"]) or "-",
+}
+CONVERGED: dict[str, Column] = {
+    "gateway": lambda row: str(row["gateway"]),
+    "missing keys of": lambda row: _pending(row),
+    "now": lambda row: "done" if row["stored"] else row["why"],
+}
+STATUS: dict[str, Column] = {
+    "gateway": lambda row: str(row["gateway"]),
+    "serial": lambda row: str(row["serial"] or "-"),
+    "key": lambda row: _key(row["fingerprint"]),
+    "state": lambda row: str(row["state"]),
+    "own key": lambda row: row["own"] if row["observed"] else row["reached"],
+    "holds": lambda row: f"{row['holds']['right']}/{row['holds']['any']}" if row["holds"] else "-",
+    "tunnels": lambda row: "-" if row["tunnels"] is None else str(row["tunnels"]),
+    "pending": lambda row: _pending(row),
+}
+"""The one table of gateways, here and on the page of the audit: what stands in a row is that gateway's own word."""
+
+
+def _key(fingerprint: str | None) -> str:
+    return short(fingerprint) if fingerprint else "none"
+
+
+def _serials(row: Mapping[str, t.Any]) -> str:
+    if row["serial"] is None or row["resumes"]:
+        return str(row["serial"] or "-")
+    return f"{row['serial']} -> {row['serial'] + 1}"
+
+
+def _pending(row: Mapping[str, t.Any]) -> str:
+    return listed(row["pending"]["first"], row["pending"]["count"]) or "-"
+
+
+# ------------------------------------------------------------------ pages
+
+
+def plan(made: Plan, width: int) -> str:
+    found, page = made.to_result(), Page(width)
+    page.table("To be changed", PLAN, found["targets"], NARROW)
+    for target in made.targets:
+        if target.resumes:
+            page.note(f"{target.gateway}: goes on with the rotation that is open in state {target.resumes}.")
+        if target.note:
+            page.note(f"{target.gateway}: {target.note}")
+    page.note(f"Peers that can be told now: {listed(made.peers) or 'none'}.")
+    if made.unreachable:
+        away = listed([str(one) for one in made.unreachable])
+        page.note(f"Unreachable, told at their next contact (converge_gateways): {away}.")
+    page.note(*[f"{one.gateway}: {one.why}" for one in made.refused])
+    page.note(f"Digest: {made.digest}")
+    return page.text()
+
+
+def dropped(made: Plan, width: int) -> str:
+    """The first thing to know on the night when a key was stolen."""
+    page = Page(width)
+    page.note(_still(made))
+    return page.text()
+
+
+def _still(made: Plan) -> str:
+    if not made.away:
+        return "No peer accepts the old key any more."
+    still = ", ".join(str(one) for one in made.away)
+    return f"STILL ACCEPT THE OLD KEY: {still}. Reach them, then run converge_gateways."
+
+
+def outcome(found: Outcome, made: Plan, emergency: bool, width: int) -> str:
+    page = Page(width)
+    if emergency:
+        page.note(_still(made))
+    page.table("Outcome", OUTCOME, found.to_result()["gateways"], NARROW)
+    page.note(*[row.problem for row in found.gateways if row.problem])
+    for row in found.gateways:
+        if row.no_tunnel and not row.problem:
+            page.note(f"{row.gateway}: no tunnel by the new key yet to {listed(row.no_tunnel)}.")
+    if made.away and not emergency:
+        page.note(f"At their next contact (converge_gateways): {listed([str(one) for one in made.away])}.")
+    return page.text()
+
+
+def converged(found: Converged, width: int) -> str:
+    page = Page(width)
+    page.note(*sentences([one for one in found.findings if one.kind == STILL_ACCEPTED]))
+    if found.rows:
+        page.table("Converged", CONVERGED, found.rows, NARROW)
+    else:
+        page.note("Nothing is pending: all gateways have acknowledged what the directory says.")
+    # What is pending stands in the table.
+    rest = [one for one in found.findings if one.severity == PROBLEM and one.kind != STILL_ACCEPTED]
+    page.note(*sentences(rest))
+    page.note(
+        *[
+            f"{one.host}: a rotation is open; run it again to finish it, or abort it."
+            for one in found.findings
+            if one.kind == UNFINISHED
+        ]
+    )
+    return page.text()
+
+
+def status(found: FleetStatus, width: int) -> str:
+    shown, page = found.to_result(), Page(width)
+    problems = [one for one in found.findings if one.severity == PROBLEM]
+    page.note(*sentences(problems))
+    verdict = "all as the directory says" if shown["in_line"] else "differences"
+    page.table(f"Gateways: {verdict}", STATUS, shown["gateways"], NARROW)
+    page.note(*sentences([one for one in found.findings if one.severity != PROBLEM]))
+    return page.text()

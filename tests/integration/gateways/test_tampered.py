@@ -1,0 +1,390 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A fleet in which one gateway has been tampered with: it speaks for itself alone.
+
+Whatever it answers, in whatever playbook: see `Honest.assert_untouched`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import typing as t
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from integration.control_node import Run
+from integration.gateways.conftest import Make
+from integration.gateways.site import Site
+from integration.gateways.test_secrets_gateways import bodies
+
+from lab.tampering import LARGE, MARK, Mutation, catalogue, facts, fields, speaking_as
+from lab.tampering_strategies import mutations
+
+pytestmark = pytest.mark.timeout(3600)
+
+ATTACKERS = "d3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3I="
+"""A public key whose private key the attacker has."""
+PRINTED = re.compile(r"^(?:ok|changed|skipping|included|PLAY|TASK).*$|^\S+ +: ok=.*$", re.MULTILINE)
+"""What Ansible prints of every host, whatever it is like."""
+
+
+@dataclass
+class Honest:
+    """What is known of a site before one of its gateways lies."""
+
+    site: Site
+    liar: str
+    others: list[str] = field(init=False)
+    said: dict[str, t.Any] = field(init=False)
+    private: dict[str, str] = field(init=False)
+    known: dict[str, list[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        site = self.site
+        self.others = [name for name in site.names if name != self.liar]
+        enrolled = site.known() if site.database.exists() else set()
+        self.said = {name: site.said(name) for name in self.others if name in enrolled}
+        self.known = {name: site.keys(name) for name in self.others if name in enrolled}
+        self.private = {name: site.private_key(name) for name in self.others}
+        self.mesh_keys = {site.mesh.run(name, "wg show wg0 public-key").strip() for name in site.mesh.names}
+        # As it would be without this, in the environment, it would not reach a gateway even if the task did.
+        site.node.shared["gateway_keys_directory_url"] = f"sqlite:///{site.database}"
+
+    def secrets(self) -> list[bytes]:
+        """No byte of it belongs on the tampered gateway."""
+        key = self.site.path / "directory.db.key"
+        signing = sorted(bodies(key.read_text())) if key.exists() else []
+        private = [*self.private.values(), *(self.site.private_key(name) for name in self.others)]
+        return [b"sqlite:", b"directory.db", *signing, *(one.strip().encode() for one in private)]
+
+    def assert_untouched(self, done: Run, *, changed: t.Collection[str] = (), revoked: t.Collection[str] = ()) -> None:
+        """What is recorded of, stored at and stored of the others is what it is with the liar absent; it got no
+        secret; the screen got plain text. `changed`: whose key was to change; `revoked`: who was revoked."""
+        site = self.site
+        received = site.mesh.received(self.liar)
+        assert not [secret for secret in self.secrets() if secret in received]
+        odd = {char for char in done.output if not char.isprintable() and char not in "\n\t"}
+        assert not odd, (odd, done.output)
+        assert not list(site.path.rglob(f"*{MARK}*"))
+        assert "Traceback" not in done.output, done.output
+        assert site.known() <= set(site.names)
+        for name in self.others:
+            self._assert_recorded(name, name in changed, name in revoked)
+            self._assert_stored_at(name, revoked)
+
+    def _assert_recorded(self, name: str, changed: bool, revoked: bool) -> None:
+        """The directory has the gateway's own key, and what the inventory says of it."""
+        site = self.site
+        if name in self.said:
+            assert {**site.said(name), "revoked": None} == {**self.said[name], "revoked": None}
+            assert bool(site.said(name)["revoked"]) == revoked
+            assert site.keys(name)[int(changed) :] == self.known[name]
+        if not revoked:
+            assert site.recorded(name) == site.own(name) == site.own_file(name), name
+            assert site.rotation(name) is None
+
+    def _assert_stored_at(self, name: str, revoked: t.Collection[str]) -> None:
+        """The keys of the other honest ones as they are, and of nobody that the mesh does not know."""
+        site = self.site
+        stored = site.stored(name)
+        assert ATTACKERS not in stored
+        liars = set(site.keys(self.liar)) if self.liar in site.known() else set()
+        expected = self.mesh_keys | {site.own(one) for one in site.names} | liars
+        assert stored <= expected, (name, stored - expected)
+        for one in set(self.others) - {name}:
+            wanted = set() if one in revoked else {site.own(one)}
+            assert stored & set(site.keys(one)) == wanted, (name, one)
+            assert one in revoked or one not in site.pending(name)
+
+    def assert_named(self, done: Run) -> None:
+        """Somewhere else than in the lines that Ansible prints of every host."""
+        assert self.liar in PRINTED.sub("", done.output), done.output
+
+
+# -- every playbook, with a liar among the gateways
+
+
+def enroll(site: Site, liar: str, *arguments: str) -> Run:
+    return site.play("enroll_gateways", *arguments)
+
+
+def planned(site: Site, liar: str, *arguments: str) -> Run:
+    return site.rotate("gw1" if liar != "gw1" else "gw2", arguments=arguments, settle_within=5, minimum_share=30)
+
+
+def emergency(site: Site, liar: str, *arguments: str) -> Run:
+    target = "gw1" if liar != "gw1" else "gw2"
+    return site.rotate(target, arguments=arguments, mode="emergency", settle_within=5)
+
+
+def planned_of_the_liar(site: Site, liar: str, *arguments: str) -> Run:
+    return site.rotate(liar, arguments=arguments, settle_within=5, confirm_within=10)
+
+
+def emergency_of_the_liar(site: Site, liar: str, *arguments: str) -> Run:
+    return site.rotate(liar, arguments=arguments, mode="emergency", settle_within=5)
+
+
+def converge(site: Site, liar: str, *arguments: str) -> Run:
+    return site.converge_all(*arguments)
+
+
+def revoke(site: Site, liar: str, *arguments: str) -> Run:
+    return site.revoke("gw1" if liar != "gw1" else "gw2", arguments=arguments)
+
+
+def revoke_the_liar(site: Site, liar: str, *arguments: str) -> Run:
+    return site.revoke(liar, arguments=arguments)
+
+
+def status(site: Site, liar: str, *arguments: str) -> Run:
+    return site.play("gateway_status", *arguments)
+
+
+def audit(site: Site, liar: str, *arguments: str) -> Run:
+    return site.audit()
+
+
+Act = Callable[..., Run]
+ACTS: list[Act] = [
+    enroll,
+    planned,
+    emergency,
+    planned_of_the_liar,
+    emergency_of_the_liar,
+    converge,
+    revoke,
+    revoke_the_liar,
+    status,
+    audit,
+]
+
+
+def gone(act: Act, liar: str) -> list[str]:
+    """Who is revoked in the end."""
+    return ["gw1" if liar != "gw1" else "gw2"] if act is revoke else [liar] if act is revoke_the_liar else []
+
+
+def renewed(act: Act, liar: str) -> list[str]:
+    """Which honest gateway has a new key in the end."""
+    return ["gw1" if liar != "gw1" else "gw2"] if act in (planned, emergency) else []
+
+
+def play(site: Site, act: Act, liar: str, mutation: Mutation, *arguments: str) -> tuple[Honest, Run]:
+    """A run with a liar in it, after which the others must be as if it were absent."""
+    before = Honest(site, liar)
+    site.mesh.tamper(liar, mutation)
+    done = act(site, liar, *arguments)
+    before.assert_untouched(done, changed=renewed(act, liar), revoked=gone(act, liar))
+    return before, done
+
+
+ATTACKS = catalogue("gw3", "gw1", "gw2", ATTACKERS)
+STEERING = {"gateway_keys_directory_host": "gw3", "gateway_keys_hosts": ["gw3"], "__gateway_keys_view": {}}
+ROW_3 = ("gateway is 'one'", "gw3 acknowledges nobody", "role is {'name': 'gw3'}", "malformed gateway", "null")
+
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
+@pytest.mark.parametrize("liar", ["gw1", "gw3"])
+def test_facts_steer_nothing(act: Act, liar: str, make_site: Make) -> None:
+    """Row 1: the directory stays where it is, and the one who asks for it gets nothing."""
+    site = make_site(enrolled=act is not enroll)
+    told = {**STEERING, "gateway_keys_directory_host": liar, "gateway_keys_hosts": [liar]}
+    before, done = play(site, act, liar, facts(**told))
+    if act not in (planned_of_the_liar, emergency_of_the_liar, revoke_the_liar):
+        before.assert_named(done)
+
+
+def test_another_gateways_key_is_not_entered(make_site: Make) -> None:
+    """Row 1: at enrolment, in the name of one that is not there: gw1 is off."""
+    site = make_site(enrolled=False)
+    before = Honest(site, "gw3")
+    entry = {"name": "gw1", "platform": "wireguard", "algorithm": "x25519", "networks": [], "public_key": ATTACKERS}
+    lie = facts(__gateway_keys_entry=entry, __gateway_keys_first={"name": "gw1", "public_key": ATTACKERS})
+    site.mesh.no_ssh("gw1")
+    site.mesh.tamper("gw3", Mutation("entry", (*lie.edits, *fields(public_key=None, gateway="gw1", name="gw1").edits)))
+    done = site.play("enroll_gateways")
+    assert "gw1" not in site.known(), done.output
+    assert "gw3" not in site.known()
+    assert ATTACKERS not in site.stored("gw2")
+    before.assert_named(done)
+
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
+def test_limit_to_the_liar(act: Act, make_site: Make) -> None:
+    """Row 1 by AWX's callback or by an event: nobody else is in the play."""
+    site = make_site(enrolled=act is not enroll)
+    before = Honest(site, "gw3")
+    before.said = {} if act is enroll else before.said
+    site.mesh.tamper("gw3", facts(**STEERING))
+    done = act(site, "gw3", "--limit", "gw3")
+    received = site.mesh.received("gw3")
+    assert not [secret for secret in before.secrets() if secret in received], done.output
+    for name in before.others:
+        assert site.own(name) in before.mesh_keys
+        assert ATTACKERS not in site.stored(name)
+        assert act is enroll or site.keys(name) == before.known[name]
+
+
+def test_who_acknowledges_is_who_answered(make_site: Make) -> None:
+    """Row 2: gw1 is away when gw4 is revoked, and gw3 says that gw1 dropped it."""
+    site = make_site(gateways=4)
+    lost = site.own("gw4")
+    site.mesh.no_ssh("gw1")
+    site.mesh.tamper("gw3", speaking_as("gw3", "gw1"))
+    done = site.revoke("gw4")
+    site.mesh.ssh_back("gw1")
+    assert site.pending("gw1") == ["gw4"], done.output
+    assert lost in site.stored("gw1")
+    done = site.play("converge_gateways")
+    assert lost not in site.stored("gw1"), done.output
+    assert not site.pending("gw1")
+
+
+@pytest.mark.parametrize(
+    "act", [emergency, emergency_of_the_liar, converge, status, audit], ids=lambda one: one.__name__
+)
+@pytest.mark.parametrize("attack", ROW_3)
+def test_nonsense_is_the_liars_own_problem(attack: str, act: Act, make_site: Make) -> None:
+    """Row 3: the run on all others comes to its end, and the liar is named."""
+    before, done = play(make_site(), act, "gw3", ATTACKS[attack])
+    before.assert_named(done)
+    if act is emergency_of_the_liar:
+        assert set(before.site.keys("gw3")) & before.site.stored("gw1") <= {before.site.recorded("gw3")}
+
+
+@pytest.mark.parametrize("act", [emergency, converge, status, audit], ids=lambda act: act.__name__)
+@pytest.mark.parametrize("attack", [name for name, one in ATTACKS.items() if one.guise not in LARGE])
+def test_every_attack(attack: str, act: Act, make_site: Make) -> None:
+    play(make_site(), act, "gw3", ATTACKS[attack])
+
+
+@pytest.mark.parametrize("attack", LARGE)
+def test_a_large_answer(attack: str, make_site: Make) -> None:
+    """It costs the liar its place in the run."""
+    before, done = play(make_site(), status, "gw3", ATTACKS[attack])
+    before.assert_named(done)
+
+
+def test_plain_text_on_the_screen(make_site: Make) -> None:
+    """Row 12: by every field that Ansible itself prints, and around the result."""
+    site = make_site()
+    for attack in ("escapes_around", "fields failed, msg, code", "fields warnings", "fields exception"):
+        play(site, status, "gw3", ATTACKS[attack])
+        site.mesh.heal("gw3")
+
+
+def test_a_finding_does_not_disappear(make_site: Make) -> None:
+    """Rule 6: what is wrong with the others is told with a liar in the fleet, too."""
+    site = make_site()
+    site.mesh.run("gw1", f"wg set wg0 peer {site.own('gw2')} remove")
+    site.mesh.tamper("gw3", ATTACKS["malformed gateway"])
+    done = site.play("gateway_status")
+    told = " ".join(done.output.split())
+    assert re.search(r"gw1\b.{0,30} stores .{0,40}of gw2", told), done.output
+    assert "gw3" in PRINTED.sub("", done.output)
+
+
+@pytest.mark.parametrize("act", [planned, emergency, converge, enroll], ids=lambda act: act.__name__)
+def test_check_mode(act: Act, make_site: Make) -> None:
+    """Nothing is changed on anybody, and nothing reaches the liar."""
+    site = make_site(enrolled=act is not enroll)
+    before = Honest(site, "gw3")
+    site.mesh.tamper("gw3", facts(**STEERING))
+    untouched = site.fingerprints(*before.others)
+    done = act(site, "gw3", "--check")
+    assert site.fingerprints(*before.others) == untouched, done.output
+    received = site.mesh.received("gw3")
+    assert not [secret for secret in before.secrets() if secret in received]
+
+
+def test_abort(make_site: Make) -> None:
+    """A rotation of gw1 that stopped half way is taken back with a liar among its peers."""
+    site = make_site()
+    before = Honest(site, "gw3")
+    old = site.own("gw1")
+    site.interrupt("gw1", "staged")
+    site.mesh.tamper("gw3", facts(**{**STEERING, "gateway_keys_directory_host": "gw1"}))
+    site.mesh.tamper("gw3", ATTACKS["gateway is 'one'"], "gateway_peers")
+    done = site.abort("gw1")
+    assert site.own("gw1") == site.recorded("gw1") == old, done.output
+    assert site.rotation("gw1") is None
+    assert site.accepted("gw2", "gw1") == {old}
+    assert not [secret for secret in before.secrets() if secret in site.mesh.received("gw3")]
+
+
+ACTIONS = ["enroll", "status", "converge"]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("liar", ["gw1", "gw3"])
+def test_a_play_that_gathers_facts(liar: str, action: str, make_site: Make) -> None:
+    """The liar is left out and named, whether it is the first or not; what its facts say of it is not read either."""
+    site = make_site(enrolled=action != "enroll")
+    before = Honest(site, liar)
+    site.mesh.tamper(liar, facts(**claims(site, liar)), "setup")
+    done = site.own_play(action, gather_facts=True)
+    before.assert_untouched(done)
+    before.assert_named(done)
+    assert done.code != 0
+    if action == "enroll":
+        assert liar not in site.known()
+    else:
+        assert not wide(site, liar)
+
+
+def test_a_cache_of_facts(make_site: Make) -> None:
+    """Gathered by another play, and the liar is outside of the limit now: its facts still say nothing of it."""
+    site = make_site(enrolled=False)
+    before = Honest(site, "gw3")
+    env = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(site.path / "facts")}
+    site.mesh.tamper("gw3", facts(**claims(site, "gw3")), "setup")
+    gathered = site.node.run([{"ansible.builtin.setup": {"gather_subset": ["!all", "min"]}}], env=env)
+    assert gathered.code == 0, gathered.output
+    done = site.play("enroll_gateways", "--limit", "gw1,gw2", partial="true", env=env)
+    before.assert_untouched(done)
+    assert "gw3" not in site.known(), done.output
+    whole = site.play("enroll_gateways", env=env)
+    before.assert_named(whole)
+    assert "gw3" not in site.known(), whole.output
+
+
+def claims(site: Site, liar: str) -> dict[str, t.Any]:
+    """Facts that look like what the role registers of a gateway, and some that steer."""
+    key = site.own(liar)
+    entry = {"platform": "wireguard", "identity": "", "endpoint": "", "networks": ["0.0.0.0/0"]}
+    answer = {"changed": False, "public_key": key, "algorithm": "x25519", "fingerprint": "0" * 64}
+    return {
+        **STEERING,
+        "gateway_keys_directory_host": liar,
+        "gateway_keys_hosts": [liar],
+        "gateway_keys_networks": ["0.0.0.0/0"],
+        "__gateway_keys_entry": {**entry, "name": liar, "algorithm": "x25519", "public_key": key},
+        "__gateway_keys_new": answer,
+        "__gateway_keys_first": answer,
+    }
+
+
+def wide(site: Site, liar: str) -> bool:
+    return "0.0.0.0/0" in str(site.said(liar)["networks"])
+
+
+def test_random_mutations(make_site: Make) -> None:
+    """A hundred, of all that the liar answers, in one playbook after the other."""
+    site = make_site()
+    acts = itertools.cycle([status, converge, audit, emergency])
+
+    @settings(
+        max_examples=100, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    )
+    @given(mutations(site.names))
+    def once(mutation: Mutation) -> None:
+        play(site, next(acts), "gw3", mutation)
+        site.mesh.heal("gw3")
+
+    once()

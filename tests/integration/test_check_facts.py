@@ -1,0 +1,103 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host whose facts would be variables of the collection is left out, wherever it has them from."""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from integration.control_node import ControlNode, Run
+
+HOSTS = ("h1", "h2")
+CHECK = {"vpnops.keys.check_facts": None}
+AFTERWARDS = {"ansible.builtin.debug": {"msg": "{{ gateway_keys_mode | default('as it was') }}"}}
+LIAR = """
+import json
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule(argument_spec=dict(facts=dict(type="dict")))
+module.exit_json(ansible_facts=module.params["facts"])
+"""
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> ControlNode:
+    variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory = {"hosts": {"hosts": {name: {} for name in HOSTS}, "vars": variables}}
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "liar.py").write_text(LIAR)
+    return ControlNode(tmp_path, inventory, group="hosts")
+
+
+def lie(**facts: t.Any) -> dict[str, t.Any]:
+    return {"liar": {"facts": facts}, "when": "inventory_hostname == 'h1'"}
+
+
+def assert_left_out(done: Run, *names: str) -> None:
+    """h1, with a sentence that names the facts; h2 goes on, by what holds for it."""
+    code, sentence = done.error("check_facts", "h1")
+    assert code == "refused"
+    assert sentence.startswith("h1: its facts hold ")
+    assert all(name in sentence for name in names)
+    assert sentence in " ".join(done.output.split()) or "--flush-cache" in done.output
+    assert done.code == 2
+    assert done.status("check_facts", "h2") == "ok"
+    assert done.result("debug", "h2")["msg"] == "as it was"
+    assert not [one for one in done.results if one["host"] == "h1" and one["action"].endswith("debug")]
+
+
+def test_a_module_that_returns_facts(node: ControlNode) -> None:
+    done = node.run(
+        [lie(gateway_keys_mode="emergency", ansible_gateway_keys_directory_host="h1", eth7={}), CHECK, AFTERWARDS]
+    )
+    assert_left_out(done, "gateway_keys_mode", "gateway_keys_directory_host")
+    assert "eth7" not in done.error("check_facts", "h1")[1]
+
+
+def test_in_check_mode(node: ControlNode) -> None:
+    lying = {**lie(gateway_keys_mode="emergency"), "check_mode": False}
+    assert_left_out(node.run([lying, CHECK, AFTERWARDS], "--check"), "gateway_keys_mode")
+
+
+def test_facts_that_were_set_to_last(node: ControlNode) -> None:
+    told = {
+        "ansible.builtin.set_fact": {"gateway_keys_mode": "emergency", "cacheable": True},
+        "when": "inventory_hostname == 'h1'",
+    }
+    assert_left_out(node.run([told, CHECK, AFTERWARDS]), "gateway_keys_mode")
+
+
+def test_a_cache_of_facts(node: ControlNode) -> None:
+    """Of an earlier run; and what the advice says helps."""
+    cache = node.path / "facts"
+    env = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(cache)}
+    assert node.run([lie(gateway_keys_mode="emergency")], env=env).code == 0
+    assert any("gateway_keys_mode" in json.dumps(json.loads(path.read_text())) for path in cache.iterdir())
+    assert_left_out(node.run([CHECK, AFTERWARDS], env=env), "gateway_keys_mode")
+    assert node.run([CHECK, AFTERWARDS], "--flush-cache", env=env).code == 0
+
+
+def test_names_with_escapes(node: ControlNode) -> None:
+    done = node.run([lie(**{"gateway_\x1b[2J": 1, "\x1b[2J": 2}), CHECK, AFTERWARDS])
+    assert "\x1b" not in done.error("check_facts", "h1")[1]
+    assert "\x1b" not in done.output.rpartition("TASK [vpnops.keys.check_facts]")[2]
+
+
+def test_what_is_no_fact_is_left_alone(node: ControlNode) -> None:
+    """Variables of the inventory, of the command line, and facts that everybody has."""
+    node.hosts["h1"]["gateway_keys_mode"] = "planned"
+    usual = {"ansible.builtin.setup": {"gather_subset": ["!all", "min", "network"]}}
+    own = {"ansible.builtin.set_fact": {"gateway_keys_targets": ["h1"]}}
+    done = node.run([usual, own, CHECK], "-e", "gateway=h1")
+    assert done.code == 0, done.output
+
+
+def test_nothing_can_be_set(node: ControlNode) -> None:
+    done = node.run([{"vpnops.keys.check_facts": {"ignore": "gateway_keys_"}}])
+    assert done.code == 2
+    assert done.status("check_facts", "h2") == "failed"

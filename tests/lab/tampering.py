@@ -1,0 +1,395 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a tampered gateway answers: mutations of the result that a module prints.
+
+A mutation is data, so that a test can hand it to a gateway as JSON: edits of the result, and a guise of the text that
+is printed in its place. Nothing but the standard library is used here: this file itself runs on tampered gateways.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+Result = dict[str, Any]
+MARK = "tampered-was-here"
+"""Attacks that would run a command make a file of this name, or of a name that begins with it."""
+JINJA = "{{ lookup('ansible.builtin.pipe', 'touch " + MARK + "') }}"
+ESCAPES = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\r\x08"
+FLOOD = 100 * 1024 * 1024
+ENTRIES = 1_000_000
+DEEP = 100_000
+DIGITS = 5_000
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change of a result.
+
+    `op` is a key of OPS. `at` leads to the field: names of fields, which `set` makes where they are missing, and
+    numbers, which mean the child of that number, counted around, of whatever is there. So a path of numbers leads to
+    some field of any result.
+    """
+
+    op: str
+    at: tuple[str | int, ...] = ()
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """Edits, one after the other, and how the outcome is printed."""
+
+    name: str
+    edits: tuple[Edit, ...] = ()
+    guise: str = "plain"
+
+    def result(self, result: Result) -> Any:
+        """The result instead. It need not be a dict any more."""
+        changed: Any = copy.deepcopy(result)
+        for edit in self.edits:
+            changed = OPS[edit.op](changed, edit)
+        return changed
+
+    def printed(self, result: Result) -> Iterator[bytes]:
+        """All that is printed in its place, in parts: it may be long."""
+        yield from GUISES[self.guise](json.dumps(self.result(result)))
+
+    def to_json(self) -> Result:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Mutation:
+        edits = tuple(Edit(edit["op"], tuple(edit["at"]), edit["value"]) for edit in data["edits"])
+        return cls(data["name"], edits, data["guise"])
+
+
+# -- edits
+
+
+def _set(result: Any, edit: Edit) -> Any:
+    """Put a value into a field; the root is replaced as a whole."""
+    if not edit.at:
+        return edit.value
+    place, key = _place(result, edit.at, make=True)
+    if isinstance(place, dict) or (isinstance(place, list) and isinstance(key, int) and key < len(place)):
+        place[key] = edit.value
+    return result
+
+
+def _drop(result: Any, edit: Edit) -> Any:
+    place, key = _place(result, edit.at)
+    if _has(place, key):
+        del place[key]
+    return result
+
+
+def _double(result: Any, edit: Edit) -> Any:
+    """The field once more: in a list beside itself, in a dict under another name."""
+    place, key = _place(result, edit.at)
+    if _has(place, key):
+        again = copy.deepcopy(place[key])
+        place.insert(key, again) if isinstance(place, list) else place.update({f"{key}_again": again})
+    return result
+
+
+def _wrap(result: Any, edit: Edit) -> Any:
+    """A list around the field."""
+    place, key = _place(result, edit.at)
+    if _has(place, key):
+        place[key] = [place[key]]
+    return result
+
+
+def _text(result: Any, edit: Edit) -> Any:
+    """The field as text."""
+    place, key = _place(result, edit.at)
+    if _has(place, key):
+        place[key] = json.dumps(place[key])
+    return result
+
+
+def _rename(result: Any, edit: Edit) -> Any:
+    """Everywhere the one word for the other one, as names of fields, too. `value`: both."""
+    old, new = edit.value
+    if isinstance(result, str):
+        return result.replace(old, new)
+    if isinstance(result, list):
+        return [_rename(one, edit) for one in result]
+    if isinstance(result, dict):
+        return {_rename(name, edit): _rename(one, edit) for name, one in result.items()}
+    return result
+
+
+def _merge(result: Any, edit: Edit) -> Any:
+    """Further fields at the top, without a word about those that are there."""
+    return {**result, **edit.value} if isinstance(result, dict) else result
+
+
+def _append(result: Any, edit: Edit) -> Any:
+    """One more entry of a list, which is made where it is missing."""
+    place, key = _place(result, edit.at, make=True)
+    if isinstance(place, dict):
+        there = place.get(key)
+        place[key] = [*there, edit.value] if isinstance(there, list) else [edit.value]
+    return result
+
+
+OPS: dict[str, Callable[[Any, Edit], Any]] = {
+    "set": _set,
+    "drop": _drop,
+    "double": _double,
+    "wrap": _wrap,
+    "text": _text,
+    "rename": _rename,
+    "merge": _merge,
+    "append": _append,
+}
+
+
+def _place(result: Any, path: Sequence[str | int], *, make: bool = False) -> tuple[Any, Any]:
+    """The container of a field, and the key of the field there; (None, None) where the path leads nowhere."""
+    here: Any = result
+    container: Any = None
+    key: Any = None
+    for number, step in enumerate(path):
+        keys = list(here) if isinstance(here, dict) else list(range(len(here))) if isinstance(here, list) else []
+        if isinstance(step, str) and isinstance(here, dict):
+            container, key = here, step
+            if make and step not in here and number + 1 < len(path):
+                here[step] = {}
+            here = here.get(step)
+        elif isinstance(step, int) and keys:
+            container, key = here, keys[step % len(keys)]
+            here = here[key]
+        elif isinstance(step, int):
+            break
+        else:
+            return None, None
+    return container, key
+
+
+def _has(place: Any, key: Any) -> bool:
+    return (isinstance(place, dict) and key in place) or (isinstance(place, list) and key < len(place))
+
+
+# -- guises
+
+
+def _plain(text: str) -> Iterator[bytes]:
+    yield text.encode("utf-8", "surrogateescape")
+
+
+def _truncated(text: str) -> Iterator[bytes]:
+    yield text[: len(text) // 2].encode()
+
+
+def _two_documents(text: str) -> Iterator[bytes]:
+    yield f"{text}\n{text}".encode()
+
+
+def _flood(text: str) -> Iterator[bytes]:
+    yield b'{"flood": "'
+    for dummy in range(FLOOD // 65536):
+        yield b"x" * 65536
+    yield f'", {text[1:]}'.encode()
+
+
+def _endless_digits(text: str) -> Iterator[bytes]:
+    yield f'{{"size": {"9" * DIGITS}, {text[1:]}'.encode()
+
+
+def _deep(text: str) -> Iterator[bytes]:
+    yield f'{{"deep": {"[" * DEEP}{"]" * DEEP}, {text[1:]}'.encode()
+
+
+def _many(text: str) -> Iterator[bytes]:
+    yield b'{"many": [""'
+    for dummy in range(ENTRIES // 1000):
+        yield b',"x"' * 1000
+    yield f"], {text[1:]}".encode()
+
+
+def _doubled_keys(text: str) -> Iterator[bytes]:
+    yield f"{text[:-1]}, {text[1:]}".encode()
+
+
+def _binary(dummy: str) -> Iterator[bytes]:
+    yield bytes(range(256)) * 8
+
+
+def _empty(dummy: str) -> Iterator[bytes]:
+    yield b""
+
+
+def _raw_surrogates(text: str) -> Iterator[bytes]:
+    """Bytes that are no UTF-8."""
+    yield b'{"name": "\xed\xa0\x80\xff", ' + text[1:].encode()
+
+
+def _escapes_around(text: str) -> Iterator[bytes]:
+    noise = ESCAPES.encode()
+    yield noise + b"\n" + text.encode() + b"\n" + noise + b"\n"
+
+
+GUISES: dict[str, Callable[[str], Iterator[bytes]]] = {
+    "plain": _plain,
+    "truncated": _truncated,
+    "two_documents": _two_documents,
+    "flood": _flood,
+    "endless_digits": _endless_digits,
+    "deep": _deep,
+    "many": _many,
+    "doubled_keys": _doubled_keys,
+    "binary": _binary,
+    "empty": _empty,
+    "raw_surrogates": _raw_surrogates,
+    "escapes_around": _escapes_around,
+}
+LARGE = ("flood", "many")
+"""Guises that take a second or more each."""
+
+
+# -- attacks with a name
+
+
+def facts(**values: Any) -> Mutation:
+    """The result with facts, which Ansible makes variables of the host."""
+    return Mutation(f"facts {', '.join(values)}", (Edit("merge", (), {"ansible_facts": values}),))
+
+
+def fields(**values: Any) -> Mutation:
+    """The result with further fields."""
+    return Mutation(f"fields {', '.join(values)}", (Edit("merge", (), values),))
+
+
+def acknowledging(peer: str, gateway: str, role: str = "withdrawn", **more: Any) -> Mutation:
+    """One acknowledgement more, in anybody's name: `peer` stores what it is to store of `gateway`."""
+    entry = {"peer": peer, "gateway": gateway, "public_key": None, "role": role, **more}
+    return Mutation(f"{peer} acknowledges {gateway}", (Edit("append", ("acknowledgements",), entry),))
+
+
+def only_acknowledging(peer: str, gateway: str, role: str = "withdrawn", **more: Any) -> Mutation:
+    """That acknowledgement alone."""
+    added = acknowledging(peer, gateway, role, **more)
+    return Mutation(f"only {added.name}", (Edit("set", ("acknowledgements",), []), *added.edits))
+
+
+def speaking_as(me: str, other: str) -> Mutation:
+    """The liar's own name nowhere, the other's in its place."""
+    return Mutation(f"{me} speaks as {other}", (Edit("rename", (), (me, other)),))
+
+
+def steering(me: str, other: str, key: str) -> dict[str, Mutation]:
+    """Facts with the names of our variables, one attack each. `key`: a public key of the attacker's."""
+    entry = {"name": other, "platform": "wireguard", "algorithm": "x25519", "networks": [], "public_key": key}
+    view = {"peers": [{"name": other, "platform": "wireguard", "current": key}], "owed": {}, "learned": {}}
+    wanted: dict[str, Any] = {
+        "gateway_keys_directory_host": me,
+        "gateway_keys_directory_url": "sqlite:////tmp/tampered.db",
+        "key_directory_url": "sqlite:////tmp/tampered.db",
+        "gateway_keys_signing_key_path": "/tmp/tampered.key",
+        "gateway_keys_signing_key": "tampered",
+        "gateway_keys_hosts": [me],
+        "gateway_keys_inventory_group": "all",
+        "gateway_keys_targets": [other],
+        "gateway_keys_confirm": [other],
+        "gateway_keys_mode": "emergency",
+        "gateway_keys_adopt": True,
+        "gateway_keys_partial": True,
+        "gateway_keys_report_path": f"{MARK}-report",
+        "gateway_keys_plan_only": True,
+        "gateway": other,
+        "confirm": other,
+        "group": "ungrouped",
+        "__gateway_keys_entry": entry,
+        "__gateway_keys_view": view,
+        "__gateway_keys_stored": {"acknowledgements": [{"gateway": other, "peer": me, "role": "withdrawn"}]},
+        "__gateway_keys_new": {"public_key": key, "algorithm": "x25519"},
+        "__gateway_keys_look": {"gateway": {}},
+        "__gateway_keys_plan": {"plan": {"names": [other], "peers": [me]}},
+        "__gateway_keys_own": {"platform": "strongswan"},
+        "__gateway_keys_book": {"url": "sqlite:////tmp/tampered.db"},
+        "key_report_look": {},
+        "key_report_path": f"{MARK}-page",
+        "key_report_json_path": f"{MARK}-json",
+        "call_in_callers": f"{MARK}-callers",
+        "call_in_ca": "/etc/shadow",
+    }
+    return {f"fact {name}": Mutation(f"fact {name}", facts(**{name: value}).edits) for name, value in wanted.items()}
+
+
+def catalogue(me: str, other: str, third: str, key: str) -> dict[str, Mutation]:
+    """Attacks that were seen to work on something, by name: `me` is tampered with, `other` and `third` are not."""
+    everything = {
+        name.removeprefix("fact "): one.edits[0].value["ansible_facts"][name.removeprefix("fact ")]
+        for name, one in steering(me, other, key).items()
+    }
+    added = acknowledging(me, other, "current")
+    made = [
+        *steering(me, other, key).values(),
+        Mutation("all facts", facts(**everything).edits),
+        Mutation("connection facts", facts(ansible_host="127.0.0.1", ansible_connection="local").edits),
+        Mutation("jinja fact", facts(ansible_distribution=JINJA, **{JINJA: JINJA}).edits),
+        # Extra variables of the next node of a workflow, in AWX.
+        fields(ansible_stats={"data": {"gateway_keys_plan_digest": "0" * 64}, "per_host": False, "aggregate": False}),
+        fields(_ansible_delegated_vars={"ansible_host": "127.0.0.1", "ansible_connection": "local"}),
+        fields(add_host={"host_name": "intruder", "groups": ["gateways"], "host_vars": {}}),
+        fields(add_group="gateways", parent_groups=["all"]),
+        fields(warnings=[ESCAPES + "warned", JINJA] * 3),
+        fields(deprecations=[{"msg": ESCAPES + "deprecated", "version": "9.9"}]),
+        fields(exception=f"Traceback {ESCAPES}"),
+        fields(exception={"event": {"msg": ESCAPES}}),
+        fields(invocation={"module_args": {"url": "x"}}),
+        fields(diff=[{"before": ESCAPES, "after": JINJA, "before_header": ESCAPES}]),
+        fields(diff="text"),
+        fields(_ansible_no_log=True, _ansible_verbose_always=True, _ansible_ignore_errors=True),
+        fields(_ansible_item_label="x", _ansible_parsed=False, _ansible_suppress_tmpdir_delete=True),
+        fields(unreachable=True),
+        fields(unreachable="yes", msg=ESCAPES),
+        fields(skipped=True),
+        fields(skip_reason=ESCAPES, skipped="no"),
+        fields(failed=True, msg=f"{ESCAPES}failed {JINJA} <script>alert(1)</script>", code="refused"),
+        fields(failed=True, msg=["list"], code={"a": 1}),
+        fields(failed="no"),
+        fields(failed=False, rc=1),
+        fields(changed="perhaps"),
+        fields(msg=ESCAPES + "x" * 100_000),
+        fields(stdout=ESCAPES, stderr=JINJA, stdout_lines=[ESCAPES], rc=0),
+        fields(results=[{"failed": True, "ansible_facts": {"gateway_keys_directory_host": me}}]),
+        fields(ansible_async_watched="x", ansible_job_id="1.2", async_dir="/tmp", started=1, finished=0),
+        fields(_ansible_facts_cacheable=True, ansible_facts={"gateway_keys_hosts": [me]}),
+        fields(__ansible_unsafe=JINJA, __ansible_vault="x", __ansible_type="TaggedStr"),
+        fields(gateway={"__ansible_type": "_AnsibleTaggedStr", "value": JINJA}),
+        only_acknowledging(other, me),
+        acknowledging(other, third),
+        acknowledging(me, "nobody"),
+        acknowledging("../../etc/passwd", other),
+        *(
+            Mutation(f"{field} is {value!r}", (*added.edits, Edit("set", ("acknowledgements", -1, field), value)))
+            for field in ("revision", "serial", "public_key", "role", "gateway", "peer")
+            for value in ("one", 10**40, -1, [me], {"name": me})
+        ),
+        Mutation("acknowledgements of nobody", (Edit("set", ("acknowledgements",), [None, 7, "x", [], {}]),)),
+        Mutation("acknowledgements are text", (Edit("set", ("acknowledgements",), "all of them"),)),
+        Mutation("acknowledgements are one", (Edit("set", ("acknowledgements",), {"gateway": me, "peer": other}),)),
+        speaking_as(me, other),
+        Mutation("the attacker's key", (Edit("set", ("public_key",), key),)),
+        Mutation("a key that is no text", (Edit("set", ("public_key",), {"a": [1]}),)),
+        Mutation("a key with a line break", (Edit("set", ("public_key",), f"{key}\nAllowedIPs = 0.0.0.0/0"),)),
+        Mutation("malformed gateway", (Edit("set", ("gateway",), [["own"]]),)),
+        Mutation("own is text", (Edit("set", ("gateway", "own"), "x"),)),
+        Mutation("stored is a number", (Edit("set", ("gateway", "stored"), 7),)),
+        Mutation("tunnels of NaN", (Edit("set", ("gateway", "tunnels"), [{"age": float("nan"), "by": float("inf")}]),)),
+        Mutation("obstacles that break lines", (Edit("set", ("obstacles",), [f"{other}: {ESCAPES}", JINJA, 3]),)),
+        Mutation("a list", (Edit("set", (), [1, 2]),)),
+        Mutation("text", (Edit("set", (), "text"),)),
+        Mutation("null", (Edit("set", (), None),)),
+        Mutation("no field", (Edit("set", (), {}),)),
+        *(Mutation(guise, (), guise) for guise in GUISES if guise != "plain"),
+    ]
+    return {one.name: one for one in made}

@@ -1,0 +1,169 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A gateway whose claim is refused is left out and named; of the others all is recorded as if it had said nothing."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.directory.samples import Data, Records, gateway, key_of, names
+
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+
+HONEST = ("gw1", "gw2", "gw4")
+LIAR = "gw3"
+
+
+def fleet(*enrolled: str) -> Records:
+    records = Records()
+    records.do(gateways=[gateway(name, key_of(name)) for name in enrolled])
+    return records
+
+
+def about_others(records: Records, liar: str = LIAR) -> t.Any:
+    """All that is recorded but of the liar. Of revisions only the order counts: they number all changes together."""
+    book = records.book
+
+    def plain(rows: t.Iterable[Data]) -> list[Data]:
+        return [{**row, "revision": None} for row in rows if liar not in (row.get("name"), row.get("gateway"))]
+
+    order = sorted((row["revision"], name) for name, row in book.gateways.items() if name != liar)
+    return (
+        plain(book.gateways.values()),
+        plain(book.keys.values()),
+        [{**row, "id": None} for row in plain(book.rotations.values())],
+        [name for dummy, name in order],
+    )
+
+
+def enrolling(*claims: Data, before: tuple[str, ...] = (), **options: t.Any) -> tuple[Records, list[Data]]:
+    records = fleet(*before)
+    events = records.do(gateways=list(claims), skip_refused=True, **options)
+    return records, events
+
+
+CLAIMS: dict[str, tuple[Data, str, str]] = {
+    "a key of another one": (
+        gateway(LIAR, key_of("gw1")),
+        "duplicate_key",
+        "gw3: the key dd9d23ab0064 is that of gw1 already (serial 1, current), and no key is ever used twice.",
+    ),
+    "no key at all": (
+        gateway(LIAR, "AAAA"),
+        "bad_public_key",
+        "gw3: This is not a public key that a gateway can have: it is neither an X25519, an Ed25519 nor an RSA key.",
+    ),
+    "networks that are none": (
+        gateway(LIAR, key_of(LIAR), networks=["all of them"]),
+        "bad_input",
+        "gw3: networks must be networks like 10.79.1.0/24, and one of them is not.",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CLAIMS)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_refused_enrollment_stops_nobody(what: str, place: int) -> None:
+    claim, code, why = CLAIMS[what]
+    claims = [gateway(name, key_of(name)) for name in HONEST[1:]]
+    absent, events_absent = enrolling(*claims, before=("gw1",))
+    claims.insert(place, claim)
+    lying, events = enrolling(*claims, before=("gw1",))
+    assert about_others(lying) == about_others(absent)
+    assert (LIAR in lying.book.gateways, events) == (False, events_absent)
+    assert lying.book.refused[0]["gateway"] == LIAR
+    assert lying.book.refused[0]["code"] == code
+    assert why in lying.book.refused[0]["why"]
+
+
+def test_it_still_ends_the_task_where_nobody_said_otherwise() -> None:
+    with pytest.raises(VpnKeysError) as raised:
+        fleet("gw1").do(gateways=[gateway(LIAR, key_of("gw1")), gateway("gw2", key_of("gw2"))])
+    assert raised.value.code == "duplicate_key"
+
+
+def test_of_two_that_show_one_key_neither_is_recorded() -> None:
+    records, events = enrolling(
+        gateway("gw1", key_of("gw1")), gateway(LIAR, key_of("gw1")), gateway("gw2", key_of("gw2"))
+    )
+    assert list(records.book.gateways) == ["gw2"]
+    assert {one["gateway"] for one in events} == {"gw2"}
+    assert [one["gateway"] for one in records.book.refused] == ["gw1", LIAR]
+    assert records.book.refused[0]["why"] == (
+        "gw1, gw3 show the same key, and only one of them can have made it; none was recorded. Find out which, and "
+        "make a new key on the others."
+    )
+
+
+def test_whose_key_is_known_is_not_doubted() -> None:
+    records = fleet(*HONEST)
+    records.do(
+        gateways=[gateway(LIAR, key_of("gw1")), gateway("gw1", key_of("gw1"), endpoint="new.example.net:1")],
+        skip_refused=True,
+    )
+    assert records.book.gateways["gw1"]["endpoint"] == "new.example.net:1"
+    assert [one["gateway"] for one in records.book.refused] == [LIAR]
+
+
+def test_another_key_than_the_directory_has_is_refused_and_changes_nothing() -> None:
+    records = fleet(*HONEST, LIAR)
+    before = copy.deepcopy(records.book)
+    events = records.do(gateways=[gateway(LIAR, key_of(LIAR, 2), endpoint="elsewhere:1")], skip_refused=True)
+    assert (events, records.book.gateways, records.book.keys) == ([], before.gateways, before.keys)
+    assert [one["code"] for one in records.book.refused] == ["conflict"]
+
+
+def test_forged_records_of_one_gateway_stop_nobody() -> None:
+    records = fleet(*HONEST, LIAR)
+    records.forged.append(("key", LIAR, 1))
+    records.do(
+        gateways=[gateway(LIAR, key_of(LIAR)), gateway("gw5", key_of("gw5"))],
+        skip_refused=True,
+    )
+    assert "gw5" in records.book.gateways
+    assert [(one["gateway"], one["code"]) for one in records.book.refused] == [(LIAR, "tampered")]
+
+
+def rotating(*claims: Data) -> Records:
+    records = fleet(*HONEST, LIAR)
+    records.do("prepared", gateways=names("gw1", LIAR))
+    records.do("staged", keys=list(claims), skip_refused=True)
+    return records
+
+
+@pytest.mark.parametrize("key", [None, "AAAA", key_of("gw2"), key_of("gw1", 2), key_of(LIAR)])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_refused_next_key_stops_no_other_rotation(key: str | None, first: bool) -> None:
+    honest: Data = {"gateway": "gw1", "public_key": key_of("gw1", 3)}
+    lie: Data = {"gateway": LIAR, "public_key": key}
+    lying, absent = rotating(*([lie, honest] if first else [honest, lie])), rotating(honest)
+    assert about_others(lying) == about_others(absent)
+    if key != key_of("gw1", 2):  # a key that nobody has is its own to show
+        assert lying.book.rotations[LIAR]["new_serial"] is None
+        assert [one["gateway"] for one in lying.book.refused] == [LIAR]
+
+
+def test_nobody_answered() -> None:
+    assert rotating().book.rotations["gw1"]["state"] == "prepared"
+
+
+KEYS = st.sampled_from([None, "AAAA", *(key_of(name, number) for name in (*HONEST, LIAR) for number in (2, 3, 9))])
+
+
+@given(st.lists(st.tuples(st.sampled_from([*HONEST, LIAR, "gw5"]), KEYS), max_size=6), st.booleans())
+def test_what_one_shows_changes_nothing_of_the_others(claims: list[tuple[str, str | None]], adopt: bool) -> None:
+    """Unless it is their very key that it shows, in the same run: then nobody can tell whose it is."""
+    mine = [gateway(LIAR, key) for name, key in claims if name == LIAR]
+    others = [gateway(name, key) for name, key in claims if name != LIAR]
+    if {one["public_key"] for one in mine} & {one["public_key"] for one in others}:
+        return
+    lying, absent = fleet(*HONEST), fleet(*HONEST)
+    lying.do(gateways=mine + others, skip_refused=True, adopt=adopt)
+    absent.do(gateways=others, skip_refused=True, adopt=adopt)
+    assert about_others(lying) == about_others(absent)

@@ -1,0 +1,99 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a change of keys and a convergence came to."""
+
+from __future__ import annotations
+
+from unit.fleet import samples
+from unit.fleet.samples import all_seen, book, entry, fp, names, refused, revoked, unreachable
+
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observation
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.outcome import converged, outcome
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.plan import Plan, Wish, plan
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.verify import Proof
+
+NAMES = names(4)
+ROTATING = book(samples.rotating("gw1"), *map(entry, NAMES[1:]))
+PROOF = Proof(True, "", ["gw2"], ["gw3"], ["gw4"], None)
+
+
+def planned() -> Plan:
+    return plan(ROTATING, all_seen(NAMES), ["gw1"], Wish())
+
+
+def test_a_change_and_whom_it_has_not_reached() -> None:
+    after = book(entry("gw1", 2), *map(entry, NAMES[1:]), pending={"gw4": ["gw1"]})
+    found = outcome(after, planned(), {"gw1": PROOF})
+    (row,) = found.gateways
+    assert (row.before, row.fingerprint, row.state) == (fp("gw1"), fp("gw1", 2), "changed")
+    assert row.pending == ["gw4"]
+    assert found.to_result()["done"]
+
+
+def test_a_tunnel_that_is_not_proved_fails_the_run_but_not_the_change() -> None:
+    found = outcome(book(entry("gw1", 2), *map(entry, NAMES[1:])), planned(), {"gw1": PROOF})
+    assert found.to_result()["done"]
+    sentence = "gw1 has no tunnel by its new key to gw3, where one was up before."
+    assert found.problems("planned") == [sentence]
+    assert found.problems("emergency") == []
+
+
+def test_a_rotation_that_is_stuck_is_a_problem() -> None:
+    """Nothing speaks against the new key, and yet it could not be kept."""
+    found = outcome(ROTATING, planned(), {"gw1": PROOF})
+    assert found.problems("planned") == [
+        "The rotation of gw1 is not finished, state staged. Run it again, or abort it."
+    ]
+    assert not found.to_result()["done"]
+
+
+def test_a_gateway_that_the_directory_lost_meanwhile() -> None:
+    found = outcome(book(*map(entry, NAMES[1:])), planned(), {})
+    assert "does not know gw1 any more" in found.problems("planned")[0]
+
+
+# -- converge
+
+PENDING = book(entry("gw1", 2), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[1:]})
+LEFT = book(entry("gw1", 2), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[2:]})
+READY = {name: Observation(name, "ready") for name in NAMES}
+
+
+def test_who_had_to_store_what_and_has() -> None:
+    found = converged(PENDING, LEFT, {"gw2": READY["gw2"], "gw3": unreachable("gw3")})
+    assert [(row["gateway"], row["pending"]["first"], row["stored"], row["why"]) for row in found.rows] == [
+        ("gw2", ["gw1"], True, ""),
+        ("gw3", ["gw1"], False, "unreachable"),
+        ("gw4", ["gw1"], False, "not in this play"),
+    ]
+    assert [(one.kind, one.host) for one in found.findings] == [("pending", "gw3"), ("pending", "gw4")]
+    assert not findings.failing(found.findings, "problems")
+    assert not converged(book(*map(entry, NAMES)), book(*map(entry, NAMES)), {}).rows
+
+
+def test_who_answers_without_an_acknowledgement_has_stored_nothing() -> None:
+    (row, *_others) = converged(PENDING, PENDING, READY).rows
+    assert row["gateway"] == "gw2"
+    assert (row["stored"], row["why"]) == (False, "it has not acknowledged everything")
+
+
+def test_who_was_reached_and_did_not_store_is_a_problem() -> None:
+    (first, *_others) = converged(PENDING, PENDING, {"gw2": refused("gw2")}).findings
+    assert (first.kind, first.host, first.severity) == ("not stored", "gw2", "problem")
+    assert first.what == "It did not store what is pending: Incorrect sudo password."
+
+
+def test_a_revoked_key_that_may_still_be_accepted_comes_first() -> None:
+    lost = book(
+        revoked("gw1"), samples.rotating("gw2"), *map(entry, NAMES[2:]), pending={"gw3": ["gw1"], "gw4": ["gw2"]}
+    )
+    found = converged(lost, lost, {})
+    assert [(one.host, one.kind) for one in found.findings] == [
+        ("gw3", "still accepted"),
+        ("gw4", "pending"),
+        ("gw2", "unfinished"),
+    ]
+    assert found.to_result()["interrupted"] == ["gw2"]

@@ -1,0 +1,218 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan: who changes, who can be told, and what speaks against it."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from unit.fleet import samples
+from unit.fleet.samples import Data, all_seen, book, entry, fp, names, refused, revoked, seen, unreachable
+
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet import plan as planning
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observation
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.plan import Away, Plan, Wish
+
+NAMES = names(4)
+MESH = book(*map(entry, NAMES))
+ALL = all_seen(NAMES)
+
+
+def plan(
+    observations: dict[str, Observation] = ALL,
+    directory: Directory = MESH,
+    targets: Sequence[str] = ("gw1",),
+    **wish: t.Any,
+) -> Plan:
+    return planning.plan(directory, observations, list(targets), Wish(**wish))
+
+
+# -- who is meant
+
+
+def test_names_have_to_be_typed_twice_and_be_known() -> None:
+    assert planning.check_names(["gw2", "gw1"], ["gw2", "gw1"], NAMES) == ["gw2", "gw1"]
+    assert planning.check_names(["all"], ["all"], NAMES) == NAMES
+    for given, confirm, words in [
+        (["gw1"], ["gw2"], "The confirmation gw2 is not gw1. Nothing was changed; type the same again .confirm=gw1.."),
+        (["gw1"], [], "The confirmation \\(none\\) is not gw1."),
+        ([], [], "Name the gateway"),
+        (["gw9"], ["gw9"], "does not know gw9; it knows gw1, gw2, gw3, gw4"),
+    ]:
+        with pytest.raises(VpnKeysError, match=words) as caught:
+            planning.check_names(given, confirm, NAMES)
+        assert str(caught.value).count("Nothing was changed") == 1
+
+
+# -- who can be told
+
+
+def test_all_can_be_told() -> None:
+    planned = plan()
+    assert planned.peers == ["gw2", "gw3", "gw4"]
+    assert not planned.refusals
+    assert not planned.away
+
+
+@pytest.mark.parametrize("away", [unreachable("gw4"), refused("gw4")], ids=["unreachable", "refused"])
+def test_peers_that_cannot_be_told_are_left_for_later_or_a_reason_not_to_begin(away: Observation) -> None:
+    """A peer that refuses could be one that was tampered with: it must not stop the others."""
+    planned = plan(ALL | {"gw4": away})
+    assert planned.away == [Away("gw4", away.why)]
+    assert planned.refusals == []
+    assert plan(ALL | {"gw4": away}, unreachable="fail").refusals == [
+        "gw4 cannot be told now, and O(unreachable)=fail wants all peers."
+    ]
+
+
+@pytest.mark.parametrize(("share", "is_refused"), [(33, False), (34, True), (0, False), (100, True)])
+def test_minimum_share(share: int, is_refused: bool) -> None:
+    """One of three peers can be told."""
+    observations = {"gw1": ALL["gw1"], "gw2": ALL["gw2"], "gw3": unreachable("gw3"), "gw4": refused("gw4")}
+    assert bool(plan(observations, minimum_share=share).refusals) is is_refused
+
+
+def test_all_of_a_mesh_are_targets_and_peers() -> None:
+    planned = plan(targets=NAMES)
+    assert planned.names == NAMES == planned.peers
+
+
+def test_other_platforms_are_no_peers() -> None:
+    directory = book(entry("gw1"), entry("gw2"), entry("gw3", platform="strongswan"), revoked("gw4"))
+    assert plan(ALL, directory).peers == ["gw2"]
+
+
+# -- approval
+
+OTHER_PLANS: dict[str, Data] = {
+    "another gateway": {"targets": ("gw2",)},
+    "one gateway more": {"targets": ("gw1", "gw2")},
+    "changed meanwhile": {"directory": book(entry("gw1", 2), *map(entry, NAMES[1:]))},
+    "a peer more": {"directory": book(*map(entry, names(5)))},
+    "another mode": {"mode": "emergency"},
+    "another strategy": {"strategy": "second_interface"},
+}
+
+
+@pytest.mark.parametrize("what", OTHER_PLANS)
+def test_another_plan_is_not_the_approved_one(what: str) -> None:
+    approved = plan()
+    (refusal,) = planning.not_approved(plan(**OTHER_PLANS[what]), [approved.digest])
+    assert "has changed since it was approved" in refusal
+    assert approved.digest in refusal
+
+
+SAME_PLANS: dict[str, Data] = {
+    "the same": {},
+    "a peer is away": {"observations": ALL | {"gw3": unreachable("gw3")}},
+    "begun and interrupted": {"directory": book(samples.rotating("gw1", "swapped"), *map(entry, NAMES[1:]))},
+}
+
+
+@pytest.mark.parametrize("what", SAME_PLANS)
+def test_the_approved_plan(what: str) -> None:
+    assert planning.not_approved(plan(**SAME_PLANS[what]), [plan().digest, "another"]) == []
+
+
+@pytest.mark.parametrize("nothing", [[], [""]], ids=["empty", "empty text"])
+def test_an_empty_approval_approves_nothing(nothing: list[str]) -> None:
+    assert planning.not_approved(plan(), nothing) == ["The plan for gw1 is not approved."]
+    assert planning.not_approved(plan(), None) == []
+
+
+# -- reasons not to begin
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (unreachable("gw1"), "gw1: unreachable."),
+        (None, "gw1: not in this play."),
+        (refused("gw1"), "gw1: Incorrect sudo password."),
+        (replace(ALL["gw1"], state="refused", why="/etc cannot be written."), "gw1: /etc cannot be written."),
+        (replace(ALL["gw1"], own_file=None, own_runtime=None), "gw1 has no key yet; enroll it first."),
+        (seen("gw1", NAMES, own=7), "gw1 uses the key"),
+    ],
+)
+def test_a_target_must_be_ready_and_the_one_the_directory_knows(state: Observation | None, words: str) -> None:
+    observations = {name: one for name, one in (ALL | {"gw1": state}).items() if one}
+    (refusal,) = plan(observations).refusals
+    assert refusal.startswith(words)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [unreachable("gw1"), refused("gw1"), seen("gw1", (), own=7), replace(ALL["gw1"], own_file=None, own_runtime=None)],
+)
+def test_nothing_that_a_gateway_says_stops_its_own_revocation(said: Observation) -> None:
+    planned = plan(ALL | {"gw1": said}, mode="emergency")
+    assert planned.refusals == []
+    assert planned.targets[0].note == ("Incorrect sudo password." if said.state == "refused" else "")
+
+
+@pytest.mark.parametrize("mode", ["planned", "emergency", "abort"])
+def test_records_that_were_tampered_with_stop_their_own_gateway_only(mode: str) -> None:
+    tampered = [{"gateway": "gw1", "serial": 1, "what": "key"}]
+    directory = book(*map(entry, NAMES[1:]), tampered=tampered)
+    assert plan(ALL, directory, mode=mode).refusals == ["gw1: Its key 1 is not as the directory signed it."]
+    if mode != "abort":
+        assert plan(ALL, directory, ("gw2",), mode=mode).refusals == []
+
+
+@pytest.mark.parametrize("mode", ["planned", "emergency"])
+def test_revoked_and_unknown(mode: str) -> None:
+    assert plan(ALL, book(revoked("gw1"), entry("gw2")), mode=mode).refusals == [
+        "gw1 is revoked; enroll it again first."
+    ]
+    (unknown,) = plan(targets=["gw9"], mode=mode).refusals
+    assert unknown == "The directory does not know a gateway gw9; it knows gw1, gw2, gw3, gw4."
+
+
+def test_abort_needs_an_open_planned_rotation() -> None:
+    def refusals(one: Data | None) -> Sequence[str]:
+        return plan(ALL, book(entry("gw1", rotation=one), entry("gw2")), mode="abort").refusals
+
+    assert refusals(samples.rotation("gw1")) == []
+    assert "none to abort" in refusals(None)[0]
+    assert "cannot come back" in refusals(samples.rotation("gw1", mode="emergency"))[0]
+    (away,) = plan(
+        ALL | {"gw1": unreachable("gw1")}, book(samples.rotating("gw1"), entry("gw2")), mode="abort"
+    ).refusals
+    assert away == "gw1: unreachable. Its key cannot be put back now."
+
+
+def test_abort_needs_the_old_key() -> None:
+    directory = book(samples.rotating("gw1", "verified"), entry("gw2"))
+    kept = seen("gw1", NAMES, own=2, previous=fp("gw1"))
+    assert plan(ALL | {"gw1": kept}, directory, mode="abort").refusals == []
+    (refusal,) = plan(ALL | {"gw1": seen("gw1", NAMES, own=2)}, directory, mode="abort").refusals
+    assert refusal.startswith("The old key of gw1 is destroyed and cannot come back")
+
+
+# -- as data, and after a revocation
+
+
+def test_a_plan_survives_its_way_through_a_playbook() -> None:
+    made = plan(ALL | {"gw4": unreachable("gw4")})
+    assert Plan.from_result(made.to_result()) == made
+    for wrong in (None, {}, {**made.to_result(), "targets": [1]}, {**made.to_result(), "more": 1}):
+        with pytest.raises(VpnKeysError, match="plan must be the plan"):
+            Plan.from_result(wrong)
+
+
+def test_who_has_not_acknowledged_still_accepts_whatever_it_answers() -> None:
+    lost = book(revoked("gw1"), *map(entry, NAMES[1:]), pending={"gw3": ["gw1"], "gw4": ["gw1"]})
+    answers = {"gw3": Observation("gw3", "ready"), "gw4": unreachable("gw4")}
+    found = planning.dropped(lost, answers, plan(mode="emergency"))
+    assert found.peers == ["gw2"]
+    assert found.unreachable == [Away("gw4", "unreachable")]
+    assert found.refused == [Away("gw3", "it has not acknowledged that it dropped the key")]
+    (sentence,) = planning.still_accepting(found)
+    assert sentence.startswith("gw3 still accepts the old key: it has not acknowledged that it dropped the key. Fix")

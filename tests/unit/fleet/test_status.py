@@ -1,0 +1,271 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The status of a fleet: what each gateway says of itself, and everything that is not as it should be."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from unit.fleet import samples
+from unit.fleet.samples import all_seen, book, entry, fp, names, refused, revoked, seen, stored, unreachable
+
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observation
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import FleetStatus, status
+
+NAMES = names(4)
+MESH = book(*map(entry, NAMES))
+ALL = all_seen(NAMES)
+Told = set[tuple[str, str, str]]
+
+
+def told(found: FleetStatus) -> Told:
+    return {(one.host, one.kind, one.what) for one in found.findings}
+
+
+def of(directory: Directory, observations: Mapping[str, Observation]) -> Told:
+    return told(status(directory, observations))
+
+
+def test_all_as_recorded() -> None:
+    found = status(MESH, ALL)
+    assert told(found) == set()
+    assert found.to_result()["in_line"]
+    assert {(row.right, row.any, row.tunnels, row.own) for row in found.rows} == {(3, 3, 3, "as recorded")}
+
+
+def test_a_row_is_what_that_gateway_says() -> None:
+    """Seen before: the tunnels of gw2 were counted by what gw1 said of them."""
+    rows = {row.gateway.name: row.to_result() for row in status(MESH, ALL | {"gw2": unreachable("gw2")}).rows}
+    assert (rows["gw1"]["tunnels"], rows["gw1"]["holds"]) == (3, {"right": 3, "any": 3})
+    assert (rows["gw2"]["tunnels"], rows["gw2"]["holds"]) == (None, None)
+    assert (rows["gw2"]["reached"], rows["gw2"]["own"]) == ("unreachable", "-")
+
+
+def short(name: str, serial: int = 1) -> str:
+    return fp(name, serial)[:12]
+
+
+BY_ONE: dict[str, tuple[Observation, str, str]] = {
+    "own key in the file": (
+        seen("gw1", NAMES, own=3, runtime=1),
+        "wrong key",
+        f"It has the key {short('gw1', 3)} in its file, the directory says {short('gw1')}.",
+    ),
+    "own key in the daemon": (
+        seen("gw1", NAMES, own=1, runtime=3),
+        "wrong key",
+        f"It has the key {short('gw1', 3)} in its running daemon, the directory says {short('gw1')}.",
+    ),
+    "the key of another one as its own": (
+        replace(ALL["gw1"], own_file=fp("gw2"), own_runtime=fp("gw2")),
+        "wrong key",
+        (
+            f"It has the key {short('gw2')}, which is one of gw2 in its file and in its running daemon, the directory "
+            f"says {short('gw1')}."
+        ),
+    ),
+    "no own key": (replace(ALL["gw1"], own_file=None), "drifted gateway", "It has no key in its file."),
+    "an unknown key": (
+        samples.with_stored(samples.without(ALL["gw1"], "gw2"), replace(stored("nobody"), peer="gw2")),
+        "wrong key",
+        (
+            f"It stores the unknown key {short('nobody')} of gw2 in its file and in its running daemon, where serial 1 "
+            "is current."
+        ),
+    ),
+    "not in the daemon": (
+        samples.with_stored(ALL["gw1"], stored("gw2", runtime=None)),
+        "drifted gateway",
+        "It stores no current key of gw2 in its running daemon.",
+    ),
+    "not in the file": (
+        samples.with_stored(ALL["gw1"], stored("gw2", file=None)),
+        "drifted gateway",
+        "It stores no current key of gw2 in its file.",
+    ),
+    "of nobody": (
+        samples.with_stored(ALL["gw1"], stored("road warrior")),
+        "unknown keys",
+        f"It accepts 1 key of nobody in the directory: {short('road warrior')}.",
+    ),
+    "refused": (refused("gw1"), "refused", "Incorrect sudo password"),
+    "an obstacle": (
+        replace(ALL["gw1"], state="refused", why="/etc cannot be written."),
+        "refused",
+        "/etc cannot be written.",
+    ),
+    "unreachable": (unreachable("gw1"), "not observed", "It was not observed (unreachable)."),
+    "a forged answer": (
+        replace(ALL["gw1"], findings=("Its answer held ansible_facts.",)),
+        "forged or unreadable answer",
+        "Its answer held ansible_facts.",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BY_ONE)
+def test_what_one_gateway_says_is_said_of_that_one_alone(what: str) -> None:
+    observation, kind, sentence = BY_ONE[what]
+    assert of(MESH, ALL | {"gw1": observation}) == {("gw1", kind, sentence)}
+
+
+def test_a_former_key_is_named_by_its_serial_of_the_directory() -> None:
+    """Serials come from the records: after one was deleted, counting gives other ones."""
+    third = entry("gw1", 3)
+    del third["keys"][1]
+    directory = book(third, *map(entry, NAMES[1:]))
+    three = {"gw1": 3}
+    observations = {name: seen(name, {n: 1 for n in NAMES if n != name} | three) for name in NAMES[1:]}
+    sentence = "It stores serial 1 of gw1 in its file and in its running daemon, where serial 3 is current."
+    observations |= {"gw1": seen("gw1", NAMES, own=3), "gw2": seen("gw2", NAMES)}
+    assert of(directory, observations) == {("gw2", "wrong key", sentence)}
+
+
+def test_a_pending_peer_is_pending_and_nothing_else() -> None:
+    directory = book(entry("gw1", 2), *map(entry, NAMES[1:]), pending={"gw2": ["gw1"]})
+    newer = {name: seen(name, {n: 1 for n in NAMES if n != name} | {"gw1": 2}) for name in NAMES[2:]}
+    found = status(directory, {"gw1": seen("gw1", NAMES, own=2), "gw2": seen("gw2", NAMES), **newer})
+    assert told(found) == {("gw2", "pending", "It has still to store the keys of gw1.")}
+    assert found.to_result()["in_line"]
+    assert [row.to_result()["pending"]["count"] for row in found.rows] == [0, 1, 0, 0]
+
+
+def test_one_sided_names_both_of_whose_word_it_is() -> None:
+    (found,) = status(MESH, ALL | {"gw2": samples.without(ALL["gw2"], "gw1")}).findings
+    assert (found.host, found.also) == ("gw1", "gw2")
+    assert found.what == "It stores a key of gw2, which says that it stores none of it."
+
+
+# -- keys that nobody may accept
+
+LOST = book(revoked("gw1"), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[1:]})
+SINCE = samples.BEGUN
+
+
+def test_a_revoked_gateway_that_may_still_be_accepted_is_the_first_problem() -> None:
+    others = {name: seen(name, NAMES[1:]) for name in NAMES}
+    found = status(
+        LOST, others | {"gw2": unreachable("gw2"), "gw3": refused("gw3"), "gw4": seen("gw4", NAMES)}
+    )
+    first = found.findings[:3]
+    assert [(one.host, one.kind, one.severity, one.since) for one in first] == [
+        (name, "still accepted", "problem", SINCE) for name in ("gw2", "gw3", "gw4")
+    ]
+    assert [one.what for one in first] == [
+        f"It may still accept gw1 (revoked since {SINCE}): it is unreachable.",
+        f"It may still accept gw1 (revoked since {SINCE}): it refused (Incorrect sudo password).",
+        f"It still accepts serial 1 of gw1 (revoked since {SINCE}) in its file and in its running daemon.",
+    ]
+    assert "converge_gateways" in first[0].to_result()["next"]
+    assert found.accepted == {fp("gw1"): ["gw2", "gw3", "gw4"]}
+
+
+def test_not_asked_is_no_acknowledgement() -> None:
+    sentence = f"It may still accept gw1 (revoked since {SINCE}): it was not asked."
+    assert {(name, "still accepted", sentence) for name in NAMES[1:]} <= of(LOST, {})
+
+
+def test_its_own_word_is_evidence_though_it_acknowledged() -> None:
+    directory = book(revoked("gw1"), *map(entry, NAMES[1:]))
+    sentence = f"It still accepts serial 1 of gw1 (revoked since {SINCE}) in its file and in its running daemon."
+    assert ("gw2", "still accepted", sentence) in of(directory, {"gw2": seen("gw2", NAMES)})
+
+
+def emergency(state: str = "prepared") -> samples.Data:
+    one = entry("gw1", 1, {1: "revoked"}) | samples.NO_KEY
+    return one | {"rotation": samples.rotation("gw1", state, "emergency") | {"new": None}}
+
+
+def test_an_open_emergency() -> None:
+    history = [
+        {"gateway": "gw1", "mode": "emergency", "state": "prepared", "old_serial": 1, "new_serial": None,
+         "begun_at": SINCE}
+    ]  # fmt: skip
+    directory = book(
+        emergency(), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[1:]}, rotations=history
+    )
+    observations = {"gw2": seen("gw2", NAMES), "gw3": seen("gw3", {"gw2": 1, "gw4": 1})}
+    found = {(host, kind): what for host, kind, what in of(directory, observations)}
+    assert found["gw2", "still accepted"].startswith(f"It still accepts serial 1 of gw1 (revoked since {SINCE})")
+    assert found["gw3", "pending"] == "It has still to store the keys of gw1."
+    assert found["gw4", "still accepted"] == (
+        f"It may still accept serial 1 of gw1 (revoked since {SINCE}): it was not asked."
+    )
+
+
+def test_a_key_that_was_never_used_is_not_stolen() -> None:
+    """An aborted rotation leaves a key that is revoked, too."""
+    history = [
+        {"gateway": "gw1", "mode": "planned", "state": "aborted", "old_serial": 1, "new_serial": 2, "begun_at": SINCE}
+    ]
+    aborted = entry("gw1", 1, {2: "revoked"})
+    directory = book(aborted, *map(entry, NAMES[1:]), pending={"gw2": ["gw1"]}, rotations=history)
+    assert ("gw2", "pending", "It has still to store the keys of gw1.") in of(directory, {})
+
+
+# -- the directory
+
+
+def test_tampered_records_and_hosts_that_it_does_not_know() -> None:
+    directory = book(*map(entry, NAMES[:2]), tampered=[{"gateway": "gw4", "serial": 2, "what": "key"}])
+    observations = {name: seen(name, NAMES[:2]) for name in NAMES[:2]}
+    assert of(directory, observations | {"gw3": refused("gw3"), "gw4": unreachable("gw4")}) == {
+        ("gw4", "tampered", "Its key 2 is not as the directory signed it."),
+        ("gw3", "not enrolled", "It is in the inventory, but not in the directory."),
+        ("gw3", "refused", "Incorrect sudo password"),
+    }
+    assert ("directory", "empty directory", "It has no gateway.") in of(book(), {"gw1": unreachable("gw1")})
+
+
+def test_an_open_rotation_is_no_drift() -> None:
+    directory = book(samples.rotating("gw1"), *map(entry, NAMES[1:]))
+    both = samples.with_stored(ALL["gw2"], stored("gw1"), stored("gw1", 2, "staged", "staged"))
+    found = status(directory, ALL | {"gw2": both})
+    assert told(found) == {
+        ("gw1", "unfinished", f"A rotation (planned) begun by alice at {SINCE} is open, state staged.")
+    }
+    assert found.cell("gw2", "gw1").serials == ("1", "2")
+    assert [(one.holder, one.state) for one in found.differing(9)] == [("gw2", "changing")]
+    assert found.count_differing() == 1
+    assert found.rows[1].right == 3
+
+
+FAILING = {
+    "nothing": set(),
+    "problems": {"still accepted", "wrong key"},
+    "drift": {"still accepted", "wrong key", "drifted gateway", "refused"},
+}
+
+
+@pytest.mark.parametrize("fail_on", FAILING)
+def test_what_fails(fail_on: str) -> None:
+    directory = book(revoked("gw1"), *map(entry, NAMES[1:]), pending={"gw4": ["gw1", "gw3"]})
+    found = status(directory, {"gw2": seen("gw2", {"gw3": 7, "gw4": 1}, own=1, runtime=9), "gw3": refused("gw3")})
+    found = replace(found, findings=[*found.findings, findings.Finding("drifted gateway", "gw2", "It has no key.")])
+    assert {one.kind for one in findings.failing(found.findings, fail_on)} == FAILING[fail_on]
+
+
+# -- what is no directory
+
+
+@pytest.mark.parametrize("wrong", [None, [], {}, {"directory": {}}, {"directory": {"gateways": [], "tampered": []}}])
+def test_other_results_are_bad_input(wrong: t.Any) -> None:
+    with pytest.raises(VpnKeysError, match="directory must be a result of key_directory") as caught:
+        Directory.from_result(wrong)
+    assert caught.value.code == "bad_input"
+
+
+@pytest.mark.parametrize("name", ["platform", "revoked", "keys", "serial", "fingerprint", "rotation"])
+def test_a_gateway_without_one_of_its_facts_is_bad_input(name: str) -> None:
+    given = samples.result(entry("gw1"))
+    del given["directory"]["gateways"]["gw1"][name]
+    with pytest.raises(VpnKeysError, match="must be a result"):
+        Directory.from_result(given)

@@ -1,0 +1,68 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What gateway_peers answers where some of the peers cannot be stored; without a daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from unit.gateway.wg_samples import A, B, C
+
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import module as entry_point
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
+from ansible_collections.vpnops.keys.plugins.modules import gateway_peers
+
+EMPTY = dict.fromkeys(("identity", "current", "staged", "previous", "endpoint", "revision"))
+
+
+def entry(name: str, platform: str = "wireguard", **more: Any) -> dict[str, Any]:
+    return {**EMPTY, "name": name, "platform": platform, "withdrawn": False, "known": [], "networks": [], **more}
+
+
+class Daemon:
+    """Stores everything but the peer `refused`."""
+
+    name = "daemon"
+
+    def __init__(self, refused: str) -> None:
+        self.refused = refused
+        self.asked: list[str] = []
+
+    def store(self, wanted: Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:
+        self.asked = [peer.name for peer in wanted]
+        return [
+            PeerChange(peer.name, False, (), (), "No.") if peer.name == self.refused
+            else PeerChange(peer.name, True, (), ("current x",))
+            for peer in wanted
+        ]  # fmt: skip
+
+
+def test_who_is_refused_is_named_and_not_acknowledged_and_all_others_are_stored() -> None:
+    peers = [
+        entry("gw1", current=A.text),
+        entry("gw2", current=A.text, endpoint="h:1\n[Peer]"),
+        entry("gw3", current=B.text),
+        entry("gw4", current=C.text),
+        entry("gw5", withdrawn=True, endpoint="h:1\n[Peer]"),
+        entry("gw6", "strongswan", current="garbage"),
+        entry("gw7", "strongswan", withdrawn=True),
+    ]
+    options = {"platform": "wireguard", "gateway": "gw1", "peers": peers, "follow": 0, "accept_previous": False}
+    daemon = Daemon("gw4")
+    answer = gateway_peers.operate(SimpleNamespace(params=options, check_mode=False), daemon)  # type: ignore[arg-type]
+    assert daemon.asked == ["gw3", "gw4", "gw5"]
+    assert [one["gateway"] for one in answer["stored"]] == ["gw3", "gw5", "gw7"]
+    assert [one["gateway"] for one in answer["refused"]] == ["gw2", "gw6", "gw4"]
+    assert all(set(one) == {"gateway", "why"} and one["why"] for one in answer["refused"])
+    assert answer["neighbours"] == ["gw3", "gw5"]
+
+
+@pytest.mark.parametrize("interface", ["", ".", "..", "../wg0", "wg 0", "-wg0", "wg0\n", "a" * 16])
+def test_an_interface_is_no_path_and_no_option(interface: str) -> None:
+    with pytest.raises(VpnKeysError, match="is not the name of an interface"):
+        entry_point.open_platform({"platform": "wireguard", "interface": interface})
