@@ -10,6 +10,8 @@ import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .._errors import sentence
+
 PROBLEM, WARNING, NOTE = "problem", "warning", "note"
 SEVERITIES = (PROBLEM, WARNING, NOTE)
 SHOWN = 12
@@ -123,4 +125,4 @@ def sentences(found: Iterable[Finding]) -> list[str]:
     hosts: dict[tuple[str, str], list[str]] = {}
     for one in found:
         hosts.setdefault((one.kind, one.what), []).append(one.host)
-    return [f"{listed(names)}: {what}" for (_kind, what), names in hosts.items()]
+    return [f"{listed(names)}: {sentence(what)}" for (_kind, what), names in hosts.items()]
