@@ -48,7 +48,9 @@ def _reached(interruption: list[dict[str, Any]], growth: list[dict[str, Any]]) -
         ("wireguard", "playbook", 900, [5000, 5000, 5000], []),
     ],
 )
-def test_goals_of_interruption(platform: str, way: str, lost: int, silences: list[float], reached: list[bool]) -> None:
+def test_goals_of_interruption(
+    platform: str, way: str, lost: int, silences: list[float], reached: list[bool]
+) -> None:
     assert _reached([_run(platform, way, lost, silence) for silence in silences], []) == reached
 
 

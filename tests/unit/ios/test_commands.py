@@ -30,7 +30,9 @@ LABELS = st.from_regex(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,40}", fullmatch=True)
 
 def ring(*labels: str) -> KeyRing:
     return KeyRing(
-        tuple(RsaKey(label, "general", 2048, True, "private-config", True, False, None, b"") for label in labels)
+        tuple(
+            RsaKey(label, "general", 2048, True, "private-config", True, False, None, b"") for label in labels
+        )
     )
 
 
@@ -123,10 +125,16 @@ def test_a_label_never_holds_what_a_command_line_could_misread(text: str) -> Non
 
 def test_the_lines() -> None:
     assert commands.show_keys() == "show crypto key mypubkey rsa"
-    assert commands.generate(free("K"), "general", True) == "crypto key generate rsa general-keys label K exportable"
+    assert (
+        commands.generate(free("K"), "general", True)
+        == "crypto key generate rsa general-keys label K exportable"
+    )
     assert commands.generate(free("K"), "signature", False) == "crypto key generate rsa signature label K"
     assert commands.regenerate(held("K"), "encryption", False) == "crypto key generate rsa encryption label K"
-    assert commands.export(held("K"), "3des", PASSPHRASE) == f"crypto key export rsa K pem terminal 3des {PASSPHRASE}"
+    assert (
+        commands.export(held("K"), "3des", PASSPHRASE)
+        == f"crypto key export rsa K pem terminal 3des {PASSPHRASE}"
+    )
     assert commands.remove(held("K")) == "crypto key zeroize rsa K"
     assert commands.show_coop("gdoi") == "show crypto gdoi ks coop"
     assert commands.show_members("gkm") == "show crypto gkm ks members"
@@ -288,7 +296,9 @@ def test_usage_cipher_kind_are_checked() -> None:
 def test_one_time_passphrases() -> None:
     made = {commands.one_time_passphrase() for dummy in range(50)}
     assert len(made) == 50
-    assert all(re.fullmatch(r"[A-Za-z0-9]{32}", one) and commands.check_passphrase(one) == one for one in made)
+    assert all(
+        re.fullmatch(r"[A-Za-z0-9]{32}", one) and commands.check_passphrase(one) == one for one in made
+    )
 
 
 @pytest.mark.parametrize("text", ["Aussuper!", "PASSWORD!123", "a-b_c.d,e", "12345678", "x" * 128])
@@ -334,7 +344,9 @@ def test_passphrases_that_pass_are_one_word(text: str) -> None:
 # -- pasting ---------------------------------------------------------------------------------------------------
 
 BLOCK = re.compile(r"-----BEGIN [A-Z ]+-----\n(?:.*\n)*?-----END [A-Z ]+-----\n")
-BLOCKS = [block for path in sorted(TRANSCRIPTS.glob("export_*.txt")) for block in BLOCK.findall(path.read_text())]
+BLOCKS = [
+    block for path in sorted(TRANSCRIPTS.glob("export_*.txt")) for block in BLOCK.findall(path.read_text())
+]
 
 
 def test_pem_blocks_become_their_lines() -> None:
@@ -387,7 +399,9 @@ OPEN = [
 ]
 
 
-@pytest.mark.parametrize("pem", ["", "\n", "AAAA", "-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----", *OPEN])
+@pytest.mark.parametrize(
+    "pem", ["", "\n", "AAAA", "-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----", *OPEN]
+)
 def test_what_is_no_block_is_never_pasted(pem: str) -> None:
     with pytest.raises(VpnKeysError):
         commands.paste_lines(pem)
@@ -399,5 +413,7 @@ def test_anything_pasted_is_harmless(text: str) -> None:
         typed = commands.paste_lines(f"-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n")
     except VpnKeysError:
         return
-    assert all(re.fullmatch(r"[A-Za-z0-9+/=]{1,64}|-----(BEGIN|END) PUBLIC KEY-----|[PD].*", line) for line in typed)
+    assert all(
+        re.fullmatch(r"[A-Za-z0-9+/=]{1,64}|-----(BEGIN|END) PUBLIC KEY-----|[PD].*", line) for line in typed
+    )
     assert "quit" not in typed
