@@ -225,7 +225,7 @@ FAILURES: dict[str, Failure] = {
         "crypto key import",
         2,
         {"import_fails": True},
-        ["The old key could not be exported, so it is gone", "lies ready under REKEY.vpnops-new"],
+        ["The old key could not be exported, so it is lost", "lies ready under REKEY.vpnops-new"],
         {"ks2": 1},
     ),
 }
