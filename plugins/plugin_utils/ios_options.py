@@ -99,6 +99,14 @@ OPTIONS = (
     ),
     Option("known_hosts", (), "UserKnownHostsFile", "~/.ssh/known_hosts", "where known host keys are"),
     Option(
+        "global_known_hosts",
+        (),
+        "GlobalKnownHostsFile",
+        "/etc/ssh/ssh_known_hosts",
+        "where known host keys of all users are",
+    ),
+    Option("host_key_alias", (), "HostKeyAlias", "~/.ssh/config", "name of the device in known_hosts"),
+    Option(
         "proxy_command",
         ("ansible_libssh_proxy_command", "ansible_paramiko_proxy_command", "ansible_netconf_proxy_command"),
         "ProxyCommand",
@@ -173,6 +181,8 @@ class Target:
     host_key_checking: bool = True
     host_key_auto_add: bool = False
     known_hosts: str | None = None
+    global_known_hosts: str | None = None
+    host_key_alias: str | None = None
     proxy_command: str | None = None
     proxy_jump: str | None = None
     config_file: str | None = None

@@ -175,6 +175,7 @@ def _options(target: Target) -> dict[str, t.Any]:
             "password": target.password,
             "tunnel": target.proxy_jump,
             "config": target.config_file,
+            "host_key_alias": target.host_key_alias,
             "kex_algs": target.kex,
             "server_host_key_algs": target.host_key_algorithms,
             "signature_algs": target.public_key_algorithms,
@@ -238,16 +239,17 @@ def _known_hosts(target: Target, options: asyncssh.SSHClientConnectionOptions) -
         return None
     config = options.config
     place = Place(target.host, options.host, options.port, options.username, options.host_key_alias or "")
-    user = target.known_hosts.split() if target.known_hosts else config.get("UserKnownHostsFile", USER_FILES)
-    everybody = config.get("GlobalKnownHostsFile", GLOBAL_FILES)
+    user = _files(target.known_hosts, config.get("UserKnownHostsFile", USER_FILES))
+    everybody = _files(target.global_known_hosts, config.get("GlobalKnownHostsFile", GLOBAL_FILES))
     try:
-        return KnownHosts(place, *(_files(one) for one in (user, everybody)))
+        return KnownHosts(place, user, everybody)
     except Unusable as error:
         raise _bad(target, str(error), "check UserKnownHostsFile and GlobalKnownHostsFile") from None
 
 
-def _files(said: t.Any) -> tuple[str, ...]:
-    return () if [one.lower() for one in said] == ["none"] else tuple(said)
+def _files(said: str | None, configured: t.Any) -> tuple[str, ...]:
+    files = said.split() if said else configured
+    return () if [one.lower() for one in files] == ["none"] else tuple(files)
 
 
 # -- why not -------------------------------------------------------------------------------------------------

@@ -195,6 +195,37 @@ def test_a_changed_key_is_refused_wherever_it_is_recorded(home: Path, how: str, 
     assert (home.parent / file).read_text().count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "file", "name"),
+    [
+        ("-o UserKnownHostsFile='~/one ~/two'", "two", "127.0.0.1"),
+        ("-o UserKnownHostsFile=~/kh-%h", "kh-127.0.0.1", "127.0.0.1"),
+        ("-o GlobalKnownHostsFile=~/all", "all", "127.0.0.1"),
+        ("-o HostKeyAlias=ks", ".ssh/known_hosts", "ks"),
+        ("-F ~/own", "mine", "127.0.0.1"),
+    ],
+)
+@pytest.mark.parametrize("learn", ["-o StrictHostKeyChecking=accept-new", ""])
+def test_ssh_arguments_say_where_keys_are_recorded(
+    home: Path, arguments: str, file: str, name: str, learn: str
+) -> None:
+    (home.parent / "own").write_text("UserKnownHostsFile ~/mine\n")
+    variables = {
+        "ansible_host": "127.0.0.1",
+        "ansible_user": "ops",
+        "ansible_password": "pass-word",
+        "ansible_ssh_common_args": f"{arguments} {learn}".replace("-F ~", f"-F {home.parent}"),
+    }
+
+    def work(server: Server) -> Target:
+        (home.parent / file).write_text(line(name, OTHER))
+        return read_target("ks1", variables | {"ansible_port": server.port}, {})
+
+    server, error = session(work)
+    assert error is not None
+    assert (error.code, server.passwords) == ("host_key_changed", [])
+
+
 @pytest.mark.parametrize("how", [name for name in CONFIGS if name not in ("machine", "no user's file")])
 def test_a_new_key_is_remembered_in_the_first_file_and_believed_from_then_on(home: Path, how: str) -> None:
     config, dummy, name = CONFIGS[how]
