@@ -20,7 +20,7 @@ from unit.directory.samples import Data, Directory, acknowledgements, gateway, k
 GATEWAYS = 5_000
 SECONDS = 10.0
 """Of a processor, for one task with all that it imports. With nothing else to do a machine needs a quarter of it."""
-MEGABYTES = 250
+MEGABYTES = 300
 NAMES = [f"gw{number}" for number in range(1, GATEWAYS + 1)]
 
 # Runs one task as a module does: in a process of its own.
