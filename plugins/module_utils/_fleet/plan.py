@@ -149,7 +149,7 @@ def _too_few(made: Plan, wish: Wish) -> list[str]:
     refusals = []
     number = len(made.peers) + len(made.away)
     if made.away and wish.unreachable == "fail":
-        names = listed([one.gateway for one in made.away])
+        names = listed([str(one) for one in made.away])
         refusals.append(f"{names} cannot be told now, and O(unreachable)=fail wants all peers.")
     if number and 100 * len(made.peers) < wish.minimum_share * number:
         refusals.append(

@@ -108,7 +108,7 @@ def rp_filter(site: Site, **values: int) -> Iterator[None]:
 def test_strict_rp_filter_is_refused(site: Site) -> None:
     with rp_filter(site, all=0, wg0=1):
         before = site.fingerprints()
-        done = site.rotate("gw1", strategy="second_interface")
+        done = site.rotate("gw1", strategy="second_interface", unreachable="fail")
     assert done.code != 0
     assert "rp_filter is strict (1) on wg0" in " ".join(done.output.split())
     assert site.fingerprints() == before

@@ -68,7 +68,7 @@ def test_peers_that_cannot_be_told_are_left_for_later_or_a_reason_not_to_begin(a
     assert planned.away == [Away("gw4", away.why)]
     assert planned.refusals == []
     assert plan(ALL | {"gw4": away}, unreachable="fail").refusals == [
-        "gw4 cannot be told now, and O(unreachable)=fail wants all peers."
+        f"gw4 ({away.why}) cannot be told now, and O(unreachable)=fail wants all peers."
     ]
 
 
