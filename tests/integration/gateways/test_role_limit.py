@@ -63,8 +63,8 @@ def test_half_of_the_gateways_are_unreachable(make_site: Make) -> None:
     site.mesh.no_ssh("gw4")
     few = "Only 1 of 3 peers can be told now, and gateway_keys_minimum_share wants 34 %."
     refused(site, few, minimum_share=34)
-    all_peers = "gw3 (unreachable), gw4 (unreachable) cannot be told now, and gateway_keys_unreachable=fail wants all peers."
-    refused(site, all_peers, unreachable="fail", minimum_share=10)
+    away = "gw3 (unreachable), gw4 (unreachable) cannot be told now"
+    refused(site, f"{away}, and gateway_keys_unreachable=fail wants all peers.", unreachable="fail", minimum_share=10)
     done = site.rotate("gw1", minimum_share=33)
     assert done.code == 0, done.output
     assert "gw3 (unreachable), gw4 (unreachable)" in " ".join(done.output.split())
