@@ -564,11 +564,14 @@ def apply(before: Book, state: str, options: Options, context: Context) -> Book:
     book = before.copy()
     STATES[state](book, options, context)
     _revise(before, book)
-    known = acknowledgements.ledger(book, acknowledgements.suspects_of(book))
-    acknowledgements.acknowledge(known, options["acknowledgements"] or (), options["learned"] or (), context)
-    if state == "staged":
-        _stage(known, options, context)
-    acknowledgements.tidy(known)
+    held, learned = options["acknowledgements"] or (), options["learned"] or ()
+    # Whose records are genuine is looked up for all gateways here, which a change without any of this need not pay for.
+    if held or learned or book.acknowledgements or state == "staged":
+        known = acknowledgements.ledger(book, acknowledgements.suspects_of(book))
+        acknowledgements.acknowledge(known, held, learned, context)
+        if state == "staged":
+            _stage(known, options, context)
+        acknowledgements.tidy(known)
     for given in options["events"] or ():
         log(book, context, str(given["what"]), **{name: given.get(name) for name in EVENT_FIELDS})
     return book
