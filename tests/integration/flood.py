@@ -46,7 +46,7 @@ async def main(pattern: str, quiet_lines: int) -> None:
         server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
         line_editor=False,
     )
-    print(listener.get_port(), flush=True)
+    print(listener.sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()
 
 

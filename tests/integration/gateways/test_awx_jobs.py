@@ -38,6 +38,7 @@ REST = {
     "gateway_keys_second_port": "51822",
     "gateway_keys_confirm_within": "45",
     "gateway_keys_settle_within": "20",
+    "gateway_keys_timeout": "90",
     "gateway_keys_partial": "false",
 }
 """What else a survey of somebody's own could ask."""

@@ -123,7 +123,7 @@ def session(
             x11_forwarding=True,
             line_editor=False,
         )
-        server.port = listener.get_port()
+        server.port = listener.sockets[0].getsockname()[1]
         try:
             async with ios_session.session(work(server)):
                 return server, None
