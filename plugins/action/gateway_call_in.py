@@ -20,9 +20,9 @@ class ActionModule(GatewayAction):
     MODULE = "gateway_call_in"
 
     def sent(self, options: Data) -> Data:
-        """The certificate goes to the gateway, the file of callers does not."""
+        """The certificate itself goes to the gateway, and nothing about the file of callers."""
         self.callers = _path(options.pop("callers", None), "callers")
-        return {**options, "ca": _read(_path(options.get("ca"), "ca"))}
+        return {**options, "callers": "-", "ca": _read(_path(options.get("ca"), "ca"))}
 
     def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
         try:

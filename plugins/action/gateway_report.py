@@ -9,18 +9,21 @@ import typing as t
 from collections.abc import Callable
 
 from ..module_utils._fleet import plan as planning
-from ..module_utils._fleet.findings import failing, sentences
+from ..module_utils._fleet.findings import failing, listed, sentences
 from ..module_utils._fleet.model import EMERGENCY, Directory
 from ..module_utils._fleet.observed import REFUSED, Observation, Observations
 from ..module_utils._fleet.outcome import converged, outcome
 from ..module_utils._fleet.status import status
 from ..module_utils._fleet.verify import Proof
+from ..module_utils._printable import printable
 from ..modules.gateway_report import ARGUMENT_SPEC
 from ..plugin_utils import device_answer
 from ..plugin_utils.control_action import ControlAction, Result, display
 from ..plugin_utils.tables import gateways, output
 
 Data = dict[str, t.Any]
+LONGEST = 1000
+"""Characters of what one gateway left out."""
 MOST = 20
 """So many sentences are in a message; the result has all."""
 
@@ -82,7 +85,7 @@ def _answers(options: Data) -> Observations:
 
 def _reached(one: device_answer.Answer) -> Observation:
     if one.left_out:
-        return Observation(one.host, REFUSED, " ".join(one.left_out), findings=one.findings)
+        return Observation(one.host, REFUSED, printable(listed(one.left_out), LONGEST), findings=one.findings)
     return Observation(one.host, one.state, one.why, findings=one.findings)
 
 

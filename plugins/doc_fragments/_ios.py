@@ -12,7 +12,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 requirements:
-  - asyncssh >= 2.14 (on the control node)
+  - asyncssh >= 2.19 (on the control node)
   - cryptography >= 42 (on the control node)
   - netaddr >= 1.0 (on the control node)
 notes:

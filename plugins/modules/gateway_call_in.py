@@ -45,7 +45,7 @@ options:
     required: true
   ca:
     description: File on the control node with the certificate of the authority that signed that of O(url), in PEM.
-    type: path
+    type: str
     required: true
   callers:
     description:
@@ -92,14 +92,9 @@ from ..module_utils._gateway import module as seam
 ARGUMENT_SPEC = dict(
     **seam.GATEWAY_SPEC,
     url=dict(type="str", required=True),
-    ca=dict(type="path", required=True),
+    ca=dict(type="str", required=True),
     callers=dict(type="path", required=True),
 )
-# What the action sends: the certificate itself, and nothing about the file of callers.
-SENT = {
-    **{name: spec for name, spec in ARGUMENT_SPEC.items() if name != "callers"},
-    "ca": dict(type="str", required=True),
-}
 
 
 def lines(changes: list[call_in.Change], which: str) -> str:
@@ -121,7 +116,7 @@ def operate(module: AnsibleModule) -> seam.Data:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SENT, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = operate(module)
     except VpnKeysError as error:

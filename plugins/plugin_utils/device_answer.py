@@ -46,7 +46,10 @@ Data = dict[str, t.Any]
 MOST_BYTES = 16 * 1024 * 1024
 """Of one answer. A gateway with 10,000 peers, each with two keys and a tunnel, says 8 MB."""
 MOST_ENTRIES = 50_000
-MOST_LINES = 20_000
+MOST_LINES = 500
+"""Of one side of a diff: Ansible compares them line by line, in quadratic time, outside of our limits."""
+MOST_OBSTACLES = 20
+MOST_NAMES = 2_000
 NEW = "(new)"
 """What a module says in check mode instead of a key that is still to be made."""
 
@@ -72,18 +75,35 @@ _KEY = record(
 )
 
 
+class TooLong(Unreadable):
+    """Of its kind, but more than anybody compares."""
+
+
 def _lines(value: t.Any, reading: Reading, at: str) -> str:
     """A text of several lines, each of them printable."""
     if not isinstance(value, str):
         raise Unreadable(f"{at} is no text")
     found = value.split("\n")
     if len(found) > MOST_LINES:
-        raise Unreadable(f"{at} has more than {MOST_LINES} lines")
+        raise TooLong(f"{at} has more than {MOST_LINES} lines")
     return "\n".join(text(200)(line, reading, at) for line in found)
 
 
 _DIFF = record({"before_header": text(200), "after_header": text(200), "before": _lines, "after": _lines})
-_COMMON: dict[str, Reader] = {"diff": lambda value, reading, at: _DIFF(value, reading, at) if value else value and []}
+
+
+def _diff(value: t.Any, reading: Reading, at: str) -> t.Any:
+    """What it says to have changed. One that is too long to be compared is dropped, and named as such."""
+    if not value:
+        return value and []
+    try:
+        return _DIFF(value, reading, at)
+    except TooLong:
+        reading.drop("a diff of more than 500 lines")
+        return []
+
+
+_COMMON: dict[str, Reader] = {"diff": _diff}
 _CHANGED: dict[str, Reader] = {"changed": flag}
 
 GATEWAY = record(
@@ -134,7 +154,7 @@ GATEWAY = record(
 
 _REFUSED = record({"gateway": text(256), "why": text(1000)})
 ANSWERS: dict[str, Reader] = {
-    "gateway_info": record({**_CHANGED, "gateway": GATEWAY}, {"obstacles": many(text(1000), 100)}),
+    "gateway_info": record({**_CHANGED, "gateway": GATEWAY}, {"obstacles": many(text(500), MOST_OBSTACLES)}),
     "gateway_key": record(
         {
             **_CHANGED,
@@ -289,13 +309,23 @@ def _stored(host: str, asked: Asked, answer: Data, reading: Reading) -> Data:
         ],
         "learned": None if revision is None else int(revision),
         "neighbours": [name for name in dict.fromkeys(answer["neighbours"]) if name in names],
-        "refused": [one for one in answer["refused"] if one["gateway"] in names],
+        # One reason for each that was asked for: a gateway could say the same thousands of times.
+        "refused": list({one["gateway"]: one for one in answer["refused"] if one["gateway"] in names}.values()),
     }  # fmt: skip
+
+
+def _few(host: str, asked: Asked, answer: Data, reading: Reading) -> Data:
+    """Of names that nobody asked for as many as anybody reads."""
+    for name in ("carried", "left"):
+        for one in answer[name][MOST_NAMES:]:
+            reading.drop(f"{name} {one}")
+    return {**answer, **{name: answer[name][:MOST_NAMES] for name in ("carried", "left")}}
 
 
 _TO_THE_POINT: dict[str, t.Callable[[str, Asked, Data, Reading], Data]] = {
     "gateway_key": _own_key,
     "gateway_peers": _stored,
+    "gateway_bridge": _few,
 }
 """For each module whose answer must be one to its question."""
 

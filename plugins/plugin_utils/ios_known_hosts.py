@@ -115,7 +115,7 @@ def _matching(known: asyncssh.SSHKnownHosts, name: str, address: str, port: int)
 
 
 def _is_recorded(known: asyncssh.SSHKnownHosts, name: str, address: str, port: int) -> bool:
-    keys, authorities, _revoked, certificates, _revoked_certificates, subjects, *_ = _matching(
+    keys, authorities, _revoked, certificates, _revoked_certificates, subjects, *dummy = _matching(
         known, name, address, port
     )
     return bool(keys or authorities or certificates or subjects)
@@ -172,7 +172,7 @@ class HostKeys:
         if self.known is None or self.connection is None:
             return False
         address, port = (self.connection.get_extra_info("peername") or ("", 0))[:2]
-        keys, authorities, *_ = _matching(self.known.all, self.known.name, address, port)
+        keys, authorities, *dummy = _matching(self.known.all, self.known.name, address, port)
         return bool(authorities and not keys)
 
     def _client(self) -> asyncssh.SSHClient:
@@ -188,7 +188,8 @@ class HostKeys:
         return Client()
 
     def _judge(self, address: str, port: int, key: asyncssh.SSHKey) -> bool:
-        assert self.known is not None
+        if self.known is None:
+            raise RuntimeError("a host key came before the known ones were read")
         self.offered = key.get_fingerprint()
         file = self.known.recorded_in(address, port)
         if file:

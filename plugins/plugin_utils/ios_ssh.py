@@ -116,7 +116,8 @@ class Way:
                 what = f"ProxyJump leads through more than {MOST_JUMPS} hosts, or in a circle"
                 raise _bad(self.target, what, "check ProxyJump in ~/.ssh/config")
             through = await self._open(host, through, jumps)
-        assert through is not None
+        if through is None:
+            raise RuntimeError("ProxyJump names no host")
         return through
 
 

@@ -47,7 +47,7 @@ def test_a_sentence_ends_once() -> None:
 
 def test_an_unknown_code_is_our_own_mistake() -> None:
     with pytest.raises(ValueError, match="'nonsense' is not an error code"):
-        VpnKeysError("nonsense", "it is down")
+        raise VpnKeysError("nonsense", "it is down")
 
 
 class Special(VpnKeysError):

@@ -51,10 +51,14 @@ def _is_list_of_texts(value: t.Any) -> bool:
     return isinstance(found, list) and all(isinstance(one, str) for one in found)
 
 
+def _is_count(value: t.Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
+
+
 KINDS = {
     "Text": Kind(lambda value: isinstance(value, str), str, ""),
-    "Integer": Kind(lambda value: type(value) is int and 0 <= value < LARGEST, int, 0),
-    "Boolean": Kind(lambda value: type(value) in (bool, int) and value in (0, 1), bool, False, "Integer"),
+    "Integer": Kind(_is_count, int, 0),
+    "Boolean": Kind(lambda value: isinstance(value, int) and value in (0, 1), bool, False, "Integer"),
     "JSON": Kind(lambda value: isinstance(_decoded(value), dict), _decoded, {}, "Text"),
 }
 LISTS = Kind(_is_list_of_texts, _decoded, [], "Text")

@@ -400,7 +400,7 @@ def _confirmed(sets: Sequence[frozenset[str]]) -> list[frozenset[str]]:
         grown = True
         while grown:
             grown = False
-            for other in joined:
+            for other in list(joined):
                 if hosts <= other or other <= hosts or len(hosts & other) > 1:
                     joined.remove(other)
                     hosts, grown = hosts | other, True

@@ -18,10 +18,25 @@ from .page import Column, Page
 
 NARROW = ("gateway", "serial", "key", "key now", "key before", "holds", "tunnels")
 
+
+def _key(fingerprint: str | None) -> str:
+    return short(fingerprint) if fingerprint else "none"
+
+
+def _serials(row: Mapping[str, t.Any]) -> str:
+    if row["serial"] is None or row["resumes"]:
+        return str(row["serial"] or "-")
+    return f"{row['serial']} -> {row['serial'] + 1}"
+
+
+def _pending(row: Mapping[str, t.Any]) -> str:
+    return listed(row["pending"]["first"], row["pending"]["count"]) or "-"
+
+
 PLAN: dict[str, Column] = {
     "gateway": lambda row: str(row["gateway"]),
     "platform": lambda row: row["platform"] or "-",
-    "serial": lambda row: _serials(row),
+    "serial": _serials,
     "key now": lambda row: _key(row["fingerprint"]),
     "expected outage": lambda row: row["expected_outage"] or "-",
 }
@@ -36,7 +51,7 @@ OUTCOME: dict[str, Column] = {
 }
 CONVERGED: dict[str, Column] = {
     "gateway": lambda row: str(row["gateway"]),
-    "missing keys of": lambda row: _pending(row),
+    "missing keys of": _pending,
     "now": lambda row: "done" if row["stored"] else row["why"],
 }
 STATUS: dict[str, Column] = {
@@ -47,23 +62,9 @@ STATUS: dict[str, Column] = {
     "own key": lambda row: row["own"] if row["observed"] else row["reached"],
     "holds": lambda row: f"{row['holds']['right']}/{row['holds']['any']}" if row["holds"] else "-",
     "tunnels": lambda row: "-" if row["tunnels"] is None else str(row["tunnels"]),
-    "pending": lambda row: _pending(row),
+    "pending": _pending,
 }
 """The one table of gateways, here and on the page of the audit: what stands in a row is that gateway's own word."""
-
-
-def _key(fingerprint: str | None) -> str:
-    return short(fingerprint) if fingerprint else "none"
-
-
-def _serials(row: Mapping[str, t.Any]) -> str:
-    if row["serial"] is None or row["resumes"]:
-        return str(row["serial"] or "-")
-    return f"{row['serial']} -> {row['serial'] + 1}"
-
-
-def _pending(row: Mapping[str, t.Any]) -> str:
-    return listed(row["pending"]["first"], row["pending"]["count"]) or "-"
 
 
 # ------------------------------------------------------------------ pages

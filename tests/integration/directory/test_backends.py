@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from unit.directory import first
+from unit.directory.first import made as first
 from unit.directory.samples import Directory, gateway, mesh, names, new_key, pending, run_by, stage
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import database, schema

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from unit.directory import first
+from unit.directory.first import made as first
 from unit.directory.samples import Data, Directory, gateway, mesh, names, new_key, stage
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import database, migrations, schema, signing

@@ -113,10 +113,10 @@ def lie(seed: int, liar: str, names: list[str]) -> Observation:
         return str(some((*GARBAGE, *names, *(f"{name}.example" for name in names))))
 
     state = some((READY, READY, REFUSED, UNREACHABLE, ABSENT))
-    stored = [StoredKey(text(), some(prints), some(ROLES), some(ROLES)) for _ in range(rng.randint(0, 12))]
+    stored = [StoredKey(text(), some(prints), some(ROLES), some(ROLES)) for dummy in range(rng.randint(0, 12))]
     tunnels = [
         Tunnel(text(), some((*prints, None)), some((*prints, None)), rng.random() * 1e6, some((0.0, -1.0, 5.0, 1e12)))
-        for _ in range(rng.randint(0, 12))
+        for dummy in range(rng.randint(0, 12))
     ]
     one = Observation(
         host=liar,
@@ -130,6 +130,6 @@ def lie(seed: int, liar: str, names: list[str]) -> Observation:
         change=some((None, Change(text(), some(prints), some((0.0, -1.0, 1e12)), 0.0, text()))),
         stored=tuple(stored),
         tunnels=tuple(tunnels),
-        findings=tuple(text() for _ in range(rng.randint(0, 2))),
+        findings=tuple(text() for dummy in range(rng.randint(0, 2))),
     )
     return one if one.state in (READY, REFUSED) else replace(one, seen=False)

@@ -29,8 +29,8 @@ RESULT: Result = {
 ALL = catalogue("gw3", "gw1", "gw2", f"X{KEY[1:]}")
 
 
-def printed(mutation: Mutation, result: Result = RESULT) -> bytes:
-    return b"".join(mutation.printed(result))
+def printed(mutation: Mutation, result: Result | None = None) -> bytes:
+    return b"".join(mutation.printed(RESULT if result is None else result))
 
 
 @pytest.mark.parametrize(

@@ -188,11 +188,11 @@ class Guard(asyncio.Protocol):
         self.over = asyncio.get_running_loop().call_later(SECONDS, transport.abort)
         self.inner.connection_made(transport)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         if self.taken:
             self.over.cancel()
             self.open[self.address] -= 1
-            self.inner.connection_lost(error)
+            self.inner.connection_lost(exc)
 
 
 def tls(args: dict[str, Any]) -> ssl.SSLContext | None:
