@@ -27,7 +27,7 @@ extends_documentation_fragment:
 options: {}
 notes:
   - >-
-    The same variables set in an inventory, in a play, with C(-e) or by M(ansible.builtin.set_fact) without
+    The same variables set in an inventory, in a play, with C(-e) or by C(set_fact) without
     C(cacheable) are no facts, and do no harm.
 """
 

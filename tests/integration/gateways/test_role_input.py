@@ -70,10 +70,11 @@ def test_public_key(what: str, site: Site) -> None:
     before = site.fingerprints()
     module = {"interface": "wg0", "gateway": "{{ inventory_hostname }}", "peers": [peer]}
     done = site.node.run([{"vpnops.keys.gateway_peers": module, "become": True}], "--limit", "gw2")
-    found, sentence = done.error("gateway_peers", "gw2")
-    assert found == code
-    assert sentence.startswith("Peer gw1: ")
-    assert "Nothing was changed." in sentence
+    result = done.result("gateway_peers", "gw2")
+    assert not result["changed"]
+    assert [entry["gateway"] for entry in result["refused"]] == ["gw1"]
+    assert result["refused"][0]["why"].startswith("Peer gw1: This is not a public key")
+    assert result["refused"][0]["why"].endswith("It was left out.")
     enter = {"vpnops.keys.key_directory": {"gateways": [{"name": "gw8", "platform": "wireguard", "public_key": key}]}}
     done = site.node.run([{**enter, "delegate_to": "localhost", "become": False}], "--limit", "gw2")
     assert done.error("key_directory")[0] == code
@@ -88,9 +89,9 @@ def test_a_key_used_twice(site: Site) -> None:
     module = {"gateway": "{{ inventory_hostname }}", "peers": [peer]}
     done = site.node.run([{"vpnops.keys.gateway_peers": module, "become": True}], "--limit", "gw2,gw3")
     for host in ("gw2", "gw3"):
-        code, sentence = done.error("gateway_peers", host)
-        assert code in ("conflict", "duplicate_key", "refused"), sentence
-        assert "othing was changed" in sentence, sentence
+        refused = done.result("gateway_peers", host)["refused"]
+        assert [entry["gateway"] for entry in refused] == ["gw1"]
+        assert "It was left out" in refused[0]["why"], refused
     assert site.fingerprints() == before
 
 
