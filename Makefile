@@ -12,7 +12,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # The user's ~/.ssh, ~/.ansible.cfg and the like must neither help nor harm, nor be written to.
 AWAY := HOME="$(CURDIR)/.build/home"
-PARTS := lint docs test-unit test-integration test-oldest test-molecule test-sanity importer
+# Lists with | between them run side by side: each of these keeps one core busy.
+STEPS := "lint docs importer | test-sanity" test-unit test-integration test-oldest test-molecule
+# What users copy first; make test-scenarios runs them all.
+SCENARIOS := default conflict many_groups gateway_regenerate_wireguard gateway_emergency
 LAB ?= tests/lab/fleets/demo.yml
 GATEWAYS ?= 4
 PLATFORM ?= wireguard
@@ -20,7 +23,7 @@ PLATFORM ?= wireguard
 MAKEFLAGS += --no-print-directory
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint docs test-unit test-integration test-oldest test-events test-thorough test-molecule test-sanity build importer release matrix mutation bench lab lab-down clean
+.PHONY: help setup demo test lint docs test-unit test-integration test-oldest test-events test-thorough test-molecule test-scenarios test-sanity build importer release matrix mutation bench lab lab-down clean
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -32,8 +35,8 @@ demo: setup ## four simulated key servers made equal; as root, a new key for one
 	scripts/gateway-packages || true
 	$(AWAY) scripts/demo.sh
 
-test: setup ## all of the next ones, down to importer, and a summary
-	scripts/test $(PARTS)
+test: setup ## all of the next ones that CI runs, and a summary
+	scripts/test $(STEPS)
 
 lint: setup ## ruff, mypy, yamllint, ansible-lint, antsibull-docs, antsibull-changelog
 	$(AWAY) scripts/lint
@@ -59,10 +62,14 @@ test-events: setup ## a gateway that was away calls ansible-rulebook and is told
 	scripts/setup .venv-eda requirements-eda.txt
 	$(AWAY) python -m pytest tests/events --quiet
 
-test-thorough: test-events ## what takes longer (as root): real gateways killed, rebooted, cut off at each step; the demo; half an hour and more
+test-thorough: test-events test-scenarios ## what takes longer (as root): real gateways killed, rebooted, cut off at each step; the demo; half an hour and more
 	$(AWAY) python -m pytest tests/integration -m thorough --quiet --numprocesses auto
 
-test-molecule: setup ## molecule scenarios: the sync of every row of the plan, the promises about gateways (as root)
+test-molecule: setup ## molecule scenarios that users copy first: a conflict, many groups, two rotations (as root; SCENARIOS="weak")
+	scripts/gateway-packages
+	$(AWAY) molecule test $(addprefix --scenario-name ,$(SCENARIOS)) --workers 2 --report
+
+test-scenarios: setup ## all molecule scenarios: the sync of every row of the plan, the promises about gateways (as root)
 	scripts/gateway-packages
 	$(AWAY) molecule test --all --workers 2 --report
 
