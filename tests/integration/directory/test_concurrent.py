@@ -17,7 +17,6 @@ import pytest
 from unit.directory.samples import Directory
 
 PROCESSES = 8
-WRITES = 1000
 PATIENCE = 840
 """Seconds. On a machine with nothing else to do it takes half a minute for each database."""
 GATEWAYS = [f"gw{number}" for number in range(1, 21)]
@@ -45,23 +44,24 @@ def write(directory: Directory, number: int, writes: int) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.parametrize("writes", [160, pytest.param(1000, marks=pytest.mark.thorough)])
 @pytest.mark.timeout(PATIENCE + 60)
-def test_eight_processes_write_a_thousand_times(directory: Directory) -> None:
+def test_eight_processes_write(writes: int, directory: Directory) -> None:
     """The directory itself does not exist when they begin: only one of them makes it."""
     with ThreadPoolExecutor(PROCESSES) as pool:
-        work = [pool.submit(write, directory, number, WRITES // PROCESSES) for number in range(PROCESSES)]
+        work = [pool.submit(write, directory, number, writes // PROCESSES) for number in range(PROCESSES)]
         written = [key for one in work for key in one.result()]
-    assert len(written) == len(set(written)) == WRITES
+    assert len(written) == len(set(written)) == writes
 
-    found = directory.read(events_limit=10 * WRITES)
+    found = directory.read(events_limit=10 * writes)
     assert found["directory"]["tampered"] == []
     assert {row["public_key"] for row in found["all_keys"]} == set(written)
-    assert len(found["all_keys"]) == WRITES
+    assert len(found["all_keys"]) == writes
     for name in GATEWAYS:
         mine = [row for row in found["all_keys"] if row["gateway"] == name]
         assert [row["serial"] for row in mine] == list(range(len(mine), 0, -1))
         assert [row["state"] for row in mine] == ["current"] + ["retired"] * (len(mine) - 1)
     outcomes = [one["outcome"] for one in found["events"] if one["what"] == "written"]
-    assert sorted(outcomes) == sorted(f"{one}/{two}" for one in range(PROCESSES) for two in range(WRITES // PROCESSES))
+    assert sorted(outcomes) == sorted(f"{one}/{two}" for one in range(PROCESSES) for two in range(writes // PROCESSES))
     numbers = [one["id"] for one in found["events"]]
     assert numbers == sorted(set(numbers), reverse=True)

@@ -103,6 +103,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
         yield up
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(1200)
 def test_gateways(mesh: Mesh, tmp_path: Path) -> None:
     """The password of the administrator is typed where the command says -K, and in the inventory elsewhere."""

@@ -20,9 +20,9 @@ Make = Callable[..., Site]
 HERE = Path(__file__).parent
 GATEWAYS = 4
 BRIEF = {
+    "test_awx_jobs.py": ("test_every_variable_is_known_here",),
     "test_call_in.py": ("test_a_liar_is_refused_and_the_others_are_installed[the token of another]",),
     "test_kill_rotation.py": (
-        "test_killed_at_every_step[until the swap]",
         "test_the_gateway_goes_back_by_itself[wireguard]",
     ),
     "test_lab_tampered.py": ("test_what_arrives_is_the_mutation[True]",),
@@ -47,7 +47,7 @@ BRIEF = {
     "test_secrets_gateways.py": ("test_nothing_is_told[wireguard]",),
 }
 """What `make test` runs of the files that take long. The rest of them is thorough."""
-LONG = re.compile("kill|reboot|cost|silence|at_once|same_time|start_action|2000_packets")
+LONG = re.compile("kill|reboot|cost|silence|at_once|same_time|start_action|2000_packets|traffic|command_line")
 """So are those of the other files that kill and reboot, or measure what a machine with other work cannot keep."""
 
 
