@@ -9,7 +9,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ..modules.check_facts import ARGUMENT_SPEC
-from ..plugin_utils import claimed_variables
+from ..plugin_utils import claimed_variables, failures
 
 Data = dict[str, t.Any]
 
@@ -30,5 +30,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         names = claimed_variables.claimed(variables.get("ansible_facts") or ())
         if names:
             refusal = claimed_variables.refusal(str(variables["inventory_hostname"]), names)
-            result |= {"failed": True, "code": refusal.code, "msg": str(refusal)}
+            result |= failures.failure(refusal, self._task._role)
         return result

@@ -9,7 +9,7 @@ import os
 from ..module_utils._errors import NOTHING_DONE, VpnKeysError
 from ..plugin_utils import call_in_callers
 from ..plugin_utils.device_answer import Data
-from ..plugin_utils.gateway_action import GatewayAction, failure
+from ..plugin_utils.gateway_action import GatewayAction
 
 LARGEST_CA = 1024 * 1024
 
@@ -32,7 +32,7 @@ class ActionModule(GatewayAction):
                 entered = call_in_callers.record(self.callers, self.host, sha256, not self._task.check_mode)
                 result["changed"] = bool(result["changed"] or entered)
         except VpnKeysError as error:
-            return failure(error)
+            return self.failure(error)
         return result
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ..module_utils._fleet import plan as planning
 from ..module_utils._fleet.findings import failing, listed, sentences
 from ..module_utils._fleet.model import EMERGENCY, Directory
-from ..module_utils._fleet.observed import REFUSED, Observation, Observations
+from ..module_utils._fleet.observed import REFUSED, Observation, Observations, none_observed
 from ..module_utils._fleet.outcome import converged, outcome
 from ..module_utils._fleet.status import status
 from ..module_utils._fleet.verify import Proof
@@ -59,8 +59,11 @@ class ActionModule(ControlAction):
         return self._told(options, found.to_result(), gateways.converged(found, display.columns), "drift", problems)
 
     def status(self, directory: Directory, options: Data) -> Result:
-        found = status(directory, device_answer.observations(options["observations"]))
+        observations = device_answer.observations(options["observations"])
+        found = status(directory, observations)
         problems = sentences(failing(found.findings, options["fail_on"]))
+        if options["fail_on"] != "nothing" and (why := none_observed(observations)):
+            problems.append(why)
         return self._told(options, found.to_result(), gateways.status(found, display.columns), "drift", problems)
 
     def _told(self, options: Data, found: Data, text: str, code: str, problems: list[str]) -> Result:

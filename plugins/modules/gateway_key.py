@@ -17,6 +17,10 @@ description:
     Takes a gateway's own key through the steps of a change. The private key is made on the gateway and never
     leaves it; results have the public key.
   - >-
+    With O(state=present) and O(state=staged) the gateway proves to the control node that it has the private half of the
+    key that it shows; without the proof the task fails for it. This needs the library C(cryptography) on the control
+    node.
+  - >-
     Every step can be repeated after whatever interrupted it, and a key that waits to be used is used again
     instead of making another one.
   - >-
@@ -66,6 +70,13 @@ options:
     description: Size of a new RSA key.
     type: int
     default: 3072
+  challenge:
+    description:
+      - Set by the collection itself, for O(state=present) and O(state=staged).
+      - >-
+        A question that only a gateway with the private half of the key can answer. A gateway that shows a key and does
+        not answer it fails: the key may be that of another one, whose tunnels it is after.
+    type: str
   confirm_within:
     description:
       - Seconds from O(state=active) after which the old key comes back unless the change is confirmed.
@@ -168,6 +179,7 @@ ARGUMENT_SPEC = dict(
     public_key=dict(type="str", no_log=False),
     algorithm=dict(type="str", choices=["x25519", "ed25519", "rsa"]),
     bits=dict(type="int", default=3072),
+    challenge=dict(type="str"),
     confirm_within=dict(type="float", default=60),
 )
 ALGORITHM = {"wireguard": "x25519", "strongswan": "ed25519"}
@@ -303,8 +315,10 @@ def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
     key = None if isinstance(step.next, str) or known is None else known
     if not step.done and not module.check_mode:
         key = step.act()
+    asked = options["challenge"]
     return {
         "changed": not step.done,
+        "proof": gateway.prove(key, asked) if key and asked else "",
         "public_key": key and key.text,
         "fingerprint": key and key.fingerprint,
         "algorithm": key and key.algorithm,

@@ -93,6 +93,7 @@ options:
         V(problems) are keys that are accepted and must not be, answers that were forged, records that were tampered
         with, and gateways that were reached and did not store what they had to. V(drift) is that, and any other
         difference between the directory and the gateways. V(nothing) never fails.
+      - With V(problems) and V(drift) a status fails if no gateway could be observed, too.
       - What is only pending, and a rotation that is open, never make it fail.
     type: str
     choices: [nothing, problems, drift]

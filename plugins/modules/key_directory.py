@@ -173,8 +173,9 @@ options:
   skip_refused:
     description:
       - >-
-        Leave out and name in RV(refused) the gateways of O(gateways) (with O(state=present)) and O(keys) that cannot be
-        recorded as asked, and record the others. By default one that is refused ends the task, and nothing is changed.
+        Leave out and name in RV(refused) the gateways of O(gateways) (with O(state=present) and O(state=staged)) and
+        O(keys) that cannot be recorded as asked, and record the others. By default one that is refused ends the task,
+        and nothing is changed.
       - Of gateways that show the same key none is recorded.
     type: bool
     default: false

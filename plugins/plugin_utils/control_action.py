@@ -14,15 +14,11 @@ from collections.abc import Mapping
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._errors import NOTHING_DONE, VpnKeysError, rendered
-from ..module_utils._printable import printable
-from . import advice
+from ..module_utils._errors import NOTHING_DONE, VpnKeysError
+from . import failures
 from .internal import internal_error
 
 Result = dict[str, t.Any]
-
-LONGEST_MESSAGE = 20_000
-"""Characters. One sentence for each of a few hundred devices; a message is no place for more."""
 
 display = Display()
 
@@ -65,14 +61,8 @@ class ControlAction(ActionBase):  # type: ignore[misc]
         return result
 
     def failure(self, error: VpnKeysError) -> Result:
-        """A result that says what went wrong, by the names of what the reader can set."""
-        text = rendered(error.marked, advice.names(self._task._role))
-        return {
-            "failed": True,
-            "msg": printable(text, LONGEST_MESSAGE),
-            "code": error.code,
-            "changed": error.changed,
-        }
+        """What failures.failure says, for this task."""
+        return failures.failure(error, self._task._role)
 
 
 def _require(libraries: tuple[str, ...]) -> None:

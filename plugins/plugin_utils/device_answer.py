@@ -162,7 +162,7 @@ ANSWERS: dict[str, Reader] = {
             "fingerprint": nullable(FINGERPRINT),
             "algorithm": nullable(choice("x25519", "ed25519", "rsa")),
         },
-        _COMMON,
+        {**_COMMON, "proof": word("[0-9A-Za-z+/=]{0,20000}", "proof")},
     ),
     "gateway_peers": record(
         {

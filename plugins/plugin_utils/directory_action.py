@@ -11,9 +11,11 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import VpnKeysError, rendered
-from . import advice
+from ..module_utils._printable import printable
+from . import advice, failures
 
 Data = dict[str, t.Any]
+LONGEST_REASON = 1000
 
 
 class DirectoryAction(ActionBase):  # type: ignore[misc]
@@ -38,10 +40,16 @@ class DirectoryAction(ActionBase):  # type: ignore[misc]
         try:
             arguments = self.arguments(dict(self._task.args), variables)
         except VpnKeysError as error:
-            return result | {"failed": True, "code": error.code, "msg": str(error)}
+            return result | failures.failure(error, self._task._role)
         result.update(self._execute_module(self._task.resolved_action, arguments, task_vars=variables))
         names = advice.names(self._task._role)
         for place, field in ((result, "msg"), *((one, "why") for one in result.get("refused", ()))):
             if isinstance(place.get(field), str):
                 place[field] = rendered(place[field], names)
-        return result
+        return result | _told(result)
+
+
+def _told(result: Data) -> Data:
+    """With who was left out where everybody sees it, whatever the play goes on to report."""
+    reasons = dict.fromkeys(printable(one["why"], LONGEST_REASON) for one in result.get("refused", ()))
+    return {"warnings": [*result.get("warnings", ()), *reasons]} if reasons else {}

@@ -26,7 +26,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import NOTHING_DONE, VpnKeysError
 from ..module_utils._printable import printable
-from . import device_answer
+from . import device_answer, failures
 from .device_answer import Asked, Data
 
 LONGEST_MESSAGE = 1000
@@ -58,7 +58,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         self.host = str(variables.get("inventory_hostname", "localhost"))
         delegated = self._task.delegate_to
         if delegated and delegated != self.host:
-            return result | failure(
+            return result | self.failure(
                 VpnKeysError(
                     "bad_input",
                     f"the task is delegated to {delegated}, but it works on the host that it runs for",
@@ -67,12 +67,18 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
                     advice="run it for that host",
                 )
             )
-        options = self.sent(dict(self._task.args))
+        try:
+            options = self.sent(dict(self._task.args))
+        except VpnKeysError as error:
+            return result | self.failure(error)
         if "timeout" in (options.pop("earlier", None) or ()):
             return result | _silent("It did not answer in time before, so it was not asked again in this run.")
         self.asked = Asked(self.MODULE, options, bool(self._task.check_mode))
         self.answer: Data | None = None
         return result | self._told(self._asked(variables))
+
+    def failure(self, error: VpnKeysError) -> Data:
+        return {**failures.failure(error, self._task._role), "findings": []}
 
     def sent(self, options: Data) -> Data:
         """The options for the module, from those of the task."""
@@ -100,7 +106,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         except AnsibleConnectionFailure as error:
             return {"unreachable": True, "msg": printable(str(error), LONGEST_MESSAGE)}
         except VpnKeysError as error:
-            return failure(error)
+            return self.failure(error)
         except AnsibleError as error:
             return {"failed": True, "code": "refused", "msg": printable(str(error), LONGEST_MESSAGE), "findings": []}
         if self.answer is None:  # Ansible never came so far as to run the module
@@ -126,10 +132,6 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
 
 def _silent(why: str) -> Data:
     return {"unreachable": True, "code": "timeout", "msg": why}
-
-
-def failure(error: VpnKeysError) -> Data:
-    return {"failed": True, "changed": False, "code": error.code, "msg": str(error), "findings": []}
 
 
 def _number(value: t.Any, default: float) -> float:

@@ -270,7 +270,31 @@ def test_the_report_is_json() -> None:
 def test_failed_results_are_findings() -> None:
     failed = {"failed": True, "msg": "There is no directory."}
     told = found(key_servers={"failed": True, "msg": "No hosts."}, directory=failed, gateways={})
-    assert told == {("unreadable", "key servers"): "No hosts.", ("unreadable", "directory"): "There is no directory."}
+    assert told == {("not read", "key servers"): "No hosts.", ("not read", "directory"): "There is no directory."}
+
+
+UNREAD: dict[str, Data] = {
+    "the directory": {"directory": {"failed": True, "msg": "It is locked."}},
+    "the comparison": {"key_servers": {"failed": True, "msg": "It is locked."}},
+    "every gateway": {"gateways": {name: unreachable(name) for name in names(2)}},
+    "one key server": {"key_servers": compared(unit("unknown", server("ks1"), server("ks2", None, problem="Mute.")))},
+    "the keys of one": {"rsa_keys": {"ks1": {"failed": True, "msg": "Mute."}}},
+    "the groups of one": {"groups": {"ks1": {"unreachable": True}}},
+}
+
+
+@pytest.mark.parametrize("what", UNREAD)
+def test_what_could_not_be_read_is_a_problem(what: str) -> None:
+    """A report that has not seen what it was asked to look at does not end well."""
+    given = {"directory": mesh(2)[0], "gateways": mesh(2)[1], **UNREAD[what]}
+    assert text.complaint(report(**given), "problems")
+    assert text.complaint(report(**given), "nothing") is None
+
+
+def test_one_gateway_that_is_away_is_no_problem() -> None:
+    directory, looks = mesh(2)
+    assert text.complaint(report(directory=directory, gateways={**looks, "gw2": unreachable("gw2")}), "problems") is None
+    assert text.complaint(report(directory=directory, gateways={}), "problems") is None
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ Every function works on a book and may leave it half changed when it raises: the
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import typing as t
@@ -30,6 +31,8 @@ ALGORITHMS = {"wireguard": ("x25519",), "strongswan": ("ed25519", "rsa")}
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,252}")
 LONGEST_NAME = 80
 """Characters of a name that may be none that a sentence shows."""
+MOST_NAMES = 12
+"""So many peers are named in a sentence."""
 METADATA = ("platform", "algorithm", "identity", "endpoint", "networks")
 
 Options = Mapping[str, t.Any]
@@ -397,15 +400,14 @@ def _need_new_key(book: Book, name: str) -> Row:
     return row
 
 
-def _need_share(known: Ledger, names: Iterable[str], minimum: int) -> None:
+def _need_share(known: Ledger, names: Iterable[str], holders: Mapping[str, list[str]], minimum: int) -> None:
     missing = []
-    holders = acknowledgements.holders(known)
     for name in names:
         _need_new_key(known.book, name)
         # One that was tampered with is neither asked nor counted: it stops no other.
         peers, have = sorted(peer for peer in known.learned if known.peers(peer, name)), holders.get(name, [])
         if len(have) * 100 < minimum * len(peers):
-            lacking = ", ".join(peer for peer in peers if peer not in have)
+            lacking = _some([peer for peer in peers if peer not in have])
             missing.append(f"{name}: {len(have)} of {len(peers)} peers, not yet {lacking}")
     if missing:
         raise VpnKeysError(
@@ -414,6 +416,11 @@ def _need_share(known: Ledger, names: Iterable[str], minimum: int) -> None:
             state=NOTHING_CHANGED,
             advice="bring those peers back, or allow a smaller O(minimum_share)",
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 # -- the states of the module
@@ -435,19 +442,28 @@ def _each(
     recorded = {row["public_key"] for row in book.keys.values()}
     shared = _shown_by_several((one for one in claims if one.get("public_key") not in recorded), named)
     for given in claims:
-        name, part = str(given[named]), book.part(str(given[named]))
-        try:
-            if others := shared.get(name):
-                raise VpnKeysError(
-                    "duplicate_key",
-                    f"{', '.join(others)} show the same key, and only one of them can have made it; none was recorded",
-                    advice="find out which, and make a new key on the others",
-                )
-            step(given)
-        except VpnKeysError as error:
-            book.put_back(part)
-            told = VpnKeysError(error.code, error.what, host=error.host, advice=error.advice)
-            book.refused.append({"gateway": name, "code": error.code, "why": sentence(told.marked)})
+        name = str(given[named])
+        others = shared.get(name)
+        _or_refuse(book, name, functools.partial(_refuse_shared, others) if others else functools.partial(step, given))
+
+
+def _refuse_shared(names: Sequence[str]) -> None:
+    raise VpnKeysError(
+        "duplicate_key",
+        f"{', '.join(names)} show the same key, and only one of them can have made it; none was recorded",
+        advice="find out which, and make a new key on the others",
+    )
+
+
+def _or_refuse(book: Book, name: str, step: Callable[[], None]) -> None:
+    """A step about one gateway; where it is refused, the gateway is left out and named."""
+    part = book.part(name)
+    try:
+        step()
+    except VpnKeysError as error:
+        book.put_back(part)
+        told = VpnKeysError(error.code, error.what, host=error.host, advice=error.advice)
+        book.refused.append({"gateway": name, "code": error.code, "why": sentence(told.marked)})
 
 
 def _shown_by_several(claims: Iterable[Options], named: str) -> dict[str, list[str]]:
@@ -474,12 +490,21 @@ def staged(book: Book, options: Options, context: Context) -> None:
 
 
 def _stage(known: Ledger, options: Options, context: Context) -> None:
-    book = known.book
+    """With `skip_refused` each for itself: a peer that does not accept the key of one stops no other."""
     names = list(dict.fromkeys(str(one["name"]) for one in options["gateways"] or ()))
-    moving = [name for name in names if not _beyond_prepared(book, name)]
-    _need_share(known, moving, options["minimum_share"])
-    for name in sorted(names, key=lambda name: name not in moving):
-        _advance(book, name, "staged", context)
+    holders, minimum = acknowledgements.holders(known), options["minimum_share"]
+
+    def stage(some: Sequence[str]) -> None:
+        moving = [name for name in some if not _beyond_prepared(known.book, name)]
+        _need_share(known, moving, holders, minimum)
+        for name in sorted(some, key=lambda name: name not in moving):
+            _advance(known.book, name, "staged", context)
+
+    if options["skip_refused"]:
+        for name in names:
+            _or_refuse(known.book, name, functools.partial(stage, [name]))
+    else:
+        stage(names)
 
 
 def _beyond_prepared(book: Book, name: str) -> bool:

@@ -90,3 +90,10 @@ def absent(host: str) -> Observation:
 
 
 Observations = t.Mapping[str, Observation]
+
+
+def none_observed(observations: Observations) -> str:
+    """That of all that were asked not one could be observed, as a sentence; "" otherwise. One that is away is normal,
+    but who asks for the state of a fleet and sees nothing of it has to hear that."""
+    asked = [one for one in observations.values() if one.state != ABSENT]
+    return "No gateway could be observed." if asked and not any(one.seen for one in asked) else ""

@@ -30,17 +30,23 @@ OUTAGE = {
     ("wireguard", "second_interface"): "none",
     ("strongswan", "in_place"): "at most a packet or two per tunnel",
 }
+CHANGE_SECONDS = 40.0
+"""So long a gateway may take for its change, twice what its module waits for the new key to be in use, whatever longer
+time it has for other answers: all that change their keys in a run wait for each of them."""
 EMERGENCY_OUTAGE = "every tunnel of the gateway is down for some seconds, until its peers have the new key"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """How it shall be done. `minimum_share`: per cent of the peers that must be reachable."""
+    """How it shall be done. `minimum_share`: per cent of the peers that must be reachable. `confirm_within`: seconds
+    after which a gateway that changes its key alone goes back; `timeout`: seconds that each has for an answer."""
 
     mode: str = PLANNED
     strategy: str = "in_place"
     unreachable: str = "defer"
     minimum_share: int = 50
+    confirm_within: float = 60.0
+    timeout: float = 120.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,8 @@ class Away:
 @dataclass(frozen=True)
 class Plan:
     """`peers` can be told now, `unreachable` and `refused` are left for later. `digest`: what an approval is bound
-    to."""
+    to. Seconds: `confirm_within`, after which a target that is not confirmed goes back by itself, and `change_timeout`,
+    which each target has for each answer until then."""
 
     names: Sequence[str]
     targets: Sequence[Target]
@@ -80,6 +87,8 @@ class Plan:
     refused: Sequence[Away]
     refusals: Sequence[str]
     digest: str
+    confirm_within: float
+    change_timeout: float
 
     def to_result(self) -> dict[str, t.Any]:
         return asdict(self)
@@ -112,11 +121,28 @@ def plan(directory: Directory, observations: Observations, targets: Sequence[str
         targets=[_target(directory.gateways.get(name), seen[name], wish) for name in targets],
         refusals=[text for name in targets for text in _against(directory, name, seen[name], wish)],
         digest="",
+        confirm_within=window(wish, len(targets), len(directory.gateways)),
+        change_timeout=change_timeout(wish),
         **_by_reachability(peers, seen),
     )
     if wish.mode == PLANNED:
         made = replace(made, refusals=[*made.refusals, *_too_few(made, wish)])
     return replace(made, digest=_digest(made, peers, wish))
+
+
+def change_timeout(wish: Wish) -> float:
+    """Seconds that a target has for each answer between its change and its confirmation."""
+    return min(wish.timeout, CHANGE_SECONDS)
+
+
+def window(wish: Wish, targets: int, gateways: int) -> float:
+    """Seconds after which a target goes back by itself unless it is confirmed.
+
+    The targets change one after the other, and the first one is not confirmed before the last one has changed. Each of
+    the others can use up its time once, as one that did not answer is not asked again: that must not undo the change
+    of those that did. What the control node itself does takes a second for some gateways of the directory.
+    """
+    return wish.confirm_within + change_timeout(wish) * max(targets - 1, 0) + gateways // 5
 
 
 def peers_of(directory: Directory, targets: Iterable[str]) -> list[str]:

@@ -117,6 +117,10 @@ class Platform(t.Protocol):
     def obstacles(self, writing: bool) -> list[str]:
         """Why a change of keys could not be carried out here, one sentence each; `writing` tries the file systems."""
 
+    def prove(self, key: PublicKey, challenge: str) -> str:
+        """What only who has the private half of this key can answer: for WireGuard what `_possession` says, for
+        strongSwan a certificate request for the challenge as a name. Raises VpnKeysError(not_found) without it."""
+
     def generate(self, algorithm: str, bits: int) -> PublicKey:
         """Make and load the first own key. Only where there is none."""
 

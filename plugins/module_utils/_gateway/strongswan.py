@@ -69,6 +69,17 @@ class StrongSwan:
             found += [f"{reason}." for reason in dict.fromkeys(reasons) if reason]
         return [sentence for sentence in found if sentence]
 
+    def prove(self, key: PublicKey, challenge: str) -> str:
+        """What the platform protocol says."""
+        for path in (self._state.pending, *self._own().copies):
+            if self._key(path) == key:
+                return swanctl.request(path, challenge)
+        raise VpnKeysError(
+            "not_found",
+            f"The private key of {short(key.fingerprint)} is in no file that can be used without a passphrase or a "
+            "token",
+        )
+
     def generate(self, algorithm: str, bits: int) -> PublicKey:
         own = self._own()
         if own.copies:
@@ -161,9 +172,9 @@ class StrongSwan:
         if not peers:
             return {}
         view = view or self._view()
-        owed = [(one.peer, one.entry) for one in swan_peers.find_all(view, peers) if one.entry]
+        pending = [(one.peer, one.entry) for one in swan_peers.find_all(view, peers) if one.entry]
         try:
-            swan_store.carry_out(self._state, view, owed, self._load, self._site)
+            swan_store.carry_out(self._state, view, pending, self._load, self._site)
         except VpnKeysError as error:
             if error.code != "refused":
                 raise

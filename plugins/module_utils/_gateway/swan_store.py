@@ -24,37 +24,37 @@ from .swanctl_config import Bridge, Connection, overlay
 PUBLIC = 0o644
 
 if t.TYPE_CHECKING:
-    Owed = tuple[WantedPeer, Entry]
+    Pending = tuple[WantedPeer, Entry]
 
 
 def carry_out(
-    state: State, view: View, owed: t.Sequence[Owed], load: t.Callable[[], None], read: t.Callable[[], Site]
+    state: State, view: View, pending: t.Sequence[Pending], load: t.Callable[[], None], read: t.Callable[[], Site]
 ) -> None:
     """Bring the files and charon to what is wanted; all peers by one load."""
-    records = _with_new_withdrawals(state, view, owed)
+    records = _with_new_withdrawals(state, view, pending)
     before: dict[str, str | None] = {}
     try:
-        for peer, entry in owed:
+        for peer, entry in pending:
             _write_next(peer, entry, before)
-        swan_bridge.build(view.site, _bridges(view, owed))
-        for peer, entry in owed:
+        swan_bridge.build(view.site, _bridges(view, pending))
+        for peer, entry in pending:
             _write_current(peer, entry, records, before)
-        _write_overlay(view, owed, before)
-        _check(read(), owed)
+        _write_overlay(view, pending, before)
+        _check(read(), pending)
         load()
     except VpnKeysError:
         _undo(before, load)
         raise
-    for peer, entry in owed:
+    for peer, entry in pending:
         if not _staged(peer):
             files.remove(entry.path + NEXT)
-    _follow_up(state, view, owed)
+    _follow_up(state, view, pending)
 
 
-def _with_new_withdrawals(state: State, view: View, owed: t.Sequence[Owed]) -> dict[str, Withdrawn]:
+def _with_new_withdrawals(state: State, view: View, pending: t.Sequence[Pending]) -> dict[str, Withdrawn]:
     """Remember what is withdrawn before it goes: the key, and what was up."""
     records = swan_view.withdrawn(state)
-    for peer, entry in owed:
+    for peer, entry in pending:
         if peer.current is None and entry.key and not entry.withdrawn:
             private = swanctl.generate(entry.key.algorithm, entry.key.bits)
             up = {item.name: _children(view, item.name) for item in entry.connections}
@@ -72,10 +72,10 @@ def _staged(peer: WantedPeer) -> bool:
     return peer.current is not None and peer.staged is not None and peer.staged != peer.current
 
 
-def _bridges(view: View, owed: t.Sequence[Owed]) -> dict[str, Bridge]:
+def _bridges(view: View, pending: t.Sequence[Pending]) -> dict[str, Bridge]:
     """A bridge accepts what its connection is going to accept."""
     result = {}
-    for peer, entry in owed:
+    for peer, entry in pending:
         keys = (entry.file, entry.file + NEXT) if _staged(peer) else (entry.file + NEXT,)
         for item in swan_bridge.needed(entry.connections) if peer.current else ():
             result[item.name] = Bridge(item.remote.section, keys, tuple(child.name for child in item.children))
@@ -99,10 +99,10 @@ def _write_current(
         _write(entry.path, _public_key.pem(key), before)
 
 
-def _write_overlay(view: View, owed: t.Sequence[Owed], before: dict[str, str | None]) -> None:
+def _write_overlay(view: View, pending: t.Sequence[Pending], before: dict[str, str | None]) -> None:
     """What the connections accept beside what the administrator wrote."""
     accepted = swan_bridge.accepted(view.site)
-    for peer, entry in owed:
+    for peer, entry in pending:
         for item in entry.connections:
             accepted.pop(item.name, None)
             if _staged(peer):
@@ -112,10 +112,10 @@ def _write_overlay(view: View, owed: t.Sequence[Owed], before: dict[str, str | N
     swan_bridge.write_overlay(view.site.directory, overlay(accepted, {}))
 
 
-def _check(site: Site, owed: t.Sequence[Owed]) -> None:
+def _check(site: Site, pending: t.Sequence[Pending]) -> None:
     """What the files say now, all read again, must be what is wanted."""
     now = {item.name: item.remote.keys for item in site.connections}
-    for peer, entry in owed:
+    for peer, entry in pending:
         wanted = (entry.file, entry.file + NEXT) if _staged(peer) else (entry.file,)
         for item in entry.connections:
             if now.get(item.name) != wanted:
@@ -150,26 +150,26 @@ def _undo(before: t.Mapping[str, str | None], load: t.Callable[[], None]) -> Non
         pass
 
 
-def _follow_up(state: State, view: View, owed: t.Sequence[Owed]) -> None:
+def _follow_up(state: State, view: View, pending: t.Sequence[Pending]) -> None:
     """End what a withdrawn key has made, bring back what it had cost, renew what runs by a key accepted no more."""
     records = swan_view.withdrawn(state)
     now = swanctl.sas()
-    doomed = [item.name for peer, entry in owed if peer.current is None for item in entry.connections]
+    doomed = [item.name for peer, entry in pending if peer.current is None for item in entry.connections]
     swan_sessions.end(sa for sa in now if swan_sessions.plain_name(sa.connection) in doomed)
     swan_bridge.leave()
-    revived = {entry.path: entry.withdrawn for peer, entry in owed if peer.current is not None and entry.withdrawn}
+    revived = {entry.path: entry.withdrawn for peer, entry in pending if peer.current is not None and entry.withdrawn}
     for withdrawn in revived.values():
         swan_sessions.initiate(withdrawn.children)
     stale = [
         item
-        for peer, entry in owed
+        for peer, entry in pending
         if peer.current is not None and not _staged(peer)
         for item in entry.connections
         if peer.current not in entry.accepted or _outlived(view, item)
     ]
     kept = swan_sessions.renew(stale)
     memory = swan_view.recall(state)
-    for peer, entry in owed:
+    for peer, entry in pending:
         for item in entry.connections:
             if peer.current is not None and item in stale and item.name not in kept:
                 memory.settled[item.name] = peer.current.text

@@ -151,6 +151,12 @@ def generate(algorithm: str, bits: int) -> str:
     return run.run("pki", "--gen", "--type", algorithm, *size, "--outform", "pem", seconds=300)
 
 
+def request(path: str, name: str) -> str:
+    """A certificate request for that common name, signed by the private key in a file: base64 of its DER."""
+    text = run.run("pki", "--req", "--in", path, "--dn", f"CN={name}", "--outform", "pem")
+    return "".join(line for line in text.splitlines() if not line.startswith("-----"))
+
+
 def public_of(path: str) -> PublicKey | None:
     """The public half of a private key file, None where it is not a private key that can be used."""
     done = run.attempt("pki", "--pub", "--in", path, "--outform", "pem")

@@ -10,14 +10,16 @@ accept both, follow.
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import os
 import time
 import typing as t
 
-from .. import _public_key
+from .. import _possession, _public_key
 from .._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
+from .._fingerprint import short
 from .._public_key import PublicKey
 from . import detached, files, state, wg_config, wg_follow, wg_runtime, wg_store
 from .platform import CURRENT, STAGED, WITHDRAWN, Look, OwnKey, PeerChange, StoredKey, Tunnel, WantedPeer
@@ -95,6 +97,21 @@ class WireGuard:
         return [f"{reason}; make that possible first." for reason in reasons if reason]
 
     # ---- the own key
+
+    def prove(self, key: PublicKey, challenge: str) -> str:
+        """What the platform protocol says."""
+        for secret in self._secrets(key):
+            if wg_runtime.public_of(secret) == key.text:
+                return _possession.prove(base64.b64decode(secret), base64.b64decode(key.text), challenge)
+        raise VpnKeysError("not_found", f"The private key of {short(key.fingerprint)} is not on this gateway")
+
+    def _secrets(self, key: PublicKey) -> t.Iterator[str]:
+        """The private keys that there are, the likely ones first."""
+        yield self._read(self.state.pending)
+        yield self._secret(self._blocks())
+        runtime = self._runtime()
+        if runtime and runtime.own == key.text:
+            yield wg_runtime.running_key(self.interface)
 
     def generate(self, algorithm: str, bits: int) -> PublicKey:
         """What the platform protocol says."""

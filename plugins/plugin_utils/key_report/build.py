@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...module_utils._fleet.model import Directory
-from ...module_utils._fleet.observed import Observations
+from ...module_utils._fleet.observed import Observations, none_observed
 from ...module_utils._fleet.status import FleetStatus, status
 from . import findings, keys, rotations, servers
 from .findings import Finding, about
@@ -49,7 +49,9 @@ def usable(inputs: Inputs) -> tuple[Inputs, list[Finding]]:
     found = []
     for part, result in (("key servers", inputs.key_servers), ("directory", inputs.directory)):
         if result and result.get("failed"):
-            found.append(about("unreadable", part, str(result.get("msg"))))
+            found.append(about("not read", part, str(result.get("msg"))))
+    if why := none_observed(inputs.gateways):
+        found.append(about("not read", "gateways", why))
     left = replace(inputs, key_servers=_read(inputs.key_servers), directory=_read(inputs.directory))
     servers.check(left.key_servers, left.rsa_keys, left.groups)
     return left, found

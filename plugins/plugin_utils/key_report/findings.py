@@ -46,7 +46,8 @@ OF_KEYS: dict[str, tuple[str, str]] = {
     "split key servers": (PROBLEM, HEAL_SPLIT),
     "unconfirmed claim": (PROBLEM, CONFIRM),
     "not saved": (PROBLEM, "Save the configuration: run vpnops.keys.sync_key_servers, or type write memory on {host}."),
-    "unreadable": (WARNING, "Put right what the sentence says, then run the report again."),
+    "not read": (PROBLEM, "Fix what the sentence says, then run the report again: it says nothing about the {host}."),
+    "unreadable": (PROBLEM, "Fix what the sentence says, then run the report again."),
     "missed rekeys": (
         WARNING,
         "See that the members can be reached, and that they hold the group's current public key.",

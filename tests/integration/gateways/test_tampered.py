@@ -22,7 +22,7 @@ from integration.gateways.conftest import Make
 from integration.gateways.site import Site
 from integration.gateways.test_secrets_gateways import bodies
 
-from lab.tampering import LARGE, MARK, Mutation, catalogue, facts, fields, speaking_as
+from lab.tampering import LARGE, MARK, Edit, Mutation, catalogue, facts, fields, speaking_as
 from lab.tampering_strategies import mutations
 
 pytestmark = pytest.mark.timeout(3600)
@@ -316,6 +316,80 @@ def test_abort(make_site: Make) -> None:
     assert site.rotation("gw1") is None
     assert site.accepted("gw2", "gw1") == {old}
     assert not [secret for secret in before.secrets() if secret in site.mesh.received("gw3")]
+
+
+def conduct(name: str) -> Mutation:
+    """What the gateway does instead of answering; see lab.gateways.tampered."""
+    return Mutation(name, (), name)
+
+
+def test_a_key_that_one_peer_does_not_store_stops_no_other_target(make_site: Make) -> None:
+    """gw3 stores what gw1 is to change to nowhere, it says; gw2 gets its new key all the same. Later gw1 does, too."""
+    site = make_site()
+    not_the_first = Mutation("not gw1", tuple(Edit("drop", ("stored", 0)) for dummy in range(2)))
+    site.mesh.tamper("gw3", not_the_first, "gateway_peers")
+    done = site.rotate("gw1", "gw2", settle_within=5, minimum_share=100)
+    assert done.code != 0
+    told = " ".join(done.output.split())
+    assert "gw1: 1 of 2 peers, not yet gw3" in told, done.output
+    assert "gateway_keys_minimum_share" in told
+    assert "The rotation of gw1 is not finished, state prepared: too few peers accept its new key" in told
+    assert (site.state("gw1"), site.state("gw2")) == ("prepared", "")
+    assert (site.serial("gw1"), site.serial("gw2")) == (1, 2)
+    assert site.own("gw1") == site.recorded("gw1")
+    assert site.own("gw2") == site.own_file("gw2") == site.recorded("gw2")
+    site.mesh.heal("gw3")
+    done = site.rotate("gw1", settle_within=5, minimum_share=100)
+    assert (done.code, site.serial("gw1")) == (0, 2), done.output
+    done = site.play("converge_gateways")
+    assert done.code == 0, done.output
+    site.assert_whole()
+
+
+@pytest.mark.parametrize("step", ["gateway_key active", "gateway_info within"])
+def test_a_target_that_is_silent_undoes_no_other_change(step: str, make_site: Make) -> None:
+    """Two honest gateways change their keys in the same run, and it takes all the time that it has."""
+    site = make_site()
+    site.mesh.tamper("gw3", conduct("sleeps"), step)
+    done = site.rotate("gw1", "gw2", "gw3", settle_within=5)
+    assert done.code != 0
+    for name in ("gw1", "gw2"):
+        assert (site.serial(name), site.state(name)) == (2, ""), done.output
+        assert site.own(name) == site.own_file(name) == site.recorded(name)
+    assert site.state("gw3") == "staged"
+    assert "gw3" in PRINTED.sub("", done.output)
+
+
+def showing(key: str) -> Mutation:
+    """That key for its own one, with a proof that may be right for another one."""
+    return Mutation("another key", (Edit("set", ("public_key",), key),))
+
+
+@pytest.mark.parametrize("platform", ["wireguard", "strongswan"])
+@pytest.mark.parametrize("whose", ["gw1", "gw4"])
+def test_a_key_without_its_private_half_is_not_enrolled(whose: str, platform: str, make_site: Make) -> None:
+    """Neither that of a gateway which is enrolled in the same run, nor that of a peer that nobody enrolls (gw4)."""
+    site = make_site(platform, enrolled=False)
+    site.mesh.tamper("gw3", showing(site.own(whose)), "gateway_key")
+    done = site.play("enroll_gateways")
+    assert done.code != 0
+    assert site.known() == {"gw1", "gw2"}, done.output
+    told = " ".join(done.output.split())
+    assert re.search("gw3: it shows the key [0-9a-f]{12} as its own and does not prove that it has the private", told)
+    assert site.recorded("gw1") == site.own("gw1")
+
+
+@pytest.mark.parametrize("platform", ["wireguard", "strongswan"])
+def test_a_key_without_its_private_half_is_not_staged(platform: str, make_site: Make) -> None:
+    """At its rotation gw3 shows the key of a peer outside of the directory, whose networks it would get."""
+    site = make_site(platform)
+    outside, before = site.own("gw4"), {name: site.configuration(name) for name in ("gw1", "gw2")}
+    site.mesh.tamper("gw3", showing(outside), "gateway_key staged")
+    done = site.rotate("gw3", settle_within=5)
+    assert done.code != 0
+    assert outside not in site.keys("gw3"), done.output
+    assert {name: site.configuration(name) for name in before} == before
+    assert "no new key of it was recorded" in " ".join(done.output.split())
 
 
 ACTIONS = ["enroll", "status", "converge"]

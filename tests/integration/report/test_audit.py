@@ -78,6 +78,7 @@ def test_audit(fleet: Fleet, node: ControlNode, browser: Browser, tmp_path: Path
         ("pending", "gw2"),
         ("not observed", "gw1"),
         ("not observed", "gw2"),
+        ("not read", "gateways"),
     } == findings(done)
     assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o644
     report = json.loads((tmp_path / "report.json").read_text())
@@ -115,7 +116,8 @@ def test_nothing_new_is_no_change(node: ControlNode, tmp_path: Path) -> None:
 
 
 def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:
-    """A slice of a job, a limit, a fleet of one kind: what is there is reported."""
+    """A slice of a job, a limit, a fleet of one kind: what is there is reported, and what could not be read is a problem
+    that the run ends with."""
     limited = audit(node, "--limit", "ks1")
     assert limited.code == 2
     assert "not exportable" in str(findings(limited))
@@ -123,12 +125,15 @@ def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:
     del node.inventory["key_servers"]
     node.inventory = {"gateways": node.inventory["gateways"]}
     gateways = audit(node)
-    assert gateways.code == 0, gateways.output
+    assert gateways.code == 2, gateways.output
+    assert gateways.error("End as the report demands")[1] == "gateways: No gateway could be observed."
     assert gateways.result("key_report")["summary"]["counts"]["key_servers"] == 0
     node.environment["VPNOPS_KEYS_DIRECTORY_URL"] = f"sqlite:///{tmp_path}/nowhere.db"
     lost = audit(node)
-    assert lost.code == 0, lost.output
-    assert findings(lost) == {("unreadable", "directory")}
+    assert lost.code == 2, lost.output
+    assert findings(lost) == {("not read", "directory"), ("not read", "gateways")}
+    assert "There is no directory" in lost.error("End as the report demands")[1]
+    assert audit(node, fail_on="nothing").code == 0
     node.inventory = {"others": {"hosts": {"h1": None}}}
     nobody = audit(node)
     assert nobody.code == 2

@@ -4,7 +4,8 @@
 """The ForceCommand of a gateway that has been tampered with: runs on that gateway, as whoever logs in.
 
 It does what was asked, keeps all that it was given, and prints something else for the result of a module. `plan.json`
-beside it has the mutation of each module, "*" for all others.
+beside it has the mutation of each module, "*" for all others; "gateway_key active" only where that word is among the
+options.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ SFTP = "/usr/lib/openssh/sftp-server"
 FORGED = "forged"
 # How a module is named where Ansible sends it by standard input, and where it has put it into a file before.
 NAMED = re.compile(rb"(?:plugins\.modules|ansible\.modules|ansible\.legacy)\.(\w+)|AnsiballZ_(\w+)\.py")
-
 
 def sleeps(dummy: str) -> Iterator[bytes]:
     """Nothing, and no end."""
@@ -75,8 +75,13 @@ class Module:
 
     def mutation(self, plan: dict[str, Any]) -> Mutation | None:
         names = [(one or other).decode() for one, other in NAMED.findall(self.seen)]
-        told = [plan[name] for name in [*names, "*"] if name in plan]
+        closer = [one for one in plan if one.partition(" ")[0] in names and self._is_asked(one.partition(" ")[2])]
+        told = [plan[name] for name in [*closer, *names, "*"] if name in plan]
         return Mutation.from_json(told[0]) if names and told else None
+
+    def _is_asked(self, word: str) -> bool:
+        """Whether an option of the module, sent by standard input, has that name or value."""
+        return bool(word) and re.search(rb'"%b\\?"' % word.encode(), self.seen) is not None
 
 
 def hand_over(module: Module, target: IO[bytes]) -> None:

@@ -12,7 +12,7 @@ import typing as t
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.directory.samples import Data, Records, gateway, key_of, names
+from unit.directory.samples import Data, Records, acknowledgements, gateway, key_of, names
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
@@ -167,3 +167,69 @@ def test_what_one_shows_changes_nothing_of_the_others(claims: list[tuple[str, st
     lying.do(gateways=mine + others, skip_refused=True, adopt=adopt)
     absent.do(gateways=others, skip_refused=True, adopt=adopt)
     assert about_others(lying) == about_others(absent)
+
+
+# -- too few peers accept the next key of one
+
+
+def staging(*lacking: tuple[str, str], targets: tuple[str, ...] = ("gw1", "gw2", LIAR), **options: t.Any) -> Records:
+    """All peers accept the next keys of these, but for the pairs (peer, target)."""
+    records = fleet(*HONEST, LIAR)
+    records.do("prepared", gateways=names(*targets))
+    records.do("staged", keys=[{"gateway": name, "public_key": key_of(name, 2)} for name in targets])
+    held = [
+        one
+        for name in targets
+        for one in acknowledgements(name, *({*HONEST, LIAR} - {name}), role="staged")
+        if (one["peer"], name) not in lacking
+    ]
+    records.do("staged", gateways=names(*targets), acknowledgements=held, skip_refused=True, **options)
+    return records
+
+
+def states(records: Records) -> dict[str, str]:
+    return {name: row["state"] for name, row in records.book.rotations.items()}
+
+
+def test_a_peer_that_does_not_accept_one_key_stops_no_other_rotation() -> None:
+    records = staging((LIAR, "gw1"))
+    assert states(records) == {"gw1": "prepared", "gw2": "staged", LIAR: "staged"}
+    (left_out,) = records.book.refused
+    assert (left_out["gateway"], left_out["code"]) == ("gw1", "too_few")
+    assert left_out["why"] == (
+        "Fewer than 100 percent of the peers hold the new key (gw1: 2 of 3 peers, not yet gw3). Bring those peers "
+        "back, or allow a smaller O(minimum_share)."
+    )
+
+
+@pytest.mark.parametrize("then", ["finish", "abort"])
+def test_who_was_left_out_can_go_on_or_back(then: str) -> None:
+    records = staging((LIAR, "gw1"))
+    if then == "abort":
+        records.do("aborted", gateways=names("gw1"))
+        assert records.states("gw1") == {1: "current", 2: "revoked"}
+        return
+    late = acknowledgements("gw1", LIAR, role="staged")
+    records.do("staged", gateways=names("gw1", "gw2"), acknowledgements=late, skip_refused=True)
+    assert (states(records)["gw1"], records.book.refused) == ("staged", [])
+
+
+def test_without_skip_refused_none_is_staged() -> None:
+    records = staging((LIAR, "gw1"))
+    assert records.refused("staged", gateways=names("gw1", "gw2"))[0] == "too_few"
+
+
+@given(
+    st.sets(st.tuples(st.just(LIAR), st.sampled_from(["gw1", "gw2", "gw4"]))),
+    st.integers(0, 100),
+)
+def test_what_one_does_not_accept_stops_only_that(lacking: set[tuple[str, str]], minimum_share: int) -> None:
+    """Whatever one peer refuses, a rotation comes to where it comes if it is alone in the run."""
+    targets = ("gw1", "gw2", "gw4")
+    together = staging(*lacking, targets=targets, minimum_share=minimum_share)
+    for name in targets:
+        alone = staging(*lacking, targets=(name,), minimum_share=minimum_share)
+        assert states(together)[name] == states(alone)[name]
+    assert {one["gateway"] for one in together.book.refused} == {
+        name for name in targets if states(together)[name] == "prepared"
+    }

@@ -34,6 +34,33 @@ def plan(
     return planning.plan(directory, observations, list(targets), Wish(**wish))
 
 
+# -- how long a change may wait for its confirmation
+
+
+@pytest.mark.parametrize("timeout", [20.0, 120.0])
+@pytest.mark.parametrize("settle", [5.0, 15.0])
+@pytest.mark.parametrize("forks", [2, 5])
+@pytest.mark.parametrize("targets", [1, 2, 3, 4])
+def test_nobody_uses_up_the_time_of_another_one(targets: int, forks: int, settle: float, timeout: float) -> None:
+    """Whichever of the other targets are silent in whichever step: the first one, which waits longest, is confirmed."""
+    made = plan(targets=NAMES[:targets], timeout=timeout)
+    limit, honest = made.change_timeout, 8.0
+    for silent in range(targets):
+        for in_change in range(silent + 1):
+            changes = in_change * limit + (targets - in_change) * min(honest, limit)
+            rounds = -(-(silent - in_change) // forks)
+            gathering = max(rounds * (limit + settle), settle)
+            assert changes + gathering < made.confirm_within, (silent, in_change)
+
+
+def test_the_time_to_confirm() -> None:
+    assert plan().confirm_within == 60
+    assert plan(targets=NAMES[:3], confirm_within=30, timeout=7).confirm_within == 30 + 2 * 7
+    many = book(*map(entry, names(50)))
+    assert plan(all_seen(names(50)), many, targets=["gw1"]).confirm_within == 70
+    assert plan(timeout=1000).change_timeout == planning.CHANGE_SECONDS
+
+
 # -- who is meant
 
 
