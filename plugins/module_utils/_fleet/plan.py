@@ -107,16 +107,24 @@ class Plan:
 def plan(directory: Directory, observations: Observations, targets: Sequence[str], wish: Wish) -> Plan:
     peers = peers_of(directory, targets)
     seen = {name: observations.get(name) or absent(name) for name in (*peers, *targets)}
+    told = {name: _telling(directory, seen[name], set(targets)) for name in peers}
     made = Plan(
         names=list(targets),
         targets=[_target(directory.gateways.get(name), seen[name], wish) for name in targets],
         refusals=[text for name in targets for text in _against(directory, name, seen[name], wish)],
         digest="",
-        **_by_reachability(peers, seen),
+        **_by_reachability(peers, told),
     )
     if wish.mode == PLANNED:
         made = replace(made, refusals=[*made.refusals, *_too_few(made, wish)])
     return replace(made, digest=_digest(made, peers, wish))
+
+
+def _telling(directory: Directory, observation: Observation, targets: t.AbstractSet[str]) -> Observation:
+    """The observation of a peer, as one that refuses where it cannot store a key of these targets."""
+    blocked = (one.why for one in observation.blocked if directory.owner(one.peer, one.fingerprint) in targets)
+    why = next(blocked, "")
+    return replace(observation, state=REFUSED, why=why) if why and observation.state == READY else observation
 
 
 def peers_of(directory: Directory, targets: Iterable[str]) -> list[str]:
