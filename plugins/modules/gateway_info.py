@@ -173,6 +173,28 @@ gateway:
             The latest moment at which that can have been, in Unix seconds by the clock of the gateway. Some daemons
             tell whole seconds only.
           type: float
+    blocked:
+      description: >-
+        Peers whose keys cannot be stored here so that they hold after the next start of the daemon. No change of their
+        keys counts on this gateway.
+      type: list
+      elements: dict
+      contains:
+        peer:
+          description: As in RV(gateway.stored).
+          type: str
+        fingerprint:
+          description: SHA-256 of a key by which the peer is known, null where there is none.
+          type: str
+        why:
+          description: The reason, in sentences, with the file and the line.
+          type: str
+    at_restart:
+      description: >-
+        What the next start of the daemon would change for the peers that it has, in sentences. A difference between
+        the files and the running daemon is among it, and a line of the files that cannot be followed.
+      type: list
+      elements: str
 obstacles:
   description: What is in the way of a change of keys, in sentences. Empty is good.
   returned: if O(check=true)
@@ -202,6 +224,7 @@ from ..module_utils._gateway import module as seam
 from ..module_utils._gateway.platform import Look
 from ..module_utils._gateway.state import SWAPPING
 from ..module_utils._gateway.wireguard import WireGuard
+from ..module_utils._printable import printable
 from ..module_utils._public_key import parse
 
 ARGUMENT_SPEC = dict(
@@ -213,6 +236,8 @@ ARGUMENT_SPEC = dict(
     within=dict(type="float", default=15),
 )
 POLL = 0.2
+LONGEST = 450
+"""Characters of a sentence about a line that an administrator wrote."""
 
 
 def arrived(look: Look, expected: list[tuple[str, str]]) -> bool:
@@ -247,7 +272,7 @@ def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
     look = wait(gateway, expected, options["within"]) if options["expect"] else gateway.look()
     result: seam.Data = {"changed": False, "gateway": shown(options["platform"], gateway, look, options["only"])}
     if options["check"]:
-        result["obstacles"] = gateway.obstacles(writing=True)
+        result["obstacles"] = [printable(text, LONGEST) for text in gateway.obstacles(writing=True)]
         if options["second_port"] and isinstance(gateway, WireGuard):
             result["obstacles"] += wg_bridge.obstacles(gateway, options["second_port"])
     return result
@@ -285,6 +310,11 @@ def shown(platform: str, gateway: seam.Managed, look: Look, only: list[str] | No
             if wanted is None or one.key.fingerprint in wanted
         ],
         "tunnels": [one for one in tunnels if wanted is None or one["with_peer"] in wanted or one["with_peer"] is None],
+        "blocked": [
+            {"peer": one.peer, "fingerprint": one.key and one.key.fingerprint, "why": printable(one.why, LONGEST)}
+            for one in look.blocked
+        ],
+        "at_restart": [printable(text, LONGEST) for text in look.at_restart],
     }
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from ..module_utils._errors import VpnKeysError, sentence
 from ..module_utils._fleet import observed
-from ..module_utils._fleet.observed import Change, Observation, StoredKey, Tunnel
+from ..module_utils._fleet.observed import Blocked, Change, Observation, StoredKey, Tunnel
 from ..module_utils._public_key import parse
 from .strict import (
     CODE,
@@ -149,6 +149,10 @@ GATEWAY = record(
             ),
             MOST_ENTRIES,
         ),
+        "blocked": many(
+            record({"peer": text(256), "fingerprint": nullable(FINGERPRINT), "why": text(500)}), MOST_ENTRIES
+        ),
+        "at_restart": many(text(500), MOST_OBSTACLES),
     }
 )
 
@@ -426,6 +430,8 @@ def observation(found: Answer) -> Observation:
         tunnels=tuple(
             Tunnel(one["peer"], one["with_own"], one["with_peer"], one["age"], one["by"]) for one in gateway["tunnels"]
         ),
+        blocked=tuple(Blocked(one["peer"], one["fingerprint"], one["why"]) for one in gateway["blocked"]),
+        at_restart=tuple(gateway["at_restart"]),
     )
 
 

@@ -20,6 +20,7 @@ SHOWN = 12
 STILL_ACCEPTED = "still accepted"
 FORGED = "forged or unreadable answer"
 NOT_STORED = "not stored"
+NOT_LASTING = "not lasting"
 PENDING = "pending"
 UNFINISHED = "unfinished"
 
@@ -49,6 +50,9 @@ KINDS: dict[str, Kind] = {
     "wrong key": Kind(PROBLEM, True, SETTLE),
     NOT_STORED: Kind(PROBLEM, True, "Fix what the sentence says, then run vpnops.keys.converge_gateways."),
     "drifted gateway": Kind(WARNING, True, SETTLE),
+    NOT_LASTING: Kind(
+        WARNING, True, "Fix what the sentence says on {host}, then run vpnops.keys.converge_gateways."
+    ),
     "refused": Kind(WARNING, True, "Fix what the sentence says on {host}, then look again."),
     "empty directory": Kind(WARNING, True, "Run vpnops.keys.enroll_gateways."),
     PENDING: Kind(WARNING, False, "Run vpnops.keys.converge_gateways while {host} can be reached."),

@@ -59,10 +59,21 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Blocked:
+    """A peer whose keys cannot be stored on that gateway so that they hold: the identity that the configuration gives
+    to it, the fingerprint of one of its keys (None where it has none), and why, in sentences."""
+
+    peer: str
+    fingerprint: str | None
+    why: str
+
+
+@dataclass(frozen=True)
 class Observation:
     """One gateway as it was seen. Fingerprints are SHA-256, hex. Without `seen` nothing but `state` and `why` counts.
 
     `seen`: it said what keys there are; it may be REFUSED all the same, for its `obstacles`.
+    `at_restart`: what its next start would change for its peers, in sentences.
     `findings`: sentences about its answer itself, such as fields that it should not have had.
     """
 
@@ -77,6 +88,8 @@ class Observation:
     change: Change | None = None
     stored: tuple[StoredKey, ...] = ()
     tunnels: tuple[Tunnel, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+    at_restart: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
 
     @property

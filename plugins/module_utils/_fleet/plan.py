@@ -116,6 +116,7 @@ class Plan:
 def plan(directory: Directory, observations: Observations, targets: Sequence[str], wish: Wish) -> Plan:
     peers = peers_of(directory, targets)
     seen = {name: observations.get(name) or absent(name) for name in (*peers, *targets)}
+    told = {name: _telling(directory, seen[name], set(targets)) for name in peers}
     made = Plan(
         names=list(targets),
         targets=[_target(directory.gateways.get(name), seen[name], wish) for name in targets],
@@ -123,7 +124,7 @@ def plan(directory: Directory, observations: Observations, targets: Sequence[str
         digest="",
         confirm_within=window(wish, len(targets), len(directory.gateways)),
         change_timeout=change_timeout(wish),
-        **_by_reachability(peers, seen),
+        **_by_reachability(peers, told),
     )
     if wish.mode == PLANNED:
         made = replace(made, refusals=[*made.refusals, *_too_few(made, wish)])
@@ -143,6 +144,13 @@ def window(wish: Wish, targets: int, gateways: int) -> float:
     of those that did. What the control node itself does takes a second for some gateways of the directory.
     """
     return wish.confirm_within + change_timeout(wish) * max(targets - 1, 0) + gateways // 5
+
+
+def _telling(directory: Directory, observation: Observation, targets: t.AbstractSet[str]) -> Observation:
+    """The observation of a peer, as one that refuses where it cannot store a key of these targets."""
+    blocked = (one.why for one in observation.blocked if directory.owner(one.peer, one.fingerprint) in targets)
+    why = next(blocked, "")
+    return replace(observation, state=REFUSED, why=why) if why and observation.state == READY else observation
 
 
 def peers_of(directory: Directory, targets: Iterable[str]) -> list[str]:

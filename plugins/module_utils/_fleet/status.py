@@ -191,6 +191,9 @@ def _of_gateway(
         yield Finding("not observed", one.name, f"It was not observed ({observation.why}).")
     if observation.seen:
         yield from _own(directory, one, observation)
+        # Even of one that refuses: it is about what it was given before.
+        for text in observation.at_restart:
+            yield Finding(findings.NOT_LASTING, one.name, text)
     yield from _still_accepted(directory, one.name, observation, there, accepted)
     yield from _pending(directory, one.name, there)
     if there:

@@ -61,14 +61,27 @@ class Tunnel:
 
 
 @dataclass(frozen=True)
+class Blocked:
+    """A peer whose keys cannot be stored here so that they hold, and why: a sentence. `peer`: as in StoredKey; `key`:
+    one by which it is known, where there is one."""
+
+    peer: str
+    key: PublicKey | None
+    why: str
+
+
+@dataclass(frozen=True)
 class Look:
-    """Everything a gateway knows about keys, without any secret."""
+    """Everything a gateway knows about keys, without any secret. `at_restart`: what the next start of the daemon would
+    change for its peers, in sentences."""
 
     own: OwnKey
     pending: PublicKey | None
     previous: PublicKey | None
     stored: tuple[StoredKey, ...]
     tunnels: tuple[Tunnel, ...]
+    blocked: tuple[Blocked, ...] = ()
+    at_restart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,8 +106,8 @@ class PeerChange:
     """What storing (or, in check mode, foretelling) did for one peer.
 
     `before` and `after` are the stored keys as "current FINGERPRINT" and the like, the file's first, for the diff;
-    `neighbour` is False where this gateway has no tunnel to that peer. `refused`: why the peer was left out, in
-    sentences, or "".
+    `neighbour` is False where this gateway has no tunnel to that peer. `refused`: why the peer was left out, or why
+    what was done for it does not hold, in sentences, or "".
     """
 
     name: str

@@ -51,6 +51,7 @@ class StrongSwan:
             self._key(self._state.previous),
             tuple(view.stored()),
             tuple(view.tunnels(runtime)),
+            tuple(swan_peers.blocked(view)),
         )
 
     def obstacles(self, writing: bool) -> list[str]:
@@ -81,6 +82,7 @@ class StrongSwan:
         )
 
     def generate(self, algorithm: str, bits: int) -> PublicKey:
+        self._refuse_to_unload()
         own = self._own()
         if own.copies:
             raise VpnKeysError("refused", f"There is a private key for {own.file} already", state=NOTHING_CHANGED)
@@ -110,6 +112,7 @@ class StrongSwan:
         return key
 
     def activate(self, awaited: bool = True) -> None:
+        self._refuse_to_unload()
         pending, own = self._key(self._state.pending), self._own()
         if pending is None:
             raise VpnKeysError("not_found", "There is no new key to put into use", state=NOTHING_CHANGED)
@@ -154,18 +157,36 @@ class StrongSwan:
         found = swan_peers.find_all(view, wanted)
         foretold = [(one.peer, swan_peers.change(view, one)) for one in found]
         changes = [change for dummy, change in foretold]
-        if not write:
-            return changes
         peers = [peer for peer, change in foretold if change.changed]
         gone = [peer for peer in peers if peer.current is None]
-        # First, and by a load of their own: what is wrong with another peer's key must not undo a withdrawal.
-        failed = self._store(gone, view)
-        failed.update(self._store([peer for peer in peers if peer.current], None if gone else view))
-        self._settle(view)
+        living = [peer for peer in peers if peer.current]
+        unloaded = _why_not_loaded(view.site) if view.charon and peers else ""
+        failed = {peer.name: f"Peer {peer.name}: {unloaded} {LEFT_OUT}." for peer in living if unloaded}
+        if write and unloaded:
+            self._forget(gone, view)
+        elif write:
+            # First, and by a load of their own: what is wrong with another peer's key must not undo a withdrawal.
+            failed = {**self._store(gone, view), **self._store(living, None if gone else view)}
+        if write:
+            self._settle(view)
         return [
             PeerChange(change.name, False, (), (), failed[change.name]) if change.name in failed else change
             for change in changes
         ]
+
+    def _forget(self, peers: t.Sequence[WantedPeer], view: View) -> None:
+        """Withdraw these peers where nothing can be loaded: the files say so for the next start, and charon loses their
+        connections at once."""
+        owed = [(one.peer, one.entry) for one in swan_peers.find_all(view, peers) if one.entry]
+        names = {item.name for dummy, entry in owed for item in entry.connections} & view.loaded.keys()
+
+        def unload() -> None:
+            swanctl.unload(sorted(names))
+            if view.fresh:
+                note_load(self._state, self._site(), None)
+
+        if owed:
+            swan_store.carry_out(self._state, view, owed, unload, self._site)
 
     def _store(self, peers: t.Sequence[WantedPeer], view: View | None = None) -> dict[str, str]:
         """Store the keys of these peers by one load; where charon refuses it, of each half for itself. Returns why."""
@@ -208,6 +229,12 @@ class StrongSwan:
                 "not_found", f"{path} does not exist any more", advice="Run the rotation again, or abort it"
             )
         return text
+
+    def _refuse_to_unload(self) -> None:
+        """Raises VpnKeysError(blocked) where loading would take away what somebody else gave to charon."""
+        reason = "" if swanctl.answers() else _why_not_loaded(self._site())
+        if reason:
+            raise VpnKeysError("blocked", reason, state=NOTHING_CHANGED)
 
     def _load(self, own: PublicKey | None = None) -> None:
         swanctl.load()

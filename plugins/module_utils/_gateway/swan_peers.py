@@ -13,7 +13,7 @@ from .. import _public_key
 from .._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
 from .._public_key import PublicKey
 from . import swan_sessions, swan_site
-from .platform import CURRENT, STAGED, WITHDRAWN, PeerChange, WantedPeer
+from .platform import CURRENT, STAGED, WITHDRAWN, Blocked, PeerChange, WantedPeer
 from .swan_site import Site
 from .swan_view import View, Withdrawn
 from .swanctl_config import Connection
@@ -66,7 +66,7 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
                 state=NOTHING_CHANGED,
             )
     plain = [site.plain[item.name] for item in mine]
-    reason = next((reason for reason in map(_why_not, plain) if reason), "") or _why_shared(site, plain)
+    reason = _why_not_stored(site, plain)
     if reason:
         raise VpnKeysError("blocked", reason, state=NOTHING_CHANGED)
     file = plain[0].remote.keys[0]
@@ -75,6 +75,28 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
     entry = view.withdrawn.get(path)
     withdrawn = entry if entry and key and entry.placeholder == key.text else None
     return Entry(tuple(mine), file, path, key, tuple(view.keys(mine[0])), withdrawn)
+
+
+def _why_not_stored(site: Site, plain: t.Sequence[Connection]) -> str:
+    """Why a key cannot be stored for the peer of these connections, as the administrator wrote them, or ""."""
+    return next((reason for reason in map(_why_not, plain) if reason), "") or _why_shared(site, plain)
+
+
+def blocked(view: View) -> list[Blocked]:
+    """The peers whose keys cannot be stored, whatever they are."""
+    site = view.site
+    peers: dict[str, list[Connection]] = {}
+    for item in site.connections:
+        identity = swan_site.plain_id(item.remote.identity)
+        peers.setdefault(identity or f"connection {item.name}", []).append(item)
+    found = []
+    for mine in peers.values():
+        reason = _why_not_stored(site, [site.plain[item.name] for item in mine])
+        if reason:
+            identity = swan_site.plain_id(mine[0].remote.identity)
+            keys = dict.fromkeys(key for item in mine for key in view.keys(item))
+            found += [Blocked(identity, key, reason) for key in keys or (None,)]
+    return found
 
 
 def find_all(view: View, wanted: t.Iterable[WantedPeer]) -> list[Found]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import typing as t
 from dataclasses import dataclass
 
@@ -101,6 +102,43 @@ def load() -> None:
             raise VpnKeysError("refused", reason)
 
 
+def unload(names: t.Iterable[str]) -> None:
+    """Make charon forget these connections, and no others. `swanctl` has no word for that; charon itself has."""
+    for name in names:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as charon:
+                charon.settimeout(run.PATIENCE)
+                charon.connect(SOCKET)
+                charon.sendall(_request("unload-conn", {"name": name}))
+                size = int.from_bytes(_received(charon, 4), "big")
+                answer = _received(charon, size)
+        except OSError as error:
+            why = error.strerror or error
+            raise VpnKeysError("refused", f"charon cannot be told to forget {name}: {why}.") from None
+        if b"success\x00\x03yes" not in answer:
+            raise VpnKeysError("refused", f"charon does not forget {name}.")
+
+
+def _request(command: str, values: t.Mapping[str, str]) -> bytes:
+    """A command of charon's own protocol, with its length before it."""
+    words = command.encode()
+    message = bytes([0, len(words)]) + words
+    for key, value in values.items():
+        name, text = key.encode(), value.encode("utf-8", "surrogateescape")
+        message += bytes([3, len(name)]) + name + len(text).to_bytes(2, "big") + text
+    return len(message).to_bytes(4, "big") + message
+
+
+def _received(charon: socket.socket, size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        part = charon.recv(size - len(found))
+        if not part:
+            raise OSError("it ended the connection")
+        found += part
+    return found
+
+
 def sas() -> list[Sa]:
     return [_sa(name, tree) for dummy, event in _ask("--list-sas") for name, tree in event.items()]
 
@@ -160,7 +198,7 @@ def request(path: str, name: str) -> str:
 def public_of(path: str) -> PublicKey | None:
     """The public half of a private key file, None where it is not a private key that can be used."""
     done = run.attempt("pki", "--pub", "--in", path, "--outform", "pem")
-    return _public_key.parse(done.output) if done.code == 0 else None
+    return _usable(done)
 
 
 def public_of_text(private: str) -> PublicKey:
@@ -170,7 +208,15 @@ def public_of_text(private: str) -> PublicKey:
 def public_in(path: str) -> PublicKey | None:
     """The key in a public key file (PEM or DER), None where it is not one."""
     done = run.attempt("pki", "--pub", "--type", "pub", "--in", path, "--outform", "pem")
-    return _public_key.parse(done.output) if done.code == 0 else None
+    return _usable(done)
+
+
+def _usable(done: run.Done) -> PublicKey | None:
+    """An ECDSA key, say, is none that this collection looks after, and none of its business."""
+    try:
+        return _public_key.parse(done.output) if done.code == 0 else None
+    except VpnKeysError:
+        return None
 
 
 def _sa(name: str, tree: Tree) -> Sa:

@@ -32,16 +32,21 @@ _ENTRY = re.compile(r"(\s*([^#=]*?)\s*=\s*)([^#]*?)(\s*(?:#.*)?)$", re.DOTALL)
 _NOTHING = re.compile(r"\s*(?:#.*)?$", re.DOTALL)
 _NEXT_KEY = re.compile(r"\s*# vpnops\.keys: next key of (.*?)\s*$")
 _WITHDRAWN = re.compile(r"#vpnops\.keys withdrawn ([^#]*)#(?: (.*))?$", re.DOTALL)
-_SHELL = re.compile(r"[$`*?~<>(){}\[\]!\\|]")
+_SEPARATORS = frozenset((";", "&&", "||", "&"))
+SHELL = re.compile(r"[$`*?~<>(){}\[\]!\\|]")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some lines in a row. `name`: the peer's, of a staged or withdrawn one. The lines may hold secrets."""
+    """Some lines in a row. `name`: the peer's, of a staged or withdrawn one. The lines may hold secrets.
+
+    `file`: "" for the file of wg-quick itself, else the path of another one from which it loads peers.
+    """
 
     kind: str
     lines: tuple[str, ...] = field(repr=False)
     name: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,9 +118,9 @@ def _check_peers(blocks: t.Iterable[Block], path: str) -> None:
         number += len(block.lines)
 
 
-def render(blocks: t.Iterable[Block]) -> str:
+def render(blocks: t.Iterable[Block], file: str = "") -> str:
     """The text of a file: what `parse` has been given."""
-    return "\n".join(line for block in blocks for line in block.lines)
+    return "\n".join(line for block in blocks if block.file == file for line in block.lines)
 
 
 def values(block: Block, keyword: str) -> list[str]:
@@ -142,6 +147,12 @@ def networks(block: Block) -> tuple[str, ...]:
     """The AllowedIPs of a peer, as the running daemon shows them."""
     parts = ",".join(values(block, "allowedips")).split(",")
     return tuple(network(part) for part in parts if part.strip())
+
+
+def owners(blocks: t.Iterable[Block]) -> dict[str, str]:
+    """Which key each network belongs to: the last peer in the file that claims it, as in the daemon."""
+    live = [block for block in blocks if block.kind == PEER]
+    return {net: public_key(block).text for block in live for net in networks(block)}
 
 
 def network(text: str) -> str:
@@ -182,28 +193,30 @@ def staged(main: Block, key: str, name: str) -> Block:
     """The section that makes the daemon accept a peer's next key without sending anything by it."""
     copied = [line.rstrip() for line in main.lines if _entry(line, "presharedkey", "endpoint")]
     lines = ["", f"# vpnops.keys: next key of {name}", "[Peer]", f"PublicKey = {key}", *copied]
-    return Block(STAGED, _ended(lines, main), name)
+    return Block(STAGED, _ended(lines, main), name, main.file)
 
 
 def withdrawn(main: Block, name: str) -> Block:
     """A section that counts no more; `brought_back` is the inverse."""
-    return Block(WITHDRAWN, tuple(f"#vpnops.keys withdrawn {name}# {line}" for line in main.lines), name)
+    lines = tuple(f"#vpnops.keys withdrawn {name}# {line}" for line in main.lines)
+    return Block(WITHDRAWN, lines, name, main.file)
 
 
 def brought_back(block: Block) -> Block:
     """The section that was withdrawn."""
-    return Block(PEER, tuple(_restored(line) for line in block.lines))
+    return Block(PEER, tuple(_restored(line) for line in block.lines), "", block.file)
 
 
 def append(blocks: list[Block], name: str, settings: t.Mapping[str, str]) -> list[Block]:
-    """The file with one more peer at its end; settings without a value are left out."""
+    """The blocks with one more peer at the end of the file of wg-quick; settings without a value are left out."""
     comment = Block(TEXT, ("", f"# {name}"))
     entries = ["[Peer]", *(f"{keyword} = {value}" for keyword, value in settings.items() if value)]
     new = [replace(comment, lines=_ended(comment.lines, blocks[0])), Block(PEER, _ended(entries, blocks[0]))]
-    end = blocks[-1]
+    main = [block for block in blocks if not block.file]
+    others, end = blocks[len(main) :], main[-1]
     if end.kind == TEXT and end.lines[-1] == "":
-        return [*blocks[:-1], *_text(end.lines[:-1]), *new, Block(TEXT, ("",))]
-    return [*blocks, *new]
+        return [*main[:-1], *_text(end.lines[:-1]), *new, Block(TEXT, ("",)), *others]
+    return [*main, *new, *others]
 
 
 # ---- the own key
@@ -221,24 +234,28 @@ def key_place(blocks: t.Iterable[Block], interface: str) -> Place:
 
 def _named_file(hook: str, interface: str) -> str:
     """FILE of `wg set INTERFACE ... private-key FILE ...`, "" where it is not as plain as that."""
-    lexer = shlex.shlex(hook, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    try:
-        words = list(lexer)
-    except ValueError:
-        return ""
-    commands: list[list[str]] = [[]]
-    for word in words:
-        if word in (";", "&&", "||", "&"):
-            commands.append([])
-        else:
-            commands[-1].append(word)
-    command = next((command for command in commands if "private-key" in command), [])
+    command = next((command for command in commands(hook) if "private-key" in command), [])
     if command[1:3] != ["set", interface] or command[-1] == "private-key":
         return ""
     path = command[command.index("private-key") + 1]
-    plain = os.path.basename(command[0]) == "wg" and not any(_SHELL.search(word) for word in command)
+    plain = os.path.basename(command[0]) == "wg" and not any(SHELL.search(word) for word in command)
     return path if plain and path.startswith("/") and not path.startswith(("/dev/", "/proc/")) else ""
+
+
+def commands(hook: str) -> list[list[str]]:
+    """The commands of a line of shell, as words; none where its quotes do not match."""
+    lexer = shlex.shlex(hook, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    found: list[list[str]] = [[]]
+    try:
+        for word in lexer:
+            if word in _SEPARATORS:
+                found.append([])
+            else:
+                found[-1].append(word)
+    except ValueError:
+        return []
+    return [command for command in found if command]
 
 
 def private_key(blocks: t.Iterable[Block]) -> str:

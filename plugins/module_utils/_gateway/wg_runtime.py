@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
+from .._printable import printable
 from . import detached, files, run
 
 SOCKETS = ("/run/wireguard", "/var/run/wireguard")
@@ -320,7 +321,39 @@ def add_routes(interface: str, networks: t.Iterable[str], table: str) -> None:
 
 
 def _add_route(interface: str, network: str, where: t.Sequence[str]) -> None:
-    family = "-6" if ":" in network else "-4"
+    """Never in place of another route."""
+    family = _family(network)
     known = run.attempt("ip", family, "route", "show", "dev", interface, "match", network, *where)
     if not known.output.strip():
-        run.run("ip", family, "route", "replace", network, "dev", interface, *where)
+        run.run("ip", family, "route", "add", network, "dev", interface, *where)
+
+
+def taken_routes(interface: str, networks: t.Iterable[str], table: str) -> dict[str, str]:
+    """The routes of others that are where one of these networks needs one, by network. `table` as in the file.
+
+    wg-quick would not start with such a peer in its file: it adds its routes, too.
+    """
+    if table.lower() == "off":
+        return {}
+    where = [] if table.lower() in ("", "auto", "main") else ["table", table]
+    found = {}
+    for network in networks:
+        family = _family(network)
+        shown = run.attempt("ip", family, "route", "show", "exact", network, *where).output
+        lines = [line for line in shown.splitlines() if in_the_way(line, family, interface)]
+        if lines and not network.endswith("/0"):
+            found[network] = printable(lines[0].strip(), 120)
+    return found
+
+
+def in_the_way(line: str, family: str, interface: str) -> bool:
+    """Whether a route, as `ip route show` prints it, is another one's and has the metric of those that are added."""
+    words = line.split()
+    if not words or line[0].isspace():
+        return False
+    said = {word: words[position + 1] for position, word in enumerate(words[:-1])}
+    return said.get("dev") != interface and said.get("metric", "0") == ("1024" if family == "-6" else "0")
+
+
+def _family(network: str) -> str:
+    return "-6" if ":" in network else "-4"

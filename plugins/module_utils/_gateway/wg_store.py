@@ -5,7 +5,8 @@
 """What storing the keys of peers comes to on WireGuard: decided here, done elsewhere. PRIVATE to the collection.
 
 The file is edited as text, and tells what the running interface shall have. A peer that runs without being in the file
-keeps its networks; one that is in the file and does not run is set up from it.
+keeps its networks; one that is in the file and does not run is set up from it. What would not hold after the next start
+is done all the same, and is said not to be stored.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from . import wg_config
 from .platform import CURRENT, STAGED, WITHDRAWN, PeerChange, WantedPeer
 from .wg_config import Block
 from .wg_follow import Pair
+from .wg_record import Record
 from .wg_runtime import KICK, Peer, Runtime, Setting
 
 _ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*):[0-9]{1,5}")
@@ -29,14 +31,14 @@ _ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*):[0-9]{
 class Plan:
     """The file, the changes of the running interface, and what is to be followed and no longer followed then.
 
-    `names`: to whom each of `settings` belongs.
+    `names`: to whom each of `settings` belongs. `new_networks`: whose each of them is.
     """
 
     blocks: list[Block]
     settings: list[list[Setting]]
     pairs: list[Pair]
     forget: set[str]
-    new_networks: list[str]
+    new_networks: dict[str, str]
     changes: list[PeerChange]
     names: list[str] = field(default_factory=list)
 
@@ -50,6 +52,15 @@ class Plan:
             for position, name in enumerate(self.names)
             for setting in self.settings[position]
             if setting.endpoint and not addresses[setting.endpoint]
+        }
+
+    def without_routes(self, taken: t.Mapping[str, str]) -> dict[str, str]:
+        """Why those peers are left out to whose network there is a route of somebody else, by name."""
+        return {
+            name: f"There is another route to {network}, a network of {name} ({taken[network]}), and it is not "
+            f"replaced. {LEFT_OUT}."
+            for network, name in self.new_networks.items()
+            if network in taken
         }
 
     def resolved(self, addresses: t.Mapping[str, str]) -> list[list[Setting]]:
@@ -80,8 +91,8 @@ def plan(
             why[peer.name] = str(error.about(f"Peer {peer.name}", state=LEFT_OUT))
             continue
         edited.append((peer, mine))
-    owners = _owners(new)
-    made = Plan(new, [], [], set(), [], [])
+    owners = wg_config.owners(new)
+    made = Plan(new, [], [], set(), {}, [])
     done = {id(peer): _carry_out(made, blocks, runtime, mine, owners) for peer, mine in edited}
     changes = (done.get(id(peer), PeerChange(peer.name, False, (), ())) for peer in wanted)
     made.changes = [replace(change, refused=why.get(change.name, "")) for change in changes]
@@ -205,12 +216,6 @@ def _withdrawn(blocks: list[Block], found: t.Mapping[str, list[Block]], name: st
     ]
 
 
-def _owners(blocks: t.Iterable[Block]) -> dict[str, str]:
-    """Which key each network belongs to: the last one in the file that claims it, as in the daemon."""
-    live = [block for block in blocks if block.kind == wg_config.PEER]
-    return {net: wg_config.public_key(block).text for block in live for net in wg_config.networks(block)}
-
-
 # ---- the running interface
 
 
@@ -228,7 +233,8 @@ def _carry_out(
     if settings:
         made.settings.append(settings)
         made.names.append(peer.name)
-    made.new_networks += [net for key, entry in wish.items() if key not in running for net in entry.networks]
+    new = (net for key, entry in wish.items() if key not in running for net in entry.networks)
+    made.new_networks.update(dict.fromkeys(new, peer.name))
     next_key = _next_key(peer)
     if next_key and next_key.text in wish and peer.current:
         holder = next((entry for entry in wish.values() if entry.networks), wish[peer.current.text])
@@ -307,6 +313,63 @@ def _differences(wish: Peer, running: Peer | None) -> list[Setting]:
     if wish.networks and not wish.keepalive and not (running and running.handshake):
         return [replace(setting, keepalive=KICK), Setting(wish.key, keepalive=0)]
     return [setting]
+
+
+# ---- what holds
+
+
+def unsaved(record: Record, wanted: t.Iterable[WantedPeer]) -> dict[str, str]:
+    """Why those peers are left out of which a stop of the interface would save something else, by name.
+
+    What runs and what the file says are the same but for a staged key: nothing in the running interface tells it from
+    the key of another peer.
+    """
+    if not record.saves:
+        return {}
+    what = f"{record.path} says {record.saves}, which would make a peer of its own of a staged key"
+    error = VpnKeysError("blocked", what, state=LEFT_OUT, advice="take that line out")
+    return {peer.name: str(error.about(f"Peer {peer.name}")) for peer in wanted if _next_key(peer)}
+
+
+def lasting(made: Plan, record: Record, wanted: t.Sequence[WantedPeer], up: bool) -> list[PeerChange]:
+    """The changes, where those are refused that the next start may undo. They are carried out all the same."""
+    result = []
+    for position, change in enumerate(made.changes):
+        peer = wanted[position]
+        error = None if change.refused else _why_not_lasting(made, record, peer, change, up)
+        result.append(replace(change, refused=str(error.about(f"Peer {peer.name}"))) if error else change)
+    return result
+
+
+def _why_not_lasting(
+    made: Plan, record: Record, peer: WantedPeer, change: PeerChange, up: bool
+) -> VpnKeysError | None:
+    reason = record.why_not_lasting(keys_of(peer))
+    if peer.current is None:
+        state = "The running interface does not accept it any more" if up else "The interface is down"
+        ends = "so its key may be accepted again after the next start"
+    else:
+        state = "The running interface has it" if up else "The interface is down"
+        ends = "so its key would not hold after the next start"
+    if reason and (change.neighbour or peer.current is None or not up):
+        what = f"{record.path}, {reason.what}, {ends}"
+        return VpnKeysError("blocked", what, state=state, advice=reason.advice)
+    if change.neighbour and peer.current and not _entries(made.blocks, peer)[wg_config.PEER]:
+        what = f"{record.path} has no [Peer] section for it, {ends}"
+        return VpnKeysError("blocked", what, state=state, advice="write one, or give its endpoint and networks")
+    return None
+
+
+def not_in_effect(wanted: t.Sequence[WantedPeer], runtime: Runtime, own: t.Container[str]) -> set[str]:
+    """The names of the peers of which the running interface still has a key that it shall not have."""
+    return {
+        peer.name
+        for peer in wanted
+        if any(
+            key.text in runtime.peers and key.text not in own and key not in (peer.current, peer.staged)
+            for key in peer.known
+        )
+    }
 
 
 # ---- for people

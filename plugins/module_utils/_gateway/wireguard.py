@@ -16,14 +16,16 @@ import json
 import os
 import time
 import typing as t
+from dataclasses import replace
 
 from .. import _possession, _public_key
 from .._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
 from .._fingerprint import short
 from .._public_key import PublicKey
-from . import detached, files, state, wg_config, wg_follow, wg_runtime, wg_store
-from .platform import CURRENT, STAGED, WITHDRAWN, Look, OwnKey, PeerChange, StoredKey, Tunnel, WantedPeer
+from . import detached, files, state, wg_config, wg_follow, wg_record, wg_runtime, wg_store
+from .platform import CURRENT, STAGED, WITHDRAWN, Blocked, Look, OwnKey, PeerChange, StoredKey, Tunnel, WantedPeer
 from .wg_config import HIDDEN, IN_CONFIG, IN_FILE, NOWHERE
+from .wg_record import Record
 from .wg_runtime import Runtime, Setting
 
 LIVE = 180.0  # WireGuard refuses to use a session that is older
@@ -47,7 +49,8 @@ class WireGuard:
 
     def look(self) -> Look:
         """What the platform protocol says."""
-        blocks, runtime = self._blocks(), self._runtime()
+        record, runtime = self._on_disk(), self._runtime()
+        blocks = record.blocks
         own = OwnKey(_key(wg_runtime.public_of(self._secret(blocks))), _key(runtime.own if runtime else None))
         return Look(
             own=own,
@@ -55,6 +58,10 @@ class WireGuard:
             previous=self._kept(self.state.previous),
             stored=tuple(_stored(blocks, runtime)),
             tunnels=tuple(self._tunnels(runtime)) if runtime else (),
+            blocked=tuple(
+                Blocked("", _key_or_none(key), record.sentence(one)) for one in record.unfollowed for key in one.keys
+            ),
+            at_restart=tuple(wg_record.differences(record, runtime, self.interface)),
         )
 
     def _tunnels(self, runtime: Runtime) -> t.Iterator[Tunnel]:
@@ -71,7 +78,8 @@ class WireGuard:
     def obstacles(self, writing: bool) -> list[str]:
         """What the platform protocol says."""
         try:
-            blocks, runtime = self._blocks(), self._runtime()
+            record, runtime = self._on_disk(), self._runtime()
+            blocks = record.blocks
             place = wg_config.key_place(blocks, self.interface)
             own = {wg_runtime.public_of(self._secret(blocks)), runtime.own if runtime else None} - {"", None}
         except VpnKeysError as error:
@@ -79,8 +87,8 @@ class WireGuard:
         checks = {
             f"The interface {self.interface} is down; start it with `wg-quick up {self.interface}`.":
                 runtime is None or not wg_runtime.is_up(self.interface),
-            f"{self.path} says SaveConfig = true, so wg-quick would overwrite it; take that line out.":
-                wg_config.setting(blocks, "saveconfig").lower() == "true",
+            f"{self.path} says {record.saves}, so wg-quick would overwrite it; take that line out.":
+                bool(record.saves),
             f"{self.path} sets the own key by a PostUp that cannot be followed; let it be "
             f"`wg set %i private-key FILE`.": place.how == HIDDEN,
             f"{self.path} holds no private key although {self.interface} has one; write it there, or name its file by "
@@ -88,11 +96,11 @@ class WireGuard:
             f"The own key of {self.interface} is also that of one of its peers; take that peer out.":
                 bool(own & _peer_keys(blocks, runtime)),
         }  # fmt: skip
-        found = [sentence for sentence, applies in checks.items() if applies]
-        return found + (self._not_writable(place.path) if writing else [])
+        found = [*(sentence for sentence, applies in checks.items() if applies), *record.sentences()]
+        return found + (self._not_writable([*record.paths, place.path]) if writing else [])
 
-    def _not_writable(self, key_file: str) -> list[str]:
-        paths = [os.path.dirname(os.path.realpath(path)) for path in (self.path, key_file) if path]
+    def _not_writable(self, written: t.Iterable[str]) -> list[str]:
+        paths = [os.path.dirname(os.path.realpath(path)) for path in written if path]
         reasons = [files.why_not_writable(path) for path in dict.fromkeys([*paths, self.state.path])]
         return [f"{reason}; make that possible first." for reason in reasons if reason]
 
@@ -256,55 +264,74 @@ class WireGuard:
     def store(self, wanted: t.Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:
         """What the platform protocol says."""
         with wg_follow.locked(self.interface):
-            text, runtime = self._text(), self._runtime()
-            blocks = wg_config.parse(text, self.path)
+            record, runtime = self._on_disk(), self._runtime()
             pending, previous = self._kept(self.state.pending), self._kept(self.state.previous)
-            own = {wg_runtime.public_of(self._secret(blocks)), (runtime.own or "") if runtime else ""}
+            own = {wg_runtime.public_of(self._secret(record.blocks)), (runtime.own or "") if runtime else ""}
             own |= {key.text for key in (pending, previous) if key}
-            make = functools.partial(wg_store.plan, blocks, runtime, wanted, own)
-            plan = make()
+            make = functools.partial(wg_store.plan, record.blocks, runtime, wanted, own)
+            left = wg_store.unsaved(record, wanted)
+            plan = make(left)
             addresses = wg_runtime.resolve(plan.endpoints())
-            unknown = plan.unresolved(addresses)
-            plan = make(unknown) if unknown else plan
-            if not write:
-                return plan.changes
-            new = self._replace(text, plan)
-            try:
-                wg_follow.arm(self.interface, plan.pairs if follow else [], follow, plan.forget)
-                failed = wg_runtime.apply_each(self.interface, plan.resolved(addresses))
-                if failed:
-                    # In the file, its entry might keep the interface from starting.
-                    why = {plan.names[position]: f"{reason} {LEFT_OUT}." for position, reason in failed.items()}
-                    plan = make({**unknown, **why})
-                    new = self._replace(new, plan)
-                wg_runtime.add_routes(self.interface, plan.new_networks, wg_config.setting(blocks, "table"))
-            except VpnKeysError as error:
-                error.changed = new != text
-                raise
-            return plan.changes
+            table = wg_config.setting(record.blocks, "table")
+            more = {**plan.unresolved(addresses), **plan.without_routes(self._taken(plan, table))}
+            if more:
+                left.update(more)
+                plan = make(left)
+            if write:
+                plan = self._carry_out(record, plan, make, left, addresses, table, follow)
+            changes = wg_store.lasting(plan, record, wanted, runtime is not None)
+            return self._in_effect(changes, wanted, own) if write and runtime else changes
 
-    def _replace(self, before: str, plan: wg_store.Plan) -> str:
-        """Write the file where it has to change."""
-        new = wg_config.render(plan.blocks)
-        if new != before:
-            files.write(self.path, new)
-        return new
+    def _taken(self, plan: wg_store.Plan, table: str) -> dict[str, str]:
+        return wg_runtime.taken_routes(self.interface, plan.new_networks, table)
+
+    def _carry_out(
+        self,
+        record: Record,
+        plan: wg_store.Plan,
+        make: t.Callable[[t.Mapping[str, str]], wg_store.Plan],
+        left: t.Mapping[str, str],
+        addresses: t.Mapping[str, str],
+        table: str,
+        follow: float,
+    ) -> wg_store.Plan:
+        """The files first. Returns the plan as far as it was carried out."""
+        now = record.write(plan.blocks, record.texts)
+        try:
+            wg_follow.arm(self.interface, plan.pairs if follow else [], follow, plan.forget)
+            failed = wg_runtime.apply_each(self.interface, plan.resolved(addresses))
+            if failed:
+                # In the file, its entry might keep the interface from starting.
+                why = {plan.names[position]: f"{reason} {LEFT_OUT}." for position, reason in failed.items()}
+                plan = make({**left, **why})
+                now = record.write(plan.blocks, now)
+            wg_runtime.add_routes(self.interface, plan.new_networks, table)
+        except VpnKeysError as error:
+            error.changed = now != record.texts
+            raise
+        return plan
+
+    def _in_effect(
+        self, changes: list[PeerChange], wanted: t.Sequence[WantedPeer], own: t.Container[str]
+    ) -> list[PeerChange]:
+        """The changes, where those are refused of which the running interface says something else."""
+        runtime = self._runtime()
+        still = wg_store.not_in_effect(wanted, runtime, own) if runtime else set()
+        why = f"{self.interface} still accepts a key that it was told to drop."
+        return [
+            replace(change, refused=f"Peer {change.name}: {why}")
+            if change.name in still and not change.refused
+            else change
+            for change in changes
+        ]
 
     # ---- files
 
-    def _text(self) -> str:
-        text = files.read(self.path)
-        if text is None:
-            raise VpnKeysError(
-                "not_found", f"{self.path} is not there", state=NOTHING_CHANGED, advice="set wg-quick up first"
-            )
-        return text
+    def _on_disk(self) -> Record:
+        return wg_record.read(self.path, self.interface)
 
     def _blocks(self) -> list[wg_config.Block]:
-        blocks = wg_config.parse(self._text(), self.path)
-        if not any(block.kind == wg_config.INTERFACE for block in blocks):
-            raise VpnKeysError("unreadable", f"{self.path} has no [Interface]", state=NOTHING_CHANGED)
-        return blocks
+        return self._on_disk().blocks
 
     def _secret(self, blocks: list[wg_config.Block]) -> str:
         """The own private key that a start of the interface brings up, "" where there is none."""
@@ -365,6 +392,13 @@ class WireGuard:
 
 def _key(text: str | None) -> PublicKey | None:
     return _public_key.parse(text) if text else None
+
+
+def _key_or_none(text: str) -> PublicKey | None:
+    try:
+        return _public_key.parse(text)
+    except VpnKeysError:
+        return None
 
 
 def _peer_keys(blocks: t.Iterable[wg_config.Block], runtime: Runtime | None) -> set[str]:

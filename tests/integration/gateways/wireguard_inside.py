@@ -44,6 +44,8 @@ def look(gateway: wireguard.WireGuard) -> dict[str, Any]:
         "previous": text(seen.previous),
         "stored": {stored.key.text: [stored.file, stored.runtime] for stored in seen.stored},
         "tunnels": [[text(tunnel.with_own), text(tunnel.with_peer), tunnel.age] for tunnel in seen.tunnels],
+        "blocked": [[text(one.key), one.why] for one in seen.blocked],
+        "at_restart": list(seen.at_restart),
         "step": journal.step if journal else None,
         "error": journal.error if journal else None,
         "changing": detached.running(f"change-{gateway.name}"),

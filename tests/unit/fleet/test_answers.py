@@ -26,7 +26,7 @@ def answer(name: str, peer: str) -> Data:
     ]
     gateway = {
         "platform": "wireguard", "own": {"file": own, "runtime": own}, "pending": None, "previous": None,
-        "change": None, "stored": stored, "tunnels": [],
+        "change": None, "stored": stored, "tunnels": [], "blocked": [], "at_restart": [],
     }  # fmt: skip
     return {"changed": False, "gateway": gateway}
 

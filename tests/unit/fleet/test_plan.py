@@ -17,7 +17,7 @@ from unit.fleet.samples import Data, all_seen, book, entry, fp, names, refused, 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import plan as planning
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
-from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observation
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Blocked, Observation
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.plan import Away, Plan, Wish
 
 NAMES = names(4)
@@ -97,6 +97,20 @@ def test_peers_that_cannot_be_told_are_left_for_later_or_a_reason_not_to_begin(a
     assert plan(ALL | {"gw4": away}, unreachable="fail").refusals == [
         f"gw4 ({away.why}) cannot be told now, and O(unreachable)=fail wants all peers."
     ]
+
+
+def test_a_peer_that_cannot_store_the_key_of_the_target_is_known_before_anything_begins() -> None:
+    """By a key of it, also a former one, or by the identity that the configuration gives; others are told."""
+    mesh = book(entry("gw1", 2), *map(entry, NAMES[1:3]), entry("gw4", identity="vpn4"))
+    why = "wg0.conf, line 4, PostUp = wg set wg0 peer KEY preshared-key FILE sets peers after their [Peer] sections."
+    blocked = (Blocked("", fp("gw1", 1), why), Blocked("vpn4", None, "auth = psk."), Blocked("", fp("x"), "of nobody"))
+    observations = ALL | {"gw1": seen("gw1", NAMES, own=2), "gw3": replace(ALL["gw3"], blocked=blocked)}
+    assert plan(observations, mesh).refused == [Away("gw3", why)]
+    assert plan(observations, mesh).peers == ["gw2", "gw4"]
+    assert plan(observations, mesh, ["gw4"]).refused == [Away("gw3", "auth = psk.")]
+    assert plan(observations, mesh, ["gw2"]).refused == []
+    assert plan(observations, mesh, ["gw3"]).refusals == [], "its own key is another matter"
+    assert plan(observations, mesh, unreachable="fail").refusals
 
 
 @pytest.mark.parametrize(("share", "is_refused"), [(33, False), (34, True), (0, False), (100, True)])

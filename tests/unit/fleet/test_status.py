@@ -117,6 +117,16 @@ def test_what_one_gateway_says_is_said_of_that_one_alone(what: str) -> None:
     assert of(MESH, ALL | {"gw1": observation}) == {("gw1", kind, sentence)}
 
 
+def test_what_its_next_start_would_change_is_a_difference() -> None:
+    """Also where it refuses a change for it."""
+    lasting = "wg0.conf, line 4, PostUp = wg setconf wg0 FILE replaces the peers of the [Peer] sections."
+    for one in (seen("gw2", NAMES, at_restart=(lasting,)), seen("gw2", NAMES, at_restart=(lasting,), state="refused")):
+        found = status(MESH, ALL | {"gw2": one})
+        assert ("gw2", "not lasting", lasting) in told(found)
+        assert not found.to_result()["in_line"]
+    assert not any(kind == "not lasting" for _host, kind, _what in of(MESH, ALL))
+
+
 def test_a_former_key_is_named_by_its_serial_of_the_directory() -> None:
     """Serials come from the records: after one was deleted, counting gives other ones."""
     third = entry("gw1", 3)

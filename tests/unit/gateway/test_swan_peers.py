@@ -5,14 +5,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway import (
+    run,
     strongswan,
     swan_peers,
     swan_site,
@@ -128,6 +134,30 @@ def test_connections_that_cannot_be_handled(host: Host, remote: str, words: str)
     host.connections(f"gw2 {{ {LOCAL}\n remote {{ {remote}\n }} }}")
     with pytest.raises(VpnKeysError, match=rf"{words}.* Nothing was changed\.$"):
         host.change(A)
+
+
+@pytest.mark.parametrize(
+    ("remote", "words"),
+    [
+        ("id = gw3\n auth = ed25519\n pubkeys = gw3.pub", "by ed25519, not by a raw public key"),
+        ("id = gw3\n auth = pubkey-sha512\n pubkeys = gw3.pub", "by pubkey-sha512, not by a raw public key"),
+        ("id = @gw3\n pubkeys = gw3.pub, gw3-old.pub", "names gw3.pub, gw3-old.pub"),
+        ("id = gw3\n pubkeys = gw2.pub", "gw2.pub is used by connection"),
+    ],
+)
+def test_who_cannot_be_told_is_known_before_anything_is_to_be_stored(host: Host, remote: str, words: str) -> None:
+    """By identity and by key; the others can be told."""
+    host.connections(TO_GW2, f"to3 {{ {LOCAL}\n remote {{ {remote}\n }} }}").key("gw3.pub", B)
+    found = [one for one in swan_peers.blocked(View(host.site(), host.state)) if one.peer == "gw3"]
+    assert found
+    assert all(words in one.why for one in found)
+    assert {one.key for one in found} == {A if "gw2.pub" in remote else B}
+    others = [one for one in swan_peers.blocked(View(host.site(), host.state)) if one.peer != "gw3"]
+    assert bool(others) == ("gw2.pub" in remote), "a file that two share is neither's"
+
+
+def test_all_can_be_told(host: Host) -> None:
+    assert swan_peers.blocked(View(host.site(), host.state)) == []
 
 
 def test_several_files_for_one_peer(host: Host) -> None:
@@ -248,3 +278,84 @@ def test_what_charon_refuses_without_these_keys_too_is_an_error_at_once(
     with pytest.raises(VpnKeysError, match="it is another file"):
         gateway.store(peers, 0, write=True)
     assert len(stored.calls) == 1
+
+
+# ---- what somebody else gave to charon
+
+
+@pytest.fixture
+def by_hand(gateway: strongswan.StrongSwan, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A charon with a connection that is in no file. It fails whoever loads, and notes what it has to forget."""
+    names = ("gw2", "gw3", "gw4", "gw5", "by-hand")
+    forgotten: list[str] = []
+
+    def load() -> None:
+        raise AssertionError("loading takes away the connection that is in no file")
+
+    monkeypatch.setattr(swanctl, "loaded", lambda: [swanctl.Loaded(name, 1) for name in names])
+    monkeypatch.setattr(swanctl, "load", load)
+    monkeypatch.setattr(swanctl, "unload", forgotten.extend)
+    monkeypatch.setattr(swanctl, "generate", lambda *words: "private")
+    monkeypatch.setattr(swanctl, "public_of_text", lambda text: C)
+    return forgotten
+
+
+def test_a_connection_that_is_only_in_charon_survives_a_repair(
+    gateway: strongswan.StrongSwan, by_hand: list[str], host: Host
+) -> None:
+    """And a withdrawal, which is carried out all the same: charon forgets that one connection."""
+    peers = [WantedPeer(name, name, key, None, ()) for name, key in (("gw3", A), ("gw4", B), ("gw2", None))]
+    for write in (False, True):
+        changes = {change.name: change for change in gateway.store(peers, 0, write=write)}
+        assert {name for name, change in changes.items() if change.refused} == {"gw3", "gw4"}
+        assert "connections that are not in swanctl.conf (by-hand)" in changes["gw3"].refused
+        assert changes["gw3"].refused.endswith("It was left out.")
+    assert by_hand == ["gw2"]
+    assert swan_site.key_in(str(host.path / "pubkey" / "gw2.pub")) == C, "the key that nobody has"
+    assert swan_site.key_in(str(host.path / "pubkey" / "gw3.pub")) == B
+
+
+def test_the_own_key_is_not_changed_where_that_would_unload_others(
+    gateway: strongswan.StrongSwan, by_hand: list[str]
+) -> None:
+    for change in (gateway.activate, lambda: gateway.generate("ed25519", 256)):
+        with pytest.raises(VpnKeysError, match=r"\(by-hand\).*Nothing was changed"):
+            change()
+
+
+@pytest.mark.parametrize(
+    ("answer", "done"),
+    [(b"\x01\x03\x07success\x00\x03yes", True), (b"\x01\x03\x07success\x00\x02no", False), (b"", False)],
+)
+def test_charon_is_told_to_forget_a_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes, done: bool
+) -> None:
+    """In its own protocol: the length, the kind of message, the command, and the name with its length."""
+    path, seen = str(tmp_path / "vici"), bytearray()
+    monkeypatch.setattr(swanctl, "SOCKET", path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(path)
+        server.listen()
+
+        def serve() -> None:
+            client, _address = server.accept()
+            with client:
+                seen.extend(client.recv(1000))
+                client.sendall(len(answer).to_bytes(4, "big") + answer if answer else b"")
+
+        charon = threading.Thread(target=serve)
+        charon.start()
+        with contextlib.nullcontext() if done else pytest.raises(VpnKeysError, match="gw2"):
+            swanctl.unload(["gw2"])
+        charon.join(5)
+    assert bytes(seen) == b"\x00\x00\x00\x18" + b"\x00\x0bunload-conn" + b"\x03\x04name\x00\x03gw2"
+
+
+@pytest.mark.parametrize("type_", ["ecdsa", "ed448"])
+def test_a_private_key_of_another_kind_is_none_of_our_business(monkeypatch: pytest.MonkeyPatch, type_: str) -> None:
+    """Beside the own pair, where charon takes the private key that fits."""
+    ecdsa, other = ec.generate_private_key(ec.SECP256R1()).public_key(), ed448.Ed448PrivateKey.generate().public_key()
+    pem = (ecdsa if type_ == "ecdsa" else other).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    monkeypatch.setattr(run, "attempt", lambda *words, **options: run.Done(0, pem, ""))
+    assert swanctl.public_of("/etc/swanctl/ecdsa/other.key") is None
+    assert swanctl.public_in("/etc/swanctl/pubkey/other.pub") is None

@@ -165,7 +165,7 @@ def test_a_peer_is_added_where_it_is_said_how_to_reach_it() -> None:
             Setting(NEW.text, (), None, "192.0.2.9:51820"),
         ]
     ]
-    assert made.new_networks == ["10.0.9.0/24"]
+    assert made.new_networks == {"10.0.9.0/24": "gw1"}
     assert_settled(TYPICAL, RUNNING, made, wish)
     assert_settled(TYPICAL, None, plan(TYPICAL, None, wish), wish)
 

@@ -55,6 +55,8 @@ INFO: Data = {
                 "by": 7.0,
             }
         ],
+        "blocked": [{"peer": "", "fingerprint": mark("gw2"), "why": "A hook sets it."}],
+        "at_restart": ["A hook sets it."],
     },
     "obstacles": [],
 }
@@ -258,6 +260,8 @@ def test_an_observation_is_what_was_said() -> None:
         change=observed.Change("swapped", mark("own"), 1.0, 3.0, ""),
         stored=(observed.StoredKey("", mark("gw2"), "current", None),),
         tunnels=(observed.Tunnel("", mark("own"), mark("gw2"), 1.5, 7.0),),
+        blocked=(observed.Blocked("", mark("gw2"), "A hook sets it."),),
+        at_restart=("A hook sets it.",),
     )
 
 
