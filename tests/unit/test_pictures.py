@@ -57,7 +57,9 @@ def test_every_image_has_a_text_and_a_place() -> None:
 # -- the rooms
 
 ROWS: list[Data] = source("rooms")["rows"]
-LEVEL: dict[str, int] = {room["path"]: number for number, row in enumerate(ROWS) for room in row["rooms"] if "path" in room}
+LEVEL: dict[str, int] = {
+    room["path"]: number for number, row in enumerate(ROWS) for room in row["rooms"] if "path" in room
+}
 
 
 def test_rooms_are_the_folders() -> None:
