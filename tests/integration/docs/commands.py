@@ -16,6 +16,8 @@ from lab.gateways import Mesh
 PLAY = "ansible-playbook -i inventory.yml vpnops.keys."
 REGENERATE = f"{PLAY}regenerate_gateway -K -e gateway=gw1 -e confirm=gw1"
 SYNC = f"{PLAY}sync_key_servers"
+ONE_GROUP = """-e '{"key_server_sync_hosts": ["ks1", "ks2", "ks3", "ks4"]}'"""
+NO_KEY = "sed -i /^PrivateKey/d /etc/wireguard/wg0.conf"
 KILLED = -9
 
 Prepare: TypeAlias = Callable[[Mesh], object]
@@ -56,6 +58,8 @@ KEY_SERVERS = (
         answers=(("Type yes", "yes"),),
     ),
     Step(SYNC, "REKEY (GETVPN): in sync"),
+    Step(f"{PLAY}compare_key_servers {ONE_GROUP}", "REKEY (GETVPN): in sync"),
+    Step(f"{SYNC} {ONE_GROUP}", "REKEY (GETVPN): in sync"),
     Step(f"{SYNC} -e key_server_sync_overwrite=always", "REKEY (GETVPN): in sync"),
 )
 
@@ -81,6 +85,12 @@ GATEWAYS = (
     Step(f"{PLAY}converge_gateways -K -e gateway_keys_full=true"),
     Step(f"{PLAY}converge_gateways -e gateway_keys_full=true"),
     Step(f"ANSIBLE_STDOUT_CALLBACK=vpnops.keys.progress {PLAY}converge_gateways", "3 hosts: 3 ok."),
+    # gw1 is a new machine.
+    Step(
+        f"{PLAY}enroll_gateways -K --limit gw1 -e gateway_keys_adopt=true",
+        before=lambda mesh: mesh.run("gw1", f"{NO_KEY}; wg set wg0 private-key /dev/null"),
+    ),
+    Step(f"{PLAY}converge_gateways -K", "gw3 gw1 done"),
     Step(f"{PLAY}gateway_status -K -e gateway_keys_fail_on=drift", "Gateways: all as the directory says"),
     Step(
         f"{PLAY}revoke_gateway -K -e gateway=gw2 -e confirm=gw2"
