@@ -89,7 +89,6 @@ EXAMPLES = r"""
     label: GETVPN-REKEY
     path: "{{ playbook_dir }}/{{ inventory_hostname }}-GETVPN-REKEY.pem"
     passphrase: "{{ vault_key_passphrase }}"
-  no_log: true
 
 - name: Check that the key can be exported
   vpnops.keys.ios_rsa_key_export:

@@ -130,7 +130,6 @@ EXAMPLES = r"""
     path: "{{ playbook_dir }}/ks1-GETVPN-REKEY.pem"
     passphrase: "{{ vault_key_passphrase }}"
     exportable: true
-  no_log: true
 
 - name: Import a key from a vaulted variable, in place of the key that is there, and keep that one
   vpnops.keys.ios_rsa_key_import:
@@ -140,7 +139,6 @@ EXAMPLES = r"""
     overwrite: true
     backup_path: "{{ playbook_dir }}/{{ inventory_hostname }}-GETVPN-REKEY-old.pem"
     backup_passphrase: "{{ vault_key_passphrase }}"
-  no_log: true
 """
 
 RETURN = r"""

@@ -121,7 +121,6 @@ EXAMPLES = r"""
     backup_directory: "{{ playbook_dir }}/old-keys"
     backup_passphrase: "{{ vault_key_passphrase }}"
   run_once: true
-  no_log: true
 
 - name: Set what several tasks have in common
   module_defaults:

@@ -28,6 +28,8 @@ def commands_for(planned: Sequence[Planned], names: Mapping[str, str]) -> str:
         "! The commands that vpnops.keys would send, for doing it by hand.",
         f"! {PASSPHRASE}: choose one for this transfer, at least 8 characters, no ? and no space; use it nowhere else.",
         "! Look (show crypto key mypubkey rsa) before and after each step.",
+        "! Paste from -----BEGIN to -----END. IOS XE prints base64 len and a number before that of the private",
+        "! key: leave these out, or the import fails.",
     ]
     for one in planned:
         lines += ["!", f"! {one.unit.label} ({', '.join(one.unit.groups)}): {one.plan.verdict}"]

@@ -57,6 +57,7 @@ def test_compared_planned_rendered_applied_and_in_sync(
     assert "take the key of ks2; import to ks1, ks3" in re.sub(r"\s+", " ", planned.output)
     manual = (tmp_path / "manual.txt").read_text()
     assert manual.count("crypto key import rsa REKEY exportable pem terminal <PASSPHRASE>") == 2
+    assert "base64 len" in manual, "what IOS XE prints before a key must not be pasted with it"
     assert (tmp_path / "manual.txt").stat().st_mode & 0o777 == 0o600
 
     applied = node.run(SYNC, "--diff", *options(report_path=str(tmp_path / "report.json")))

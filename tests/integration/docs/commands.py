@@ -16,6 +16,8 @@ from lab.gateways import Mesh
 PLAY = "ansible-playbook -i inventory.yml vpnops.keys."
 REGENERATE = f"{PLAY}regenerate_gateway -K -e gateway=gw1 -e confirm=gw1"
 SYNC = f"{PLAY}sync_key_servers"
+ONE_GROUP = """-e '{"key_server_sync_hosts": ["ks1", "ks2", "ks3", "ks4"]}'"""
+NEW_MACHINE = f"{PLAY}enroll_gateways -K --limit gw1 -e gateway_keys_adopt=true"
 KILLED = -9
 
 Prepare: TypeAlias = Callable[[Mesh], object]
@@ -33,6 +35,11 @@ class Step:
     """Questions that it asks on the terminal, and what is typed."""
     env: dict[str, str] = field(default_factory=dict)
     before: Prepare | None = None
+
+
+def without_a_key(mesh: Mesh) -> None:
+    """What a new machine is: gw1 as before, but for its private key."""
+    mesh.run("gw1", "sed -i /^PrivateKey/d /etc/wireguard/wg0.conf; wg set wg0 private-key /dev/null")
 
 
 # Four key servers: the key of ks1 is that of ks4, ks2 has none, ks3 another one.
@@ -56,6 +63,8 @@ KEY_SERVERS = (
         answers=(("Type yes", "yes"),),
     ),
     Step(SYNC, "REKEY (GETVPN): in sync"),
+    Step(f"{PLAY}compare_key_servers {ONE_GROUP}", "REKEY (GETVPN): in sync"),
+    Step(f"{SYNC} {ONE_GROUP}", "REKEY (GETVPN): in sync"),
     Step(f"{SYNC} -e key_server_sync_overwrite=always", "REKEY (GETVPN): in sync"),
 )
 
@@ -69,6 +78,9 @@ GATEWAYS = (
     Step(REGENERATE, code=KILLED, env={"KILL_AT": "before:Record who accepts the new keys"}),
     Step(f"{PLAY}abort_rotation -e gateway=gw1 -e confirm=gw1", "Outcome"),
     Step(REGENERATE, "Outcome"),
+    # In the next one gw1 is replaced by a machine without any key.
+    Step(REGENERATE, code=KILLED, env={"KILL_AT": "before:Record who accepts the new keys"}),
+    Step(NEW_MACHINE, "neither the old nor the new one of its open rotation", code=2, before=without_a_key),
     Step(
         f"{REGENERATE} -e gateway_keys_mode=emergency",
         "STILL ACCEPT THE OLD KEY: gw3 (unreachable). Reach them, then run converge_gateways.",
@@ -81,8 +93,14 @@ GATEWAYS = (
     Step(f"{PLAY}converge_gateways -K -e gateway_keys_full=true"),
     Step(f"{PLAY}converge_gateways -e gateway_keys_full=true"),
     Step(f"ANSIBLE_STDOUT_CALLBACK=vpnops.keys.progress {PLAY}converge_gateways", "3 hosts: 3 ok."),
+    Step(NEW_MACHINE, before=without_a_key),
+    Step(f"{PLAY}converge_gateways -K", "gw3 gw1 done"),
     Step(f"{PLAY}gateway_status -K -e gateway_keys_fail_on=drift", "Gateways: all as the directory says"),
-    Step(f"{PLAY}revoke_gateway -K -e gateway=gw2 -e confirm=gw2", "No peer accepts the old key any more."),
+    Step(
+        f"{PLAY}revoke_gateway -K -e gateway=gw2 -e confirm=gw2"
+        """ -e '{"gateway_keys_why": "laptop stolen"}'""",
+        "No peer accepts the old key any more.",
+    ),
 )
 
 # Installed by its metadata: nothing may be fetched in a test, so all of it must be there.
@@ -109,6 +127,10 @@ NOT_RUN = {
     " against a stand-in",
     "ansible-builder build --tag registry.example.com/vpnops-keys": "needs a container engine;"
     " tests/integration/execution_environment does all that comes before that",
+    "read -rs KEY_SERVER_PASSWORD && export KEY_SERVER_PASSWORD": "asks for a password; test_examples.py sets both",
+    "read -rs KEY_SERVER_ENABLE && export KEY_SERVER_ENABLE": "the same",
+    "ansible-navigator run vpnops.keys.sync_key_servers -i inventory.yml --enable-prompts": "needs ansible-navigator"
+    " and a container engine; test_role.py answers the same question on a terminal",
     "ansible-galaxy collection install vpnops.keys": "fetches from Ansible Galaxy; `make build` installs the tarball",
     "ansible-playbook -i inventory.yml"
     " ~/.ansible/collections/ansible_collections/vpnops/keys/extensions/eda/call_in/install.yml"

@@ -123,7 +123,7 @@ def test_gateways(mesh: Mesh, tmp_path: Path) -> None:
             run(node, step)
         keys.append(mesh.run("gw1", "wg show wg0 public-key"))
     assert "gw3" in (tmp_path / "keys.html").read_text()
-    assert len(set(keys)) == 3, "two rotations to the end, and none of the others"
+    assert len(set(keys)) == 5, "two rotations to the end, two new machines, and none of the others"
     cut_off = {frozenset(pair) for pair in mesh.unreachable()}
     assert cut_off == {frozenset(("gw1", "gw2")), frozenset(("gw2", "gw3"))}, "only gw2 is revoked"
 
