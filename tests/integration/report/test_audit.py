@@ -116,8 +116,8 @@ def test_nothing_new_is_no_change(node: ControlNode, tmp_path: Path) -> None:
 
 
 def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:
-    """A slice of a job, a limit, a fleet of one kind: what is there is reported, and what could not be read is a problem
-    that the run ends with."""
+    """A slice of a job, a limit, a fleet of one kind: what is there is reported, and what could not be read is a
+    problem that the run ends with."""
     limited = audit(node, "--limit", "ks1")
     assert limited.code == 2
     assert "not exportable" in str(findings(limited))
@@ -178,7 +178,7 @@ def test_hosts_whose_facts_claim_variables_are_named_as_tampered(
     """Whatever a cache of facts holds of them, the page names them, and says of the others what is true of them."""
     node.environment |= {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts")}
     forged = {"failed": False, "in_sync": True, "units": [], "problems": {}, "claims": [], "findings": []}
-    lies = {liar: {"key_report_compared": forged}, "gw1": {"gateway_keys_mode": "emergency"}}
+    lies: dict[str, Data] = {liar: {"key_report_compared": forged}, "gw1": {"gateway_keys_mode": "emergency"}}
     lying = [
         {"ansible.builtin.set_fact": {**facts, "cacheable": True}, "delegate_to": host, "delegate_facts": True}
         for host, facts in lies.items()
