@@ -116,8 +116,8 @@ def test_nothing_new_is_no_change(node: ControlNode, tmp_path: Path) -> None:
 
 
 def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:
-    """A slice of a job, a limit, a fleet of one kind: what is there is reported, and what could not be read is a problem
-    that the run ends with."""
+    """A slice of a job, a limit, a fleet of one kind: what is there is reported, and the run does not end well where
+    something could not be read."""
     limited = audit(node, "--limit", "ks1")
     assert limited.code == 2
     assert "not exportable" in str(findings(limited))

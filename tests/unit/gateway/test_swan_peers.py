@@ -207,7 +207,9 @@ class Stored:
         monkeypatch.setattr(swan_store, "carry_out", self.carry_out)
         monkeypatch.setattr(swanctl, "load", lambda: None)
 
-    def carry_out(self, state: State, view: View, pending: list[tuple[WantedPeer, swan_peers.Entry]], *more: Any) -> None:
+    def carry_out(
+        self, state: State, view: View, pending: list[tuple[WantedPeer, swan_peers.Entry]], *more: Any
+    ) -> None:
         self.calls.append([peer.name for peer, dummy in pending])
         if any(peer.current == self.bad for peer, dummy in pending):
             raise VpnKeysError("refused", "swanctl --load-creds failed")
