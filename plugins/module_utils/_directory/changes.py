@@ -90,7 +90,7 @@ def enroll(book: Book, given: Options, options: Options, context: Context) -> No
             "bad_input",
             f"{name[:LONGEST_NAME]!r} is not the name of a gateway",
             state=NOTHING_CHANGED,
-            advice="use its inventory name",
+            advice="rename it in the inventory (letters, digits and _.:@- only) and let ansible_host say where it is",
         )
     key = _parsed(name, given["public_key"]) if given.get("public_key") else None
     if options["repair"] and name not in book.repaired and records.tampered(book, [name]):

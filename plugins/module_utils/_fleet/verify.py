@@ -73,8 +73,10 @@ def _proof(
     emergency = bool(one.rotation and one.rotation.mode == EMERGENCY)
     new = one.rotation.new[1] if one.rotation and one.rotation.new else one.fingerprint
     carrying = _carrying(directory, one, after.tunnels, new)
-    # With the old key revoked there was nothing to see before: whom it knows tells whom it should see.
-    expected = set(stored.read(directory, after).of) if emergency else _peers(directory, one, before.tunnels)
+    expected = _peers(directory, one, before.tunnels)
+    if emergency and not expected:
+        # With the old key revoked there is nothing to see before: whom it knows tells whom it should see.
+        expected = set(stored.read(directory, after).of)
     proven: list[str] = []
     unproven: list[str] = []
     away: list[str] = []

@@ -51,6 +51,7 @@ KEY_STAGED: Step = ("staged", {"keys": new("gw1")})
 STAGED: Step = ("staged", {"gateways": names("gw1"), "minimum_share": 0})
 SWAPPED: Step = ("swapped", {"gateways": names("gw1")})
 REVOKED: Step = ("revoked", {"gateways": names("gw1")})
+RENAME = "rename it in the inventory (letters, digits and _.:@- only) and let ansible_host say where it is."
 LOST: Step = ("revoked", {"gateways": names("gw1"), "lost": True})
 ABORTED: Step = ("aborted", {"gateways": names("gw1")})
 
@@ -91,13 +92,13 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         (),
         ("present", {"gateways": [gateway("gw 1")]}),
         "bad_input",
-        "'gw 1' is not the name of a gateway. Nothing was changed; use its inventory name.",
+        f"'gw 1' is not the name of a gateway. Nothing was changed; {RENAME}",
     ),
     "too long a name is cut off": (
         (),
         ("present", {"gateways": [gateway("g" * 254)]}),
         "bad_input",
-        f"'{'g' * 80}' is not the name of a gateway. Nothing was changed; use its inventory name.",
+        f"'{'g' * 80}' is not the name of a gateway. Nothing was changed; {RENAME}",
     ),
     "no platform": (
         (),

@@ -82,6 +82,21 @@ def test_a_refused_enrollment_stops_nobody(what: str, place: int) -> None:
     assert why in lying.book.refused[0]["why"]
 
 
+def test_a_name_that_no_gateway_can_have_stops_nobody() -> None:
+    """It is its name in the inventory; so the sentence says what to do about that."""
+    claim = gateway("10.0.0.3 (Zürich)", key_of("x"))
+    records, _events = enrolling(gateway("gw1", key_of("gw1")), claim, gateway("gw2", key_of("gw2")))
+    assert list(records.book.gateways) == ["gw1", "gw2"]
+    assert records.book.refused == [
+        {
+            "gateway": "10.0.0.3 (Zürich)",
+            "code": "bad_input",
+            "why": "'10.0.0.3 (Zürich)' is not the name of a gateway. Rename it in the inventory (letters, digits and "
+            "_.:@- only) and let ansible_host say where it is.",
+        }
+    ]
+
+
 def test_it_still_ends_the_task_where_nobody_said_otherwise() -> None:
     with pytest.raises(VpnKeysError) as raised:
         fleet("gw1").do(gateways=[gateway(LIAR, key_of("gw1")), gateway("gw2", key_of("gw2"))])

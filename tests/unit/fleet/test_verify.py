@@ -110,6 +110,16 @@ def test_after_an_emergency_all_whom_it_knows_are_asked_for_and_none_is_a_failur
     assert (found.proven, found.unproven, found.away) == (["gw2"], ["gw3"], ["gw4"])
 
 
+def test_after_an_emergency_no_tunnel_is_asked_for_that_never_was() -> None:
+    """A spoke has entries of the other spokes, and no tunnel but that to the hub."""
+    one = entry("gw1", 2, {1: "revoked"}, rotation=samples.rotation("gw1", "swapped", "emergency"))
+    directory = book(one, *map(entry, OTHERS))
+    before = samples.without(samples.seen("gw1", ["gw1", *OTHERS]), "gw3", "gw4")
+    after = replace(changed("gw2"), stored=tuple(StoredKey("", fp(name), "current", "current") for name in OTHERS))
+    found = proof(after, before, directory)
+    assert (found.proven, found.unproven, found.away) == (["gw2"], [], [])
+
+
 def test_a_proof_survives_its_way_through_a_playbook() -> None:
     found = proof(changed(*OTHERS))
     assert Proof.from_result(found.to_result()) == found
