@@ -43,7 +43,7 @@ def source(name: str) -> Data:
 
 @pytest.mark.parametrize(("file", "text"), [pytest.param(*one, id=one[0].stem) for one in PICTURES.drawn()])
 def test_images_are_what_the_script_draws(file: Path, text: str) -> None:
-    assert file.read_text(encoding="utf-8") == text, "Run scripts/pictures."
+    assert file.read_text(encoding="utf-8") == text, "Run .venv/bin/python scripts/pictures."
     assert ElementTree.fromstring(text).tag.endswith("svg")
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import configparser
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,14 @@ def test_no_command_hides() -> None:
             assert not re.search(r"^(?! *\.\. ).*::$", document.read_text(), re.M), (
                 f"{document}: a block without a name"
             )
+
+
+def test_values_with_blanks_are_json() -> None:
+    """Ansible cuts any other value of -e at the first blank."""
+    for command in commands().values():
+        words = shlex.split(command, comments=True)
+        for option, value in pairwise(words):
+            assert option != "-e" or " " not in value or json.loads(value), command
 
 
 def test_make_targets() -> None:
