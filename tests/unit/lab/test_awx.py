@@ -210,15 +210,16 @@ def test_a_credential_type_that_is_in_use(awx: Awx) -> None:
 
 
 def test_schedules(awx: Awx) -> None:
-    job = {"name": "often", "unified_job_template": number(awx, "job_templates", "run")}
+    job: Data = {"name": "often", "unified_job_template": number(awx, "job_templates", "run")}
     rule = START + "RRULE:FREQ=HOURLY;INTERVAL=1"
-    for more, wrong in (
+    wrongs: list[tuple[Data, str]] = [
         ({"rrule": START + "RRULE:FREQ=MINUTELY;INTERVAL=0"}, "Time-out"),
         ({"rrule": rule, "extra_data": {"key": "value"}}, "not allowed on launch"),
         ({"rrule": rule, "limit": "gw1"}, "not configured to prompt"),
         ({"rrule": "soon"}, "DTSTART required"),
-    ):
-        assert wrong in refused(awx, "schedules", **job, **more)
+    ]
+    for more, wrong in wrongs:
+        assert wrong in refused(awx, "schedules", **(job | more))
     assert post(awx, "schedules", **job, rrule=rule)["enabled"]
 
 
