@@ -241,11 +241,12 @@ def test_launches_that_change_something_need_their_answers(full: Awx) -> None:
 
 def test_launches_of_the_guide(full: Awx) -> None:
     guide = (CHECKOUT / "docs/docsite/rst/guide_awx.rst").read_text()
-    found = re.findall(r"-d '(\{.*?\})' \\?\s*\S*?/(workflow_job_templates|job_templates)/(\S+)/(launch|callback)/", guide)
+    pattern = r"-d '(\{.*?\})' \\?\s*\S*?/(workflow_job_templates|job_templates)/(\S+)/(launch|callback)/"
+    found = re.findall(pattern, guide)
     assert {one[3] for one in found} == {"launch", "callback"}
     for body, kind, name, what in found:
-        number = full.named(kind, name.partition("++")[0].replace("%20", " "))["id"]
-        given = json.loads(body.replace("$KEY", HOST_CONFIG_KEY))
+        number = full.named(kind, {"$ROTATE": ROTATE, "$CONVERGE": "Gateways: converge"}[name])["id"]
+        given = json.loads(body.replace("the key", HOST_CONFIG_KEY))
         status, said = full.answer("POST", f"{full.root}{kind}/{number}/{what}/", {}, given)
         assert status == 201
         assert said is not None
@@ -288,8 +289,8 @@ def unlink(awx: Awx, parent: str, child: str, kind: str) -> None:
 
 def rehearse_only(awx: Awx) -> None:
     one = awx.named("job_templates", APPLY)
-    one.update(job_type="check", limit="gw9", skip_tags="all", ask_credential_on_launch=True, become_enabled=True,
-               extra_vars='{"gateway_keys_approved": "anything"}', job_slice_count=7, host_config_key="mine")  # fmt: skip
+    one.update(job_type="check", limit="gw9", skip_tags="all", become_enabled=True, ask_credential_on_launch=True)
+    one.update(extra_vars='{"gateway_keys_approved": "anything"}', job_slice_count=7, host_config_key="mine")
 
 
 def other_variables(awx: Awx) -> None:
@@ -477,8 +478,8 @@ def test_a_private_authority(tmp_path: Path) -> None:
 
 
 def test_as_a_job_of_its_own(awx: Awx, tmp_path: Path) -> None:
-    """AWX is told by one of its jobs, whose credential is the one that AWX has for that. The key for callbacks is in nothing
-    that AWX keeps."""
+    """AWX is told by one of its jobs, whose credential is the one that AWX has for that. The key for callbacks is in
+    nothing that AWX keeps."""
     itself = Credential(env={"CONTROLLER_HOST": awx.url, "CONTROLLER_OAUTH_TOKEN": TOKEN})
     controller = Controller(tmp_path, {"all": {"hosts": {}}}, [itself])
     converge = {"controller_host_config_key": HOST_CONFIG_KEY, "controller_workflows": [], "controller_schedules": []}
