@@ -3,35 +3,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Stands in for the API of AWX 24.6: as much of it as the modules of awx.awx ask for to keep job templates, workflows,
-credential types and schedules. It starts no job.
+credential types, schedules and roles, and whether a launch or a provisioning callback would be accepted. No job starts.
 
-Like the real one it ignores fields that it does not know, fills in the others, and refuses what cannot be: unknown
-related objects, two objects of one name, a survey without questions, a credential type that names no input, a schedule
-without an interval.
+Like the real one it ignores fields that it does not know, fills in the others, and refuses what cannot be, by the rules
+of awx_rules. It can stand behind a platform gateway: `Awx(root="/api/controller/v2/", token=...)`.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import re
+import ssl
 import threading
 import typing as t
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
+
+from . import awx_launch as launching
+from . import awx_rules as rules
 
 Data = dict[str, t.Any]
 TOKEN = "t0ken-of-the-API"
-ROOT = "/api/v2/"
+ROOT, BEHIND_GATEWAY = "/api/v2/", "/api/controller/v2/"
 PAGE = 25
 VERSION = "24.6.1"
 
 # What can be written, and what it is if nobody says.
 FIELDS: dict[str, Data] = {
     "organizations": {"name": "", "description": ""},
-    "projects": {"name": "", "description": "", "organization": None},
-    "inventories": {"name": "", "description": "", "organization": None},
+    "teams": {"name": "", "description": "", "organization": None},
+    "projects": {"name": "", "description": "", "organization": None, "playbook_files": []},
+    "inventories": {"name": "", "description": "", "organization": None, "host_addresses": {}},
     "credentials": {"name": "", "description": "", "organization": None, "credential_type": None, "inputs": {}},
     "execution_environments": {"name": "", "description": "", "organization": None, "image": ""},
     "credential_types": {
@@ -40,20 +44,25 @@ FIELDS: dict[str, Data] = {
     "job_templates": {
         "name": "", "description": "", "organization": None, "project": None, "inventory": None, "playbook": "",
         "execution_environment": None, "job_type": "run", "extra_vars": "", "survey_enabled": False, "limit": "",
-        "job_slice_count": 1, "allow_simultaneous": False, "ask_limit_on_launch": False,
-        "ask_variables_on_launch": False, "host_config_key": "", "use_fact_cache": False, "forks": 0,
+        "job_slice_count": 1, "allow_simultaneous": False, "host_config_key": "", "use_fact_cache": False, "forks": 0,
+        "job_tags": "", "skip_tags": "", "start_at_task": "", "scm_branch": "", "timeout": 0, "verbosity": 0,
+        "become_enabled": False, "diff_mode": False, "force_handlers": False,
+        **dict.fromkeys(launching.ASK, False),
     },
     "workflow_job_templates": {
         "name": "", "description": "", "organization": None, "inventory": None, "extra_vars": "",
-        "survey_enabled": False, "allow_simultaneous": False, "ask_variables_on_launch": False,
+        "survey_enabled": False, "allow_simultaneous": False,
+        **{f"ask_{one}_on_launch": False
+           for one in ("inventory", "labels", "limit", "scm_branch", "skip_tags", "tags", "variables")},
     },
     "workflow_job_template_nodes": {
         "identifier": "", "workflow_job_template": None, "unified_job_template": None, "extra_data": {},
-        "all_parents_must_converge": False,
+        "all_parents_must_converge": False, "limit": None, "job_type": None, "skip_tags": None,
     },
     "workflow_approval_templates": {"name": "", "description": "", "timeout": 0},
     "schedules": {
         "name": "", "description": "", "unified_job_template": None, "rrule": "", "enabled": True, "extra_data": {},
+        "limit": None, "job_type": None, "skip_tags": None,
     },
 }  # fmt: skip
 UNIFIED = ("job_templates", "workflow_job_templates", "projects")
@@ -70,6 +79,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "job_templates": ("name", "project", "inventory", "playbook"),
     "credential_types": ("name", "kind"),
     "workflow_job_template_nodes": ("workflow_job_template",),
+    "workflow_approval_templates": ("name",),
     "schedules": ("name", "unified_job_template", "rrule"),
 }
 UNIQUE: dict[str, tuple[str, ...]] = {
@@ -83,9 +93,17 @@ ASSOCIATIONS: dict[str, tuple[str, ...]] = {
     "job_templates": ("credentials",),
     "workflow_job_template_nodes": ("success_nodes", "failure_nodes", "always_nodes", "credentials"),
 }
+NODES = "workflow_job_template_nodes"
+LINKED = {NODES: launching.LINKS}
 SURVEYS = ("job_templates", "workflow_job_templates")
-QUESTIONS = ("text", "textarea", "password", "integer", "float", "multiplechoice", "multiselect")
-RULE = re.compile(r"DTSTART:\d{8}T\d{6}Z RRULE:FREQ=(MINUTELY|HOURLY|DAILY|WEEKLY|MONTHLY|YEARLY);INTERVAL=[1-9]\d*")
+CALLER = "192.0.2.1"
+"""The address that provisioning callbacks come from."""
+LONGEST = 512
+"""Characters of a name, an identifier."""
+ROLES: dict[str, tuple[str, ...]] = {
+    "job_templates": ("admin_role", "execute_role", "read_role"),
+    "workflow_job_templates": ("admin_role", "execute_role", "read_role", "approval_role"),
+}
 
 
 class RefusedError(Exception):
@@ -99,12 +117,20 @@ class RefusedError(Exception):
 class Awx:
     """The objects, and a server for them: `with Awx() as awx: awx.url`."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: str = ROOT, token: str = TOKEN, certificate: Path | None = None) -> None:
+        """`certificate`: chain and key in PEM, for TLS."""
+        self.root, self.token, self._certificate = root, token, certificate
+        self.fails_after: int | None = None
+        """After so many changes, whoever asks finds nobody: the server answers 502."""
         self.objects: dict[str, dict[int, Data]] = {kind: {} for kind in FIELDS}
         self.surveys: dict[tuple[str, int], Data] = {}
         self.associated: dict[tuple[str, int, str], list[int]] = {}
         self.written: list[tuple[str, str, Data]] = []
         """Method, path and body of every request that could change something."""
+        self.roles: dict[str, list[int]] = {}
+        """The teams of each role, by its number."""
+        self.launched: list[Data] = []
+        """The jobs that would have started: template, extra_vars, limit."""
         self._last = 0
         self._lock = threading.Lock()
 
@@ -113,7 +139,11 @@ class Awx:
     def __enter__(self) -> Awx:
         handler = type("Handler", (_Handler,), {"awx": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if self._certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if self._certificate else ''}://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
@@ -134,17 +164,44 @@ class Awx:
 
     def state(self) -> Data:
         """Everything there is, to be compared."""
-        return copy.deepcopy({"objects": self.objects, "surveys": self.surveys, "associated": self.associated})
+        linked = {key: ids for key, ids in self.associated.items() if ids}
+        granted = {key: ids for key, ids in self.roles.items() if ids}
+        found = {"objects": self.objects, "surveys": self.surveys, "associated": linked, "roles": granted}
+        return copy.deepcopy(found)
+
+    def load(self, state: Data) -> None:
+        """What `state` gave, of this or another one."""
+        for name, found in copy.deepcopy(state).items():
+            setattr(self, name, found)
+        self._last = max((number for rows in self.objects.values() for number in rows), default=0)
+
+    def walk(self, workflow: str, outcome: t.Mapping[str, str]) -> set[str]:
+        """Which nodes run; `outcome`: by identifier, see awx_launch.walk."""
+        number = self.named("workflow_job_templates", workflow)["id"]
+        nodes = {key: one for key, one in self.objects[NODES].items() if one["workflow_job_template"] == number}
+        named = {key: one["identifier"] for key, one in nodes.items()}
+        links = {
+            kind: [(named[a], named[b]) for a, b in self._pairs(kind) if a in named] for kind in launching.LINKS
+        }
+        return launching.walk(
+            {one["identifier"]: one["all_parents_must_converge"] for one in nodes.values()}, links, outcome
+        )
 
     # -- requests
 
     def answer(self, method: str, path: str, query: Data, body: Data) -> tuple[int, Data | None]:
-        parts = [part for part in path.removeprefix(ROOT).split("/") if part]
+        if not path.startswith(self.root):
+            raise RefusedError(404, {"detail": "The requested resource could not be found."})
+        parts = [part for part in path.removeprefix(self.root).split("/") if part]
         with self._lock:
             if method != "GET":
+                if self.fails_after is not None and len(self.written) >= self.fails_after:
+                    raise RefusedError(502, {"detail": "Bad Gateway"})
                 self.written.append((method, path, body))
             if len(parts) == 1 and (parts[0] in self.objects or parts[0] == "unified_job_templates"):
                 return self._listed(path, parts[0], query) if method == "GET" else self._created(parts[0], body)
+            if parts[:1] == ["roles"] and len(parts) == 3 and parts[2] == "teams":
+                return self._on_role(method, parts[1], body)
             if len(parts) in (2, 3) and parts[0] in self.objects and parts[1].isdigit():
                 one = self.objects[parts[0]].get(int(parts[1]))
                 if one is not None:
@@ -158,14 +215,22 @@ class Awx:
         page = int(query.pop("page", 1))
         either = {name.removeprefix("or__"): query.pop(name) for name in list(query) if name.startswith("or__")}
         for name, wanted in query.items():
-            if any(name not in row for row in rows):
-                raise RefusedError(400, {"detail": f"Invalid field: {name}"})
-            rows = [row for row in rows if str(row[name]) == wanted]
+            rows = [row for row in rows if str(self._followed(row, name.split("__"))) == wanted]
         if either:
             rows = [row for row in rows if any(str(row[name]) == wanted for name, wanted in either.items())]
         shown = rows[(page - 1) * PAGE : page * PAGE]
         following = f"{path}?page={page + 1}" if len(rows) > page * PAGE else None
         return 200, {"count": len(rows), "next": following, "previous": None, "results": shown}
+
+    def _followed(self, row: Data, way: list[str]) -> object:
+        """The value at the end of `organization__name`, say."""
+        if way[0] not in row:
+            raise RefusedError(400, {"detail": f"Invalid field: {way[0]}"})
+        value = row[way[0]]
+        if len(way) == 1 or value is None:
+            return value
+        (found,) = (self.objects[kind][value] for kind in REFERENCES[way[0]] if value in self.objects[kind])
+        return self._followed(found, way[1:])
 
     def _created(self, kind: str, body: Data) -> tuple[int, Data]:
         if kind not in FIELDS:
@@ -192,6 +257,10 @@ class Awx:
             approval = self.add("workflow_approval_templates", **body)
             one["unified_job_template"] = approval["id"]
             return 201, self._shown("workflow_approval_templates", approval)
+        if rest == "playbooks" and kind == "projects":
+            return 200, one["playbook_files"]
+        if rest in ("launch", "callback") and kind in SURVEYS and method == "POST":
+            return self._launched(kind, one, body) if rest == "launch" else self._called(one, body)
         if rest:
             raise RefusedError(404, {"detail": "Not found."})
         if method == "PATCH":
@@ -199,13 +268,23 @@ class Awx:
             self._check(kind, changed)
             one.update(changed)
         elif method == "DELETE":
-            del self.objects[kind][one["id"]]
+            self._deleted(kind, one["id"])
             return 204, None
         return 200, self._shown(kind, one)
 
+    def _deleted(self, kind: str, number: int) -> None:
+        del self.objects[kind][number]
+        for (other, key, name), ids in list(self.associated.items()):
+            if (other, key) == (kind, number):
+                del self.associated[other, key, name]
+            elif (name == "credentials" and kind == name) or (kind == other == NODES and name != "credentials"):
+                ids[:] = [one for one in ids if one != number]
+
     def _on_survey(self, method: str, key: tuple[str, int], body: Data) -> tuple[int, Data]:
         if method == "POST":
-            _check_survey(body)
+            wrong = rules.survey(body)
+            if wrong:
+                raise RefusedError(400, {"error": wrong})
             self.surveys[key] = body
         elif method == "DELETE":
             self.surveys.pop(key, None)
@@ -217,37 +296,171 @@ class Awx:
         if method == "GET":
             rows = [self._shown(kind, self.objects[kind][one]) for one in ids]
             return 200, {"count": len(rows), "next": None, "previous": None, "results": rows}
-        if body["id"] not in self.objects[kind]:
-            raise RefusedError(400, {"detail": f"{kind} {body['id']} does not exist."})
+        if body.get("id") not in self.objects[kind]:
+            raise RefusedError(400, {"detail": f"{kind} {body.get('id')} does not exist."})
         if body.get("disassociate"):
-            ids.remove(body["id"])
+            ids[:] = [one for one in ids if one != body["id"]]
         elif body["id"] not in ids:
+            self._check_link(key, body["id"]) if kind == NODES else self._check_credential(ids, body["id"])
             ids.append(body["id"])
         return 204, None
+
+    def _on_role(self, method: str, number: str, body: Data) -> tuple[int, Data | None]:
+        """A role's teams."""
+        teams = self.roles.setdefault(number, [])
+        if method == "GET":
+            rows = [self._shown("teams", self.objects["teams"][one]) for one in teams]
+            return 200, {"count": len(rows), "next": None, "previous": None, "results": rows}
+        if body.get("disassociate"):
+            teams[:] = [one for one in teams if one != body["id"]]
+        elif body["id"] not in teams:
+            teams.append(body["id"])
+        return 204, None
+
+    # -- launches
+
+    def _questions(self, kind: str, number: int) -> list[Data]:
+        found: list[Data] = self.surveys.get((kind, number), {}).get("spec", [])
+        return found
+
+    def _launched(self, kind: str, one: Data, body: Data) -> tuple[int, Data]:
+        try:
+            extra_vars, ignored = launching.launch(one, self._questions(kind, one["id"]), body)
+        except ValueError as refused:
+            raise RefusedError(400, refused.args[0]) from None
+        limit = body.get("limit") if one["ask_limit_on_launch"] else one.get("limit")
+        status, job = self._started(one, extra_vars, limit or "")
+        return status, {**job, "ignored_fields": ignored}
+
+    def _started(self, one: Data, extra_vars: Data, limit: str) -> tuple[int, Data]:
+        self.launched.append({"template": one["name"], "extra_vars": extra_vars, "limit": limit})
+        return 201, {"job": len(self.launched), "extra_vars": json.dumps(extra_vars), "limit": limit}
+
+    def _called(self, one: Data, body: Data) -> tuple[int, Data]:
+        """A provisioning callback, from this machine: the hosts of the inventory with its address."""
+        if not one.get("host_config_key") or body.get("host_config_key") != one["host_config_key"]:
+            raise RefusedError(403, {"detail": "You do not have permission to perform this action."})
+        hosts = [name for name, address in self.objects["inventories"][one["inventory"]]["host_addresses"].items()
+                 if address == CALLER]  # fmt: skip
+        if len(hosts) != 1:
+            many = "Multiple hosts matched the request!" if hosts else "No matching host could be found!"
+            raise RefusedError(400, {"msg": many})
+        questions = self._questions("job_templates", one["id"])
+        if not launching.starts_by_itself(one, questions):
+            raise RefusedError(400, {"msg": "Cannot start automatically, user input required!"})
+        return self._started(one, launching.launch(one, questions, {})[0], hosts[0])
 
     # -- objects
 
     def _shown(self, kind: str, one: Data) -> Data:
-        url = f"{ROOT}{kind}/{one['id']}/"
+        url = f"{self.root}{kind}/{one['id']}/"
         related = {name: f"{url}{name}/" for name in ASSOCIATIONS.get(kind, ())}
         if kind in SURVEYS:
             related["survey_spec"] = f"{url}survey_spec/"
         target = one.get("unified_job_template")
-        if kind == "workflow_job_template_nodes" and target:
-            where = next(kind for kind in REFERENCES["unified_job_template"] if target in self.objects[kind])
-            related["unified_job_template"] = f"{ROOT}{where}/{target}/"
-        return {**one, "url": url, "type": kind.removesuffix("s"), "related": related, "summary_fields": {}}
+        if kind == NODES and target:
+            related["unified_job_template"] = f"{self.root}{self._kind_of(target)}/{target}/"
+        ids = {name: list(self.associated.get((kind, one["id"], name), [])) for name in LINKED.get(kind, ())}
+        summary = {name: {"id": one[name], "name": self.objects[kinds[0]][one[name]]["name"]}
+                   for name, kinds in REFERENCES.items() if len(kinds) == 1 and one.get(name) is not None}  # fmt: skip
+        if kind in ROLES:
+            roles = {role: {"id": one["id"] * 10 + number} for number, role in enumerate(ROLES[kind])}
+            summary["object_roles"] = roles
+        hidden = {name: value for name, value in one.items() if name not in ("playbook_files", "host_addresses")}
+        return {**hidden, **ids, "url": url, "type": kind.removesuffix("s"), "related": related,
+                "summary_fields": summary}  # fmt: skip
+
+    def _kind_of(self, target: int) -> str:
+        return next(kind for kind in REFERENCES["unified_job_template"] if target in self.objects[kind])
+
+    def _pairs(self, kind: str) -> list[tuple[int, int]]:
+        return [(key, one) for (_nodes, key, name), ids in self.associated.items() if name == kind for one in ids]
+
+    # -- what is refused
+
+    def _check_link(self, key: tuple[str, int, str], child: int) -> None:
+        _kind, parent, name = key
+        if any((parent, child) in self._pairs(other) for other in launching.LINKS if other != name):
+            raise RefusedError(400, {"Error": "Relationship not allowed."})
+        every = [pair for kind in launching.LINKS for pair in self._pairs(kind)]
+        if parent == child or launching.has_cycle([*every, (parent, child)]):
+            raise RefusedError(400, {"Error": "Cycle detected."})
+        nodes = self.objects[NODES]
+        if nodes[parent]["workflow_job_template"] != nodes[child]["workflow_job_template"]:
+            raise RefusedError(400, {"Error": "Nodes of two workflows cannot be linked."})
+
+    def _check_credential(self, ids: list[int], number: int) -> None:
+        def type_of(one: int) -> int | None:
+            return t.cast("int | None", self.objects["credentials"][one]["credential_type"])
+
+        kind = type_of(number)
+        if kind is not None and kind in map(type_of, ids):
+            name = self.objects["credential_types"][kind]["name"]
+            raise RefusedError(400, {"error": f"Cannot assign multiple {name} credentials."})
 
     def _check(self, kind: str, one: Data) -> None:
         for name, kinds in REFERENCES.items():
             if one.get(name) is not None and not any(one[name] in self.objects[other] for other in kinds):
                 raise RefusedError(400, {name: [f'Invalid pk "{one[name]}" - object does not exist.']})
+        for name in ("name", "identifier"):
+            if len(one.get(name, "")) > LONGEST:
+                raise RefusedError(400, {name: [f"Ensure this field has no more than {LONGEST} characters."]})
+        for name in ("job_slice_count", "forks"):
+            if one.get(name, 0) < 0:
+                raise RefusedError(400, {name: ["Ensure this value is greater than or equal to 0."]})
         unique = UNIQUE.get(kind, ())
         for other in self.objects[kind].values():
             if unique and other["id"] != one.get("id") and all(other[name] == one[name] for name in unique):
                 raise RefusedError(400, {"__all__": [f"{kind} with this {' and '.join(unique)} already exists."]})
         if kind in CHECKS:
-            CHECKS[kind](one)
+            CHECKS[kind](self, one)
+
+    def _check_variables(self, one: Data) -> None:
+        wrong = rules.variables(one["extra_vars"])
+        if isinstance(wrong, str):
+            raise RefusedError(400, {"extra_vars": [wrong]})
+
+    def _check_job_template(self, one: Data) -> None:
+        self._check_variables(one)
+        if one["playbook"] not in self.objects["projects"][one["project"]]["playbook_files"]:
+            raise RefusedError(400, {"playbook": ["Playbook not found for project."]})
+
+    def _check_credential_type(self, one: Data) -> None:
+        before = self.objects["credential_types"].get(one.get("id", 0))
+        in_use = [other for other in self.objects["credentials"].values() if other["credential_type"] == one.get("id")]
+        if before and in_use and before["inputs"] != one["inputs"]:
+            raise RefusedError(403, {"detail": "Modifications to inputs are not allowed for credential types in use"})
+        if one["managed"]:
+            return
+        if one["kind"] not in ("cloud", "net"):
+            raise RefusedError(400, {"kind": [f"Must be 'cloud' or 'net', not {one['kind']}"]})
+        wrong = rules.inputs(one["inputs"])
+        if wrong:
+            raise RefusedError(400, {"inputs": [wrong]})
+        wrong = rules.injectors(one["injectors"], [field["id"] for field in one["inputs"].get("fields", ())])
+        if wrong:
+            raise RefusedError(400, {"injectors": [wrong]})
+
+    def _check_kept(self, one: Data, started: bool) -> None:
+        target = one["unified_job_template"]
+        kind = self._kind_of(target) if target else ""
+        if kind not in SURVEYS:
+            return
+        template, questions = self.objects[kind][target], self._questions(kind, target)
+        wrong = launching.kept_for_later(template, questions, one, started)
+        if wrong:
+            raise RefusedError(400, wrong)
+
+    def _check_node(self, one: Data) -> None:
+        self._check_kept(one, started=False)
+
+    def _check_schedule(self, one: Data) -> None:
+        if rules.hangs(one["rrule"]):
+            raise RefusedError(504, {"detail": "Gateway Time-out"})
+        wrong = rules.rule(one["rrule"])
+        if wrong:
+            raise RefusedError(400, {"rrule": wrong})
+        self._check_kept(one, started=True)
 
 
 def _known(kind: str, values: Data) -> Data:
@@ -259,57 +472,12 @@ def _known(kind: str, values: Data) -> Data:
     }
 
 
-def _check_survey(survey: Data) -> None:
-    for name in ("name", "description", "spec"):
-        if name not in survey:
-            raise RefusedError(400, {"error": f"'{name}' missing from survey."})
-    if not survey["spec"]:
-        raise RefusedError(400, {"error": "'spec' doesn't contain any items."})
-    variables = set()
-    for number, question in enumerate(survey["spec"]):
-        for name in ("type", "question_name", "variable", "required"):
-            if name not in question:
-                raise RefusedError(400, {"error": f"'{name}' missing from survey question {number}."})
-        if question["type"] not in QUESTIONS:
-            raise RefusedError(400, {"error": f"'{question['type']}' in survey question {number} is no type."})
-        if question["variable"] in variables:
-            raise RefusedError(400, {"error": f"'variable' '{question['variable']}' duplicated in survey question."})
-        if question["type"] == "multiplechoice" and question.get("default", "") not in ["", *question["choices"]]:
-            raise RefusedError(400, {"error": "Default choice must be answered from the choices listed."})
-        variables.add(question["variable"])
-
-
-def _check_extra_vars(one: Data) -> None:
-    if one["extra_vars"] and not isinstance(json.loads(one["extra_vars"]), dict):
-        raise RefusedError(400, {"extra_vars": ["Must be a mapping."]})
-
-
-def _check_credential_type(one: Data) -> None:
-    inputs, injectors = one["inputs"], one["injectors"]
-    ids = {field["id"] for field in inputs.get("fields", ())}
-    files = {name.removeprefix("template.") for name in injectors.get("file", {})}
-    known = ids | {f"tower.filename.{name}" for name in files} | {"tower.filename"}
-    if set(inputs.get("required", ())) - ids:
-        raise RefusedError(400, {"inputs": ["A required field is not defined."]})
-    for kind, values in injectors.items():
-        for name, template in values.items():
-            if kind == "env" and name.startswith("ANSIBLE_"):
-                raise RefusedError(400, {"injectors": [f"{name} may affect the configuration of Ansible."]})
-            for used in re.findall(r"{{\s*(.+?)\s*}}", template):
-                if used not in known:
-                    raise RefusedError(400, {"injectors": [f"{template} uses an undefined field ({used})."]})
-
-
-def _check_schedule(one: Data) -> None:
-    if not RULE.fullmatch(one["rrule"]):
-        raise RefusedError(400, {"rrule": [f"{one['rrule']} is no rule with DTSTART, FREQ and INTERVAL."]})
-
-
-CHECKS: dict[str, Callable[[Data], None]] = {
-    "job_templates": _check_extra_vars,
-    "workflow_job_templates": _check_extra_vars,
-    "credential_types": _check_credential_type,
-    "schedules": _check_schedule,
+CHECKS: dict[str, Callable[[Awx, Data], None]] = {
+    "job_templates": Awx._check_job_template,
+    "workflow_job_templates": Awx._check_variables,
+    "credential_types": Awx._check_credential_type,
+    "schedules": Awx._check_schedule,
+    "workflow_job_template_nodes": Awx._check_node,
 }
 
 
@@ -324,7 +492,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(length) or b"{}")
         url = urlsplit(self.path)
         try:
-            if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            if self.headers.get("Authorization") != f"Bearer {self.awx.token}":
                 raise RefusedError(401, {"detail": "Authentication credentials were not provided."})
             status, said = self.awx.answer(self.command, url.path, dict(parse_qsl(url.query)), body)
         except RefusedError as refused:

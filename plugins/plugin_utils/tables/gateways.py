@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from ...module_utils._fingerprint import short
 from ...module_utils._fleet.findings import PROBLEM, STILL_ACCEPTED, UNFINISHED, listed, sentences
+from ...module_utils._fleet.observed import ABSENT
 from ...module_utils._fleet.outcome import Converged, Outcome
 from ...module_utils._fleet.plan import Plan
 from ...module_utils._fleet.status import FleetStatus
@@ -31,6 +32,13 @@ def _serials(row: Mapping[str, t.Any]) -> str:
 
 def _pending(row: Mapping[str, t.Any]) -> str:
     return listed(row["pending"]["first"], row["pending"]["count"]) or "-"
+
+
+def _own_key(row: Mapping[str, t.Any]) -> str:
+    """Nothing is known of the key of a gateway that this run did not ask, as in a slice."""
+    if row["observed"]:
+        return str(row["own"])
+    return "not asked" if row["reached"] == ABSENT else str(row["reached"])
 
 
 PLAN: dict[str, Column] = {
@@ -59,7 +67,7 @@ STATUS: dict[str, Column] = {
     "serial": lambda row: str(row["serial"] or "-"),
     "key": lambda row: _key(row["fingerprint"]),
     "state": lambda row: str(row["state"]),
-    "own key": lambda row: row["own"] if row["observed"] else row["reached"],
+    "own key": _own_key,
     "holds": lambda row: f"{row['holds']['right']}/{row['holds']['any']}" if row["holds"] else "-",
     "tunnels": lambda row: "-" if row["tunnels"] is None else str(row["tunnels"]),
     "pending": _pending,

@@ -6,68 +6,109 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
-from collections.abc import Iterator
+import typing as t
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from integration.control_node import ControlNode, Data, Run
-from integration.runner.jobs import Controller, Credential
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from integration.control_node import CHECKOUT, ControlNode, Data, Run
+from integration.runner.jobs import Controller, Credential, shipped
 from integration.test_secrets import assert_clean
 
-from lab.awx import TOKEN, Awx
+from lab.awx import BEHIND_GATEWAY, CALLER, NODES, TOKEN, Awx
 
+pytestmark = pytest.mark.timeout(1800)
 CONFIGURE = "vpnops.keys.configure_awx"
 HOST_CONFIG_KEY = "whoever-knows-this-starts-jobs"
-WITHOUT_WORKFLOWS = ("-e", '{"controller_workflows": []}')
-"""Half of the work: every object costs a process."""
+GATEWAY_TOKEN = "t0ken-of-the-platform-gateway"
+ROTATE, SYNCHRONIZE = "Gateways: new key with approval", "Key servers: synchronize with approval"
+CHAIN = {"plan": ["approve"], "approve": ["apply"], "apply": ["verify"], "verify": []}
+PLAN, APPLY, AUDIT = "Gateways: plan a new key", "Gateways: apply the approved plan", "Gateways: audit"
+NIGHTLY = "Gateways: audit, every night"
+SITE = {
+    "controller_gateway_credentials": ["administrator of the gateways"],
+    "controller_host_config_key": HOST_CONFIG_KEY,
+    "controller_launching_team": "network",
+    "controller_approving_team": "security",
+    "controller_duty_team": "on duty",
+}
+
+
+def ready(made: Awx) -> Awx:
+    """With what an administrator has made there: organization, project, inventories, a credential, teams."""
+    organization = made.add("organizations", name="Default")["id"]
+    playbooks = [f"playbooks/{one.name}" for one in sorted((CHECKOUT / "playbooks").glob("*.yml"))]
+    made.add("projects", name="vpnops.keys", organization=organization, playbook_files=playbooks)
+    made.add("inventories", name="VPN gateways", organization=organization, host_addresses={"gw1": CALLER})
+    made.add("inventories", name="GET VPN key servers", organization=organization)
+    machine = made.add("credential_types", name="Machine", kind="ssh", managed=True)["id"]
+    for name in ("administrator of the gateways", "another administrator"):
+        made.add("credentials", name=name, organization=organization, credential_type=machine)
+    for name in ("network", "security", "on duty"):
+        made.add("teams", name=name, organization=organization)
+    return made
 
 
 @pytest.fixture
 def awx() -> Iterator[Awx]:
-    """An AWX with what an administrator has made there: organization, project, inventories, a credential."""
-    with Awx() as made:
-        organization = made.add("organizations", name="Default")["id"]
-        for kind, name in (
-            ("projects", "vpnops.keys"),
-            ("inventories", "VPN gateways"),
-            ("inventories", "GET VPN key servers"),
-            ("credentials", "administrator of the gateways"),
-        ):
-            made.add(kind, name=name, organization=organization)
+    with ready(Awx()) as made:
         yield made
 
 
 class Administrator:
     """Who runs the playbook."""
 
-    def __init__(self, awx: Awx, path: Path) -> None:
-        environment = {"CONTROLLER_HOST": awx.url, "CONTROLLER_OAUTH_TOKEN": TOKEN, "ANSIBLE_PIPELINING": "true"}
+    def __init__(self, awx: Awx, path: Path, **environment: str) -> None:
+        where = {"CONTROLLER_HOST": awx.url, "CONTROLLER_OAUTH_TOKEN": awx.token, "ANSIBLE_PIPELINING": "true"}
         self.awx = awx
-        self.node = ControlNode(path, {"all": {"hosts": {}}}, environment)
+        path.mkdir(exist_ok=True)
+        self.node = ControlNode(path, {"all": {"hosts": {}}}, where | environment, finished_within=900)
 
-    def run(self, *arguments: str) -> Run:
-        credentials = json.dumps({"controller_gateway_credentials": ["administrator of the gateways"]})
-        return self.node.run(CONFIGURE, "-e", credentials, *arguments)
+    def run(self, values: Data, *arguments: str) -> Run:
+        return self.node.run(CONFIGURE, "-e", json.dumps(values), *arguments)
 
-    def counted(self, *arguments: str) -> int:
-        """How many tasks changed something, of a run that succeeds."""
-        done = self.run(*arguments)
+    def changed(self, values: Data, *arguments: str) -> set[tuple[str, int]]:
+        """The tasks that changed something, with the number of the item, of a run that succeeds."""
+        done = self.run(values, *arguments)
         assert done.code == 0, done.output
-        (count,) = re.findall(r"changed=(\d+)", done.output)
-        return int(count)
+        return {
+            (one["task"].partition(" that are still to be ")[0], number)
+            for one in done.results
+            for number, item in enumerate(one["result"].get("results", []))
+            if item.get("changed")
+        }
 
 
-def linked(awx: Awx, workflow: str) -> dict[str, list[str]]:
-    """The nodes of a workflow, each with those that follow its success."""
-    number = awx.named("workflow_job_templates", workflow)["id"]
-    kind = "workflow_job_template_nodes"
-    nodes = {key: one for key, one in awx.objects[kind].items() if one["workflow_job_template"] == number}
+def of_one_workflow() -> Data:
+    """A part of the data: every object costs a process. A variable of a command line is a template, hence no `{{`."""
+    names = (PLAN, APPLY, AUDIT)
+    templates = [one for one in shipped("job_templates")["controller_templates"] if one["name"] in names]
+    backup = shipped("credential_types")["controller_credential_types"][1]
+    fixed = {APPLY: {"gateway_keys_approved": "what the plan said"}}
     return {
-        one["identifier"]: [
-            nodes[after]["identifier"] for after in awx.associated.get((kind, key, "success_nodes"), [])
-        ]
+        "controller_credential_types": [backup | {"injectors": {"env": {"BACKUP": "there"}}}],
+        "controller_templates": [one | {"extra_vars": fixed.get(one["name"], one["extra_vars"])} for one in templates],
+        "controller_workflows": [one for one in shipped("workflows")["controller_workflows"] if one["name"] == ROTATE],
+        "controller_schedules_left_off": [one["name"] for one in shipped("schedules")["__schedules"]
+                                          if one["name"] != NIGHTLY],
+    }  # fmt: skip
+
+
+def linked(awx: Awx, workflow: str, kind: str = "success_nodes") -> dict[str, list[str]]:
+    """The nodes of a workflow, each with those that follow it."""
+    number = awx.named("workflow_job_templates", workflow)["id"]
+    nodes = {key: one for key, one in awx.objects[NODES].items() if one["workflow_job_template"] == number}
+    return {
+        one["identifier"]: [nodes[after]["identifier"] for after in awx.associated.get((NODES, key, kind), [])]
         for key, one in nodes.items()
     }
 
@@ -77,63 +118,372 @@ def extra_vars(awx: Awx, template: str) -> Data:
     return found
 
 
-def test_applied_and_kept(awx: Awx, tmp_path: Path) -> None:
-    administrator = Administrator(awx, tmp_path)
-    empty = awx.state()
-    assert administrator.counted("--check") > 0
-    assert awx.state() == empty
-    assert not awx.written
+# ------------------------------------------------------------------ all of it
 
-    assert administrator.counted() > 0
-    assert awx.names("credential_types") == {"VPN key directory", "VPN key backup"}
-    chain = {"plan": ["approve"], "approve": ["apply"], "apply": ["verify"], "verify": []}
-    for workflow in ("Gateways: new key with approval", "Key servers: synchronize with approval"):
-        assert linked(awx, workflow) == chain
-    assert extra_vars(awx, "Gateways: apply the approved plan") == {
-        "gateway_keys_approved": "{{ gateway_keys_plan_digest | default('') }}"
-    }
-    injected = awx.named("credential_types", "VPN key directory")["injectors"]
+
+class Applied(t.NamedTuple):
+    foretold: set[tuple[str, int]]
+    wrote: int
+    changed: set[tuple[str, int]]
+    state: Data
+
+
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Applied:
+    """On an empty AWX: in check mode, and in earnest."""
+    with ready(Awx()) as awx:
+        administrator = Administrator(awx, tmp_path_factory.mktemp("applied"))
+        foretold = administrator.changed(SITE, "--check")
+        wrote = len(awx.written)
+        return Applied(foretold, wrote, administrator.changed(SITE), awx.state())
+
+
+@pytest.fixture
+def full(awx: Awx, applied: Applied) -> Awx:
+    awx.load(applied.state)
+    return awx
+
+
+def test_an_empty_awx_is_foretold(applied: Applied) -> None:
+    assert applied.wrote == 0
+    assert applied.foretold == applied.changed
+
+
+def test_what_was_applied(full: Awx) -> None:
+    assert full.names("credential_types") == {"Machine", "VPN key directory", "VPN key backup"}
+    assert full.names("schedules") == {one["name"] for one in shipped("schedules")["__schedules"]}
+    for workflow in (ROTATE, SYNCHRONIZE):
+        assert linked(full, workflow) == CHAIN
+    assert extra_vars(full, APPLY) == {"gateway_keys_approved": "{{ gateway_keys_plan_digest | default('') }}"}
+    injected = full.named("credential_types", "VPN key directory")["injectors"]
     assert injected["env"] == {"VPNOPS_KEYS_DIRECTORY_URL": "{{ url }}"}
-    survey = awx.survey("workflow_job_templates", "Gateways: new key with approval")
+    survey = full.survey("workflow_job_templates", ROTATE)
     assert [one["variable"] for one in survey["spec"] if one["required"]] == ["gateway", "confirm"]
-    number = awx.named("job_templates", "Gateways: enroll")["id"]
-    administrators = awx.named("credentials", "administrator of the gateways")["id"]
-    assert awx.associated["job_templates", number, "credentials"] == [administrators]
-    applied = awx.state()
+    number = full.named("job_templates", "Gateways: enroll")["id"]
+    administrators = full.named("credentials", "administrator of the gateways")["id"]
+    assert full.associated["job_templates", number, "credentials"] == [administrators]
+    again = extra_vars(full, "AWX: apply these templates again")
+    assert {name: again[name] for name in SITE if name in again} == {
+        name: value for name, value in SITE.items() if name != "controller_host_config_key"
+    }
+    assert again["controller_converge_every"] == 15
+    assert "controller_execution_environment" not in again
 
-    awx.written.clear()
-    assert administrator.counted() == 0
-    assert awx.state() == applied
-    assert not awx.written
 
-    awx.named("job_templates", "Gateways: converge")["job_slice_count"] = 7
-    awx.named("credential_types", "VPN key directory")["injectors"] = {}
-    awx.named("schedules", "Gateways: converge")["enabled"] = False
-    awx.survey("job_templates", "Key servers: plan")["spec"][0]["default"] = "always"
-    awx.associated["job_templates", number, "credentials"].clear()
+def test_roles(full: Awx) -> None:
+    """Who approves reads the plan; nobody may execute the template of the third node, or edit anything."""
+    granted: dict[str, set[tuple[str, str]]] = {}
+    for kind in ("job_templates", "workflow_job_templates"):
+        for one in full.objects[kind].values():
+            shown = full.answer("GET", f"{full.root}{kind}/{one['id']}/", {}, {})[1] or {}
+            for role, about in shown["summary_fields"]["object_roles"].items():
+                for team in full.roles.get(str(about["id"]), []):
+                    granted.setdefault(full.objects["teams"][team]["name"], set()).add((one["name"], role))
+    assert granted["security"] == {(ROTATE, "approval_role"), (SYNCHRONIZE, "approval_role"),
+                                   (PLAN, "read_role"), ("Key servers: plan", "read_role")}  # fmt: skip
+    assert granted["on duty"] == {(name, "execute_role") for name in ("Gateways: a key was stolen",
+                                                                      "Key servers: a key was stolen")}  # fmt: skip
+    every = {one for ones in granted.values() for one in ones}
+    assert not [name for name, role in every if "approved plan" in name or role == "admin_role"]
+
+
+def test_a_second_run_changes_nothing(full: Awx, tmp_path: Path) -> None:
+    before = full.state()
+    assert Administrator(full, tmp_path).changed(SITE) == set()
+    assert full.state() == before
+    assert not full.written
+
+
+ANSWERS = {"gateway": "gw1", "confirm": "gw1"}
+LAUNCHES: dict[str, Data] = {
+    "Key servers: plan": {},
+    "Key servers: a key was stolen": {"key_server_sync_compromised": "0123456789ab"},
+    PLAN: ANSWERS | {"gateway_keys_minimum_share": 50, "gateway_keys_take_over": "false"},
+    "Gateways: a key was stolen": ANSWERS,
+    "Gateways: go back to the old key": ANSWERS,
+    "Gateways: revoke a lost one": ANSWERS,
+    ROTATE: ANSWERS | {"gateway_keys_why": "yearly", "gateway_keys_strategy": "in_place"},
+    SYNCHRONIZE: {"key_server_sync_overwrite": "always", "key_server_sync_size": "3072"},
+}
+"""What is answered; all others ask nothing."""
+
+
+def launched(awx: Awx, name: str, body: Data) -> Data:
+    kind = "job_templates" if name in awx.names("job_templates") else "workflow_job_templates"
+    _status, said = awx.answer("POST", f"{awx.root}{kind}/{awx.named(kind, name)['id']}/launch/", {}, body)
+    assert said is not None
+    return said
+
+
+def test_every_launch_is_accepted(full: Awx) -> None:
+    for name in full.names("job_templates") | full.names("workflow_job_templates"):
+        answers = LAUNCHES.get(name, {})
+        said = launched(full, name, {"extra_vars": answers})
+        assert said["ignored_fields"] == {}, name
+        assert answers.items() <= json.loads(said["extra_vars"]).items()
+    called = launched(full, "Gateways: converge those that call", {"limit": "gw1,gw3"})
+    assert (called["limit"], called["ignored_fields"]) == ("gw1,gw3", {})
+
+
+def test_launches_that_change_something_need_their_answers(full: Awx) -> None:
+    """Whoever launches, a program too, types the name twice; nothing that is not asked gets into the job."""
+    for name in ("Gateways: a key was stolen", "Gateways: revoke a lost one", ROTATE, "Key servers: a key was stolen"):
+        with pytest.raises(Exception, match="value missing"):
+            launched(full, name, {})
+    more = ANSWERS | {"gateway_keys_approved": "f" * 64, "gateway_keys_plan_digest": "f" * 64}
+    for name in (ROTATE, APPLY):
+        said = launched(full, name, {"extra_vars": more, "limit": "gw1"})
+        assert set(said["ignored_fields"]["extra_vars"]) == {"gateway_keys_approved", "gateway_keys_plan_digest"}
+        assert said["ignored_fields"]["limit"] == "gw1"
+    with pytest.raises(Exception, match="expected to be an integer"):
+        launched(full, PLAN, {"extra_vars": ANSWERS | {"gateway_keys_minimum_share": "50"}})
+
+
+def test_launches_of_the_guide(full: Awx) -> None:
+    guide = (CHECKOUT / "docs/docsite/rst/guide_awx.rst").read_text()
+    pattern = r"-d '(\{.*?\})' \\?\s*\S*?/(workflow_job_templates|job_templates)/(\S+)/(launch|callback)/"
+    found = re.findall(pattern, guide)
+    assert {one[3] for one in found} == {"launch", "callback"}
+    for body, kind, name, what in found:
+        number = full.named(kind, {"$ROTATE": ROTATE, "$CONVERGE": "Gateways: converge"}[name])["id"]
+        given = json.loads(body.replace("the key", HOST_CONFIG_KEY))
+        status, said = full.answer("POST", f"{full.root}{kind}/{number}/{what}/", {}, given)
+        assert status == 201
+        assert said is not None
+        assert not said.get("ignored_fields")
+
+
+def test_a_gateway_that_calls_is_told(full: Awx) -> None:
+    """For itself alone; no other template can be called."""
+    for one in full.objects["job_templates"].values():
+        path = f"{full.root}job_templates/{one['id']}/callback/"
+        if one["name"] == "Gateways: converge":
+            assert full.answer("POST", path, {}, {"host_config_key": HOST_CONFIG_KEY})[0] == 201
+        else:
+            with pytest.raises(Exception, match="permission"):
+                full.answer("POST", path, {}, {"host_config_key": HOST_CONFIG_KEY})
+    assert full.launched == [{"template": "Gateways: converge", "extra_vars": {}, "limit": "gw1"}]
+
+
+# ------------------------------------------------------------------ a part of it
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    """What one workflow and its templates are, applied without an interruption."""
+    with ready(Awx()) as awx:
+        Administrator(awx, tmp_path_factory.mktemp("part")).changed(of_one_workflow())
+        return awx.state()
+
+
+def link(awx: Awx, parent: str, child: str, kind: str) -> None:
+    nodes = {one["identifier"]: number for number, one in awx.objects[NODES].items()}
+    awx.answer("POST", f"{awx.root}{NODES}/{nodes[parent]}/{kind}/", {}, {"id": nodes[child]})
+
+
+def unlink(awx: Awx, parent: str, child: str, kind: str) -> None:
+    nodes = {one["identifier"]: number for number, one in awx.objects[NODES].items()}
+    body = {"id": nodes[child], "disassociate": True}
+    awx.answer("POST", f"{awx.root}{NODES}/{nodes[parent]}/{kind}/", {}, body)
+
+
+def rehearse_only(awx: Awx) -> None:
+    one = awx.named("job_templates", APPLY)
+    one.update(job_type="check", limit="gw9", skip_tags="all", become_enabled=True, ask_credential_on_launch=True)
+    one.update(extra_vars='{"gateway_keys_approved": "anything"}', job_slice_count=7, host_config_key="mine")
+
+
+def other_variables(awx: Awx) -> None:
+    awx.named("workflow_job_templates", ROTATE).update(ask_variables_on_launch=True, extra_vars='{"a": 1}')
+    awx.survey("workflow_job_templates", ROTATE)["spec"][0]["required"] = False
+    awx.named("schedules", NIGHTLY).update(enabled=False)
+    awx.named("credential_types", "VPN key backup")["injectors"] = {"env": {"A": "b"}}
+
+
+def around_the_approval(awx: Awx) -> None:
+    link(awx, "plan", "apply", "always_nodes")
+    awx.named(NODES, "apply")["all_parents_must_converge"] = False
+
+
+def always(awx: Awx) -> None:
+    unlink(awx, "approve", "apply", "success_nodes")
+    link(awx, "approve", "apply", "always_nodes")
+
+
+def the_other_way_round(awx: Awx) -> None:
+    unlink(awx, "plan", "approve", "success_nodes")
+    unlink(awx, "approve", "apply", "success_nodes")
+    link(awx, "apply", "approve", "failure_nodes")
+
+
+def a_node_of_their_own(awx: Awx) -> None:
+    workflow = awx.named("workflow_job_templates", ROTATE)["id"]
+    awx.add(NODES, identifier="mine", workflow_job_template=workflow,
+            unified_job_template=awx.named("job_templates", APPLY)["id"])  # fmt: skip
+    link(awx, "plan", "mine", "always_nodes")
+
+
+EDITS: dict[str, Sequence[Callable[[Awx], None]]] = {
+    "fields, and a link past the approval": (rehearse_only, other_variables, around_the_approval),
+    "links of another kind": (always,),
+    "links that would close a circle, and a node": (the_other_way_round, a_node_of_their_own),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_what_was_edited_is_foretold_and_brought_back(name: str, awx: Awx, part: Data, tmp_path: Path) -> None:
+    awx.load(part)
+    for edit in EDITS[name]:
+        edit(awx)
     edited = awx.state()
-    assert administrator.counted("--check", *WITHOUT_WORKFLOWS) == 3
+    assert edited != part
+    awx.written.clear()
+    administrator = Administrator(awx, tmp_path)
+    foretold = administrator.changed(of_one_workflow(), "--check")
     assert awx.state() == edited
     assert not awx.written
-    assert administrator.counted(*WITHOUT_WORKFLOWS) == 3
-    assert awx.state() == applied
+    assert administrator.changed(of_one_workflow()) == foretold
+    assert awx.state() == part
+    denied = awx.walk(ROTATE, {"approve": "failed"})
+    assert denied == {"plan", "approve"}
 
 
-def test_what_is_missing_is_named(awx: Awx, tmp_path: Path) -> None:
-    done = Administrator(awx, tmp_path).run(
-        "-e", "controller_project=nowhere", "-e", '{"controller_credential_types": []}'
-    )
+@pytest.mark.parametrize("after", [2, 6, 12, 17])
+def test_what_was_interrupted_is_completed(after: int, awx: Awx, part: Data, tmp_path: Path) -> None:
+    administrator = Administrator(awx, tmp_path)
+    awx.fails_after = after
+    assert administrator.run(of_one_workflow()).code == 2
+    assert awx.state() != part
+    awx.fails_after = None
+    administrator.changed(of_one_workflow())
+    assert awx.state() == part
+
+
+def test_a_schedule_that_is_left_off(awx: Awx, part: Data, tmp_path: Path) -> None:
+    awx.load(part)
+    values = of_one_workflow() | {"controller_templates": [], "controller_workflows": []}
+    values["controller_schedules_left_off"] = [*values["controller_schedules_left_off"], NIGHTLY]
+    administrator = Administrator(awx, tmp_path)
+    foretold = administrator.changed(values, "--check")
+    assert awx.names("schedules") == {NIGHTLY}
+    assert administrator.changed(values) == foretold
+    assert awx.names("schedules") == set()
+    assert administrator.changed(values) == set()
+
+
+# ------------------------------------------------------------------ what AWX would refuse
+
+VALUES: dict[str, tuple[Data, str]] = {
+    "no interval": ({"controller_converge_every": 0}, "controller_converge_every must be a whole number of minutes"),
+    "half an hour": ({"controller_converge_every": "0.5h"}, "controller_converge_every must be a whole number of"),
+    "no slice": ({"controller_gateway_slices": 0}, "controller_gateway_slices must be a whole number from 1 to 999"),
+    "minus": ({"controller_approval_within": -1}, "controller_approval_within must be a whole number of seconds"),
+    "long": ({"controller_project": "x" * 513}, "controller_project must be a name of 1 to 512 characters"),
+    "nameless": ({"controller_organization": ""}, "controller_organization must be a name of 1 to 512 characters"),
+    "unknown": ({"controller_schedules_left_off": ["x"]}, "Each name in controller_schedules_left_off must be that"),
+    "text": ({"controller_gateway_credentials": "one"}, "The credentials of the templates must be a list of names"),
+}
+THERE: dict[str, tuple[Data, str]] = {
+    "project": ({"controller_project": "nowhere"}, "AWX has no project nowhere"),
+    "team": ({"controller_duty_team": "nobody"}, "AWX has no team nobody"),
+    "playbooks": ({"controller_playbooks": "books"}, "The project vpnops.keys has no books/enroll_gateways.yml"),
+    "credential": ({"controller_gateway_credentials": ["none"]}, "AWX has no credential none"),
+    "two credentials": (
+        {"controller_gateway_credentials": ["administrator of the gateways", "another administrator"]},
+        "are of one type, and a job takes one of each",
+    ),
+    "a type in use": ({}, "does not change the inputs of the credential type VPN key backup while a credential has it"),
+}
+
+
+def test_values_are_checked_before_the_first_call(awx: Awx, tmp_path: Path) -> None:
+    """All of them at once, in one sentence each."""
+    wrong: Data = {name: value for values, _said in VALUES.values() for name, value in values.items()}
+    first = Administrator(awx, tmp_path, CONTROLLER_HOST="http://127.0.0.1:9")
+    for values in (wrong, {"controller_converge_every": 0}):
+        done = first.run(values)
+        assert done.code == 2
+        for given, said in VALUES.values():
+            assert (said in done.output) == (given.items() <= values.items()), done.output
+    assert "network error" not in done.output
+
+
+@pytest.mark.parametrize("name", THERE)
+def test_what_awx_would_refuse_is_said_first(name: str, awx: Awx, tmp_path: Path) -> None:
+    values, said = THERE[name]
+    if name == "a type in use":
+        made = awx.add("credential_types", name="VPN key backup", inputs={"fields": [{"id": "a", "label": "A"}]})
+        awx.add("credentials", name="where", credential_type=made["id"])
+    done = Administrator(awx, tmp_path).run(values, "--check")
     assert done.code == 2
-    assert "The project nowhere in organization Default was not found" in done.error("Job templates")[1] + done.output
+    assert said in " ".join(done.output.split()), done.output
     assert not awx.written
+
+
+# ------------------------------------------------------------------ where AWX is
+
+
+def test_behind_the_platform_gateway(part: Data, tmp_path: Path) -> None:
+    """/api/controller/v2, and a token of the gateway."""
+    with ready(Awx(BEHIND_GATEWAY, GATEWAY_TOKEN)) as awx:
+        behind = {"CONTROLLER_OPTIONAL_API_URLPATTERN_PREFIX": "/api/controller/"}
+        administrator = Administrator(awx, tmp_path, **behind)
+        administrator.changed(of_one_workflow())
+        assert awx.state() == part
+        for environment in ({"CONTROLLER_OPTIONAL_API_URLPATTERN_PREFIX": "/api/"}, {"CONTROLLER_OAUTH_TOKEN": TOKEN}):
+            done = Administrator(awx, tmp_path, **(behind | environment)).run(of_one_workflow())
+            assert done.code == 2
+            assert "could not be found" in done.output or "Invalid authentication credentials" in done.output
+
+
+def certificates(path: Path) -> tuple[Path, Path]:
+    """The file of an authority, and one with a certificate of it for 127.0.0.1 and its key."""
+    now = datetime.now(timezone.utc)
+
+    def made(subject: str, key: ec.EllipticCurvePrivateKey, *extensions: tuple[x509.ExtensionType, bool],
+             signer: ec.EllipticCurvePrivateKey) -> bytes:  # fmt: skip
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+        issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site")])
+        about = x509.CertificateBuilder(issuer, name, key.public_key(), x509.random_serial_number(),
+                                        now - timedelta(days=1), now + timedelta(days=1))  # fmt: skip
+        for extension, critical in extensions:
+            about = about.add_extension(extension, critical)
+        return about.sign(signer, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+    authority, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    of_authority = x509.SubjectKeyIdentifier.from_public_key(authority.public_key())
+    (path / "ca.pem").write_bytes(
+        made("site", authority, (x509.BasicConstraints(True, None), True), (usage, True), (of_authority, False),
+             signer=authority)
+    )  # fmt: skip
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    by = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(of_authority)
+    key = own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (path / "awx.pem").write_bytes(made("awx", own, (address, False), (by, False), signer=authority) + key)
+    return path / "ca.pem", path / "awx.pem"
+
+
+def test_a_private_authority(tmp_path: Path) -> None:
+    """As the guide says: SSL_CERT_FILE names the authority, or CONTROLLER_VERIFY_SSL=false."""
+    authority, own = certificates(tmp_path)
+    values = of_one_workflow() | {"controller_templates": [], "controller_workflows": [], "controller_schedules": []}
+    with ready(Awx(certificate=own)) as awx:
+        unknown = Administrator(awx, tmp_path / "unknown").run(values)
+        assert unknown.code == 2
+        assert "secure connection" in unknown.output
+        assert not awx.written
+        assert Administrator(awx, tmp_path / "known", SSL_CERT_FILE=str(authority)).changed(values)
+        assert Administrator(awx, tmp_path / "any", CONTROLLER_VERIFY_SSL="false").changed(values) == set()
 
 
 def test_as_a_job_of_its_own(awx: Awx, tmp_path: Path) -> None:
-    """AWX is told by one of its jobs, whose credential is the one that AWX has for that."""
+    """AWX is told by one of its jobs, whose credential is the one that AWX has for that. The key for callbacks is in
+    nothing that AWX keeps."""
     itself = Credential(env={"CONTROLLER_HOST": awx.url, "CONTROLLER_OAUTH_TOKEN": TOKEN})
     controller = Controller(tmp_path, {"all": {"hosts": {}}}, [itself])
-    given = {"controller_host_config_key": HOST_CONFIG_KEY, "controller_workflows": []}
-    job = controller.run("configure_awx.yml", given)
+    converge = {"controller_host_config_key": HOST_CONFIG_KEY, "controller_workflows": [], "controller_schedules": []}
+    job = controller.run("configure_awx.yml", converge)
     assert job.code == 0, job.output
     assert job.changed > 0
     assert awx.named("job_templates", "Gateways: converge")["host_config_key"] == HOST_CONFIG_KEY

@@ -46,6 +46,23 @@ def shipped(what: str) -> Data:
     return found
 
 
+class _Unsafe(yaml.SafeDumper):
+    """All text is !unsafe, as AWX writes it: nothing in it is a template."""
+
+    def represent_data(self, data: t.Any) -> yaml.Node:
+        if isinstance(data, str):
+            return self.represent_scalar("!unsafe", data)
+        return super().represent_data(data)
+
+
+def handed_over(variables: Data, own: Data) -> str:
+    """The variables of a job as AWX 24 writes them: only those that a template has itself (`own`) may be templates."""
+    return "".join(
+        yaml.dump({name: value}, None, yaml.SafeDumper if own.get(name) == value and name in own else _Unsafe)
+        for name, value in variables.items()
+    )
+
+
 def template(name: str) -> Data:
     (found,) = (one for one in shipped("job_templates")["controller_templates"] if one["name"] == name)
     return t.cast(Data, found)
@@ -131,17 +148,18 @@ class Controller:
     def launch(
         self,
         name: str,
-        answers: Mapping[str, str] | None = None,
+        answers: Mapping[str, str | int] | None = None,
         artifacts: Mapping[str, t.Any] | None = None,
         inventory: Data | None = None,
         told: Mapping[str, str] | None = None,
     ) -> Job:
-        """`answers`: of the survey, all text. `artifacts`: of the nodes before. `told`: more of the variables that AWX
-        sets, without their prefix."""
+        """`answers`: of the survey, text and whole numbers. `artifacts`: of the nodes before. `told`: more of the
+        variables that AWX sets, without their prefix."""
         described = template(name)
-        given = {**described.get("extra_vars", {}), **(answers or {}), **(artifacts or {})}
+        own = described.get("extra_vars", {})
+        given = {**own, **(answers or {}), **(artifacts or {})}
         told = {"job_template_name": name, **(told or {})}
-        return self.run(described["playbook"].rpartition("/")[2], given, inventory, told)
+        return self.run(described["playbook"].rpartition("/")[2], given, inventory, told, own)
 
     def run(
         self,
@@ -149,8 +167,9 @@ class Controller:
         given: Mapping[str, t.Any],
         inventory: Data | None = None,
         told: Mapping[str, str] | None = None,
+        own: Data | None = None,
     ) -> Job:
-        """Run a playbook of the project with the variables `given`."""
+        """Run a playbook of the project with the variables `given`, of which those in `own` are the template's."""
         number = next(self._numbers)
         meta = {"job_id": number, "user_name": "alice", "job_launch_type": "manual", **(told or {})}
         place = self.path / f"job{number}"
@@ -160,7 +179,7 @@ class Controller:
         }
         for credential in self.credentials:
             extra_vars.update(credential.extra_vars)
-        self._prepare(place, extra_vars, inventory or self.inventory)
+        self._prepare(place, handed_over(extra_vars, own or {}), inventory or self.inventory)
         done = subprocess.run(
             [sys.executable, "-c", RUN, str(place), f"playbooks/{playbook}"],
             env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(place / "home")},
@@ -179,7 +198,7 @@ class Controller:
         shutil.rmtree(place)
         return job
 
-    def _prepare(self, place: Path, extra_vars: Data, inventory: Data) -> None:
+    def _prepare(self, place: Path, extra_vars: str, inventory: Data) -> None:
         for part in ("env", "inventory", "home"):
             (place / part).mkdir(parents=True)
         for part in ("playbooks", "awx"):
@@ -199,7 +218,7 @@ class Controller:
             env |= credential.env
             if credential.ssh_key:
                 (place / "env/ssh_key").write_text(credential.ssh_key)
-        (place / "env/extravars").write_text(json.dumps(extra_vars))
+        (place / "env/extravars").write_text(extra_vars)
         (place / "env/envvars").write_text(json.dumps(env))
         (place / "env/passwords").write_text(json.dumps(passwords))
         (place / "env/cmdline").write_text(" ".join(["--forks=5", *arguments]))

@@ -19,6 +19,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observation
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import FleetStatus, status
+from ansible_collections.vpnops.keys.plugins.plugin_utils.tables.gateways import STATUS
 
 NAMES = names(4)
 MESH = book(*map(entry, NAMES))
@@ -47,6 +48,13 @@ def test_a_row_is_what_that_gateway_says() -> None:
     assert (rows["gw1"]["tunnels"], rows["gw1"]["holds"]) == (3, {"right": 3, "any": 3})
     assert (rows["gw2"]["tunnels"], rows["gw2"]["holds"]) == (None, None)
     assert (rows["gw2"]["reached"], rows["gw2"]["own"]) == ("unreachable", "-")
+
+
+def test_a_key_that_nobody_asked_for_is_not_called_absent() -> None:
+    """As in a slice of an audit: a gateway that is not in the play may well have its key."""
+    some = {name: one for name, one in ALL.items() if name != "gw2"} | {"gw3": unreachable("gw3")}
+    shown = {row.gateway.name: STATUS["own key"](row.to_result()) for row in status(MESH, some).rows}
+    assert (shown["gw1"], shown["gw2"], shown["gw3"]) == ("as recorded", "not asked", "unreachable")
 
 
 def short(name: str, serial: int = 1) -> str:
