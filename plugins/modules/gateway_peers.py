@@ -19,7 +19,8 @@ description:
     taken away only where a peer is given with O(peers[].withdrawn=true).
   - >-
     Files that an administrator wrote keep their comments, order, owner and mode; nothing but the keys changes. The
-    daemon is never restarted, and the sessions with other peers go on.
+    daemon is never restarted, and the sessions with other peers go on. Routes of others are not replaced, and
+    connections that are only in charon are not unloaded.
   - >-
     A peer of which something cannot be used, such as an endpoint with a line break in it, stops nobody else. It is left
     out, and RV(refused) says why.
@@ -165,8 +166,9 @@ neighbours:
 refused:
   description:
     - >-
-      The given peers that were left out, because what was given of them cannot be used or this gateway cannot store it.
-      All others are stored. In RV(stored) there is nothing of them, so that they remain to be done.
+      The given peers that were left out, because what was given of them cannot be used or this gateway cannot store it,
+      and those whose keys would not hold after the next start of the daemon. The latter have their keys in the running
+      daemon. All others are stored. In RV(stored) there is nothing of them, so that they remain to be done.
     - >-
       A peer with O(peers[].withdrawn=true) is withdrawn even then, as far as its keys and its identity are known; its
       endpoint and its networks do not matter.

@@ -4,10 +4,10 @@
 
 """What the hooks of a wg-quick file do to the peers of its interface. Text in, facts out. PRIVATE to the collection.
 
-wg-quick sets up the peers of its file, and then runs the PostUp lines in a shell. Where one of these sets up peers,
-too, the file alone does not tell what a start brings up. `wg addconf %i FILE` is as good as the file: FILE is read and
-edited like it. Anything else that touches peers is named with its line, so that nothing is promised which the next
-start undoes.
+wg-quick sets up the peers of its file, and then runs the PostUp lines in a shell; systemd runs the ExecStartPost lines
+of the unit after that. Where one of these sets up peers, too, the file alone does not tell what a start brings up.
+`wg addconf %i FILE` is as good as the file: FILE is read and edited like it. Anything else that touches peers is named
+with its line, so that nothing is promised which the next start undoes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from . import wg_config
 from .wg_config import Block
 
 UP = "postup"
+UNIT = "execstartpost"
 _WRITTEN = {UP: "PostUp", "predown": "PreDown", "postdown": "PostDown"}
+_OF_UNIT = re.compile(r"\s*ExecStartPost\s*=\s*[-+!@:|]*\s*(.+)")
 _LONGEST = 160
 _TOOLS = ("wg", "awg")
 _SHELLS = frozenset("sh bash dash ash zsh ksh python python3 perl env sudo . source".split())
@@ -38,25 +40,29 @@ _SECRET = re.compile(r"(?<!peer )[A-Za-z0-9+/]{43}=")
 
 @dataclass(frozen=True)
 class Hook:
-    """A line of the file. `keyword` in lower case; `text` with the name of the interface for %i may hold secrets."""
+    """A line of the file of wg-quick, or of the `file` of a unit. `keyword` in lower case; `text` with the name of the
+    interface for %i may hold secrets."""
 
     number: int
     keyword: str
     text: str
+    file: str = ""
 
     @property
     def place(self) -> str:
-        return f"line {self.number}, {_WRITTEN[self.keyword]}"
+        return f"line {self.number}, {_WRITTEN.get(self.keyword, 'ExecStartPost')}"
 
 
 @dataclass(frozen=True)
 class Unfollowed:
     """Something that a start does to peers and this collection cannot follow. `what`: a clause that begins with the
-    place of the line; `advice`: what to do. `keys`: the peers that it is about, none: any."""
+    place of the line; `advice`: what to do. `keys`: the peers that it is about, none: any. `file`: where the line is,
+    "" for the file of wg-quick."""
 
     what: str
     advice: str
     keys: tuple[str, ...] = ()
+    file: str = ""
 
     def about(self, keys: t.Container[str]) -> bool:
         """Whether it may be about a peer with these keys."""
@@ -77,15 +83,19 @@ Reader = t.Callable[[str], t.Optional[str]]  # noqa: UP045, a value on Python 3.
 """The text of a script, None where there is none or it is a program."""
 
 
-def effects(blocks: t.Sequence[Block], interface: str, read: Reader) -> Effects:
-    """What a start and a stop of the interface do beside what the sections of its file say."""
+def effects(
+    blocks: t.Sequence[Block], interface: str, read: Reader, units: t.Mapping[str, str] | None = None
+) -> Effects:
+    """What a start and a stop of the interface do beside what the sections of its file say. `units`: the texts of the
+    files in which its unit is changed, by their paths."""
     loaded: dict[str, None] = {}
     found: list[Unfollowed] = []
     saves = "SaveConfig = true" if wg_config.setting(blocks, "saveconfig").lower() == "true" else ""
-    for hook in hooks(blocks, interface):
-        if _SAVES.search(hook.text):
+    for hook in (*hooks(blocks, interface), *of_units(units or {}, interface)):
+        saving, starts = _SAVES.search(hook.text), hook.keyword in (UP, UNIT)
+        if saving and (saving[0].startswith("wg-quick") or not starts):
             saves = saves or f"in {hook.place}, to save what runs"
-        for command in (wg_config.commands(hook.text) or [[hook.text]]) if hook.keyword == UP else ():
+        for command in (wg_config.commands(hook.text) or [[hook.text]]) if starts else ():
             path = peer_file(command, interface)
             if path:
                 loaded[path] = None
@@ -104,6 +114,15 @@ def hooks(blocks: t.Iterable[Block], interface: str) -> t.Iterator[Hook]:
                 for keyword in _WRITTEN:
                     for text in wg_config.values(Block(block.kind, (line,)), keyword):
                         yield Hook(number, keyword, text.replace("%i", interface))
+
+
+def of_units(units: t.Mapping[str, str], interface: str) -> t.Iterator[Hook]:
+    """The lines that systemd runs once wg-quick is done."""
+    for file, text in units.items():
+        for number, line in enumerate(text.split("\n"), 1):
+            found = _OF_UNIT.match(line)
+            if found:
+                yield Hook(number, UNIT, re.sub("%[iI]", interface, found[1]), file)
 
 
 def peer_file(command: t.Sequence[str], interface: str) -> str:
@@ -131,6 +150,7 @@ def _judged(hook: Hook, command: t.Sequence[str], interface: str, read: Reader) 
             yield Unfollowed(
                 f"{hook.place} runs {printable(path, _LONGEST)}, whose line {line} changes peers",
                 "move these peers into [Peer] sections, or into a file that `wg addconf %i FILE` loads",
+                file=hook.file,
             )
 
 
@@ -151,16 +171,19 @@ def _of_command(hook: Hook, command: t.Sequence[str], text: str) -> Unfollowed:
             f"{shown} sets peers after their [Peer] sections",
             "write what it sets (PresharedKey, AllowedIPs) into the [Peer] section and take that line out",
             known,
+            hook.file,
         )
     if action in ("setconf", "syncconf"):
         return Unfollowed(
             f"{shown} replaces the peers of the [Peer] sections",
             "move the peers that it loads into [Peer] sections and take that line out, or load them by "
             "`wg addconf %i FILE`",
+            file=hook.file,
         )
     return Unfollowed(
         f"{shown} changes peers in a way that cannot be followed",
         "let it be `wg addconf %i FILE` with the whole path of the file, or move these peers into [Peer] sections",
+        file=hook.file,
     )
 
 

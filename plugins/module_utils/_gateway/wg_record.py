@@ -10,6 +10,7 @@ as far as the record and the running interface both have it: then it holds after
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import typing as t
@@ -21,6 +22,7 @@ from .wg_config import INTERFACE, PEER, STAGED, TEXT, Block
 from .wg_hooks import Effects, Unfollowed
 from .wg_runtime import Runtime
 
+UNITS = "/etc/systemd/system"
 _SCRIPT_BYTES = 1 << 18
 MOST = 12
 """So many differences are told."""
@@ -63,7 +65,8 @@ class Record:
         return [self.sentence(one) for one in self.unfollowed if not one.keys]
 
     def sentence(self, one: Unfollowed) -> str:
-        return f"{self.path}, {one.what}, so what is stored here would not hold after the next start; {one.advice}."
+        ends = "so what is stored here would not hold after the next start"
+        return f"{one.file or self.path}, {one.what}, {ends}; {one.advice}."
 
 
 def read(path: str, interface: str) -> Record:
@@ -74,7 +77,7 @@ def read(path: str, interface: str) -> Record:
     blocks = wg_config.parse(text, path)
     if not any(block.kind == INTERFACE for block in blocks):
         raise VpnKeysError("unreadable", f"{path} has no [Interface]", state=NOTHING_CHANGED)
-    return _with_files(path, text, blocks, wg_hooks.effects(blocks, interface, script))
+    return _with_files(path, text, blocks, wg_hooks.effects(blocks, interface, script, unit_files(interface)))
 
 
 def _with_files(path: str, text: str, blocks: list[Block], effects: Effects) -> Record:
@@ -85,7 +88,7 @@ def _with_files(path: str, text: str, blocks: list[Block], effects: Effects) -> 
             blocks = blocks + loaded
         except VpnKeysError as error:
             texts.pop(file, None)
-            what = f"a PostUp line loads peers from {file}, which cannot be followed: {error.what}"
+            what = f"a hook of it loads peers from {file}, which cannot be followed: {error.what}"
             unfollowed.append(Unfollowed(what, "fix that file first"))
     return Record(path, texts, blocks, tuple(unfollowed), effects.saves)
 
@@ -99,6 +102,17 @@ def _peers_of(file: str) -> tuple[str, list[Block]]:
     if any(block.kind == INTERFACE and len(block.lines) > 1 for block in blocks):
         raise VpnKeysError("unreadable", "it has entries of an [Interface]")
     return text, [replace(one, file=file, kind=TEXT if one.kind == INTERFACE else one.kind) for one in blocks]
+
+
+def unit_files(interface: str) -> dict[str, str]:
+    """Where an administrator has changed the unit of the interface."""
+    found = {}
+    for unit in (f"wg-quick@{interface}.service", "wg-quick@.service"):
+        for path in sorted([f"{UNITS}/{unit}", *glob.glob(f"{UNITS}/{glob.escape(unit)}.d/*.conf")]):
+            text = script(path)
+            if text:
+                found[path] = text
+    return found
 
 
 def script(name: str) -> str | None:

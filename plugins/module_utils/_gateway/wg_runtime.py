@@ -322,10 +322,14 @@ def add_routes(interface: str, networks: t.Iterable[str], table: str) -> None:
 
 def _add_route(interface: str, network: str, where: t.Sequence[str]) -> None:
     """Never in place of another route."""
-    family = _family(network)
-    known = run.attempt("ip", family, "route", "show", "dev", interface, "match", network, *where)
-    if not known.output.strip():
-        run.run("ip", family, "route", "add", network, "dev", interface, *where)
+    if not _is_routed(interface, network, where):
+        run.run("ip", _family(network), "route", "add", network, "dev", interface, *where)
+
+
+def _is_routed(interface: str, network: str, where: t.Sequence[str]) -> bool:
+    """Whether wg-quick would not add a route."""
+    shown = run.attempt("ip", _family(network), "route", "show", "dev", interface, "match", network, *where)
+    return bool(shown.output.strip())
 
 
 def taken_routes(interface: str, networks: t.Iterable[str], table: str) -> dict[str, str]:
@@ -339,9 +343,11 @@ def taken_routes(interface: str, networks: t.Iterable[str], table: str) -> dict[
     found = {}
     for network in networks:
         family = _family(network)
+        if network.endswith("/0") or _is_routed(interface, network, where):
+            continue
         shown = run.attempt("ip", family, "route", "show", "exact", network, *where).output
         lines = [line for line in shown.splitlines() if in_the_way(line, family, interface)]
-        if lines and not network.endswith("/0"):
+        if lines:
             found[network] = printable(lines[0].strip(), 120)
     return found
 

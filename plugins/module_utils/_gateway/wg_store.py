@@ -352,7 +352,7 @@ def _why_not_lasting(
         state = "The running interface has it" if up else "The interface is down"
         ends = "so its key would not hold after the next start"
     if reason and (change.neighbour or peer.current is None or not up):
-        what = f"{record.path}, {reason.what}, {ends}"
+        what = f"{reason.file or record.path}, {reason.what}, {ends}"
         return VpnKeysError("blocked", what, state=state, advice=reason.advice)
     if change.neighbour and peer.current and not _entries(made.blocks, peer)[wg_config.PEER]:
         what = f"{record.path} has no [Peer] section for it, {ends}"

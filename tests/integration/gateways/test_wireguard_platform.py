@@ -454,6 +454,27 @@ def test_check_mode_writes_nothing_and_foretells(gateways: Gateways) -> None:
         assert foretold == gateways.store("gw2", **step)
 
 
+def test_a_route_of_others_is_left_alone_and_named(gateways: Gateways) -> None:
+    """wg-quick would not start with such a peer in its file."""
+    before = gateways.text("gw1")
+    peer: dict[str, Any] = {"name": "gw9", "current": raw_key("gw9"), "endpoint": "10.77.0.9:51820"}
+    networks = ["10.200.0.0/24", "fd00:200::/64"]
+    routes = ("ip route add 10.200.0.0/24 via 10.77.0.3 dev eth0", "ip -6 route add fd00:200::/64 dev lo")
+    for number, route in enumerate(routes):
+        gateways.mesh.run("gw1", route)
+        shown = gateways.mesh.run("gw1", "ip route; ip -6 route")
+        for write in (False, True):
+            refused = gateways.store("gw1", write=write, networks=networks, **peer)["refused"]
+            assert f"There is another route to {networks[number]}, a network of gw9 (" in refused
+            assert refused.endswith("and it is not replaced. It was left out.")
+        assert gateways.mesh.run("gw1", "ip route; ip -6 route") == shown
+        assert gateways.text("gw1") == before
+        gateways.mesh.run("gw1", route.replace(" add ", " del "))
+    assert gateways.store("gw1", networks=networks, **peer)["refused"] == ""
+    assert "10.200.0.0/24 dev wg0" in gateways.mesh.run("gw1", "ip route")
+    gateways.mesh.run("gw1", "systemctl restart wg-quick@wg0")
+
+
 def test_a_new_peer_is_routed_as_wg_quick_would(gateways: Gateways) -> None:
     new = base64.b64encode(X25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
     peer: dict[str, Any] = {"name": "gw9", "current": new, "endpoint": "10.77.0.9:51820"}

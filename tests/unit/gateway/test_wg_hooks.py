@@ -147,12 +147,51 @@ def test_no_secret_of_a_hook_is_told() -> None:
         ("saveconfig=TRUE", "SaveConfig = true"),
         ("PreDown = wg-quick save %i", "in line 3, PreDown, to save what runs"),
         ("PreDown = wg showconf %i > /etc/wireguard/%i.conf", "in line 3, PreDown, to save what runs"),
+        ("PostUp = wg-quick save %i", "in line 3, PostUp, to save what runs"),
+        ("PostUp = wg showconf %i > /run/shown", ""),
         ("SaveConfig = false", ""),
         ("PreDown = iptables -D FORWARD -i %i -j ACCEPT", ""),
     ],
 )
 def test_whether_a_stop_saves_what_runs(line: str, saves: str) -> None:
     assert effects(line).saves == saves
+
+
+UNIT = "/etc/systemd/system/wg-quick@wg0.service.d/peers.conf"
+
+
+@pytest.mark.parametrize(
+    ("line", "files", "words"),
+    [
+        ("ExecStartPost=/usr/bin/wg addconf %i /etc/wireguard/peers.conf", (PEERS,), ""),
+        ("ExecStartPost=-wg addconf %I /etc/wireguard/peers.conf", (PEERS,), ""),
+        ("ExecStartPost=/usr/bin/wg setconf %i /etc/wireguard/peers.conf", (), "= /usr/bin/wg setconf wg0"),
+        ("ExecStartPost = /bin/sh -c 'wg addconf %i /etc/wireguard/peers.conf'", (), "ExecStartPost changes peers"),
+        ("ExecStartPost=/etc/wireguard/up.sh %i", (), "runs /etc/wireguard/up.sh, whose line 4"),
+        ("ExecStartPost=/etc/wireguard/fw.sh %i", (), ""),
+        ("ExecStartPost=", (), ""),
+        ("# ExecStartPost=/usr/bin/wg setconf %i /x", (), ""),
+        ("ExecStartPre=/usr/bin/wg setconf %i /x", (), ""),
+    ],
+)
+def test_what_the_unit_runs_after_wg_quick_counts_like_a_hook(line: str, files: tuple[str, ...], words: str) -> None:
+    blocks = wg_config.parse("[Interface]\n", "wg0.conf")
+    found = wg_hooks.effects(blocks, "wg0", SCRIPTS.get, {UNIT: f"[Service]\n{line}\n"})
+    assert found.files == files
+    assert len(found.unfollowed) == bool(words)
+    for one in found.unfollowed:
+        assert one.what.startswith("line 2, ExecStartPost")
+        assert words in one.what
+        assert _record(TYPICAL).sentence(one).startswith(f"{UNIT}, line 2, ")
+
+
+def test_the_files_of_the_unit_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wg_record, "UNITS", str(tmp_path))
+    named = ("wg-quick@wg0.service.d/a.conf", "wg-quick@.service.d/b.conf", "wg-quick@.service")
+    for name in (*named, "wg-quick@wg1.service.d/c.conf", "wg-quick@wg0.service.d/d.conf.old"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("[Service]\n")
+    assert set(wg_record.unit_files("wg0")) == {str(tmp_path / name) for name in named}
 
 
 # ---- the record: all files together

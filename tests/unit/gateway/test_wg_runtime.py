@@ -95,6 +95,27 @@ def test_endpoints_get_addresses() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("line", "family", "is_in_the_way"),
+    [
+        ("10.9.0.0/24 via 192.0.2.1 dev eth0", "-4", True),
+        ("10.9.0.0/24 dev eth0 proto kernel scope link src 10.9.0.1", "-4", True),
+        ("blackhole 10.9.0.0/24", "-4", True),
+        ("10.9.0.0/24 dev eth0 metric 100", "-4", False),
+        ("10.9.0.0/24 dev wg0 scope link", "-4", False),
+        ("10.9.0.0/24 proto bird", "-4", True),
+        ("\tnexthop via 192.0.2.1 dev eth0 weight 1", "-4", False),
+        ("", "-4", False),
+        ("fd00::/64 dev eth0 metric 1024 pref medium", "-6", True),
+        ("fd00::/64 dev eth0 proto kernel metric 256 pref medium", "-6", False),
+        ("fd00::/64 dev wg0 metric 1024 pref medium", "-6", False),
+    ],
+)
+def test_which_routes_are_in_the_way(line: str, family: str, is_in_the_way: bool) -> None:
+    """Of another device, and with the metric of those that wg-quick adds: the kernel takes no second one."""
+    assert wg_runtime.in_the_way(line, family, "wg0") is is_in_the_way
+
+
 def test_a_network_that_cannot_be_routed_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     routed: list[str] = []
 
