@@ -87,6 +87,27 @@ CHANGES_A_JOB = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["job_templates", "workflows", "schedules"])
+def test_no_key_is_given_twice(name: str) -> None:
+    """Ansible warns of it, also where a key of an anchor is given again."""
+    top = yaml.compose((CHECKOUT / f"awx/{name}.yml").read_text(), yaml.SafeLoader)
+    assert isinstance(top, yaml.MappingNode)
+    for _key, part in top.value:
+        for one in part.value if isinstance(part, yaml.SequenceNode) else [part]:
+            if isinstance(one, yaml.MappingNode):
+                keys = list(keys_of(one))
+                assert len(keys) == len(set(keys)), sorted(key for key in keys if keys.count(key) > 1)
+
+
+def keys_of(node: yaml.MappingNode) -> Iterator[str]:
+    for key, value in node.value:
+        if key.value != "<<":
+            yield key.value
+            continue
+        for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+            yield from keys_of(merged)
+
+
 def test_every_field_that_changes_a_job_is_brought_back() -> None:
     for name, one in TEMPLATES.items():
         assert one.keys() >= CHANGES_A_JOB, name
