@@ -35,6 +35,7 @@ class ActionModule(IosAction):
             "claims": key_servers.shown_claims(plans.claims, names),
             "findings": list(plans.findings),
             "problems": problems,
+            "tampered": [name for name, target in targets.items() if target.refused],
             "ungrouped": [name for name in plans.ungrouped if name not in problems],
         }
         if details:

@@ -7,9 +7,8 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..module_utils._errors import NOTHING_REPORTED, VpnKeysError
 from ..modules.key_server_report import ARGUMENT_SPEC
-from ..plugin_utils import report
+from ..plugin_utils import key_server_results, report
 from ..plugin_utils.control_action import ControlAction, Result, display
 from ..plugin_utils.tables import output
 
@@ -20,15 +19,9 @@ class ActionModule(ControlAction):
     LIBRARIES = ("rich",)
 
     async def operate(self, options: dict[str, t.Any]) -> Result:
-        try:
-            whole = report.merge(options["found"], options["done"], options["proof"])
-        except (KeyError, TypeError, AttributeError):
-            raise VpnKeysError(
-                "bad_input",
-                "O(found), O(done) and O(proof) must be results of ios_rsa_key_compare, ios_rsa_key_sync and "
-                "ios_rsa_key_compare",
-                state=NOTHING_REPORTED,
-            ) from None
+        given = options["found"], options["done"], options["proof"]
+        key_server_results.check(*given)
+        whole = report.merge(*given)
         result: Result = output.show(report.render(whole, width=display.columns)) | {"in_sync": whole["in_sync"]}
         if options["path"]:
             result["path"] = options["path"]

@@ -83,6 +83,7 @@ from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 
+from ..module_utils._errors import NOTHING_DONE
 from ..plugin_utils import progress_files, progress_fleet, progress_results, progress_view
 from ..plugin_utils.progress import Devices, Outcome, Run, Section
 from ..plugin_utils.progress_live import Foot, Ticker
@@ -120,8 +121,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         super().__init__()
         if rich is None:
             raise AnsibleError(
-                "The callback vpnops.keys.progress needs the Python library rich on the control node. Nothing was "
-                "done; install it for the Python that runs Ansible (pip install rich), or choose another "
+                "The callback vpnops.keys.progress needs the Python library rich on the control node. "
+                f"{NOTHING_DONE}; install it for the Python that runs Ansible (pip install rich), or choose another "
                 "stdout_callback."
             )
         self._run = Run("ansible", time.time())

@@ -14,7 +14,9 @@ description:
   - >-
     Collects a registered variable of many hosts into one dictionary, as M(vpnops.keys.gateway_plan),
     M(vpnops.keys.gateway_report), M(vpnops.keys.key_directory) and M(vpnops.keys.key_report) take it.
-  - A host that has no such variable has an empty result. So has one that claims the variable among its facts.
+  - A host that has no such variable has an empty result.
+  - A host whose facts hold a variable of this collection, or this one, has a failure instead, with a finding. See
+    M(vpnops.keys.check_facts). It has C(claimed=true).
 positional: hostvars, variable
 options:
   _input:
@@ -52,6 +54,8 @@ _value:
 import typing as t
 from collections.abc import Iterable, Mapping
 
+from ..plugin_utils import claimed_variables
+
 
 def by_host(
     hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]], variable: str
@@ -61,9 +65,9 @@ def by_host(
 
 def _registered(variables: Mapping[str, t.Any], variable: str) -> t.Any:
     # Facts are variables, too: what is among them came from the host, and no task of ours has read it.
-    if variable not in variables or variable in (variables.get("ansible_facts") or {}):
-        return {}
-    return variables[variable]
+    facts = variables.get("ansible_facts") or {}
+    claimed = claimed_variables.claimed(facts) or [variable] * (variable in facts)
+    return claimed_variables.result(claimed) if claimed else variables.get(variable, {})
 
 
 class FilterModule:

@@ -52,6 +52,7 @@ CODES = frozenset(
 LEFT_OUT = "It was left out"
 NOTHING_CHANGED = "Nothing was changed"
 NOTHING_DONE = "Nothing was done"
+NOTHING_IS_CHANGED = "Nothing is changed"
 NOTHING_READ = "Nothing was read"
 NOTHING_REPORTED = "Nothing was reported"
 NOTHING_SENT = "Nothing was sent"
@@ -108,6 +109,21 @@ def sentence(text: str) -> str:
     """The text with the full stop that it may lack."""
     text = text.rstrip()
     return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def clause(text: str) -> str:
+    """The text without the full stop that it may have: for the middle of a sentence."""
+    return text.rstrip().removesuffix(".")
+
+
+def about_host(host: str, text: str) -> str:
+    """The text without the host in front, where the reader sees its name already."""
+    return text.removeprefix(f"{host}: ")
+
+
+def stated(what: str, state: str, advice: str = "") -> str:
+    """What is no error, but told as one: what was found, the state, and what to do. Its options are still marked."""
+    return VpnKeysError("blocked", what, state=state, advice=advice).marked
 
 
 def rendered(text: str, names: t.Mapping[str, str]) -> str:

@@ -377,6 +377,14 @@ problems:
   type: dict
   sample:
     ks4: "ks4: no SSH login at 192.0.2.14 port 22 within 30 s. Is it reachable? Nothing was changed."
+tampered:
+  description: >-
+    Key servers among RV(problems) whose facts hold a variable of this collection (see M(vpnops.keys.check_facts)). They
+    were not asked.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 devices:
   description:
     - >-

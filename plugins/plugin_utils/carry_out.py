@@ -122,7 +122,7 @@ class _Worker:
                 "conflict",
                 f"key {self.label} has changed since the plan was made ({'; '.join(changed.values())})",
                 host=", ".join(changed),
-                state="Nothing was changed by this run",
+                state=f"{NOTHING_CHANGED} by this run",
                 advice="somebody else may be changing keys there; compare again",
             )
 

@@ -9,6 +9,7 @@ Ansible makes a variable of every fact, and it outranks role defaults and the in
 
 from __future__ import annotations
 
+import typing as t
 from collections.abc import Iterable
 
 from ..module_utils._errors import NOTHING_DONE, VpnKeysError
@@ -62,14 +63,24 @@ def _ours(name: str) -> bool:
     return name in NAMES or name.startswith(PREFIXES)
 
 
+def listed(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(printable(name, LONGEST) for name in names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def result(names: list[str]) -> dict[str, t.Any]:
+    """What stands for any result of a host with such facts: a failure and a finding, whatever was registered."""
+    about = refusal("", names)
+    found = [f"Its facts hold {listed(names)}, which a device cannot set."]
+    return {"failed": True, "changed": False, "code": about.code, "msg": str(about), "findings": found, "claimed": True}
+
+
 def refusal(host: str, names: list[str]) -> VpnKeysError:
     """Why a host with such facts is left out."""
-    more = len(names) - SHOWN
-    told = ", ".join(printable(name, LONGEST) for name in names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
     return VpnKeysError(
         "refused",
-        f"its facts hold {told}. These are variables of vpnops.keys, which a device cannot set, so this host is left "
-        "out",
+        f"its facts hold {listed(names)}. These are variables of vpnops.keys, which a device cannot set, so this host "
+        "is left out",
         host=host,
         state=NOTHING_DONE,
         advice="find out what runs on it, then clear its facts (ansible-playbook --flush-cache)",

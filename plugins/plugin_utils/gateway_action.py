@@ -24,7 +24,7 @@ from pathlib import Path
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import NOTHING_DONE, VpnKeysError
 from ..module_utils._printable import printable
 from . import device_answer
 from .device_answer import Asked, Data
@@ -63,7 +63,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
                     "bad_input",
                     f"the task is delegated to {delegated}, but it works on the host that it runs for",
                     host=self.host,
-                    state="Nothing was done",
+                    state=NOTHING_DONE,
                     advice="run it for that host",
                 )
             )

@@ -16,7 +16,9 @@ from ansible.errors import AnsibleError
 
 from ..module_utils._errors import NOTHING_DONE, VpnKeysError
 from ..module_utils._ios.dialogue import Talk, Terminal
+from ..module_utils._printable import printable
 from . import ios_session, key_servers, progress_fleet
+from .claimed_variables import LONGEST, claimed
 from .control_action import ControlAction, Result, display
 from .ios_options import OPTIONS, VARIABLES, Target, read_target
 from .ios_ssh import NotReached
@@ -147,13 +149,14 @@ class IosAction(ControlAction):
 
 
 def told_by_device(facts: t.Any) -> str:
-    """The first variable of ours among the facts of a host, or nothing.
+    """The first variable of ours among the facts of a host, or nothing; of the connection rather than another one.
 
     Ansible makes a variable of every fact, and it outranks the inventory: a device that is asked for facts could say
     how it is reached, and name a command that runs on the control node. Ansible drops the `ansible_` of facts.
     """
     names = set(facts) if isinstance(facts, Mapping) else set()
-    return next((name for name in sorted(VARIABLES) if {name, name.removeprefix("ansible_")} & names), "")
+    ours = [name for name in sorted(VARIABLES) if {name, name.removeprefix("ansible_")} & names]
+    return printable((ours or claimed(names) or [""])[0], LONGEST)
 
 
 def _command_line(name: str) -> t.Any:

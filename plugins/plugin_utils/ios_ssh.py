@@ -276,14 +276,13 @@ def not_connected(target: Target, error: Exception, keys: HostKeys | None) -> No
     known = isinstance(error, OSError) and error.errno and error.errno > 0
     reason = os.strerror(error.errno) if known else type(error).__name__  # type: ignore[attr-defined]
     other: Reason = (Exception, "unreachable", f"{where} cannot be reached ({reason})", "")
-    rows = (*_reasons(target, where, error), other)
+    rows = (*_of_login(target, where, error), *_of_network(target, where, error), other)
     code, what, advice = next(row[1:] for row in rows if isinstance(error, row[0]))
     return NotReached(code, what, host=target.name, state=NOTHING_CHANGED, advice=advice)
 
 
-def _reasons(target: Target, where: str, error: Exception) -> tuple[Reason, ...]:
+def _of_login(target: Target, where: str, error: Exception) -> tuple[Reason, ...]:
     """The first one that fits counts."""
-    ended = f"{where} ended the connection before the login. Are all its vty lines in use?"
     passphrase = "ansible_private_key_passphrase"
     return (
         (
@@ -328,6 +327,13 @@ def _reasons(target: Target, where: str, error: Exception) -> tuple[Reason, ...]
             "the SSH client configuration cannot be read",
             "check ~/.ssh/config",
         ),
+    )
+
+
+def _of_network(target: Target, where: str, error: Exception) -> tuple[Reason, ...]:
+    """The first one that fits counts, behind those of the login."""
+    ended = f"{where} ended the connection before the login. Are all its vty lines in use?"
+    return (
         (
             asyncio.TimeoutError,
             "timeout",

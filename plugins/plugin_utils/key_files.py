@@ -182,5 +182,5 @@ def write(path: str, content: str, mode: int = 0o600) -> None:
             raise
     except (OSError, ValueError) as error:
         raise VpnKeysError(
-            "bad_input", f"{path} cannot be written: {_reason(error)}", state="Nothing was changed on any device"
+            "bad_input", f"{path} cannot be written: {_reason(error)}", state=f"{NOTHING_CHANGED} on any device"
         ) from None

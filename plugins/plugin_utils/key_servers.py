@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..module_utils._addresses import rank, spelled
-from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError, rendered
+from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, NOTHING_IS_CHANGED, VpnKeysError, rendered, stated
 from ..module_utils._ios import getvpn, rsa_keys
 from ..module_utils._ios.getvpn import Survey
 from ..module_utils._ios.getvpn_listings import Group, Member
@@ -202,7 +202,8 @@ def _usable_label(unit: Unit) -> tuple[Label | None, str | None]:
     try:
         return Label.parse(unit.label), None
     except VpnKeysError as error:
-        return None, f"{', '.join(unit.groups)}: {error} Nothing is changed on {', '.join(unit.hosts)}."
+        told = error.about(", ".join(unit.groups), state=f"{NOTHING_IS_CHANGED} on {', '.join(unit.hosts)}")
+        return None, told.marked
 
 
 def _within_seam(unit: Unit, decided: planning.Plan) -> planning.Plan:
@@ -218,7 +219,7 @@ def _spared(decided: planning.Plan) -> planning.Plan:
     """Who names a stolen key means the key servers that hold it, and wants no key replaced elsewhere."""
     if not decided.needs_consent:
         return decided
-    why = f"{decided.blocked} Nothing is replaced here, as none of them holds a compromised key."
+    why = stated(decided.blocked or "", "Nothing is replaced here, as none of them holds a compromised key")
     return dataclasses.replace(decided, needs_consent=False, would=(), blocked=why)
 
 

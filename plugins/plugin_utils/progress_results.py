@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
+from ..module_utils._errors import clause
 from ..module_utils._fleet.findings import listed
 from ..module_utils._printable import printable
 
@@ -80,7 +81,7 @@ def _by_outcome(found: Data) -> dict[str, str]:
 
 def _by_converged(found: Data) -> dict[str, str]:
     return {
-        str(row["gateway"]): f"{str(row['why']).rstrip('.')}; {_missing(row)}"
+        str(row["gateway"]): f"{clause(str(row['why']))}; {_missing(row)}"
         for row in found["gateways"]
         if not row["stored"] and row["state"] != "refused"
     }

@@ -10,6 +10,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..module_utils._errors import about_host
 from .progress import Outcome, Run, Step, clock, remaining
 
 try:
@@ -174,7 +175,7 @@ def line(step: Step) -> tuple[str, str]:
 def problem(host: str, where: str, outcome: Outcome, sentence: str) -> str:
     """A failure when it happens; `where`: where the work is done, if it is not just that host."""
     what = {"ignored": "failed, and the play goes on", "deferred": "out of reach, and the play goes on"}
-    return f"{host}{where}: {what.get(outcome, outcome)}: {sentence.removeprefix(f'{host}: ')}"
+    return f"{host}{where}: {what.get(outcome, outcome)}: {about_host(host, sentence)}"
 
 
 def summary(run: Run) -> list[tuple[str, str]]:
@@ -199,7 +200,7 @@ def _grouped(told: Sequence[tuple[str, str]]) -> list[str]:
     """Who has the same to say says it together; what names its host at the beginning does not name it twice."""
     by_text: dict[str, list[str]] = {}
     for host, text in told:
-        by_text.setdefault(text.removeprefix(f"{host}: "), []).append(host)
+        by_text.setdefault(about_host(host, text), []).append(host)
     lines = [f"{_names(hosts)}: {text}" for text, hosts in by_text.items()]
     more = len(lines) - PROBLEMS_SHOWN
     return lines if more <= 0 else [*lines[:PROBLEMS_SHOWN], f"and {more} more"]

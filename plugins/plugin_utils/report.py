@@ -36,7 +36,7 @@ COMPROMISED = "the key is compromised"
 
 
 def merge(found: Mapping[str, t.Any], done: Mapping[str, t.Any] | None, proof: Mapping[str, t.Any] | None) -> Data:
-    """One report from the results of compare, sync and compare. Raises KeyError, TypeError for other things."""
+    """One report from the results of compare, sync and compare, as key_server_results.check knows them."""
     done_units = {_identity(unit): unit for unit in (done or {}).get("units", ())}
     proof_units = {_identity(unit): unit for unit in (proof or {}).get("units", ())}
     units = [

@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 
 import pytest
-from events.rulebook import CHECKOUT, Rulebook, free_port, way_out, write_certificate
+from events.certificate import write_certificate
+from events.rulebook import CHECKOUT, Rulebook, free_port, way_out
 from integration.gateways.site import Site, until
 
 pytestmark = pytest.mark.timeout(900)

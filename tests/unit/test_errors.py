@@ -13,8 +13,11 @@ import pytest
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import (
     NOTHING_CHANGED,
     VpnKeysError,
+    about_host,
+    clause,
     rendered,
     sentence,
+    stated,
 )
 
 WHOLE = {"host": "gw1", "state": NOTHING_CHANGED, "advice": "set O(adopt) if its own key is right"}
@@ -77,3 +80,18 @@ def test_an_error_is_told_of_somebody_with_all_its_fields(fields: dict[str, str]
     told = error.about("Peer gw2", state=NOTHING_CHANGED)
     assert (type(told), told.code, told.changed, str(told)) == (Special, "refused", True, text)
     assert str(error.about()) == str(error)
+
+
+def test_a_sentence_within_a_sentence() -> None:
+    assert [clause(text) for text in ("It is. ", "It is", "It is... ")] == ["It is", "It is", "It is.."]
+    assert f"gw1 ({clause(sentence('it is'))})." == "gw1 (it is)."
+
+
+def test_a_host_is_named_once() -> None:
+    error = VpnKeysError("refused", "it is down", host="gw1")
+    assert [about_host(host, str(error)) for host in ("gw1", "gw", "")] == ["it is down.", str(error), str(error)]
+
+
+def test_what_is_no_error_is_told_like_one() -> None:
+    assert stated("It differs", NOTHING_CHANGED, "set O(adopt)") == "It differs. Nothing was changed; set O(adopt)."
+    assert stated("It differs.", NOTHING_CHANGED) == "It differs. Nothing was changed."

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import resource
 import runpy
 import socket
+import ssl
 import time
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from events.certificate import write_certificate
 
 ROOT = Path(__file__).parents[2]
 # As ansible-rulebook loads it.
@@ -187,14 +190,16 @@ def test_no_call_is_lost_while_nobody_takes_events() -> None:
     assert sorted(asyncio.run(full())) == ["gw1", "gw1", "gw2", "gw3"]
 
 
-async def exchange(port: int, data: bytes, *, end: bool = True) -> bytes:
+async def exchange(port: int, data: bytes, *, end: bool = True, **more: Any) -> bytes:
     """What comes back until the other end closes."""
     for dummy in range(100):
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, **more)
             break
         except ConnectionRefusedError:
             await asyncio.sleep(0.05)
+        except ConnectionError:
+            return b""
     try:
         writer.write(data)
         if end:
@@ -206,7 +211,9 @@ async def exchange(port: int, data: bytes, *, end: bool = True) -> bytes:
         writer.close()
 
 
-def serve(tmp_path: Path, conversation_: Any, **globals_: Any) -> tuple[Any, asyncio.Queue[Any]]:
+def serve(
+    tmp_path: Path, conversation_: Any, tls: Path | None = None, **globals_: Any
+) -> tuple[Any, asyncio.Queue[Any]]:
     """The outcome of a conversation with a server, and the events that it made."""
     source = runpy.run_path(str(ROOT / "extensions/eda/plugins/event_source/gateway_calls.py"))
     source["main"].__globals__.update(globals_)
@@ -216,6 +223,8 @@ def serve(tmp_path: Path, conversation_: Any, **globals_: Any) -> tuple[Any, asy
         events: asyncio.Queue[Any] = asyncio.Queue()
         port = free_port()
         arguments = {"callers": str(tmp_path / "callers"), "host": "127.0.0.1", "port": port}
+        if tls:
+            arguments |= {"certfile": str(tls), "keyfile": f"{tls}.key"}
         server = asyncio.create_task(source["main"](events, arguments))
         try:
             return await conversation_(port), events
@@ -274,3 +283,118 @@ def test_one_address_has_a_few_connections(tmp_path: Path) -> None:
     (refused, served), dummy = serve(tmp_path, crowd, SECONDS=0.6, MOST_CONNECTIONS=3)
     assert refused == b""
     assert b" 202 " in served
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tls") / "cert.pem"
+    write_certificate(path, Path(f"{path}.key"))
+    return path
+
+
+async def silent(port: int, address: str) -> bool:
+    """Connects and says nothing. Whether the other end still listens half a second later."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+    except ConnectionError:
+        return False
+    try:
+        await asyncio.wait_for(reader.read(), 0.5)
+    except asyncio.TimeoutError:
+        return True
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+    return False
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_silent_connections_of_one_address_keep_nobody_out(secure: bool, tmp_path: Path, certificate: Path) -> None:
+    """A thousand at a time that do not even begin with TLS: a few of them are held, and others are served."""
+
+    async def flood(port: int) -> tuple[int, list[bytes]]:
+        trust = ssl.create_default_context(cafile=certificate) if secure else None
+        await exchange(port, request(), ssl=trust)
+        held, answers = 0, []
+        for dummy in range(3):
+            many = [asyncio.create_task(silent(port, "127.0.0.2")) for dummy in range(1000)]
+            await asyncio.sleep(0.2)
+            answers.append(await exchange(port, request(), local_addr=("127.0.0.3", 0), ssl=trust))
+            held = max(held, sum(await asyncio.gather(*many)))
+        return held, answers
+
+    most = {"MOST_OF_ONE": 7}
+    (held, answers), dummy = serve(tmp_path, flood, certificate if secure else None, **most)
+    assert 0 < held <= 7
+    assert all(b" 202 " in answer for answer in answers), answers
+
+
+def test_silent_connections_of_many_addresses_are_over_in_time(tmp_path: Path, certificate: Path) -> None:
+    """All places are taken, then the time for TLS is over."""
+
+    async def crowd(port: int) -> tuple[bytes, int, bytes]:
+        trust = ssl.create_default_context(cafile=certificate)
+        await exchange(port, request(), ssl=trust)
+        many = [asyncio.create_task(silent(port, f"127.0.1.{number}")) for number in range(1, 31)]
+        await asyncio.sleep(0.3)
+        refused = await exchange(port, request(), ssl=trust)
+        held = sum(await asyncio.gather(*many))
+        await asyncio.sleep(1.5)
+        return refused, held, await exchange(port, request(), ssl=trust)
+
+    limits = {"MOST_CONNECTIONS": 20, "MOST_OF_ONE": 5, "HANDSHAKE_SECONDS": 1.5}
+    (refused, held, served), dummy = serve(tmp_path, crowd, certificate, **limits)
+    assert refused == b""
+    assert held == 20
+    assert b" 202 " in served
+
+
+def test_a_secure_connection_ends_in_time(tmp_path: Path, certificate: Path) -> None:
+    """Also one that has said all of TLS and nothing more."""
+
+    async def slow(port: int) -> float:
+        began = time.monotonic()
+        await exchange(port, b"", end=False, ssl=ssl.create_default_context(cafile=certificate))
+        return time.monotonic() - began
+
+    seconds, dummy = serve(tmp_path, slow, certificate, SECONDS=0.5, HANDSHAKE_SECONDS=0.4)
+    assert 0.3 < seconds < 3
+
+
+@pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("::1", "::1"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("2001:db8:0:1:ffff::2", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_what_counts_as_one_address(address: str, origin: str) -> None:
+    assert SOURCE["origin"](address) == origin
+
+
+def test_nothing_is_kept_of_connections_that_are_over() -> None:
+    """However many addresses somebody comes from."""
+
+    async def come_and_go() -> int:
+        ours = SOURCE["Connections"](asyncio.Protocol, None)
+        for number in range(50):
+            near, far = socket.socketpair()
+            ours.open[str(number)] += 1
+            far.close()
+            near.setblocking(False)
+            await ours._serve(near, str(number))
+        return len(ours.open)
+
+    assert asyncio.run(come_and_go()) == 0
+
+
+@pytest.mark.parametrize(("files", "most"), [(1024, 512), (64, 32), (100_000, 1000), (resource.RLIM_INFINITY, 1000)])
+def test_files_are_left_for_the_rest(files: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (files, files))
+    assert SOURCE["most_connections"]() == most

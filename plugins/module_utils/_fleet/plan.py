@@ -16,7 +16,7 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from .._errors import NOTHING_CHANGED, NOTHING_REPORTED, VpnKeysError, sentence
+from .._errors import NOTHING_CHANGED, NOTHING_REPORTED, VpnKeysError, clause, sentence
 from .._fingerprint import short
 from .findings import listed
 from .model import EMERGENCY, Directory, Gateway
@@ -65,7 +65,7 @@ class Away:
     why: str
 
     def __str__(self) -> str:
-        return f"{self.gateway} ({self.why.rstrip('.')})"
+        return f"{self.gateway} ({clause(self.why)})"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .._errors import clause
 from .._fingerprint import short
 from . import findings, stored
 from .findings import SHOWN, Finding, failing, listed
@@ -304,7 +305,7 @@ WHY = {
 
 
 def _why(observation: Observation) -> str:
-    return WHY.get(observation.state) or f"it refused ({observation.why.rstrip('.')})"
+    return WHY.get(observation.state) or f"it refused ({clause(observation.why)})"
 
 
 # -- keys that are missing or wrong

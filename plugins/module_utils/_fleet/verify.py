@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from .._errors import NOTHING_REPORTED, VpnKeysError
+from .._errors import NOTHING_REPORTED, VpnKeysError, clause
 from . import stored
 from .findings import listed
 from .model import EMERGENCY, Directory, Gateway
@@ -111,7 +111,7 @@ def _carrying(
 def _does_not_use(one: Gateway, after: Observation, new: str | None, proven: bool) -> str:
     """A strongSwan that has both keys does not tell which of them it uses; then its tunnels have to."""
     if not after.seen:
-        return f"{one.name} could not be observed after the change ({after.why.rstrip('.')})."
+        return f"{one.name} could not be observed after the change ({clause(after.why)})."
     if after.own_runtime == new or (after.own_runtime is None and proven):
         return ""
     why = (after.change.error if after.change else "") or "the gateway rolled back to the old key."

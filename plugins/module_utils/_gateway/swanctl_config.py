@@ -124,69 +124,80 @@ def _quoted(names: t.Iterable[str]) -> str:
     return '"' + ", ".join(names).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _read(path: str, text: str, include: Include, root: Section, depth: int) -> None:
-    stack, position = [root], 0
+class _Cursor:
+    """A place in one file."""
 
-    def refuse(what: str) -> VpnKeysError:
-        line = text[:position].count("\n") + 1
-        return VpnKeysError("unreadable", f"{path}, line {line}: {what}", state=NOTHING_CHANGED)
+    def __init__(self, path: str, text: str) -> None:
+        self.path, self.text, self.position = path, text, 0
 
-    def skip() -> None:
-        nonlocal position
-        found = _BLANK.match(text, position)
-        position = found.end() if found else position
+    def refuse(self, what: str) -> VpnKeysError:
+        line = self.text[: self.position].count("\n") + 1
+        return VpnKeysError("unreadable", f"{self.path}, line {line}: {what}", state=NOTHING_CHANGED)
 
-    def name(what: str) -> str:
-        nonlocal position
-        found = _NAME.match(text, position)
+    def sign(self) -> str:
+        """The next character that is neither blank nor comment; nothing at the end."""
+        found = _BLANK.match(self.text, self.position)
+        self.position = found.end() if found else self.position
+        return self.text[self.position : self.position + 1]
+
+    def included(self) -> str | None:
+        """The pattern of an include that begins here."""
+        found = _INCLUDE.match(self.text, self.position)
         if not found:
-            raise refuse(f"{what} is missing")
-        position = found.end()
+            return None
+        self.position = found.end()
+        return found.group(1) or found.group(2)
+
+    def name(self, what: str) -> str:
+        found = _NAME.match(self.text, self.position)
+        if not found:
+            raise self.refuse(f"{what} is missing")
+        self.position = found.end()
         return found.group()
 
+    def value(self) -> str:
+        value, self.position = _value(self.text, self.position)
+        return value
+
+    def parents(self) -> t.Iterator[str]:
+        """The templates that a section names, behind a colon and between commas."""
+        separator = ":"
+        while self.sign() == separator:
+            self.position += 1
+            self.sign()
+            yield self.name("the name of a template")
+            separator = ","
+
+
+def _read(path: str, text: str, include: Include, root: Section, depth: int) -> None:
+    stack, at = [root], _Cursor(path, text)
     if depth > _DEPTH:
-        raise refuse("files include each other without end")
-    while True:
-        skip()
-        if position == len(text):
-            break
-        if text[position] == "}":
+        raise at.refuse("files include each other without end")
+    while sign := at.sign():
+        if sign == "}":
             if len(stack) == 1:
-                raise refuse("a closing brace has no opening one")
+                raise at.refuse("a closing brace has no opening one")
             stack.pop()
-            position += 1
+            at.position += 1
             continue
-        included = _INCLUDE.match(text, position)
-        if included:
-            position = included.end()
-            for other, content in include(path, included.group(1) or included.group(2)):
+        pattern = at.included()
+        if pattern is not None:
+            for other, content in include(path, pattern):
                 _read(other, content, include, stack[-1], depth + 1)
             continue
-        key = name("the name of a section or of a value")
-        skip()
-        sign = text[position : position + 1]
-        if sign == "=":
-            position += 1
-            stack[-1].values[key], position = _value(text, position)
+        key = at.name("the name of a section or of a value")
+        if at.sign() == "=":
+            at.position += 1
+            stack[-1].values[key] = at.value()
             continue
         section = stack[-1].sections.setdefault(key, Section())
-        if sign == ":":
-            position += 1
-            skip()
-            section.parents.append(name("the name of a template"))
-            skip()
-            while text[position : position + 1] == ",":
-                position += 1
-                skip()
-                section.parents.append(name("the name of a template"))
-                skip()
-            sign = text[position : position + 1]
-        if sign != "{":
-            raise refuse(f"neither a value nor a section follows {key}")
-        position += 1
+        section.parents.extend(at.parents())
+        if at.sign() != "{":
+            raise at.refuse(f"neither a value nor a section follows {key}")
+        at.position += 1
         stack.append(section)
     if len(stack) > 1:
-        raise refuse("the file ends in the middle of a section")
+        raise at.refuse("the file ends in the middle of a section")
 
 
 def _value(text: str, position: int) -> tuple[str, int]:

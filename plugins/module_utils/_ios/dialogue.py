@@ -212,7 +212,7 @@ class Terminal:
         owed, nudges = self._owed, 0
         self.note = None
         echoed = not echo
-        asked: dict[str, int] = {}
+        asked: list[str] = []
         while True:
             text = yield Wire(send, wait)
             send, paging, quiet = "", "", text is None
@@ -233,16 +233,10 @@ class Terminal:
             for pattern in until:
                 if found := re.search(f"(?:{pattern}){place}", tail):
                     return Reply(tail[: found.start()], found.group())
-            for pattern, answer in answers:
-                if re.search(f"(?:{pattern}){place}", tail):
-                    asked[pattern] = asked.get(pattern, 0) + 1
-                    if asked[pattern] > SAME_QUESTION:
-                        yield from self._give_up(tail)
-                    send = (answer(tail) if callable(answer) else answer) + "\r"
-                    break
-            else:
-                if re.search(rf"(?:{screen.MORE})\s*\Z", out.raw_tail):
-                    send = paging = " "
+            if known := next((known for known in answers if re.search(f"(?:{known[0]}){place}", tail)), None):
+                send = yield from self._answer(*known, tail, asked)
+            elif re.search(rf"(?:{screen.MORE})\s*\Z", out.raw_tail):
+                send = paging = " "
             if send:
                 out.answered()
             # A pager that does not go on is a device that is silent.
@@ -256,16 +250,26 @@ class Terminal:
             if question and silent >= QUESTION_PAUSE:
                 yield from self._give_up(tail)
             if silent >= timeout:
-                yield from self.recover()
-                raise VpnKeysError(
-                    "timeout",
-                    f"no answer within {timeout:.0f} s",
-                    host=self.name,
-                    state=MAY_HAVE_HAPPENED,
-                    advice="run again, it starts by looking",
-                )
+                yield from self._time_out(timeout)
             if probe and not question and not paging:
                 send, nudges = "\r", nudges + 1
+
+    def _answer(self, pattern: str, answer: Answer, question: str, asked: list[str]) -> Talk[str]:
+        """What to type; `asked`: the patterns of the questions so far. Nothing is typed to one that comes back."""
+        asked.append(pattern)
+        if asked.count(pattern) > SAME_QUESTION:
+            yield from self._give_up(question)
+        return (answer(question) if callable(answer) else answer) + "\r"
+
+    def _time_out(self, timeout: float) -> Talk[t.NoReturn]:
+        yield from self.recover()
+        raise VpnKeysError(
+            "timeout",
+            f"no answer within {timeout:.0f} s",
+            host=self.name,
+            state=MAY_HAVE_HAPPENED,
+            advice="run again, it starts by looking",
+        )
 
     def _give_up(self, tail: str) -> Talk[t.NoReturn]:
         question = screen.quote(tail.strip().rsplit("\n", 1)[-1])

@@ -154,14 +154,7 @@ def generate(
 
     The size is never on the line but the answer to the device's question, so the device itself asks before it replaces.
     """
-    if replace:
-        yield from _enter_config(tty)
-        ring = yield from _look_once_more(tty, label, replace)
-        line = commands.regenerate(_held(tty, ring, label), usage=usage, exportable=exportable)
-    else:
-        ring = yield from look(tty)
-        line = commands.generate(_free(tty, ring, label), usage=usage, exportable=exportable)
-    before = {key.spki for key in ring.of(label)}
+    ring, line = yield from _generation(tty, label, usage, exportable, replace)
     appeared = False
 
     def may_replace(question: str) -> str:
@@ -169,18 +162,7 @@ def generate(
         appeared = not replace
         return "yes" if replace else "no"
 
-    def size(question: str) -> str:
-        allowed = screen.modulus_range(question)
-        if allowed and not allowed[0] <= bits <= allowed[1]:
-            raise VpnKeysError(
-                "bad_input",
-                f"the device makes keys of {allowed[0]} to {allowed[1]} bits, not {bits}",
-                host=tty.name,
-                advice="choose another O(size)",
-            )
-        return str(bits)
-
-    answers = [(screen.REPLACE_QUESTION, may_replace), (screen.MODULUS_QUESTION, size)]
+    answers = [(screen.REPLACE_QUESTION, may_replace), (screen.MODULUS_QUESTION, _modulus(tty, bits))]
     try:
         reply = yield from _command(tty, (line,), answers=answers, timeout=timeout)
     except VpnKeysError as error:
@@ -193,12 +175,49 @@ def generate(
             state="It was not changed",
             advice="run again to see it",
         )
+    keys = yield from _made(tty, label, ring, reply, timeout)
+    _check_made(tty, label, keys, bits, exportable)
+    return keys
+
+
+def _generation(
+    tty: Terminal, label: Label, usage: pem.Usage, exportable: bool, replace: str | None
+) -> Talk[tuple[KeyRing, str]]:
+    """What is there before, and the command. Raises in_use; conflict if the key to replace is another one by now."""
+    if replace:
+        yield from _enter_config(tty)
+        ring = yield from _look_once_more(tty, label, replace)
+        return ring, commands.regenerate(_held(tty, ring, label), usage=usage, exportable=exportable)
+    ring = yield from look(tty)
+    return ring, commands.generate(_free(tty, ring, label), usage=usage, exportable=exportable)
+
+
+def _modulus(tty: Terminal, bits: int) -> Answer:
+    """The answer to the question for a size, unless the device says that it makes no such keys."""
+
+    def answer(question: str) -> str:
+        allowed = screen.modulus_range(question)
+        if allowed and not allowed[0] <= bits <= allowed[1]:
+            raise VpnKeysError(
+                "bad_input",
+                f"the device makes keys of {allowed[0]} to {allowed[1]} bits, not {bits}",
+                host=tty.name,
+                advice="choose another O(size)",
+            )
+        return str(bits)
+
+    return answer
+
+
+def _made(tty: Terminal, label: Label, before: KeyRing, reply: Reply, timeout: float) -> Talk[tuple[RsaKey, ...]]:
+    """The new key, waited for if the device makes it in the background. Raises generate_failed."""
+    old = {key.spki for key in before.of(label)}
     in_background = screen.generation(reply.text) == "background"
     waited = 0.0
     for pause in chain(POLL, repeat(POLL[-1])):
         ring = yield from look(tty)
         keys = ring.of(label)
-        if keys and {key.spki for key in keys}.isdisjoint(before):
+        if keys and {key.spki for key in keys}.isdisjoint(old):
             break
         if not in_background or waited >= timeout:
             raise VpnKeysError(
@@ -210,6 +229,10 @@ def generate(
         yield from snooze(pause)
         tty.note = None  # what was seen before the pause is no news any more
         waited += pause
+    return keys
+
+
+def _check_made(tty: Terminal, label: Label, keys: Sequence[RsaKey], bits: int, exportable: bool) -> None:
     for key in keys:
         if key.bits != bits or key.exportable != exportable:
             raise VpnKeysError(
@@ -219,7 +242,6 @@ def generate(
                 host=tty.name,
                 advice="Remove it (state: absent) or accept it",
             )
-    return keys
 
 
 def export(tty: Terminal, label: Label) -> Talk[Sealed]:

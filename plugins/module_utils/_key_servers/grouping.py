@@ -32,6 +32,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from .._addresses import spelled
+from .._errors import NOTHING_IS_CHANGED, stated
 
 T = TypeVar("T", bound=Hashable)
 
@@ -294,7 +295,7 @@ class _Configured:
         hosts = {member.host for member in component}
         named = {host for member in component for host in self._believed_by_nobody(member)}
         if len(named - hosts) >= len(hosts):
-            return " ".join(self._not_returned(component, named - hosts))
+            return self._not_returned(component, named - hosts)
         waits = any(self._named_by(member) & self.unreadable for member in component)
         if len(hosts) > 1 or waits:
             return None
@@ -302,21 +303,23 @@ class _Configured:
         if not outside:
             return None
         (host,) = hosts
-        return (
+        return stated(
             f"{host} names {_and(outside)} as {'a peer' if len(outside) == 1 else 'peers'} of "
             f"{_list(_names(component))}, by the inventory the address of no other key server, and no key server names "
-            f"{host}. Nothing is changed; set key_server_addresses of the key servers that are meant, or O(groups)."
+            f"{host}",
+            NOTHING_IS_CHANGED,
+            "set key_server_addresses of the key servers that are meant, or O(groups)",
         )
 
-    def _not_returned(self, component: _Component, named: Collection[str]) -> Iterator[str]:
-        for member in component:
-            names = [host for host in self._believed_by_nobody(member) if host in named]
-            if names:
-                yield self._claims(member, names)
+    def _not_returned(self, component: _Component, named: Collection[str]) -> str:
+        believed = ((member, self._believed_by_nobody(member)) for member in component)
+        claims = [(member, [host for host in hosts if host in named]) for member, hosts in believed]
         hosts = _sorted(member.host for member in component)
-        yield (
-            f"Nothing is changed on {_and(hosts)}; if they belong together, make {_and(sorted(named))} name "
-            f"{'it as a peer' if len(hosts) == 1 else 'them as peers'}, or set O(groups)."
+        return stated(
+            " ".join(self._claims(member, names) for member, names in claims if names),
+            f"{NOTHING_IS_CHANGED} on {_and(hosts)}",
+            f"if they belong together, make {_and(sorted(named))} name "
+            f"{'it as a peer' if len(hosts) == 1 else 'them as peers'}, or set O(groups)",
         )
 
     def _under_labels(self, components: Sequence[_Component]) -> list[list[_Component]]:
@@ -382,10 +385,11 @@ def _seam(together: Sequence[_Component]) -> str | None:
         return None
     shared = _sorted(host for number, one in enumerate(sets) for other in sets[:number] for host in one & other)
     members = [member for component in together for member in component]
-    return (
+    return stated(
         f"{_list(_names(members))} share the label {_label(members)} on {_and(shared)} alone, and their other key "
-        "servers are not the same. Nothing is changed while their keys differ; if all of them are to hold one key, "
-        "set O(groups)."
+        "servers are not the same",
+        f"{NOTHING_IS_CHANGED} while their keys differ",
+        "if all of them are to hold one key, set O(groups)",
     )
 
 

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from .._addresses import rank as address_rank
-from .._errors import sentence
+from .._errors import NOTHING_IS_CHANGED, sentence, stated
 from .._fingerprint import short
 
 Verdict = Literal["in_sync", "absent", "missing", "conflict", "split", "unknown"]
@@ -326,7 +326,7 @@ def _unreadable(servers: Sequence[KeyServer]) -> str | None:
     if problems:
         unread = _list(name for name, _problem in problems)
         return (
-            f"Nothing is changed before every key server of the group can be read, and {unread} cannot."
+            f"{NOTHING_IS_CHANGED} before every key server of the group can be read, and {unread} cannot."
             f" {' '.join(sentence(problem) for _name, problem in problems)}"
         )
     return None
@@ -363,9 +363,11 @@ def _say_split(split: Mapping[str, Sequence[str]]) -> str:
 
 
 def _why_split(split: Mapping[str, Sequence[str]]) -> str:
-    return (
-        f"{_say_split(split)}. Nothing is changed; find out why they do not hear each other. To make them equal all the"
-        " same, name the one whose key stays in O(primary), and set O(overwrite)."
+    return stated(
+        _say_split(split),
+        NOTHING_IS_CHANGED,
+        "find out why they do not hear each other. To make them equal all the same, name the one whose key stays in "
+        "O(primary), and set O(overwrite)",
     )
 
 

@@ -11,6 +11,7 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
 from ...module_utils._errors import NOTHING_WRITTEN, VpnKeysError
+from ...module_utils._fleet.findings import FORGED
 from .findings import Finding, about
 from .keys import unit_title
 
@@ -36,6 +37,7 @@ def check(
     each = (compared or {}).get("units", [])
     sound = (
         isinstance(each, list)
+        and isinstance((compared or {}).get("tampered", []), list)
         and all(isinstance(one, Mapping) and all(name in one for name in UNIT) for one in each)
         and all(name in server for one in each for server in one["key_servers"] for name in SHOWN)
         and all(isinstance(one, Mapping) for results in (listed, groups) for one in results.values())
@@ -102,6 +104,7 @@ def _acks_missed(answer: Mapping[str, t.Any], names: Sequence[str]) -> int | Non
 
 
 def judge(compared: Mapping[str, t.Any] | None, shown: Sequence[Data]) -> Iterator[Finding]:
+    tampered = (compared or {}).get("tampered", ())
     for unit in shown:
         title, servers = unit["title"], unit["key_servers"]
         held = [server for server in servers if server["fingerprint"]]
@@ -115,19 +118,23 @@ def judge(compared: Mapping[str, t.Any] | None, shown: Sequence[Data]) -> Iterat
             what = f"{title}: no copy of the key can be exported, so a dead key server cannot be replaced."
             yield Finding("not exportable", hosts, what)
         for server in servers:
-            yield from _of_server(title, server)
+            yield from _of_server(title, server, tampered)
     for claim in (compared or {}).get("claims", ()):
         yield about("unconfirmed claim", claim["host"], claim["why"])
     named = {server["host"] for unit in shown for server in unit["key_servers"]}
     for host, why in (compared or {}).get("problems", {}).items():
         if host not in named:
-            yield about("unreadable", host, why)
+            yield _problem(host, why, tampered)
 
 
-def _of_server(title: str, server: Data) -> Iterator[Finding]:
+def _problem(host: str, why: str, tampered: Sequence[str]) -> Finding:
+    return about(FORGED if host in tampered else "unreadable", host, why)
+
+
+def _of_server(title: str, server: Data, tampered: Sequence[str]) -> Iterator[Finding]:
     host = server["host"]
     if server["problem"]:
-        yield about("unreadable", host, server["problem"])
+        yield _problem(host, server["problem"], tampered)
     if server["fingerprint"] and server["saved"] is False:
         yield about("not saved", host, f"{title}: a reload would lose the key, or bring an older one back.")
     if server["staged"]:

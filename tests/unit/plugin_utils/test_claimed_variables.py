@@ -14,8 +14,14 @@ import jinja2.meta
 import pytest
 import yaml
 from ansible.vars.clean import clean_facts
+from unit.fleet.samples import mesh
 
 from ansible_collections.vpnops.keys.plugins.action.key_directory import USERS
+from ansible_collections.vpnops.keys.plugins.filter.by_host import by_host
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.findings import FORGED
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import status
+from ansible_collections.vpnops.keys.plugins.plugin_utils import device_answer
 from ansible_collections.vpnops.keys.plugins.plugin_utils.claimed_variables import LONGEST, claimed, refusal
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import OPTIONS, SSH_ARGUMENTS
 from lab.tampering import steering
@@ -214,3 +220,41 @@ def test_names_of_facts_are_the_attackers_too() -> None:
     assert "\\x1b" in text
     assert "and 95 more" in text
     assert len(text) < 5 * (LONGEST + 40) + 400
+
+
+OBSERVED = {"changed": False, "failed": True, "msg": "It refused.", "code": "refused", "findings": []}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"gateway_keys_mode": "emergency"},
+        {"ansible_key_report_title": "x", "distribution": "Debian"},
+        {"observed": OBSERVED},
+        {"gateway_\x1b[2J" + "x" * 1000: 1},
+        {f"gateway_{number}": number for number in range(1000)},
+    ],
+)
+@pytest.mark.parametrize("registered", [{"observed": OBSERVED}, {}])
+def test_a_host_whose_facts_claim_our_variables_is_named_as_tampered(
+    facts: dict[str, Any], registered: dict[str, Any]
+) -> None:
+    """By everybody who reads results by host, whether a task of ours got so far or not; and nothing of it is read."""
+    hostvars = {
+        "gw1": {"ansible_facts": facts, **facts, **registered},
+        "gw2": {"ansible_facts": {"distribution": "Debian"}, "observed": OBSERVED},
+        "gw3": {"ansible_facts": {}},
+    }
+    results = by_host(["gw1", "gw2", "gw3", "gw4"], hostvars, "observed")
+    assert [results[name] for name in ("gw2", "gw3", "gw4")] == [OBSERVED, {}, {}]
+    observations = device_answer.observations(results)
+    assert {name: one.state for name, one in observations.items()} == {
+        "gw1": "refused", "gw2": "refused", "gw3": "absent", "gw4": "absent",
+    }  # fmt: skip
+    found = [one for one in status(Directory.from_result(mesh(4)[0]), observations).findings if one.kind == FORGED]
+    assert [one.host for one in found] == ["gw1"]
+    assert found[0].what.startswith("Its facts hold ")
+    assert found[0].what.isprintable()
+    assert len(found[0].what) < 500
+    assert not device_answer.own_keys(results)
+    assert device_answer.acknowledgements(results) == ([], [])

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ipaddress
 import logging
 import re
+import resource
+import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from aiohttp import web
 
@@ -29,7 +32,8 @@ description:
   - The token says which gateway it is. The event has that name as C(gateway), and as C(meta.hosts), so that a playbook
     is limited to this gateway. Nothing else of the request gets into the event.
   - However often a gateway calls, it makes one event at once and one at the end of each O(quiet_seconds), so that it
-    does not keep the others waiting. Requests are bounded in size and time, and connections in number for each address.
+    does not keep the others waiting. Requests are bounded in size and time. Connections are bounded in number, in all
+    and for each address (with IPv6, for each /64), also those over which nothing was said yet.
 options:
   callers:
     description:
@@ -80,9 +84,12 @@ LARGEST_LINE = 4096
 """Bytes of a line of the header."""
 SECONDS = 15.0
 """The whole life of a connection."""
+HANDSHAKE_SECONDS = 5.0
+"""Its time for TLS."""
 MOST_CONNECTIONS = 1000
 MOST_OF_ONE = 20
 """Connections at a time from one address other than this machine's own, where a proxy may be."""
+BACKLOG = 1024
 
 log = logging.getLogger(__name__)
 
@@ -161,38 +168,121 @@ class Events:
             del self.waiting[gateway]
 
 
-class Guard(asyncio.Protocol):
-    """A connection that ends in time, whatever its other end does, and that is one of a few from there."""
+def origin(address: str) -> str:
+    """What counts as one caller: an IPv4 address, or the /64 in which an IPv6 host takes the addresses it likes."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ip
+    if ip.version == 4 or ip.is_loopback:
+        return str(ip)
+    return str(ipaddress.ip_network((int(ip), 64), strict=False))
 
-    open: ClassVar[Counter[str]] = Counter()
 
-    def __init__(self, inner: asyncio.Protocol) -> None:
+def most_connections() -> int:
+    """At a time. Half of the files that this process may open are left for the rest of it."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return min(MOST_CONNECTIONS, files // 2) if files > 0 else MOST_CONNECTIONS
+
+
+class Watched(asyncio.Protocol):
+    """A connection that tells when it is over."""
+
+    def __init__(self, inner: asyncio.Protocol, over: asyncio.Future[None]) -> None:
         self.inner = inner
-        self.address = ""
-        self.taken = False
+        self.over = over
+        self.connection_made = inner.connection_made  # type: ignore[method-assign]
         self.data_received = inner.data_received  # type: ignore[method-assign]
         self.eof_received = inner.eof_received  # type: ignore[method-assign]
         self.pause_writing = inner.pause_writing  # type: ignore[method-assign]
         self.resume_writing = inner.resume_writing  # type: ignore[method-assign]
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.address = str((transport.get_extra_info("peername") or ("",))[0])
-        most = MOST_CONNECTIONS if self.address in LOOPBACK else MOST_OF_ONE
-        if self.open[self.address] >= most or sum(self.open.values()) >= MOST_CONNECTIONS:
-            self.data_received = lambda data: None  # type: ignore[method-assign]
-            transport.abort()
-            return
-        self.taken = True
-        self.open[self.address] += 1
-        self.over = asyncio.get_running_loop().call_later(SECONDS, transport.abort)
-        self.inner.connection_made(transport)
-
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.taken:
-            self.over.cancel()
-            self.open[self.address] -= 1
-            self.inner.connection_lost(exc)
+        self.inner.connection_lost(exc)
+        if not self.over.done():
+            self.over.set_result(None)
+
+
+class Connections:
+    """Those that are open. Each counts from the moment it is accepted, so that a silent one counts, too."""
+
+    def __init__(self, protocol: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None) -> None:
+        self.protocol = protocol
+        self.context = context
+        self.most = most_connections()
+        self.open: Counter[str] = Counter()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def room(self, where: str) -> bool:
+        most = self.most if where in LOOPBACK else MOST_OF_ONE
+        return self.open[where] < most and len(self.tasks) < self.most
+
+    async def accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, peer = await loop.sock_accept(listener)
+            except OSError as error:
+                # One that is gone already; or the machine is out of something, which an accept at once does not mend.
+                await asyncio.sleep(0 if isinstance(error, ConnectionError) else 1)
+                continue
+            where = origin(peer[0])
+            if self.room(where):
+                self.open[where] += 1
+                task = asyncio.create_task(self._serve(sock, where))
+                self.tasks.add(task)
+                task.add_done_callback(self.tasks.discard)
+            else:
+                sock.close()
+            # A flood of connections is accepted without waiting; those that are open go on meanwhile.
+            await asyncio.sleep(0)
+
+    async def _serve(self, sock: socket.socket, where: str) -> None:
+        try:
+            await asyncio.wait_for(self._talk(sock), SECONDS)
+        except (OSError, asyncio.TimeoutError):
+            pass  # cut off, or no TLS
+        finally:
+            self.open[where] -= 1
+            if not self.open[where]:
+                del self.open[where]
+
+    async def _talk(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+        transport, dummy = await loop.connect_accepted_socket(
+            lambda: Watched(self.protocol(), over),
+            sock,
+            ssl=self.context,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if self.context else None,
+        )
+        try:
+            await over
+        finally:
+            transport.abort()
+
+    async def end(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """A socket for each address of a host. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    opened: list[socket.socket] = []
+    try:
+        for family, address in dict.fromkeys((each[0], each[4]) for each in found):
+            opened.append(socket.create_server(address, family=family, backlog=BACKLOG))
+            opened[-1].setblocking(False)
+    except OSError:
+        close(opened)
+        raise
+    return opened
+
+
+def close(listeners: list[socket.socket]) -> None:
+    for listener in listeners:
+        listener.close()
 
 
 def tls(args: dict[str, Any]) -> ssl.SSLContext | None:
@@ -247,15 +337,12 @@ async def main(queue: asyncio.Queue[Any], args: dict[str, Any]) -> None:
     await runner.setup()
     inner = runner.server
     assert inner is not None
+    connections = Connections(inner, context)
+    listeners: list[socket.socket] = []
     try:
-        server = await asyncio.get_running_loop().create_server(
-            lambda: Guard(inner()),
-            args.get("host", "0.0.0.0"),
-            int(args["port"]),
-            ssl=context,
-            ssl_handshake_timeout=SECONDS if context else None,
-        )
-        async with server:
-            await server.serve_forever()
+        listeners = listen(args.get("host", "0.0.0.0"), int(args["port"]))
+        await asyncio.gather(*map(connections.accept, listeners))
     finally:
+        close(listeners)
+        await connections.end()
         await runner.cleanup()

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 try:
     import sqlalchemy as sa
 except ImportError:  # the modules name the missing library
@@ -20,6 +22,12 @@ def upgrade() -> None:
 
     json = sa.JSON(none_as_null=True)
     op.create_table("directory", sa.Column("id", sa.Text, primary_key=True))
+    _gateways(op, json)
+    _rotations(op, json)
+    _others(op, json)
+
+
+def _gateways(op: t.Any, json: t.Any) -> None:
     op.create_table(
         "gateways",
         sa.Column("name", sa.Text, primary_key=True),
@@ -56,6 +64,9 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("at", sa.Text, nullable=False),
     )
+
+
+def _rotations(op: t.Any, json: t.Any) -> None:
     op.create_table(
         "rotations",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
@@ -82,6 +93,9 @@ def upgrade() -> None:
         sqlite_where=still_open,
         postgresql_where=still_open,
     )
+
+
+def _others(op: t.Any, json: t.Any) -> None:
     op.create_table(
         "events",
         sa.Column("id", sa.Integer, primary_key=True),

@@ -1,0 +1,131 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules that hold for all plugins and that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILES = {
+    str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8"))
+    for place in ("plugins", "extensions")
+    for path in sorted((ROOT / place).rglob("*.py"))
+}
+Function = (ast.FunctionDef, ast.AsyncFunctionDef)
+LONGEST = 60
+"""Lines of a function without its docstring."""
+ERRORS = "plugins/module_utils/_errors.py"
+"""Where errors are composed."""
+STATE = re.compile(r"\bNothing (?:is|was) (?:changed|done|read|reported|sent|written)\b")
+OF_MISTAKES = {"KeyError", "TypeError", "AttributeError"}
+"""What a mistake of ours raises as well as a bad value."""
+READERS = {
+    ("plugins/plugin_utils/ios_options.py", "_number"),
+    ("plugins/plugin_utils/ios_known_hosts.py", "expanded"),
+    ("plugins/plugin_utils/gateway_action.py", "_number"),
+    ("plugins/module_utils/_directory/holder.py", "_user"),
+    ("plugins/module_utils/_fleet/model.py", "from_result"),
+    ("plugins/module_utils/_fleet/plan.py", "from_result"),
+    ("plugins/module_utils/_fleet/verify.py", "from_result"),
+}
+"""Functions that may take such an exception for a bad value: they parse, and decide nothing."""
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, Function))
+
+
+def documentation(tree: ast.AST) -> set[int]:
+    """The strings that no program uses: docstrings, texts below attributes, and the documentation of plugins."""
+    found = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    names = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id in names for to in node.targets):
+            found.add(id(node.value))
+    return found
+
+
+def own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    first = function.body[0]
+    without = 0
+    if ast.get_docstring(function) is not None:
+        without = (first.end_lineno or first.lineno) - first.lineno + 1
+    return (function.end_lineno or function.lineno) - function.lineno + 1 - without
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    long = {
+        f"{file}: {function.name}": lines
+        for file, tree in FILES.items()
+        for function in functions(tree)
+        if (lines := own_lines(function)) > LONGEST
+    }
+    assert not long
+
+
+def test_no_sentence_is_taken_apart() -> None:
+    """Who knows the fields of an error needs neither its first words nor its full stop."""
+    found = [
+        f"{file}:{node.lineno}: {ast.unparse(node)}"
+        for file, tree in FILES.items()
+        if file != ERRORS
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("removeprefix", "removesuffix", "startswith", "endswith", "strip", "rstrip", "lstrip")
+        and any(_of_a_sentence(one) for one in node.args)
+    ]
+    assert not found
+
+
+def _of_a_sentence(argument: ast.expr) -> bool:
+    """A full stop, or a name with a colon."""
+    if isinstance(argument, ast.Constant):
+        return argument.value == "."
+    last = argument.values[-1] if isinstance(argument, ast.JoinedStr) and argument.values else None
+    return isinstance(last, ast.Constant) and str(last.value).endswith(": ")
+
+
+def test_states_are_told_by_their_constants() -> None:
+    found = []
+    for file, tree in FILES.items():
+        told = documentation(tree)
+        found += [
+            f"{file}:{node.lineno}: {node.value}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in told
+            and STATE.search(node.value)
+            and file != ERRORS
+        ]
+    assert not found
+
+
+def test_a_mistake_of_ours_is_not_taken_for_bad_input() -> None:
+    """Options are parsed first; what decides stands outside of such a try."""
+    found = set()
+    for file, tree in FILES.items():
+        for function in functions(tree):
+            caught = [node.type for node in ast.walk(function) if isinstance(node, ast.ExceptHandler) and node.type]
+            names = {node.id for one in caught for node in ast.walk(one) if isinstance(node, ast.Name)}
+            if names & OF_MISTAKES:
+                found.add((file, function.name))
+    assert found == READERS
+
+
+@pytest.mark.parametrize(
+    ("text", "bad"),
+    [('text.rstrip(".")', True), ('text.removeprefix(f"{host}: ")', True), ('text.startswith("! ")', False)],
+)
+def test_what_counts_as_taking_apart(text: str, bad: bool) -> None:
+    call = ast.parse(text, mode="eval").body
+    assert isinstance(call, ast.Call)
+    assert any(map(_of_a_sentence, call.args)) == bad
