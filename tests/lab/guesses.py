@@ -57,12 +57,10 @@ SWITCHES: dict[str, tuple[str, str]] = {
     "show_bits": ("seen", "`Key type: RSA KEYS      2048 bits`"),
     "show_redundancy": ("seen", "`Redundancy enabled.`"),
     "show_saved": (
-        "guess",
-        (
-            "`Storage Device` changes from `not specified` to `private-config` when the key is "
-            "written (strong hint, no proof)"
-        ),
+        "seen",
+        "when `Storage Device: not specified` becomes `private-config`: when the key is saved, at the next boot, never",
     ),
+    "key_listing": ("seen", "old IOS (12.2) shows neither type nor storage, and does not mark the helper of SSH"),
     "show_missing": ("guess", "`show crypto key mypubkey rsa L` without such a key: nothing, or a text"),
     "export_aes": ("seen", "`aes` is offered, in IOS XE's own form"),
     "base64_len": ("seen", "`base64 len N` glued to the BEGIN line"),

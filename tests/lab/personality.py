@@ -56,7 +56,8 @@ class Personality:
     # -- show
     show_bits: bool = False
     show_redundancy: bool = False
-    show_saved: bool = True
+    show_saved: Literal["on_save", "at_boot", "never"] = "on_save"
+    key_listing: Literal["full", "old"] = "full"
     show_missing: Literal["silent", "text"] = "silent"
     # -- export
     export_aes: bool = False
@@ -105,11 +106,9 @@ XE16 = replace(
     generate_mode="both",
     zeroize_mode="both",
     modulus_default=1024,
-    helper_bits=2176,
     show_redundancy=True,
     export_aes=True,
     import_aes=True,
-    base64_len=True,
     zeroize_all_says="all",
     xe_getvpn=True,
     sig_key_length="spki_bytes",
@@ -125,6 +124,8 @@ XE17 = replace(
     modulus_default=2048,
     background_generation=True,
     generate_hidden=True,
+    helper_bits=2176,
+    base64_len=True,
     show_bits=True,
     ssh_banner_version="2.0",
 )
