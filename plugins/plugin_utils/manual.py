@@ -19,8 +19,8 @@ from .key_servers import Planned
 
 PASSPHRASE = "<PASSPHRASE>"
 PASTE = (
-    "! paste the public key, an empty line, the private key, then type quit. Each key begins and ends with -----: leave",
-    "! out base64 len and its number, which some releases print in front of the private key",
+    "! paste the public key, an empty line, the private key, then type quit. Each key begins and ends with -----:",
+    "! leave out base64 len and its number, which some releases print in front of the private key",
 )
 INSTEAD = '! if that is refused with "% Invalid input", type instead: '
 NOBODY = KeyRing(())
@@ -32,8 +32,8 @@ def commands_for(planned: Sequence[Planned], names: Mapping[str, str]) -> str:
         "! The commands that vpnops.keys would send, for doing it by hand.",
         f"! {PASSPHRASE}: choose one for this transfer, at least 8 characters, no ? and no space; use it nowhere else.",
         "! Look (show crypto key mypubkey rsa) before and after each step.",
-        '! Some releases have the commands in exec mode: where all forms of one are refused with "% Invalid input", type end,',
-        "! then the same again.",
+        '! Some releases have the commands in exec mode: where all forms of one are refused with "% Invalid input",',
+        "! type end, then the same again.",
     ]
     for one in planned:
         lines += ["!", f"! {one.unit.label} ({', '.join(one.unit.groups)}): {one.plan.verdict}"]

@@ -84,7 +84,7 @@ class Personality:
     # -- GET VPN
     xe_getvpn: bool = False
     coop_needs_key: bool = False
-    sig_key_length: Literal["bits", "spki_bytes"] = "bits"
+    sig_key_length: Literal["bits", "spki_bytes"] = "spki_bytes"
     texts: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def text(self, name: str, /, **values: object) -> str:
@@ -103,6 +103,7 @@ XE16 = replace(
     version="16.9.5",
     release="Version 16.9.5, RELEASE SOFTWARE (fc1)",
     train="16.9",
+    passphrase="line",
     generate_mode="both",
     zeroize_mode="both",
     modulus_default=1024,
@@ -111,7 +112,6 @@ XE16 = replace(
     import_aes=True,
     zeroize_all_says="all",
     xe_getvpn=True,
-    sig_key_length="spki_bytes",
 )
 
 XE17 = replace(

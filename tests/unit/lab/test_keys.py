@@ -397,7 +397,8 @@ ORDERS = {
 @pytest.mark.parametrize("order", ["any", "documented", "before_pem"])
 @pytest.mark.parametrize("form", ORDERS)
 def test_import_keyword_order(console: Any, order: str, form: str) -> None:
-    ks = _config(console(_ks("KS-2", "xe16", overrides={"import_order": order})))
+    # Where a passphrase is the rest of the line, it would be `exportable P` for `terminal exportable P`.
+    ks = _config(console(_ks("KS-2", "xe16", overrides={"import_order": order, "passphrase": "word"})))
     out = ks.type(f"crypto key import rsa {form.replace(' P', ' ' + PASSWORD)}\r")
     assert ("% Enter PEM-formatted public" in out) == (order in ORDERS[form]), out
     assert ("% Invalid input" in out) == (order not in ORDERS[form])

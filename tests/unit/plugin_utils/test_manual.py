@@ -159,7 +159,7 @@ def test_typed_as_printed_however_devices_may_behave(way: str) -> None:
     keys = CASES["one without and one with another key"]
     assert_equal_also_after_a_reload(
         [
-            DeviceSpec(f"ks{number}", release, keys=(*own, OTHER), overrides=switch)  # type: ignore[arg-type]
+            DeviceSpec(f"ks{number}", release, keys=(*own, OTHER), overrides=switch)
             for number, own in enumerate(keys, 1)
         ]
     )
