@@ -44,12 +44,16 @@ class ActionModule(IosAction):
                 )
         else:
             work, after = self._wanted(tty, label, keys, options)
-        to_save = options["save"] and bool(keys) and keys[0].saved is False and after is not None
-        result = {"changed": work or to_save, "diff": difference(label, keys, after, saved=options["save"])}
+        # A key that is not there shows nothing: that it was removed and not saved is known only from an earlier run.
+        unsaved = any(key.saved is False for key in keys) if after else tty.saved is False
+        to_save = options["save"] and not work and unsaved
+        saves = options["save"] and (work or to_save)
+        result = {"changed": work or to_save, "diff": difference(label, keys, after, saved=saves)}
         if self.check or not (work or to_save):
             return result | ({"key": shown(keys[0])} if keys and not work else {})
-        if work and options["state"] == "absent":
-            yield from rsa_keys.remove(tty, label, str(rsa_keys.identity(keys)))
+        if options["state"] == "absent":
+            if work:
+                yield from rsa_keys.remove(tty, label, str(rsa_keys.identity(keys)))
             if options["save"]:
                 yield from rsa_keys.save(tty)
             return result

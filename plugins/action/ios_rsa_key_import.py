@@ -121,7 +121,7 @@ class ActionModule(IosAction):
         result: Result = {
             "changed": not same or to_save,
             "fingerprint": offer.fingerprint,
-            "diff": difference(label, keys, after, saved=options["save"]),
+            "diff": difference(label, keys, after, saved=options["save"] and (not same or to_save)),
         }
         return result | ({"key": shown(same[0])} if same else {}), not same
 

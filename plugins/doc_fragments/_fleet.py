@@ -105,7 +105,9 @@ options:
     elements: str
     default: []
   save:
-    description: Write the configuration of the key servers that were changed, or that hold the key unsaved.
+    description: >-
+      Write the configuration of the key servers that were changed by this run, or by an earlier one from this control
+      node that did not save.
     type: bool
     default: true
   parallel:

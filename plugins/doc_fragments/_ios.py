@@ -70,8 +70,9 @@ options: {}
 notes:
   - >-
     A key is lost at a reload until the configuration is written. With O(save=true) the module sends C(write
-    memory), which also saves whatever else was not saved, and looks again at whether the key is shown as
-    saved. Not every release shows that.
+    memory), which also saves whatever else was not saved, and takes the device's C([OK]) for it. That a listing
+    shows C(Storage Device: not specified) does not mean that a key is not saved. What a run changed and did not
+    save is noted in C(~/.ansible/vpnops.keys) on the control node, so that the next one saves it.
 """
 
     # Modules that replace keys by import.

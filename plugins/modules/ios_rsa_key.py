@@ -93,7 +93,8 @@ options:
   save:
     description:
       - Write the configuration after a change.
-      - With O(state=present) also if the key is as asked for but was not saved.
+      - Also if nothing else is to be done, but an earlier run from this control node changed keys of the device
+        without saving.
     type: bool
     default: true
   generation_timeout:
@@ -171,7 +172,9 @@ key:
       type: bool
       sample: true
     saved:
-      description: Whether a reload leaves the key; null where the device does not tell.
+      description: >-
+        Whether a reload leaves the key. Many devices do not show it: then true after the device said that it
+        saved, false after a change from this control node that was not saved, and null otherwise.
       type: bool
       sample: true
     storage:

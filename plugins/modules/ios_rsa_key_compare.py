@@ -25,7 +25,8 @@ description:
     name) and the COOP peers that are configured connect them. Where a peer's address belongs to no key server
     of the inventory, the identity alone decides.
   - Keys are told apart by their public keys alone. No private key is exported.
-  - If all key servers hold the same key, nothing is planned, except to save it where it is not saved.
+  - If all key servers hold the same key, nothing is planned, except to save it where an earlier run from this
+    control node did not.
   - If nobody holds the key, it is generated on the primary, exportable, and imported to the others.
   - >-
     If some lack it and all copies are equal, it is imported to those that lack it: from the primary if that
@@ -330,7 +331,9 @@ units:
           type: bool
           sample: true
         saved:
-          description: Whether a reload leaves the key; null where the device does not tell.
+          description: >-
+            Whether a reload leaves the key. Many devices do not show it: then true after the device said that it
+            saved, false after a change from this control node that was not saved, and null otherwise.
           type: bool
           sample: true
         staged:

@@ -109,7 +109,9 @@ options:
     description: Passphrase for O(backup_path), at least 8 characters.
     type: str
   save:
-    description: Write the configuration after a change, and also if the same key was there but not saved.
+    description: >-
+      Write the configuration after a change, and also if the same key was there, but an earlier run from this control
+      node changed keys of the device without saving.
     type: bool
     default: true
 seealso:
@@ -172,7 +174,9 @@ key:
       type: bool
       sample: true
     saved:
-      description: Whether a reload leaves the key; null where the device does not tell.
+      description: >-
+        Whether a reload leaves the key. Many devices do not show it: then true after the device said that it
+        saved, false after a change from this control node that was not saved, and null otherwise.
       type: bool
       sample: true
     storage:

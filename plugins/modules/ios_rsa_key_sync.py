@@ -357,7 +357,9 @@ units:
           type: bool
           sample: true
         saved:
-          description: Whether a reload leaves the key; null where the device does not tell.
+          description: >-
+            Whether a reload leaves the key. Many devices do not show it: then true after the device said that it
+            saved, false after a change from this control node that was not saved, and null otherwise.
           type: bool
           sample: true
         staged:

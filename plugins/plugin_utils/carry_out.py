@@ -8,6 +8,7 @@ again before the first write."""
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import fcntl
 import functools
 import hashlib
@@ -114,11 +115,11 @@ class _Worker:
 
     async def unchanged_since(self, plan: Plan) -> None:
         """All devices can be talked to, and what the plan was made for still stands. Raises conflict."""
-        seen = {one.name: (one.copy, one.staged) for one in plan.observed}
+        seen = {one.name: _stood(one.copy, one.staged) for one in plan.observed}
         rings = await self._everywhere(hosts_of(plan.steps), rsa_keys.look)
         changed = {
             host: _difference(seen[host], found)
-            for host, found in ((host, observed_copies(ring, self.label)) for host, ring in rings.items())
+            for host, found in ((host, _stood(*observed_copies(ring, self.label))) for host, ring in rings.items())
             if found != seen[host]
         }
         if changed:
@@ -304,7 +305,12 @@ class _Worker:
         _raise_first(await asyncio.gather(*map(work, hosts), return_exceptions=True))
 
 
-def _difference(planned: tuple[Copy | None, Copy | None], found: tuple[Copy | None, Copy | None]) -> str:
+def _stood(*copies: Copy | None) -> tuple[Copy | None, ...]:
+    """What stands there, apart from whether it is saved: another key's work on the same device may have saved it."""
+    return tuple(copy and dataclasses.replace(copy, saved=None) for copy in copies)
+
+
+def _difference(planned: tuple[Copy | None, ...], found: tuple[Copy | None, ...]) -> str:
     """Between what was under the label and the scratch label, and what is there now."""
     places = zip(("under the label", "under the scratch label"), planned, found, strict=True)
     differences = []

@@ -52,7 +52,8 @@ def _lines(key: RsaKey | Mapping[str, t.Any], saved: bool | None) -> str:
             "exportable": key.exportable,
         }
     shown_ = {"fingerprint": "(new)"} | dict(key) | {"saved": saved}
-    return "".join(f"{name}: {str(value).lower()}\n" for name, value in shown_.items())
+    words = {name: "unknown" if value is None else str(value).lower() for name, value in shown_.items()}
+    return "".join(f"{name}: {word}\n" for name, word in words.items())
 
 
 def shown_keys(seen: Survey) -> list[dict[str, t.Any]]:

@@ -18,6 +18,7 @@ from . import ios_ssh, progress_fleet
 from .internal import internal_error
 from .ios_options import Target
 from .ios_ssh import NotReached
+from .ios_unsaved import UnsavedMark
 
 try:
     import asyncssh
@@ -38,6 +39,9 @@ class Session:
         self.target = target
         self._process = process
         self._terminal = Terminal(target.name, timeout=target.command_timeout)
+        mark = UnsavedMark(target)
+        self._terminal.saved = False if mark.stands else None
+        self._terminal.on_saved = mark.note
         self.expired = False
         self._timer: asyncio.TimerHandle | None = None
 

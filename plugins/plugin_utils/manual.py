@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ..module_utils._errors import rendered
-from ..module_utils._ios import commands
+from ..module_utils._ios import commands, rsa_keys
 from ..module_utils._ios.key_listings import HeldLabel, KeyRing, RsaKey
 from ..module_utils._ios.labels import Label
 from ..module_utils._ios.pem import Usage
@@ -18,7 +18,11 @@ from ..module_utils._key_servers.plan import Clean, Distribute, Finish, Generate
 from .key_servers import Planned
 
 PASSPHRASE = "<PASSPHRASE>"
-PASTE = "! paste the public key, an empty line, the private key, quit"
+PASTE = (
+    "! paste the public key, an empty line, the private key, then type quit. Each key begins and ends with -----:",
+    "! leave out base64 len and its number, which some releases print in front of the private key",
+)
+INSTEAD = '! if that is refused with "% Invalid input", type instead: '
 NOBODY = KeyRing(())
 
 
@@ -28,8 +32,8 @@ def commands_for(planned: Sequence[Planned], names: Mapping[str, str]) -> str:
         "! The commands that vpnops.keys would send, for doing it by hand.",
         f"! {PASSPHRASE}: choose one for this transfer, at least 8 characters, no ? and no space; use it nowhere else.",
         "! Look (show crypto key mypubkey rsa) before and after each step.",
-        "! Paste from -----BEGIN to -----END. IOS XE prints base64 len and a number before that of the private",
-        "! key: leave these out, or the import fails.",
+        '! Some releases have the commands in exec mode: where all forms of one are refused with "% Invalid input",',
+        "! type end, then the same again.",
     ]
     for one in planned:
         lines += ["!", f"! {one.unit.label} ({', '.join(one.unit.groups)}): {one.plan.verdict}"]
@@ -87,12 +91,18 @@ def _save(host: str) -> list[str]:
 
 
 def _export(host: str, label: Label) -> list[str]:
-    return [*_on(host), commands.export(_held(label), "3des", PASSPHRASE), *_end()]
+    forms = [commands.export(_held(label), cipher, PASSPHRASE) for cipher in rsa_keys.EXPORT_CIPHERS]
+    return [*_on(host), *_one_of(forms), *_end()]
 
 
 def _import(host: str, label: Label, exportable: bool) -> list[str]:
-    line = commands.imports(NOBODY.free(label), exportable=exportable, passphrase=PASSPHRASE, usage="general")[0]
-    return [*_on(host), line, PASTE, *_end()]
+    forms = commands.imports(NOBODY.free(label), exportable=exportable, passphrase=PASSPHRASE, usage="general")
+    return [*_on(host), *_one_of(forms), *PASTE, *_end()]
+
+
+def _one_of(forms: Sequence[str]) -> list[str]:
+    """What releases spell in different ways: the first that a device takes is the one."""
+    return [forms[0], *(INSTEAD + form for form in forms[1:])]
 
 
 def _remove(host: str, label: Label) -> list[str]:

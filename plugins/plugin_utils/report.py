@@ -10,7 +10,7 @@ import io
 import re
 import textwrap
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..module_utils._fingerprint import short
 
@@ -99,12 +99,19 @@ def _merge_server(before: Mapping[str, t.Any], after: Mapping[str, t.Any], done:
         key: after.get(key, before.get(key))
         for key in ("address", "role", "priority", "problem", "size", "exportable", "saved")
     }
+    if shown["saved"] is None and after.get("fingerprint") and _saved_at_the_end(done):
+        shown["saved"] = True
     return shown | {
         "host": before["host"],
         "found": before["fingerprint"],
         "done": list(done),
         "fingerprint": after.get("fingerprint"),
     }
+
+
+def _saved_at_the_end(done: Sequence[str]) -> bool:
+    """Whether the device said so after the last change. Not every device shows it afterwards."""
+    return bool(done) and done[-1] == "saved"
 
 
 def complaint(report: Data, require: str) -> str | None:
@@ -188,7 +195,7 @@ COLUMNS: dict[str, t.Callable[[Data], str]] = {
     "found": lambda server: "unreadable" if server["problem"] else _key(server["found"]),
     "bits": lambda server: str(server["size"] or "-"),
     "exportable": lambda server: _yes(server["exportable"]),
-    "saved": lambda server: _yes(server["saved"]),
+    "saved": lambda server: _saved(server),
 }
 COLUMNS_AFTER: dict[str, t.Callable[[Data], str]] = {
     **{name: COLUMNS[name] for name in ("key server", "role", "found")},
@@ -250,6 +257,11 @@ def _in_words(step: Mapping[str, t.Any]) -> str:
 
 def _key(fingerprint: str | None) -> str:
     return short(fingerprint) if fingerprint else "none"
+
+
+def _saved(server: Mapping[str, t.Any]) -> str:
+    """Many devices do not show whether a key is saved."""
+    return "unknown" if server["saved"] is None and server["fingerprint"] else _yes(server["saved"])
 
 
 def _yes(value: bool | None) -> str:

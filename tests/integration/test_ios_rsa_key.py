@@ -165,6 +165,39 @@ def test_a_key_made_in_the_background_that_never_comes(start_fleet: StartFleet, 
     assert after_reload(fleet["late"])["OWN"] == run.result("make", "late")["key"]["fingerprint"]
 
 
+def test_each_run_changes_once_however_devices_show_saving(start_fleet: StartFleet, control_node: MakeNode) -> None:
+    """A device that never shows it, or at the next boot only, beside a key that it shows as saved."""
+    modes = ("on_save", "at_boot", "never")
+    fleet = start_fleet(*(spec(mode, "xe17", KeySpec("OLD", 9), overrides={"show_saved": mode}) for mode in modes))
+    run = control_node(fleet).run([*foretold("make"), *foretold("remove", state="absent")])
+    assert run.code == 0, run.output
+    for device in fleet:
+        assert run.result("make", device.name)["key"]["saved"] is True
+        for what in ("make", "remove"):
+            assert run.changed(what, device.name)
+            assert not run.changed(f"{what}: again", device.name)
+        assert device.saves == 2
+        assert after_reload(device) == {"OLD": key(9).fingerprint}
+
+
+def test_what_an_interrupted_run_did_not_save_the_next_one_saves(
+    start_fleet: StartFleet, control_node: MakeNode
+) -> None:
+    """Made and removed; the device never shows what it has saved, and drops the session instead of saving."""
+    fleet = start_fleet(spec("ks1", "xe17", KeySpec("OLD", 9), overrides={"show_saved": "never"}))
+    node = control_node(fleet)
+    for state, left in (("present", {"OLD", "OWN"}), ("absent", {"OLD"})):
+        fleet["ks1"].set_fault(cut={"at": "write memory"})
+        run = node.run([task("cut", state=state)])
+        assert run.error("cut", "ks1")[0] == "session_lost"
+        run = node.run(foretold("saved", state=state))
+        assert run.code == 0, run.output
+        assert run.changed("saved: check", "ks1")
+        assert run.changed("saved", "ks1")
+        assert not run.changed("saved: again", "ks1")
+        assert set(after_reload(fleet["ks1"])) == left
+
+
 def test_the_first_key_brings_ssh(start_fleet: StartFleet, control_node: MakeNode) -> None:
     """A device that closes SSH with its last key is not locked out by this: it has another one."""
     fleet = start_fleet(*(spec(name, name, SECOND_KEY, overrides={"ssh_needs_rsa_key": True}) for name in NAMES))
@@ -175,9 +208,11 @@ def test_the_first_key_brings_ssh(start_fleet: StartFleet, control_node: MakeNod
 
 
 def test_the_last_key_stays_unless_it_is_said(start_fleet: StartFleet, control_node: MakeNode) -> None:
-    fleet = start_fleet(*(spec(name, name, KeySpec("OWN", 9)) for name in NAMES))
+    """Beside it stands the helper key of SSH, which old IOS does not mark as one."""
+    old = spec("old", "ios15", KeySpec("OWN", 9), overrides={"key_listing": "old"})
+    fleet = start_fleet(old, *(spec(name, name, KeySpec("OWN", 9)) for name in NAMES))
     with unchanged(fleet):
         run = control_node(fleet).run([task("remove", state="absent")])
-    for name in NAMES:
+    for name in (*NAMES, "old"):
         assert run.error("remove", name)[0] == "blocked"
         assert "OWN is the last RSA key of the device" in run.error("remove", name)[1]

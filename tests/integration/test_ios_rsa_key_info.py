@@ -38,7 +38,7 @@ def test_every_key_and_one_label(start_fleet: StartFleet, control_node: MakeNode
         seen = run.result("all", name)["rsa_keys"]
         expected = [
             ("A", "general", 2048, True, True, "private-config", key(1)),
-            ("B", "general", 2048, False, False, "not specified", key(2)),
+            ("B", "general", 2048, False, None, "not specified", key(2)),
             ("C.d-e_f", "signature", 2048, True, True, "private-config", key(3)),
             ("PAIR", "signature", 2048, True, True, "private-config", key(4)),
             ("PAIR", "encryption", 2048, True, True, "private-config", key(5)),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ ROWS: dict[str, tuple[tuple[KeySpec | None, ...], int | None]] = {
     "conflict": ((K1, K2, None, K3), 1),
     "not exportable": ((KeySpec(LABEL, 1, exportable=False), K2, None, None), None),
     "weak": ((KeySpec(LABEL, 0, bits=1024), None, K2, None), None),
-    "unsaved": ((K1, KeySpec(LABEL, 1, saved=False), K1, K1), 1),
+    "perhaps not saved": ((KeySpec(LABEL, 1, saved=False), None, K1, K1), 1),
 }
 
 
@@ -73,10 +74,35 @@ def test_every_row(row: str, start_fleet: StartFleet, control_node: MakeNode) ->
         assert bool(done) is bool(writes(device)), device.name
     (diff,) = run.result("sync")["diff"]
     assert diff["before_header"] == LABEL
-    if row != "unsaved":
-        assert diff["before"] != diff["after"]
-        shown = "(new)" if expected is None else key(expected).fingerprint
-        assert diff["after"] == "".join(f"ks{number}: {shown}\n" for number in range(1, 5))
+    assert diff["before"] != diff["after"]
+    shown = "(new)" if expected is None else key(expected).fingerprint
+    assert diff["after"] == "".join(f"ks{number}: {shown}\n" for number in range(1, 5))
+
+
+SAVING = ("on_save", "at_boot", "never")
+
+
+@pytest.mark.parametrize("row", ["missing", "conflict"])
+def test_a_second_sync_changes_nothing_however_devices_show_saving(
+    row: str, start_fleet: StartFleet, control_node: MakeNode
+) -> None:
+    """Each mode, and that of a C9800: an old key is private-config, the new one stays `not specified`."""
+    keys, expected = ROWS[row]
+    old = KeySpec("OLD", 7)
+    specs = [
+        dataclasses.replace(one, keys=(*one.keys, old), overrides={"show_saved": mode})
+        for one, mode in zip(four(*keys), ("at_boot", *SAVING), strict=True)
+    ]
+    fleet = start_fleet(*specs)
+    run = control_node(fleet).run([task(overwrite=True), task("again", overwrite=True)])
+    assert run.code == 0, run.output
+    assert run.changed("sync")
+    assert not run.changed("again")
+    assert run.result("again")["units"][0]["steps"] == []
+    for device in fleet:
+        assert device.keys[LABEL].fingerprint == key(expected or 0).fingerprint
+        assert after_reload(device) == {"OLD": key(7).fingerprint, LABEL: device.keys[LABEL].fingerprint}
+    assert not any("not saved" in text for text in run.result("again")["units"][0]["findings"])
 
 
 def test_without_consent_only_what_takes_no_key(start_fleet: StartFleet, control_node: MakeNode) -> None:

@@ -288,6 +288,7 @@ def _show_gdoi() -> tuple[Node, ...]:
             "coop",
             "Cooperative key server information",
             key("detail", "Detailed information", run="show_coop"),
+            key("version", "Versions", run="show_coop_version"),
             run="show_coop",
         ),
         key("detail", "Detailed key server information", run="show_ks_detail"),
@@ -299,8 +300,11 @@ def _show_gdoi() -> tuple[Node, ...]:
             run="show_members",
         ),
         key("policy", "Key server policy", run="show_policy"),
+        key("identifier", "Sender identifiers", run="show_identifier"),
+        key("rekey", "Rekeys sent", run="show_ks_rekey"),
     )
     return (
+        key("feature", "Features and versions", run="show_feature"),
         key(
             "group",
             "Information of one group",

@@ -49,6 +49,8 @@ class StoredKey:
     parts: tuple[Part, ...]
     exportable: bool
     saved: bool = False
+    booted: bool = False
+    """Read from NVRAM at the last boot: some releases show only then that a key is saved."""
 
     @property
     def key(self) -> RsaKey:
@@ -231,7 +233,7 @@ class Device:
     def restart(self) -> None:
         """Come up with what NVRAM holds."""
         self._boot()
-        self.keys = dict(self.nvram.keys)
+        self.keys = {label: replace(key, booted=True) for label, key in self.nvram.keys.items()}
         self.config = self.nvram.config.copy() if self.nvram.config else self._blank()
         self.temporary = None
         for label in self.keys:
@@ -297,4 +299,4 @@ def _given(given: KeySpec, now: datetime) -> StoredKey:
     parts = []
     for position, usage in enumerate(USAGES[given.usage]):
         parts.append(Part(usage, pool_key(given.bits, given.pool + position), now))
-    return StoredKey(given.label, tuple(parts), given.exportable, given.saved)
+    return StoredKey(given.label, tuple(parts), given.exportable, given.saved, booted=given.saved)

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 _HANDLE = 2147483650
 _SA_LIFETIME = 3600
+_XE_FEATURES = (
+    "    IP D3P Window            : Disabled",
+    "    Split Resiliency Factor  : 0",
+    "    CKM status               : Disabled",
+)
 _GM_VERSION = {False: "1.0.4", True: "1.0.27"}
 
 
@@ -66,7 +71,7 @@ async def show_gdoi(shell: Shell, args: Args) -> None:
     device, groups = shell.device, _groups(shell, args)
     if groups is None:
         return
-    out = ["GROUP INFORMATION", ""]
+    out = [] if "group" in args else ["GROUP INFORMATION", ""]
     for group in groups:
         out += _information(device, group)
     await shell.show("\n".join(out) + "\n")
@@ -90,11 +95,7 @@ def _information(device: Device, group: Group) -> list[str]:
         return [*out, ""]
     out += [f"    Group Members            : {device.members(group.name)}", "    IPSec SA Direction       : Both"]
     if xe:
-        out += [
-            "    IP D3P Window            : Disabled",
-            "    Split Resiliency         : Disabled",
-            "    CKM status               : Disabled",
-        ]
+        out += _XE_FEATURES
     out += _redundancy(device, group)
     left = _left(device, group.rekey_lifetime)
     out += [
@@ -153,7 +154,10 @@ async def _key_server(shell: Shell, args: Args, detail: bool) -> None:
         out.append(f"    Group Members            : {device.members(group.name)}")
         if xe:
             out.append("    Rekey Acknowledgement Cfg: Cisco")
-        out += ["    IPSec SA Direction       : Both", "    ACL Configured:"]
+        out.append("    IPSec SA Direction       : Both")
+        if xe:
+            out += _XE_FEATURES
+        out.append("    ACL Configured:")
         out += [f"        access-list {sa.acl}" for sa in group.sas.values()]
         out += _redundancy(device, group)
         if detail and group.redundancy:
@@ -260,8 +264,8 @@ async def show_policy(shell: Shell, args: Args) -> None:
     await shell.show("\n".join(out) + "\n")
 
 
-def _spi(device: Device, group: Group, size: int) -> str:
-    seed = f"{group.identity}/{device.rekeys.get(group.name, 0)}"
+def _spi(device: Device, group: Group, size: int, age: int = 0) -> str:
+    seed = f"{group.identity}/{device.rekeys.get(group.name, 0) - age}"
     return "0x" + hashlib.sha256(seed.encode()).hexdigest()[: size * 2].upper()
 
 
@@ -269,7 +273,10 @@ def _policy(device: Device, group: Group, handle: int) -> list[str]:
     p = device.personality
     stored = device.key_of(group)
     out = [f"For group {group.name} (handle: {handle}) server {group.address} (handle: {handle}):", ""]
-    out += [f"  # of teks : {len(group.sas) if stored else 0}  Seq num : {device.rekeys.get(group.name, 0)}"]
+    rekeys = device.rekeys.get(group.name, 0)
+    # After a rekey the old TEK lives on for a while.
+    ages = range(2 if rekeys else 1)
+    out += [f"  # of teks : {len(group.sas) * len(ages) if stored else 0}  Seq num : {rekeys}"]
     if stored is None:
         return [*out, ""]
     bits = stored.bits
@@ -283,37 +290,34 @@ def _policy(device: Device, group: Group, handle: int) -> list[str]:
         f"    crypto iv length   : {16 if aes else 8:<11} key size          : {group.key_length:<10}",
         f"    orig life(sec): {group.rekey_lifetime:<11} remaining life(sec): {left:<10}",
     ]
-    if p.xe_getvpn:
-        out.append(f"    time to rekey (sec): {max(left - 300, 0):<10}")
     out += [
+        f"    time to rekey (sec): {max(left - 300, 0):<10}",
         f"    sig hash algorithm : enabled     sig key length    : {length:<10}",
-        f"    sig size           : {bits // 8:<10}",
+        f"    sig size           : {bits // 8 + (not p.xe_getvpn):<10}",
         f"    sig key name       : {group.label}",
+        "    acknowledgement    : Cisco     ",
+        "",
     ]
-    if p.xe_getvpn:
-        out.append("    acknowledgement    : Cisco     ")
-    out.append("")
     for number, sa in group.sas.items():
-        out += _tek(device, group, number, sa.acl)
+        for age in ages:
+            out += _tek(device, group, number, sa.acl, age)
     return out
 
 
-def _tek(device: Device, group: Group, number: int, acl: str) -> list[str]:
-    left = _left(device, _SA_LIFETIME)
+def _tek(device: Device, group: Group, number: int, acl: str, age: int) -> list[str]:
+    left = 0 if age else _left(device, _SA_LIFETIME)
+    rekey = f"    time to rekey (sec): {'n/a' if age else max(left - 60, 0):<10}"
+    override = f"    override life (sec): {0:<13} antireplay window size: {64:<10}"
     out = [
         "  TEK POLICY (encaps : ENCAPS_TUNNEL)",
-        f"    spi                : {_spi(device, group, 4)[:9]}{number % 10}",
+        f"    spi                : {_spi(device, group, 4, age)[:9]}{number % 10}",
         f"    access-list        : {acl}",
         "    transform          : esp-256-aes esp-sha-hmac ",
         f"    alg key size       : {32:<13} sig key size          : {20:<10}",
         f"    orig life(sec)     : {_SA_LIFETIME:<13} remaining life(sec)   : {left:<10}",
         f"    tek life(sec)      : {_SA_LIFETIME:<13} elapsed time(sec)     : {_SA_LIFETIME - left:<10}",
     ]
-    if device.personality.xe_getvpn:
-        out.append(f"    override life (sec): {0:<13} antireplay window size: {64:<10}")
-    else:
-        out.append(f"    antireplay window size: {64:<10}")
-    return [*out, ""]
+    return [*out, *((rekey, override) if device.personality.xe_getvpn else (override, rekey)), ""]
 
 
 # -- members
@@ -325,7 +329,7 @@ def member_addresses(device: Device, group: Group) -> list[str]:
     return [str(ipaddress.IPv4Address(first + n + 1)) for n in range(device.members(group.name))]
 
 
-def _member(device: Device, group: Group, address: str, summary: bool = False) -> list[str]:
+def _member(device: Device, group: Group, address: str) -> list[str]:
     xe = device.personality.xe_getvpn
     sent, missed = device.rekeys.get(group.name, 0), device.missed.get(group.name, 0)
     out = [
@@ -336,8 +340,6 @@ def _member(device: Device, group: Group, address: str, summary: bool = False) -
     if xe:
         out += [f" Group Type        : {_type(group)}"]
     out.append(" GM State          : Registered")
-    if summary:
-        return [*out, " GMDB state        : LOCAL", ""]
     return out + [
         f" Key Server ID     : {group.address}",
         f" Rekeys sent       : {sent}",
@@ -346,22 +348,13 @@ def _member(device: Device, group: Group, address: str, summary: bool = False) -
         f" Rekey Acks missed : {missed}",
         "",
         f" Sent seq num : {sent}    0    0    0",
-        f"Rcvd seq num :  {sent - missed}    0    0    0",
+        f" Rcvd seq num : {sent - missed}    0    0    0" if xe else f"Rcvd seq num :  {sent - missed}    0    0    0",
         "",
     ]
 
 
 async def show_members(shell: Shell, args: Args) -> None:
     """`show crypto gdoi [group G] ks members [A.B.C.D]`."""
-    await _members(shell, args, summary=False)
-
-
-async def show_members_summary(shell: Shell, args: Args) -> None:
-    """`show crypto gdoi [group G] ks members summary`."""
-    await _members(shell, args, summary=True)
-
-
-async def _members(shell: Shell, args: Args, summary: bool) -> None:
     device, groups = shell.device, _groups(shell, args)
     if groups is None:
         return
@@ -377,10 +370,75 @@ async def _members(shell: Shell, args: Args, summary: bool) -> None:
             else:
                 out.append(device.personality.text("no_such_member"))
             continue
-        out += [f"Number of rekeys sent for group {group.name} : {device.rekeys.get(group.name, 0)}", ""]
+        out.append(f"Number of rekeys sent for group {group.name} : {device.rekeys.get(group.name, 0)}")
+        if device.personality.xe_getvpn:
+            out += [
+                f"Number of retransmits during the last rekey for group {group.name} : 0",
+                f"Duration of the last rekey for group {group.name} : 10000 msec",
+            ]
+        out.append("")
         for address in addresses:
-            out += _member(device, group, address, summary)
+            out += _member(device, group, address)
     await shell.show("\n".join(out) + "\n")
+
+
+async def show_members_summary(shell: Shell, args: Args) -> None:
+    """`show crypto gdoi [group G] ks members summary`: its own members, and those that its peers told it of."""
+    device, groups = shell.device, _groups(shell, args)
+    if groups is None:
+        return
+    out = ["Group Member Information : ", ""]
+    for group in (group for group in groups if group.local):
+        servers = [(device, group.address, "LOCAL")]
+        for address in group.peers:
+            if device.coop.peer(device, group, address):
+                servers.append((device.coop.devices[address], address, "REDUNDANT"))
+        total = sum(server.members(group.name) for server, dummy, dummy_ in servers)
+        out.append(f"Group Name: {group.name}, ID: {group.identity}, Group Members: {total}")
+        for server, address, state in servers:
+            out += _summary(server, group, address, state)
+        out.append("")
+    await shell.show("\n".join(out) + "\n")
+
+
+def _summary(server: Device, group: Group, address: str, state: str) -> list[str]:
+    sent, missed = server.rekeys.get(group.name, 0), server.missed.get(group.name, 0)
+    version = _GM_VERSION[server.personality.xe_getvpn]
+    return [
+        f"  Key Server ID: {address}, GMDB state: {state}, Group Members: {server.members(group.name)}",
+        "    Member ID           Version     Rekey sent  Rekey Ack missed",
+        *(f"    {member:<19} {version:<11} {sent:<11} {missed}" for member in member_addresses(server, group)),
+    ]
+
+
+async def show_coop_version(shell: Shell, args: Args) -> None:
+    """`show crypto gdoi ks coop version`."""
+    await shell.show("Cooperative key server infra Version : 1.0.8\nClient : KS_POLICY_CLIENT      Version : 1.0.27\n")
+
+
+async def show_identifier(shell: Shell, args: Args) -> None:
+    """`show crypto gdoi ks identifier`: the sender identifiers, which no group of the lab uses."""
+    await shell.show("KS Sender ID (KSSID) Information\n\nTransform Mode : Non-Counter (Non-Suite B)\n")
+
+
+async def show_ks_rekey(shell: Shell, args: Args) -> None:
+    """`show crypto gdoi ks rekey`."""
+    device, groups = shell.device, _groups(shell, args)
+    for group in (group for group in groups or () if group.local):
+        left = _left(device, group.rekey_lifetime)
+        await shell.show(
+            f"Group {group.name} ({'Unicast' if group.transport == 'unicast' else 'Multicast'})\n"
+            f"    Number of Rekeys sent               : {device.rekeys.get(group.name, 0)}\n"
+            f"    Number of Rekeys retransmitted      : 0\n    KEK rekey lifetime (sec)            : "
+            f"{group.rekey_lifetime}\n        Remaining lifetime (sec)        : {left}\n\n"
+        )
+
+
+async def show_feature(shell: Shell, args: Args) -> None:
+    """`show crypto gdoi feature`: what the versions of key servers and members can do."""
+    version = _GM_VERSION[shell.device.personality.xe_getvpn]
+    features = ("policy-replace", "gdoi-mib", "long-sa-lifetime")
+    await shell.show("".join(f"Feature {name}: supported, version {version}\n" for name in features))
 
 
 # -- actions
@@ -418,6 +476,10 @@ ACTIONS: dict[str, Action] = {
     "show_ks_detail": show_ks_detail,
     "show_coop": show_coop,
     "show_policy": show_policy,
+    "show_coop_version": show_coop_version,
+    "show_identifier": show_identifier,
+    "show_ks_rekey": show_ks_rekey,
+    "show_feature": show_feature,
     "show_members": show_members,
     "show_members_summary": show_members_summary,
     "clear_gdoi": clear_gdoi,

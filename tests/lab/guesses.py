@@ -23,7 +23,10 @@ SWITCHES: dict[str, tuple[str, str]] = {
     ),
     "config_quit": ("guess", "whether global configuration knows `quit`"),
     "max_line": ("recalled", "characters in a command line; more are refused with a bell"),
-    "passphrase": ("guess", "whether a passphrase is one word, or the rest of the line with its spaces"),
+    "passphrase": (
+        "seen",
+        "one word, or on IOS XE the rest of the line (its help: `LINE  Passphrase used to protect the private key`)",
+    ),
     "output_wrap": (
         "guess",
         "whether output is broken at the terminal width; input lines scroll with `$` in any case (seen)",
@@ -57,12 +60,10 @@ SWITCHES: dict[str, tuple[str, str]] = {
     "show_bits": ("seen", "`Key type: RSA KEYS      2048 bits`"),
     "show_redundancy": ("seen", "`Redundancy enabled.`"),
     "show_saved": (
-        "guess",
-        (
-            "`Storage Device` changes from `not specified` to `private-config` when the key is "
-            "written (strong hint, no proof)"
-        ),
+        "seen",
+        "when `Storage Device: not specified` becomes `private-config`: as it is saved, at the next boot, never",
     ),
+    "key_listing": ("seen", "old IOS (12.2) shows neither type nor storage, and does not mark the helper of SSH"),
     "show_missing": ("guess", "`show crypto key mypubkey rsa L` without such a key: nothing, or a text"),
     "export_aes": ("seen", "`aes` is offered, in IOS XE's own form"),
     "base64_len": ("seen", "`base64 len N` glued to the BEGIN line"),
@@ -115,7 +116,95 @@ SWITCHES: dict[str, tuple[str, str]] = {
         "guess",
         "whether key servers with different keys stop hearing each other (both become primary)",
     ),
-    "sig_key_length": ("seen", "`sig key length`: modulus bits, or bytes of the public key"),
+    "sig_key_length": ("seen", "`sig key length`: bytes of the public key; an old IOS 15 showed bits of the modulus"),
+}
+WRONG: dict[str, str] = {
+    "caret": "nothing: the caret's line is passed over, and the refusal below it is what counts",
+    "unknown_command": (
+        "nothing but time: a refusal is waited for until the name server gives up, within the time limit of a command"
+    ),
+    "config_quit": "nothing: `quit` is typed only inside a paste; `end` leaves configuration mode",
+    "max_line": "a command would be cut: the device refuses it, nothing is changed. No line of ours is longer than 254",
+    "passphrase": "nothing: the passphrases are one word of 32 letters and digits, and stand last",
+    "output_wrap": "a wrapped line cannot be read: the device is left out as unreadable. The width is set to 512 first",
+    "scroll_redraw": (
+        "the echo of a line is not recognized: the answer is waited for until the prompt, which costs seconds"
+    ),
+    "pty_size": "nothing: length and width are set by command, too",
+    "typeahead_limit": (
+        "lines sent ahead are lost at login: the device pages its output, which is answered page by page"
+    ),
+    "questions_drop_typeahead": "nothing: nothing is sent before a question is there",
+    "logging_synchronous": "a prompt is repeated behind a message: it is recognized as before",
+    "vty_lines": "the session is refused, and the device is reported as not reachable",
+    "enable_failure": "the error has another text; it is an error all the same",
+    "generate_mode": "the command is refused where it is tried first, and tried in the other mode",
+    "export_mode": "the command is refused where it is tried first, and tried in the other mode",
+    "import_mode": "the command is refused where it is tried first, and tried in the other mode",
+    "zeroize_mode": "the command is refused where it is tried first, and tried in the other mode",
+    "modulus_low": "the size that is asked for is refused with what the device offers; nothing is changed",
+    "modulus_high": "the size that is asked for is refused with what the device offers; nothing is changed",
+    "modulus_default": "nothing: the question is always answered with a number",
+    "background_generation": "the key is not there yet when the prompt comes: it is looked for until the time limit",
+    "background_seconds": "a key that comes after the time limit is reported as not made; the next run finds it",
+    "generate_hidden": "nothing: the log message is passed over",
+    "helper_key": "nothing: a helper key is not counted",
+    "helper_bits": "nothing: a helper key is not counted",
+    "ssh_banner_version": "nothing: the log message is passed over",
+    "show_bits": "nothing: it is read with and without, and compared with the key",
+    "show_redundancy": "nothing: it is read with and without",
+    "show_saved": "a saved key is shown as `unknown` after the run that saved it; nothing is saved twice",
+    "key_listing": "the helper key would count as a key, and the last real one could be removed with `state: absent`",
+    "show_missing": "nothing: all keys are listed, never one",
+    "export_aes": "nothing: 3des is asked for first",
+    "base64_len": (
+        "nothing for the modules; by hand the paste fails with `% Unable to decode key`, and the instructions say so"
+    ),
+    "short_passphrase": "nothing: the passphrases have 32 characters",
+    "import_order": (
+        "the command is refused, and the next of four spellings is tried; if all are refused, nothing is changed"
+    ),
+    "import_pem_keyword": (
+        "the command is refused, and the next of four spellings is tried; if all are refused, nothing is changed"
+    ),
+    "import_existing": "nothing: no key is imported to a label in use; should the device ask, the answer is no",
+    "import_bad_public": (
+        "the rest of a paste would arrive as commands: each line waits for the echo of the one before, and stops"
+    ),
+    "import_bad_private": (
+        "the rest of a paste would arrive as commands: each line waits for the echo of the one before, and stops"
+    ),
+    "import_plain": "nothing: no private key is ever sent unencrypted",
+    "import_plain_with_passphrase": "nothing: no private key is ever sent unencrypted",
+    "import_aes": "nothing: what is imported is sealed again with 3des",
+    "import_openssl_aes": "nothing: what is imported is sealed again with 3des",
+    "pem_trailing_space": "nothing: no line that is pasted ends with a blank",
+    "pem_echo": "a paste takes some seconds longer, as each line waits for an echo that does not come",
+    "zeroize_all_says": "nothing: no key is removed without its label",
+    "zeroize_missing": "nothing: only a key that was just seen is removed",
+    "zeroize_nvram": (
+        "a reload in the middle of a replacement finds the old key, or none; the new one waits under the scratch label"
+    ),
+    "write_confirm": (
+        "the question is answered; an unknown one ends the run with `unexpected_question`, and the key is not saved"
+    ),
+    "ssh_needs_rsa_key": "removing the last key would lock everybody out: it needs `allow_last_key`",
+    "xe_getvpn": (
+        "a line of the state that cannot be placed makes the key server unreadable; nothing is changed in its group"
+    ),
+    "coop_needs_key": (
+        "during a replacement the group splits until the last key server has the new key; a split is reported"
+    ),
+    "sig_key_length": "nothing: the size of a key is never derived from it",
+}
+"""What would go wrong on a device that does otherwise than the lab's default."""
+SOURCES = {
+    "seen": "transcripts of devices",
+    "documented": "Cisco's documents",
+    "code": "Cisco's own test code, made from devices",
+    "recalled": "known from use, no transcript at hand",
+    "guess": "none: something plausible",
+    "simplified": "none: the lab does less than a device",
 }
 # What has neither a switch nor a text of its own: (how sure, what)
 OUTPUTS: tuple[tuple[str, str], ...] = (
@@ -123,7 +212,8 @@ OUTPUTS: tuple[tuple[str, str], ...] = (
         "recalled",
         "the layout of `show crypto gdoi`, `... ks` and `... ks policy` beyond the lines that transcripts show",
     ),
-    ("guess", "`show crypto gdoi ks members summary`; `show crypto gdoi` on a router without groups"),
+    ("guess", "`show crypto gdoi` on a router without groups"),
+    ("guess", "`show crypto gdoi feature`, `ks rekey`, `ks identifier`, `ks coop version`: that they exist is seen"),
     ("guess", "`ks policy` of a group whose RSA key is missing: no KEK, no TEK"),
     ("guess", "a COOP peer that does not answer: role Unknown, status Dead, IKE Failed"),
     ("guess", "`crypto gdoi ks rekey` says nothing; members that registered under another key do not acknowledge it"),
@@ -140,22 +230,26 @@ OUTPUTS: tuple[tuple[str, str], ...] = (
     ("simplified", "messages about insecure keys of the newest IOS XE are not sent; the fault `syslog` can"),
 )
 SURE = ("seen",)
+TEXTS_TOLD = (
+    "A text that a device words otherwise: a refusal that is not known counts as one and is quoted; a question that is"
+    " not known ends the run with `unexpected_question`. Success is a known line only, and the key that is shown then."
+)
 
 
 def table() -> str:
     """Everything that is not certain, as Markdown."""
     names = list(PERSONALITIES)
     out = [
-        f"| switch | values | {' | '.join(names)} | how sure | what it is |",
-        "|---|---|" + "---|" * len(names) + "---|---|",
+        f"| switch | values | {' | '.join(names)} | how sure | source | what it is | on a device that does otherwise |",
+        "|---|---|" + "---|" * len(names) + "---|---|---|---|",
     ]
     for name, (sure, what) in SWITCHES.items():
         if sure in SURE:
             continue
         values = ", ".join(map(str, choices(name))) or "number"
         defaults = " | ".join(str(getattr(p, name)) for p in PERSONALITIES.values())
-        out.append(f"| `{name}` | {values} | {defaults} | {sure} | {_cell(what)} |")
-    out += ["", "| text | how sure | default |", "|---|---|---|"]
+        out.append(f"| `{name}` | {values} | {defaults} | {sure} | {SOURCES[sure]} | {_cell(what)} | {WRONG[name]} |")
+    out += ["", TEXTS_TOLD, "", "| text | how sure | default |", "|---|---|---|"]
     for name, (sure, text) in TEXTS.items():
         if sure not in ("seen", "code", "documented"):
             out.append(f"| `text.{name}` | {sure} | `{_cell(text.strip(chr(10)).replace(chr(10), ' / '))}` |")

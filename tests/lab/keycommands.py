@@ -371,20 +371,27 @@ def listing(device: Device, stored: StoredKey) -> str:
     temporary = stored is device.temporary
     out = []
     for part in stored.parts:
-        bits = f"      {part.key.bits} bits" if p.show_bits else ""
-        if temporary:
-            storage = "Temporary key"
-        else:
-            storage = f" Storage Device: {'private-config' if stored.saved and p.show_saved else 'not specified'}"
         export = "Key is exportable." if stored.exportable else "Key is not exportable."
-        redundancy = " Redundancy enabled." if p.show_redundancy else ""
+        redundancy = " Redundancy enabled." if p.show_redundancy and not temporary else ""
         out.append(
             f"% Key pair was generated at: {part.created.strftime('%H:%M:%S UTC %b')} "
             f"{part.created.day} {part.created.year}\n"
-            f"Key name: {stored.label}\nKey type: RSA KEYS{bits}\n{storage}\n Usage: {part.usage} Key\n"
+            f"Key name: {stored.label}\n{_type_and_storage(device, stored, part)} Usage: {part.usage} Key\n"
             f" {export}{redundancy}\n Key Data:\n{part.key.hex_lines}"
         )
     return "".join(out)
+
+
+def _type_and_storage(device: Device, stored: StoredKey, part: Part) -> str:
+    """What old releases do not show."""
+    p = device.personality
+    if p.key_listing == "old":
+        return ""
+    bits = f"      {part.key.bits} bits" if p.show_bits else ""
+    if stored is device.temporary:
+        return f"Key type: RSA KEYS{bits}\nTemporary key\n"
+    shown = {"on_save": stored.saved, "at_boot": stored.saved and stored.booted, "never": False}[p.show_saved]
+    return f"Key type: RSA KEYS{bits}\n Storage Device: {'private-config' if shown else 'not specified'}\n"
 
 
 ACTIONS: dict[str, Action] = {

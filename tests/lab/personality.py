@@ -56,7 +56,8 @@ class Personality:
     # -- show
     show_bits: bool = False
     show_redundancy: bool = False
-    show_saved: bool = True
+    show_saved: Literal["on_save", "at_boot", "never"] = "on_save"
+    key_listing: Literal["full", "old"] = "full"
     show_missing: Literal["silent", "text"] = "silent"
     # -- export
     export_aes: bool = False
@@ -83,7 +84,7 @@ class Personality:
     # -- GET VPN
     xe_getvpn: bool = False
     coop_needs_key: bool = False
-    sig_key_length: Literal["bits", "spki_bytes"] = "bits"
+    sig_key_length: Literal["bits", "spki_bytes"] = "spki_bytes"
     texts: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def text(self, name: str, /, **values: object) -> str:
@@ -102,17 +103,15 @@ XE16 = replace(
     version="16.9.5",
     release="Version 16.9.5, RELEASE SOFTWARE (fc1)",
     train="16.9",
+    passphrase="line",
     generate_mode="both",
     zeroize_mode="both",
     modulus_default=1024,
-    helper_bits=2176,
     show_redundancy=True,
     export_aes=True,
     import_aes=True,
-    base64_len=True,
     zeroize_all_says="all",
     xe_getvpn=True,
-    sig_key_length="spki_bytes",
 )
 
 XE17 = replace(
@@ -125,6 +124,8 @@ XE17 = replace(
     modulus_default=2048,
     background_generation=True,
     generate_hidden=True,
+    helper_bits=2176,
+    base64_len=True,
     show_bits=True,
     ssh_banner_version="2.0",
 )

@@ -67,7 +67,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "not_exportable": ("code", "% RSA keypair {label} is not exportable.\n"),
     "export_missing": ("guess", "% RSA keypair {label} not found.\n"),
     "export_failed": ("guess", "% Key pair export failed.\n"),
-    "short_passphrase": ("guess", "% Passphrase must be at least 8 characters long.\n"),
+    "short_passphrase": ("seen", "% Passphrase is too short, needs to be at least 8 chars\n"),
     # -- import
     "paste_public": (
         "seen",

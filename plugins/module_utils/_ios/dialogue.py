@@ -74,6 +74,10 @@ def snooze(seconds: float) -> Talk[None]:
             dropped += len(text)
 
 
+def _nobody_notes(saved: bool) -> None:
+    """What is known of saving ends with the session."""
+
+
 class Terminal:
     """One logged-in terminal of one device. `name` is what people call the host; it opens every error sentence."""
 
@@ -85,10 +89,24 @@ class Terminal:
         """What the last answer told, for whoever asks the same again; forgotten when anything else is sent."""
         self.wrote = False
         """Whether a command that changes keys was sent: from then on no sentence says that nothing was changed."""
+        self.saved: bool | None = None
+        """Whether the device has saved its keys, where its listing does not tell: its own word, `[OK]`, and that
+        nothing was sent since that changes keys. None: not known."""
+        self.on_saved: Callable[[bool], None] = _nobody_notes
         self._last_prompt = ""
         self._pasting = False
         self._owed = 0
         """Prompts that may still come for what was sent before; they do not answer the next line."""
+
+    def will_write(self) -> None:
+        """A command that changes keys comes next."""
+        self.wrote, self.saved = True, False
+        self.on_saved(False)
+
+    def has_saved(self) -> None:
+        """The device said that it wrote its configuration, and its keys with it."""
+        self.saved = True
+        self.on_saved(True)
 
     @property
     def in_config(self) -> bool:

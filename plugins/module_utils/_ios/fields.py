@@ -28,6 +28,8 @@ def name(value: str) -> str:
     escaped, and marked with a space, which no name on IOS has."""
     if len(value) > LONGEST_NAME:
         unreadable(f"The device lists something with a name of {len(value)} characters.")
+    if re.search(r"\s", value):
+        unreadable(f"The device lists something with a name that has blanks: '{printable(value, LONGEST_TEXT)}'.")
     if value.isprintable():
         return value
     return printable(value.replace("\\", "\\\\"), LONGEST_NAME * 2) + " [escaped]"

@@ -5,19 +5,20 @@
 """The only reader of the GET VPN configuration and state that IOS shows. PRIVATE to the collection.
 
 Each reader takes any text and either returns what is listed there or raises VpnKeysError("unreadable"). Echo,
-prompts, CRLF, paging remnants and log messages in the middle of the output do no harm.
+prompts, CRLF, paging remnants and log messages in the middle of the output do no harm. An answer is never shorter than
+what is there: what may stand in the place of something that is missing is unreadable.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NoReturn
 
 from .._printable import printable
 from .fields import LONGEST_TEXT, at_most, maybe_name, name, number, text
-from .screen import expect_no_refusal, strip_noise, unreadable
+from .screen import expect_no_refusal, is_echo, quote, refusal, strip_noise, unreadable
 
 GroupKind = Literal["gdoi", "gkm"]
 
@@ -53,74 +54,208 @@ class Group:
 
 _GROUP = re.compile(r"crypto (gdoi|gkm) group (?:ipv6 )?(\S+)\s*")
 _IPSEC_PROFILE = re.compile(r"crypto ipsec profile (\S+)\s*")
-_GROUP_LINES = {
-    "identity": re.compile(r"identity (?:number|address ipv[46]) (\S+)"),
-    "label": re.compile(r"rekey authentication mypubkey rsa (\S+)"),
-    "priority": re.compile(r"local priority (\S+)"),
-    "address": re.compile(r"address ipv[46] (\S+)"),
-    "seconds": re.compile(r"rekey lifetime seconds (\S+)"),
-    "days": re.compile(r"rekey lifetime days (\S+)"),
-    "rekey_algorithm": re.compile(r"rekey algorithm (\S.*)"),
-    "rekey_transport": re.compile(r"rekey transport (\S+)"),
-}
-_GROUP_PEER = re.compile(r"peer address ipv[46] (\S+)")
-_GROUP_PROFILE = re.compile(r"profile (\S+)")
 _SA_LIFETIME = re.compile(r"set security-association lifetime seconds (\S+)")
+_OF_PROFILES = re.compile(
+    r"(?:no |default )?(?:description|dialer|redundancy|responder-only)\b.*|no set \S.*"
+    r"|set (?:group|identity|ikev2-profile|isakmp-profile|mixed-mode|nat|peer|pfs|reverse-route|security-policy|trans"
+    r"form-set)\b.*|set security-association (?:dfbit|dummy|ecn|idle-time|level|replay|lifetime (?:days|kilobytes))\b.*"
+)
+_ONLY_IN_PROFILES = re.compile(r"set (?:security-association|transform-set|pfs|ikev2-profile|isakmp-profile) ")
+_MAY_SET = ("crypto ipsec ", "crypto map ", "crypto dynamic-map ")
+_WHOLE = re.compile(r"^(?:version \d|hostname |Building configuration|Current configuration)", re.MULTILINE)
+_SECTION = "crypto g"
+
+# What is read, by the place where it stands. A line that begins with one of its first words must be whole and in its
+# place; what begins with another word of IOS is another setting.
+_OPENS = {"group": {"server local": "server"}, "server": {"redundancy": "coop"}}
+_SA = re.compile(r"sa (?:ipsec|d3p) \S+")
+_KNOWN: dict[str, dict[str, str]] = {
+    "group": {
+        "identity": r"identity (?:number|address ipv[46]) (\S+)",
+        "local_server": r"(server local)",
+        "": r"server address ipv[46] \S+()",
+    },
+    "server": {
+        "label": r"rekey authentication mypubkey \S+ (\S+)",
+        "seconds": r"rekey lifetime seconds (\d+)",
+        "days": r"rekey lifetime days (\d+)",
+        "rekey_algorithm": r"rekey algorithm (\S.*)",
+        "rekey_transport": r"rekey transport (\S+)",
+        "address": r"address ipv[46] (\S+)",
+        "redundancy": r"(redundancy)",
+        "": r"(?:rekey (?:acknowledgement|acl|address|retransmit|sig-hash) \S.*|sa (?:ipsec|d3p|receive-only).*)()",
+    },
+    "sa": {"profile": r"profile (\S+)", "": r"match address ipv[46] \S+()"},
+    "coop": {"priority": r"local priority (\d+)", "peer": r"peer address ipv[46] (\S+)"},
+}
+_READ = {
+    place: [(option, re.compile(pattern)) for option, pattern in options.items()] for place, options in _KNOWN.items()
+}
+_FIRST_WORDS = frozenset("identity server rekey address redundancy sa profile match local peer".split())
+_OTHER_WORDS = frozenset(
+    "acl authorization ckm client d3p default description exit gdoi gikev2 group identifier ike no passive pfs protocol"
+    " range receive-only registration replay resiliency retransmit security split-resiliency status tag tek transform"
+    " transport value version".split()
+)
+_ONLY_IN_GROUPS = re.compile(
+    r"server (?:local|address ipv)|identity (?:number|address) |rekey (?:auth|life|trans|algo|retr)|peer address ipv"
+    r"|local priority "
+)
+
+
+@dataclass
+class _Block:
+    """A top-level line of a configuration, with the lines under it: how deep each stands, and what it says."""
+
+    head: str
+    lines: list[tuple[int, str]]
 
 
 def read_groups(running_config: str) -> tuple[Group, ...]:
-    """The GET VPN groups in a running configuration, or in its section `crypto g`."""
-    blocks = _config_blocks(strip_noise(running_config))
-    lifetimes: dict[str, int] = {}
-    for head, lines in blocks:
-        if profile := _IPSEC_PROFILE.fullmatch(head):
-            for line in lines:
-                if (found := _SA_LIFETIME.match(line)) and (seconds := number(found[1])) is not None:
-                    lifetimes[profile[1]] = seconds
-    heads = [(_GROUP.fullmatch(head), lines) for head, lines in blocks]
-    groups = tuple(_group(head, lines, lifetimes) for head, lines in heads if head)
-    if not groups:
-        expect_no_refusal(running_config, "its GET VPN groups")
+    """The GET VPN groups in a running configuration, or in its section `crypto g`.
+
+    What is no line of a configuration makes it unreadable, above all where it parts a group from its settings. What no
+    reader can notice: a setting that is missing with its whole line, where a group may be without it, and a changed
+    character that makes another name, number or setting.
+    """
+    blocks = _config_blocks(running_config)
+    lifetimes: dict[str, int | None] = {}
+    for block in blocks:
+        if profile := _IPSEC_PROFILE.fullmatch(block.head):
+            lifetimes[profile[1]] = _lifetime(profile[1], block.lines)
+    heads = [(_GROUP.fullmatch(block.head), block.lines) for block in blocks]
+    shown = lifetimes if _WHOLE.search(running_config) else None
+    groups = [_group(head, lines, shown) for head, lines in heads if head]
     return at_most(MOST_GROUPS, groups, "GET VPN groups")
 
 
-def _config_blocks(config: str) -> list[tuple[str, list[str]]]:
-    """Top-level lines of a configuration with the lines indented under them."""
-    blocks: list[tuple[str, list[str]]] = []
+def _lifetime(profile: str, lines: Sequence[tuple[int, str]]) -> int | None:
+    seconds = None
+    for _depth, line in lines:
+        if found := _SA_LIFETIME.fullmatch(line):
+            seconds = _number(found[1], "The configuration of the device")
+        elif not _OF_PROFILES.fullmatch(line):
+            unreadable(
+                f"The configuration of IPsec profile '{name(profile)}' shows a line that cannot be read there: "
+                f'"{quote(line)}".'
+            )
+    return seconds
+
+
+def _config_blocks(text: str) -> list[_Block]:
+    config = strip_noise(text)
+    whole = _WHOLE.search(config) is not None
+    blocks: list[_Block] = []
     for line in config.split("\n"):
-        if not line[:1].isspace():
-            if line:
-                blocks.append((line, []))
+        words = line.strip()
+        if not words or is_echo(words):
+            continue
+        if not line[0].isspace():
+            if not _may_be_a_head(words, blocks) if whole else _SECTION not in line:
+                _no_configuration(text, words)
+            blocks.append(_Block(words, []))
+        elif _GROUP.fullmatch(blocks[-1].head if blocks else "") is None and _parted(blocks, line):
+            _no_configuration(text, blocks[-1].head if blocks else words)
         elif blocks:
-            blocks[-1][1].append(line.strip())
+            blocks[-1].lines.append((len(line) - len(line.lstrip()), words))
+    if whole and (not blocks or "end" not in [block.head for block in blocks]):
+        unreadable("The configuration of the device has no end.")
     return blocks
 
 
-def _group(head: re.Match[str], lines: list[str], lifetimes: dict[str, int]) -> Group:
-    values: dict[str, str] = {}
-    for line in lines:
-        for option, pattern in _GROUP_LINES.items():
-            if found := pattern.match(line):
-                values[option] = found[1]
-    profiles = [found[1] for line in lines if (found := _GROUP_PROFILE.fullmatch(line))]
-    days = number(values.get("days"))
+def _may_be_a_head(line: str, blocks: Sequence[_Block]) -> bool:
+    """Behind a group anything that is one line of settings may follow, in a whole configuration."""
+    return not blocks or not _GROUP.fullmatch(blocks[-1].head) or "  " not in line
+
+
+def _parted(blocks: Sequence[_Block], line: str) -> bool:
+    """Whether a line under something that is no group can only have been one of a group, or of an IPsec profile."""
+    if _ONLY_IN_GROUPS.match(line.strip()):
+        return True
+    if _ONLY_IN_PROFILES.match(line.strip()) and not (blocks and blocks[-1].head.startswith(_MAY_SET)):
+        return True
+    if not line[:2].isspace() or (blocks and blocks[-1].lines):
+        return False
+    for block in reversed(blocks[:-1]):
+        if block.lines or block.head == "!":
+            return _GROUP.fullmatch(block.head) is not None
+    return False
+
+
+def _no_configuration(text: str, line: str) -> NoReturn:
+    expect_no_refusal(text, "its GET VPN groups")
+    unreadable(f'The configuration of the device shows a line that no configuration has there: "{quote(line)}".')
+
+
+def _group(head: re.Match[str], lines: Sequence[tuple[int, str]], lifetimes: Mapping[str, int | None] | None) -> Group:
+    values = _settings(head[2], lines)
+
+    def one(option: str) -> str | None:
+        return values[option][0] if option in values else None
+
+    days = number(one("days"))
+    profiles = values.get("profile", [])
+    missing = [profile for profile in profiles if lifetimes is not None and profile not in lifetimes]
+    if missing:
+        unreadable(f"Group '{name(head[2])}' names an IPsec profile that is not shown: '{quote(missing[0])}'.")
+    known = [lifetimes[profile] for profile in profiles] if lifetimes else []
     return Group(
         name=name(head[2]),
         kind="gkm" if head[1] == "gkm" else "gdoi",
-        identity=maybe_name(values.get("identity")),
-        label=maybe_name(values.get("label")),
-        priority=number(values.get("priority")),
-        peers=at_most(MOST_PEERS, [name(found[1]) for line in lines if (found := _GROUP_PEER.match(line))], "peers"),
-        address=maybe_name(values.get("address")),
-        redundancy="redundancy" in lines,
-        rekey_lifetime=number(values.get("seconds")) if days is None else days * 86400,
-        rekey_algorithm=text(values.get("rekey_algorithm")),
-        rekey_transport=text(values.get("rekey_transport")),
-        sa_lifetimes=at_most(
-            MOST_PEERS, [lifetimes[profile] for profile in profiles if profile in lifetimes], "IPsec profiles"
-        ),
-        local_server="server local" in lines,
+        identity=maybe_name(one("identity")),
+        label=maybe_name(one("label")),
+        priority=number(one("priority")),
+        peers=at_most(MOST_PEERS, [name(peer) for peer in values.get("peer", [])], "peers"),
+        address=maybe_name(one("address")),
+        redundancy="redundancy" in values,
+        rekey_lifetime=number(one("seconds")) if days is None else days * 86400,
+        rekey_algorithm=text(one("rekey_algorithm")),
+        rekey_transport=text(one("rekey_transport")),
+        sa_lifetimes=at_most(MOST_PEERS, [one for one in known if one is not None], "IPsec profiles"),
+        local_server="local_server" in values,
     )
+
+
+def _settings(group: str, lines: Sequence[tuple[int, str]]) -> dict[str, list[str]]:
+    """The settings of one group, by option."""
+    values: dict[str, list[str]] = {}
+    above: list[tuple[int, str]] = [(0, "group")]
+    previous = 0
+    for depth, line in lines:
+        if _SECTION in line:  # of somebody else's block: the filter shows it without its head
+            continue
+        while depth <= above[-1][0]:
+            above.pop()
+        place = above[-1][1]
+        if previous and depth > previous and above[-1][0] != previous:
+            _damaged(group, line)
+        option, value = _setting(group, place, line)
+        if option in values and option not in ("peer", "profile", ""):
+            _damaged(group, line)
+        values.setdefault(option, []).append(value)
+        inside = "sa" if place == "server" and _SA.fullmatch(line) else _OPENS.get(place, {}).get(line, "")
+        if inside or not _is_read(line):
+            above.append((depth, inside or "other"))
+        previous = depth
+    return values
+
+
+def _is_read(line: str) -> bool:
+    return line.split(" ", 1)[0] in _FIRST_WORDS
+
+
+def _setting(group: str, place: str, line: str) -> tuple[str, str]:
+    """The option that a line sets, and its value; no option where it is another setting."""
+    for option, pattern in _READ.get(place, ()):
+        if found := pattern.fullmatch(line):
+            return option, found[1]
+    if _is_read(line) or line.split(" ", 1)[0] not in _OTHER_WORDS:
+        _damaged(group, line)
+    return "", ""
+
+
+def _damaged(group: str, line: str) -> NoReturn:
+    unreadable(f"The configuration of group '{name(group)}' shows a line that cannot be read there: \"{quote(line)}\".")
 
 
 # -- GET VPN: state ------------------------------------------------------------------------------------------
@@ -132,15 +267,45 @@ _LONGEST_LINE = 1000
 
 
 def _fields(line: str) -> Iterator[tuple[str, str]]:
-    if ":" not in line or len(line) > _LONGEST_LINE:
-        return
+    """What a line says, field by field. A line that says nothing is a field of its own, without a value."""
     line = line.strip()
+    if not line or is_echo(line):
+        return
+    if ":" not in line or len(line) > _LONGEST_LINE:
+        yield line[:_LONGEST_LINE], ""
+        return
     # Most lines hold one field, and a fleet's listings have many lines.
     several = "  " in line or "\t" in line or " ," in line
-    for part in _FIELD_BREAK.split(line) if several else (line,):
+    parts = _FIELD_BREAK.split(line) if several else [line]
+    for place, part in enumerate(parts, 1):
         field, colon, value = part.partition(":")
-        if colon:
-            yield " ".join(field.split()).lower(), value.strip()
+        if not value.strip() and colon and place < len(parts) and ":" not in parts[place]:
+            value, parts[place] = parts[place], ""  # more blanks than one before a value
+        if field := " ".join(field.split()).lower():
+            yield field, value.strip()
+
+
+def _put(found: dict[str, str], field: str, value: str, read: Collection[str], what: str) -> None:
+    """What is read stands once in its place: twice means that the line between is missing."""
+    if field in read and (field in found or not value):
+        unreadable(f"{what} shows '{quote(field)}' {'twice in one place' if field in found else 'without a value'}.")
+    found.setdefault(field, value)
+
+
+def _expect_whole(found: Mapping[str, str], read: Collection[str], others: Collection[str], what: str) -> None:
+    """A field that is not known may be the one that is missing. Where none is missing, it is a field of its own."""
+    missing = [field for field in read if field not in found]
+    if missing and (unknown := [field for field in found if field not in read and field not in others]):
+        unreadable(f"{what} does not show '{missing[0]}', and shows something else: \"{quote(unknown[0])}\".")
+
+
+_NO_VALUE = frozenset(("-", "n/a", "na", "none", "not applicable", "not available", "undefined", "unknown"))
+
+
+def _number(value: str | None, what: str) -> int | None:
+    if value is not None and value.lower() not in _NO_VALUE and not value.isdigit():
+        unreadable(f'{what} shows "{quote(value)}" where a number stands.')
+    return number(value)
 
 
 @dataclass(frozen=True)
@@ -164,58 +329,124 @@ class Coop:
     peers: tuple[CoopPeer, ...] = ()
 
 
-_NO_REDUNDANCY = re.compile(r"\*NO\*\s+redundancy configured", re.IGNORECASE)
+_NO_REDUNDANCY = re.compile(r"\*NO\* +redundancy configured\b.*", re.IGNORECASE)
 _COOP_GROUP = re.compile(r"crypto (?:gdoi|gkm) group name")
+_SESSION = re.compile(r"session ([0-9]{1,4})")
+_COOP = "The COOP state"
+_COOP_OWN = ("local address", "local priority", "local ks role", "local ks status")
+_COOP_PEER = ("peer address", "peer priority", "peer ks role", "peer ks status", "ike status")
+_COOP_OTHERS = frozenset(
+    (
+        "group handle", "local key server handle", "group handle: , local key server handle", "local ks version",
+        "local coop version", "primary timers", "secondary timers", "primary refresh policy time",
+        "primary periodic time", "sec primary periodic time", "remaining time", "per-user timer remaining time",
+        "antireplay sequence number", "retries", "peer sessions", "server handle", "peer version", "peer coop version",
+        "coop protocol", "counters", "ann msgs sent", "ann msgs sent with reply request", "ann msgs recv",
+        "ann msgs recv with reply request", "packet sent drops", "packet recv drops", "total bytes sent",
+        "total bytes recv",
+    )
+)  # fmt: skip
+
+
+@dataclass
+class _CoopGroup:
+    """The fields of one group: its own, and those of each session."""
+
+    own: dict[str, str]
+    peers: list[dict[str, str]]
+
+    def add(self, field: str, value: str) -> None:
+        if session := _SESSION.fullmatch(field):
+            self.peers.append({})
+            if int(session[1]) != len(self.peers):
+                unreadable(f"{_COOP} shows session {session[1]} where session {len(self.peers)} stands.")
+        elif field in _COOP_PEER and not self.peers:
+            unreadable(f"{_COOP} shows '{field}' outside of a session.")
+        elif field in _COOP_OWN or not self.peers:
+            _put(self.own, field, value, _COOP_OWN, _COOP)
+        else:
+            _put(self.peers[-1], field, value, _COOP_PEER, _COOP)
 
 
 def read_coop(listing: str) -> dict[str, Coop]:
     """`show crypto gdoi ks coop` and its gkm and detail forms: cooperation by group name."""
-    groups: dict[str, tuple[dict[str, str], list[dict[str, str]]]] = {}
-    own: dict[str, str] = {}
-    peers: list[dict[str, str]] = []
+    groups: dict[str, _CoopGroup] = {}
+    group: _CoopGroup | None = None
     for line in strip_noise(listing).split("\n"):
-        if _NO_REDUNDANCY.search(line):
-            own["alone"] = line
         for field, value in _fields(line):
             if _COOP_GROUP.fullmatch(field):
                 if not value:
-                    unreadable("The COOP state shows a group without a name.")
-                own, peers = {}, []
-                groups[name(value)] = (own, peers)
-            elif field == "peer address" and value:
-                peers.append({field: value})
-            elif field.startswith("local "):
-                own[field] = value
-            elif peers:
-                peers[-1].setdefault(field, value)
-    if not groups:
-        expect_no_refusal(listing, "its COOP state")
-    return {group: _coop(own, peers) for group, (own, peers) in at_most(MOST_GROUPS, [*groups.items()], "groups")}
+                    unreadable(f"{_COOP} shows a group without a name.")
+                if name(value) in groups:
+                    unreadable(f"{_COOP} shows group {name(value)} twice.")
+                group = groups[name(value)] = _CoopGroup({}, [])
+            elif group and _NO_REDUNDANCY.fullmatch(field):
+                if group.peers or group.own.keys() & _COOP_OWN:
+                    unreadable(f"{_COOP} shows a group with and without redundancy.")
+                group.own["alone"] = value
+            elif group:
+                group.add(field, value)
+            else:
+                _not_before_the_first(listing, field, "its COOP state")
+    return {
+        title: _coop(title, found) for title, found in at_most(MOST_GROUPS, [*groups.items()], "groups")
+    }
 
 
-def _coop(own: dict[str, str], peers: list[dict[str, str]]) -> Coop:
+def _not_before_the_first(listing: str, field: str, what: str) -> None:
+    """Nothing is listed before the first head; where no group is, the device says so."""
+    if field in _HEADINGS or field.lower().startswith(("group member not found", "number of ", "duration of ")):
+        return
+    expect_no_refusal(listing, what)
+    found = refusal(listing)
+    if not found or found.code != "not_found":
+        unreadable(f'The device did not show {what} but: "{quote(field)}".')
+
+
+_HEADINGS = frozenset(("key server policy", "group member information", "^"))
+
+
+def _coop(group: str, found: _CoopGroup) -> Coop:
+    own, what = found.own, f"{_COOP} of group '{group}'"
+    alone = "alone" in own
+    if not alone:
+        _expect_whole(own, _COOP_OWN, _COOP_OTHERS, what)
+    _expect_all(own, () if alone else ("local address", "local ks role", "local ks status"), what)
+    for peer in at_most(MOST_PEERS, found.peers, "peers"):
+        _expect_whole(peer, _COOP_PEER, _COOP_OTHERS, what)
+        _expect_all(peer, ("peer address", "peer ks role", "peer ks status"), what)
     return Coop(
-        redundancy="alone" not in own,
+        redundancy=not alone,
         address=maybe_name(own.get("local address")),
-        priority=number(own.get("local priority")),
-        role=_role(own.get("local ks role")),
+        priority=_number(own.get("local priority"), what),
+        role=_role(own.get("local ks role"), what),
         status=text(own.get("local ks status")),
         peers=tuple(
             CoopPeer(
                 address=name(peer["peer address"]),
-                priority=number(peer.get("peer priority")),
-                role=_role(peer.get("peer ks role")),
+                priority=_number(peer.get("peer priority"), what),
+                role=_role(peer.get("peer ks role"), what),
                 status=text(peer.get("peer ks status")),
                 ike=text(peer.get("ike status")),
             )
-            for peer in at_most(MOST_PEERS, peers, "peers")
+            for peer in found.peers
         ),
     )
 
 
-def _role(word: str | None) -> Literal["Primary", "Secondary"] | None:
-    """Any other word ("Unknown", "N/A") is no role."""
-    return "Primary" if word == "Primary" else "Secondary" if word == "Secondary" else None
+def _expect_all(found: Mapping[str, str], fields: Sequence[str], what: str) -> None:
+    for field in fields:
+        if not found.get(field):
+            unreadable(f"{what} does not show '{field}'.")
+
+
+def _role(word: str | None, what: str) -> Literal["Primary", "Secondary"] | None:
+    """No role where the device does not know one."""
+    if word in ("Primary", "Secondary"):
+        return "Primary" if word == "Primary" else "Secondary"
+    if word is not None and word.lower() not in _NO_VALUE:
+        unreadable(f'{what} shows a role that no key server has: "{quote(word)}".')
+    return None
 
 
 @dataclass(frozen=True)
@@ -259,67 +490,104 @@ class Policy:
     teks: tuple[Tek, ...] = ()
 
 
-_POLICY_GROUP = re.compile(r"For group (\S+?):?(?!\S)(?: \([^)\n]{0,60}\))?(?: server (\S+?):?(?!\S))?")
+_HANDLE = r"(?: \([^()\n]{0,60}\))?"
+_POLICY_GROUP = re.compile(rf"For group (\S+?):?(?!\S){_HANDLE}(?: server (\S+?):?(?!\S))?{_HANDLE}:?")
 _KEK = re.compile(r"KEK POLICY(?: \(transport type *: *(\w+) *\))?")
+_TEK = re.compile(r"TEK POLICY(?: \(encaps *: *\w+ *\))?")
+_POLICY = "The GET VPN policy"
+_KEK_READ = (
+    "spi", "encrypt alg", "orig life(sec)", "remaining life(sec)", "time to rekey (sec)", "sig hash algorithm",
+    "sig key name", "sig key length", "sig size", "acknowledgement",
+)  # fmt: skip
+_TEK_READ = ("spi", "access-list", "transform", "orig life(sec)", "remaining life(sec)", "tek life(sec)")
+_POLICY_OTHERS = frozenset(
+    (
+        "kind", "transport", "# of teks", "seq num", "management alg", "crypto iv length", "key size", "alg key size",
+        "sig key size", "elapsed time(sec)", "override life (sec)", "override life(sec)", "antireplay window size",
+        "time to rekey (sec)",
+    )
+)  # fmt: skip
+
+
+@dataclass
+class _PolicyOf:
+    """What is listed of one group: the fields outside of its keys, and those of each key."""
+
+    group: str
+    server: str | None
+    own: dict[str, str]
+    parts: list[dict[str, str]]
 
 
 def read_policy(listing: str) -> tuple[Policy, ...]:
     """`show crypto gdoi ks policy` and its gkm form."""
-    policies: list[tuple[str, str | None, list[dict[str, str]]]] = []
-    parts: list[dict[str, str]] = []
-    head, part = dict[str, str](), dict[str, str]()
+    policies: list[_PolicyOf] = []
     for line in map(str.strip, strip_noise(listing).split("\n")):
-        if found := _POLICY_GROUP.match(line):
-            parts, head, part = [], {}, {}
-            policies.append((found[1], found[2], parts))
-        elif found := _KEK.match(line):
-            head, part = {"kind": "kek", "transport": found[1] or ""}, {}
-        elif line.startswith("TEK POLICY"):
-            head, part = {"kind": "tek"}, {}
+        if found := _POLICY_GROUP.fullmatch(line):
+            policies.append(_PolicyOf(found[1], found[2], {}, []))
+        elif line.startswith("For group") or (policies and "(handle" in line):
+            unreadable(f'{_POLICY} shows a group that cannot be read: "{quote(line)}".')
+        elif not policies:
+            for field, _value in _fields(line):
+                _not_before_the_first(listing, field, "its GET VPN policy")
         else:
-            for field, value in _fields(line):
-                if field == "spi" and head and value:
-                    part = dict(head)
-                    parts.append(part)
-                part.setdefault(field, value)
-    if not policies:
-        expect_no_refusal(listing, "its GET VPN policy")
-    return tuple(_policy(*policy) for policy in at_most(MOST_GROUPS, policies, "policies"))
+            _read_policy_line(policies[-1], line)
+    return tuple(map(_policy, at_most(MOST_GROUPS, policies, "policies")))
 
 
-def _policy(group: str, server: str | None, parts: list[dict[str, str]]) -> Policy:
-    keks = [part for part in parts if part["kind"] == "kek"]
+def _read_policy_line(policy: _PolicyOf, line: str) -> None:
+    if found := _KEK.fullmatch(line):
+        policy.parts.append({"kind": "kek", "transport": found[1] or ""})
+    elif _TEK.fullmatch(line):
+        policy.parts.append({"kind": "tek"})
+    else:
+        part = policy.parts[-1] if policy.parts else policy.own
+        read = {"kek": _KEK_READ, "tek": _TEK_READ}.get(part.get("kind", ""), ())
+        for field, value in _fields(line):
+            _put(part, field, value, read, _POLICY)
+
+
+def _policy(listed: _PolicyOf) -> Policy:
+    what = f"{_POLICY} of group '{name(listed.group)}'"
+    keks = [part for part in listed.parts if part["kind"] == "kek"]
+    teks = [part for part in listed.parts if part["kind"] == "tek"]
+    _expect_whole(listed.own, ("its keys",), _POLICY_OTHERS, what)
+    if len(keks) > 1 or len(teks) < (_number(listed.own.get("# of teks"), what) or 0):
+        unreadable(f"{what} shows {len(keks)} KEKs and {len(teks)} TEKs, which are not those that it counts.")
+    for part, read in (*((kek, _KEK_READ) for kek in keks), *((tek, _TEK_READ) for tek in teks)):
+        _expect_whole(part, read, _POLICY_OTHERS, what)
+        _expect_all(part, ("spi",), what)
     return Policy(
-        group=name(group),
-        server=text(server),
-        kek=_kek(keks[0]) if keks else None,
-        teks=at_most(MOST_TEKS, [_tek(part) for part in parts if part["kind"] == "tek"], "TEKs"),
+        group=name(listed.group),
+        server=text(listed.server),
+        kek=_kek(keks[0], what) if keks else None,
+        teks=at_most(MOST_TEKS, [_tek(tek, what) for tek in teks], "TEKs"),
     )
 
 
-def _kek(part: dict[str, str]) -> Kek:
+def _kek(part: dict[str, str], what: str) -> Kek:
     return Kek(
         spi=printable(part["spi"], LONGEST_TEXT),
         transport=text(part["transport"]),
         algorithm=text(part.get("encrypt alg")),
-        lifetime=number(part.get("orig life(sec)")),
-        remaining=number(part.get("remaining life(sec)")),
-        time_to_rekey=number(part.get("time to rekey (sec)")),
+        lifetime=_number(part.get("orig life(sec)"), what),
+        remaining=_number(part.get("remaining life(sec)"), what),
+        time_to_rekey=_number(part.get("time to rekey (sec)"), what),
         sig_hash=text(part.get("sig hash algorithm")),
         sig_key_label=text(part.get("sig key name")),
-        sig_key_bytes=number(part.get("sig key length")),
-        sig_bytes=number(part.get("sig size")),
+        sig_key_bytes=_number(part.get("sig key length"), what),
+        sig_bytes=_number(part.get("sig size"), what),
         acknowledgement=text(part.get("acknowledgement")),
     )
 
 
-def _tek(part: dict[str, str]) -> Tek:
+def _tek(part: dict[str, str], what: str) -> Tek:
     return Tek(
         spi=printable(part["spi"], LONGEST_TEXT),
         access_list=text(part.get("access-list")),
         transform=text(part.get("transform")),
-        lifetime=number(part.get("tek life(sec)") or part.get("orig life(sec)")),
-        remaining=number(part.get("remaining life(sec)")),
+        lifetime=_number(part.get("tek life(sec)") or part.get("orig life(sec)"), what),
+        remaining=_number(part.get("remaining life(sec)"), what),
     )
 
 
@@ -338,32 +606,47 @@ class Member:
     acks_missed: int | None = None
 
 
+_MEMBERS = "The list of group members"
+_MEMBER_READ = (
+    "group member id", "group name", "gm state", "key server id", "gm version", "rekeys sent", "rekeys retries",
+    "rekey acks rcvd", "rekey acks missed",
+)  # fmt: skip
+_MEMBER_OTHERS = frozenset(("group id", "group type", "sent seq num", "rcvd seq num"))
+_OF_GROUP = re.compile(
+    r"(?:number of (?:rekeys sent|retransmits during the last rekey)|duration of the last rekey) for group .*"
+)
+
+
 def read_members(listing: str) -> tuple[Member, ...]:
     """`show crypto gdoi ks members` and its gkm form."""
     found: list[dict[str, str]] = []
     for line in strip_noise(listing).split("\n"):
         for field, value in _fields(line):
             if field == "group member id":
-                found.append({field: value})
-            elif found:
-                found[-1].setdefault(field, value)
-    if not found:
-        expect_no_refusal(listing, "its group members")
+                found.append({})
+            if _OF_GROUP.fullmatch(field):
+                continue
+            if found:
+                _put(found[-1], field, value, _MEMBER_READ, _MEMBERS)
+            else:
+                _not_before_the_first(listing, field, "its group members")
     return tuple(_member(fields) for fields in at_most(MOST_MEMBERS, found, "group members"))
 
 
 def _member(fields: dict[str, str]) -> Member:
     address, group = fields["group member id"], fields.get("group name")
     if not address or not group:
-        unreadable("The list of group members shows one without an address or without a group.")
+        unreadable(f"{_MEMBERS} shows one without an address or without a group.")
+    what = f"{_MEMBERS}, {name(address)},"
+    _expect_whole(fields, _MEMBER_READ, _MEMBER_OTHERS, what)
     return Member(
         address=name(address),
         group=name(group),
         state=text(fields.get("gm state")),
         key_server=text(fields.get("key server id")),
         version=text(fields.get("gm version")),
-        rekeys_sent=number(fields.get("rekeys sent")),
-        rekey_retries=number(fields.get("rekeys retries")),
-        acks_received=number(fields.get("rekey acks rcvd")),
-        acks_missed=number(fields.get("rekey acks missed")),
+        rekeys_sent=_number(fields.get("rekeys sent"), what),
+        rekey_retries=_number(fields.get("rekeys retries"), what),
+        acks_received=_number(fields.get("rekey acks rcvd"), what),
+        acks_missed=_number(fields.get("rekey acks missed"), what),
     )

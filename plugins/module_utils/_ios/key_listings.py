@@ -5,14 +5,16 @@
 """The only reader of the RSA keys that IOS shows and exports. PRIVATE to the collection.
 
 Each reader takes any text and either returns what is listed there or raises VpnKeysError("unreadable"). Echo,
-prompts, CRLF, paging remnants and log messages in the middle of the output do no harm.
+prompts, CRLF, paging remnants and log messages in the middle of the output do no harm. Any other line makes it
+unreadable: an answer is never shorter than what is there.
 """
 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import re
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass, field
 
 from .._errors import VpnKeysError
@@ -20,7 +22,7 @@ from .._fingerprint import fingerprint
 from . import fields, pem
 from .labels import Label
 from .pem import Exported, Usage
-from .screen import expect_no_refusal, strip_noise, unreadable
+from .screen import expect_no_refusal, is_echo, quote, refusal, strip_noise, unreadable
 
 # -- RSA keys ------------------------------------------------------------------------------------------------
 
@@ -35,7 +37,8 @@ class RsaKey:
     exportable: bool
     storage: str | None
     saved: bool | None
-    """Whether a reload leaves it. "not specified" means no: inferred from many listings, not documented."""
+    """Whether a reload leaves it. None is "not known": `not specified` in a listing means no more than that, as many
+    devices show it of saved keys, too."""
     temporary: bool
     generated: str | None
     """As shown. For an imported key the time of the import, so it never tells copies apart."""
@@ -58,69 +61,121 @@ _KEY_USAGES: dict[str, Usage] = {
 MOST_KEYS = 1_000
 MOST_BITS = 16_384
 """IOS makes keys of up to 4096 bits."""
-_NOT_SAVED = "not specified"
-_KEY_GENERATED = re.compile(r"% Key pair was generated at: *(.*)")
-_KEY_FIELD = re.compile(r"(Key name|Key type|Storage Device|On Cryptographic Device|Usage): *(.*)")
-_KEY_EXPORTABLE = re.compile(r"Key is (not )?exportable\b")
+_SAVED = "private-config"
+_HELPER_SUFFIX = ".server"
+_KEY_LINES = {
+    "generated": re.compile(r"% Key pair was generated at: *(.*)"),
+    "name": re.compile(r"Key name: *(.*)"),
+    "type": re.compile(r"Key type: *((?:RSA|EC) KEYS(?: .*)?)"),
+    "storage": re.compile(r"Storage Device: *(.+)"),
+    "hardware": re.compile(r"On Cryptographic Device: *(.+)"),
+    "temporary": re.compile(r"(Temporary key)"),
+    "usage": re.compile(r"Usage: *(.+)"),
+    "exportable": re.compile(r"Key is ((?:not )?exportable)\.(?: [A-Z][a-z ]*\.)*"),
+    "locked": re.compile(r"(\*\*\* The key is protected and (?:UN)?LOCKED\. \*\*\*)"),
+    "data": re.compile(r"Key Data:()"),
+}
+"""Every line that IOS shows of a key, but for the digits."""
 _HEX = re.compile(r"[0-9A-Fa-f]{1,8}(?: [0-9A-Fa-f]{1,8})*")
+_SIZE = re.compile(r"RSA KEYS +([0-9]{1,5}) bits")
 
 
 def read_rsa_keys(text: str) -> tuple[RsaKey, ...]:
-    """`show crypto key mypubkey rsa` (or `all`): the RSA keys, temporary ones included."""
-    keys: list[RsaKey] = []
-    listed = False
-    for block in _key_blocks(strip_noise(text)):
-        listed = True
-        key = _rsa_key(block)
-        if key:
-            keys.append(key)
-    if not listed:
-        expect_no_refusal(text, "its RSA keys")
-    return fields.at_most(MOST_KEYS, keys, "RSA keys")
+    """`show crypto key mypubkey rsa` (or `all`): the RSA keys, temporary ones included.
+
+    A line that IOS does not show of a key makes the listing unreadable: what it stands in the place of is not known.
+    What no reader can notice: a key that is missing with all of its lines, and a changed character that makes another
+    name, time or word of IOS.
+    """
+    keys = [key for key in map(_rsa_key, _key_blocks(text)) if key]
+    listed = Counter(key.label for key in keys)
+    marked = [
+        dataclasses.replace(key, temporary=True) if listed[key.label] == 1 and _is_helper(key) else key for key in keys
+    ]
+    return fields.at_most(MOST_KEYS, marked, "RSA keys")
 
 
-def _key_blocks(text: str) -> Iterator[dict[str, str]]:
+def _key_blocks(text: str) -> list[dict[str, str]]:
     """The fields of each listed key; "data" holds its hex digits."""
-    block: dict[str, str] = {}
+    blocks: list[dict[str, str]] = []
     digits: list[str] = []
-    in_data = False
-    for line in map(str.strip, text.split("\n")):
-        if not line:
+    for line in map(str.strip, strip_noise(text).split("\n")):
+        if not line or is_echo(line):
             continue
-        if in_data and _HEX.fullmatch(line):
+        block = blocks[-1] if blocks else {}
+        if "data" in block and _HEX.fullmatch(line):
             digits.append(line.replace(" ", ""))
             continue
-        in_data = False
-        starts = _KEY_GENERATED.match(line)
-        field_ = None if starts else _KEY_FIELD.match(line)
-        if block and (starts or (field_ and field_[1] == "Key name" and "Key name" in block)):
-            yield block | {"data": "".join(digits)}
+        field_, value = _key_line(line)
+        if field_ == "generated" or (field_ == "name" and (not blocks or "name" in block)):
+            _complete(block, digits)
             block, digits = {}, []
-        if starts:
-            block["generated"] = starts[1]
-        elif field_:
-            block[field_[1]] = field_[2]
-        elif line == "Key Data:":
-            in_data, digits = True, []
-            block.setdefault("data", "")
-        elif line == "Temporary key":
-            block["temporary"] = line
-        elif found := _KEY_EXPORTABLE.match(line):
-            block["exportable"] = "" if found[1] else "yes"
-    if block:
-        yield block | {"data": "".join(digits)}
+            blocks.append(block)
+        if field_ is None or not blocks or field_ in block or "data" in block:
+            _foreign(text, line, block)
+        else:
+            block[field_] = value
+    if blocks:
+        _complete(blocks[-1], digits)
+    return blocks
+
+
+def _key_line(line: str) -> tuple[str | None, str]:
+    for field_, pattern in _KEY_LINES.items():
+        if found := pattern.fullmatch(line):
+            return field_, found[1]
+    return None, ""
+
+
+def _complete(block: dict[str, str], digits: list[str]) -> None:
+    if "data" in block:
+        block["data"] = "".join(digits)
+
+
+def _foreign(text: str, line: str, block: dict[str, str]) -> None:
+    """What is no part of a listing, or not in this place."""
+    if not block:
+        expect_no_refusal(text, "its RSA keys")
+        if refusal(text):
+            return
+    of = f" of key '{fields.name(block['name'])}'" if block.get("name") else ""
+    unreadable(f'The listing of RSA keys shows a line{of} that IOS does not show there: "{quote(line)}".')
 
 
 def _rsa_key(block: dict[str, str]) -> RsaKey | None:
-    label = block.get("Key name")
+    label = block.get("name")
     if not label:
         unreadable("The listing of RSA keys shows a key without a name.")
-    if not block.get("Key type", "RSA KEYS").startswith("RSA KEYS"):
+    if re.search(r"\s|:\Z", label):
+        unreadable(f"The listing of RSA keys shows a name that no key can have: {quote(label)!r}.")
+    of_type = block.get("type", "RSA KEYS")
+    if not of_type.startswith("RSA KEYS"):
         return None
-    usage = _KEY_USAGES.get(block.get("Usage", ""))
     label = fields.name(label)
+    usage = _KEY_USAGES.get(block.get("usage", ""))
     if usage is None:
         unreadable(f"The listing of RSA keys shows no known usage for key '{label}'.")
+    if "exportable" not in block:
+        unreadable(f"The listing of RSA keys does not show whether key '{label}' is exportable.")
+    spki, bits = _public_key(label, block)
+    size = _SIZE.fullmatch(of_type)
+    if size and int(size[1]) != bits:
+        unreadable(f"The listing of RSA keys shows a key of {bits} bits as one of {size[1]} for '{label}'.")
+    storage = block.get("storage") or block.get("hardware")
+    return RsaKey(
+        label=label,
+        usage=usage,
+        bits=bits,
+        exportable=block["exportable"] == "exportable",
+        storage=fields.text(storage),
+        saved=True if storage == _SAVED or "hardware" in block else None,
+        temporary="temporary" in block,
+        generated=fields.text(block.get("generated")),
+        spki=spki,
+    )
+
+
+def _public_key(label: str, block: dict[str, str]) -> tuple[bytes, int]:
     try:
         spki = bytes.fromhex(block.get("data", ""))
         modulus, _exponent = pem.rsa_numbers(spki)
@@ -128,18 +183,13 @@ def _rsa_key(block: dict[str, str]) -> RsaKey | None:
         unreadable(f"The listing of RSA keys shows no whole public key for '{label}'.")
     if modulus.bit_length() > MOST_BITS:
         unreadable(f"The listing of RSA keys shows more than {MOST_BITS} bits for key '{label}'.")
-    storage = block.get("Storage Device") or block.get("On Cryptographic Device")
-    return RsaKey(
-        label=label,
-        usage=usage,
-        bits=modulus.bit_length(),
-        exportable=bool(block.get("exportable")),
-        storage=fields.text(storage),
-        saved=storage != _NOT_SAVED if storage else None,
-        temporary="temporary" in block,
-        generated=fields.text(block.get("generated")),
-        spki=spki,
-    )
+    return spki, modulus.bit_length()
+
+
+def _is_helper(key: RsaKey) -> bool:
+    """The key that SSH makes for itself: old IOS does not mark it. Nobody else has a key like that under such a name:
+    an administrator's own is for general use, one of a pair, or exportable."""
+    return key.label.endswith(_HELPER_SUFFIX) and key.usage == "encryption" and not key.exportable
 
 
 @dataclass(frozen=True)
@@ -247,6 +297,8 @@ def _pem_body(text: str, kind: str) -> str:
 
 
 def _base64(text: str) -> bytes:
+    if re.search(r"\S[ \t]+\S", text):
+        raise ValueError("words, which no PEM has")
     data = base64.b64decode("".join(text.split()), validate=True)
     if not data:
         raise ValueError("nothing there")

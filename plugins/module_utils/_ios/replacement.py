@@ -16,8 +16,6 @@ made for. Should another key have appeared, it is left where it is, and the erro
 
 from __future__ import annotations
 
-import dataclasses
-
 from .._errors import VpnKeysError
 from .._fingerprint import short
 from . import rsa_keys
@@ -152,25 +150,14 @@ def clean(tty: Terminal, label: Label, wanted: str, *, staged: str | None = None
 
 
 def save_key(tty: Terminal, label: Label, wanted: str) -> Talk[RsaKey]:
-    """Saves the configuration, and proves that the `wanted` key under the label is in it. Raises conflict, save_failed.
+    """Saves the configuration, and with it the `wanted` key under the label. Raises conflict, save_failed.
 
-    That the listing tells what is saved is a strong hint, no known fact. Where it calls no key saved right after the
-    device said that it wrote them, it does not tell, and the device's word has to do.
+    That the device says so is all there is to know: many show of a saved key that its storage is not specified, some
+    until the next boot, some for ever.
     """
     yield from rsa_keys.save(tty)
     ring = yield from rsa_keys.look(tty)
-    key = _held(tty, ring, label, wanted)
-    if key.saved is not False:
-        return key
-    if not any(other.saved for other in ring.keys):
-        return dataclasses.replace(key, saved=None)
-    raise VpnKeysError(
-        "save_failed",
-        f'the configuration was written, but key {label} is still shown as not saved ("{key.storage}")',
-        host=tty.name,
-        state="It works now",
-        advice="make sure that it survives a reload",
-    )
+    return _held(tty, ring, label, wanted)
 
 
 def _held(tty: Terminal, ring: KeyRing, label: Label, wanted: str) -> RsaKey:

@@ -11,6 +11,7 @@ last thing before: between that look and the command nothing is sent. Generators
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -87,9 +88,15 @@ def look(tty: Terminal) -> Talk[KeyRing]:
 
 def _read(tty: Terminal, listing: str) -> KeyRing:
     try:
-        return KeyRing(key_listings.read_rsa_keys(listing))
+        keys = key_listings.read_rsa_keys(listing)
     except VpnKeysError as error:
         raise VpnKeysError(error.code, error.what, host=tty.name, state=_untouched(tty)) from None
+    return KeyRing(tuple(_as_saved(key, tty.saved) for key in keys))
+
+
+def _as_saved(key: RsaKey, saved: bool | None) -> RsaKey:
+    """Where a listing does not tell, what the session knows holds."""
+    return dataclasses.replace(key, saved=saved) if key.saved is None and not key.temporary else key
 
 
 def _look_once_more(tty: Terminal, label: Label, expected: str) -> Talk[KeyRing]:
@@ -372,7 +379,7 @@ def _zeroize(tty: Terminal, label: Label, expected: str, beside: Label | None) -
                 advice="somebody else may be changing keys there; compare again",
             )
         line = commands.remove(_held(tty, ring, label))
-        tty.wrote = True
+        tty.will_write()
         reply = yield from tty.ask(line, answers=[(screen.REMOVE_QUESTION, "yes")], probe=False)
         if not (reply.at_prompt and _unknown_command(reply)):
             break
@@ -392,6 +399,7 @@ def save(tty: Terminal) -> Talk[None]:
             state="The keys work, but a reload would lose what was not saved",
             advice="clear the cause (NVRAM full? somebody else saving?) and run again",
         )
+    tty.has_saved()
 
 
 def leave_config(tty: Terminal) -> Talk[None]:
@@ -422,7 +430,8 @@ def _command(
 ) -> Talk[Reply]:
     """A key command: in configuration mode, where every known release takes it, else in exec mode."""
     yield from _enter_config(tty)
-    tty.wrote = tty.wrote or writes
+    if writes:
+        tty.will_write()
     reply = yield from _spell(tty, spellings, answers, until, timeout)
     if reply.at_prompt and _unknown_command(reply):
         yield from leave_config(tty)

@@ -35,10 +35,17 @@ _HEADS = (
 )
 """How a log message begins. Each with something that few places begin with: most places cost next to nothing."""
 _HEAD = "|".join(_HEADS)
-# A sequence number has six digits and may stand right behind hex, which it must not swallow.
+# A sequence number has six digits, after a million messages more. It is one at the beginning of a line or behind a
+# prompt. Elsewhere nobody can tell where it begins: it stays, and makes that line unreadable.
 _LOG_MESSAGE = re.compile(
-    rf"(?:{_HEAD}|\d{{6}}: (?:{_HEAD})|[ \t](?<=^[ \t])[ \t]{{0,7}}(?:\d{{6}}: )?(?:{_HEAD})"
+    rf"(?:{_HEAD}|\d(?<=^\d)\d{{5,9}}: (?:{_HEAD})|\d(?<=[#>]\d)\d{{5,9}}: (?:{_HEAD})"
+    rf"|[ \t](?<=^[ \t])[ \t]{{0,7}}(?:\d{{6,10}}: )?(?:{_HEAD})"
     r"|-(?<=^-)(?:Traceback|Process)= )[^\n]*\n?",
+    re.MULTILINE,
+)
+# What the device tells everybody, and the frame of what somebody sends to everybody. The words of `send` are no form.
+_TO_EVERYBODY = re.compile(
+    r"^\*\*\*(?: --- SHUTDOWN [^\n]{1,40} ---(?: \*\*\*)?| Message from \S{1,40} to all terminals:)?[ \t]*(?:\n|\Z)",
     re.MULTILINE,
 )
 # Quick looks: this runs for every piece that arrives. A pattern that begins with a literal is found fast.
@@ -74,6 +81,8 @@ def strip_noise(text: str) -> Clean:
         text = _backspaced(text)
     if any(word in text for word in _LOG_WORDS) or any(hint.search(text) for hint in _LOG_HINTS):
         text = _LOG_MESSAGE.sub("", text)
+    if "***" in text:
+        text = _TO_EVERYBODY.sub("", text)
     return Clean(text)
 
 
@@ -111,6 +120,14 @@ ANY_QUESTION = r"(?:\[[^\]\n]{0,200}\] ?[:?]?|[^\s:][:?]|on a line by itself\.) 
 
 _MODULUS_RANGE = re.compile(r"in the range of\s{1,4}(\d{1,6})\s{1,4}to\s{1,4}(\d{1,6})\b")
 _PROMPT_PARTS = re.compile(rf"({_HOST}{{1,64}}?){_MODE}")
+
+
+_ECHO = re.compile(rf"(?:{ANY_PROMPT})?[ \t]*(?:(?:do )?show [\w |.-]*)?")
+
+
+def is_echo(line: str) -> bool:
+    """Whether a line is a prompt, or what was typed to look at something, or both."""
+    return ("show " in line or line[-1:] in ("#", ">")) and _ECHO.fullmatch(line) is not None
 
 
 def host_of(prompt: str) -> str:
@@ -250,8 +267,17 @@ def refusal(text: str) -> Refusal | None:
     return None
 
 
+# What devices say about passphrases. A line with nothing but these words behind "passphrase" holds none.
+_HARMLESS = (
+    r"(?:[ ,.;:!()]|\b(?:a|and|at|atleast|bad|be|can|cannot|char|characters?|chars|contain|contains|decrypt|failed|for|"
+    r"has|have|in|incorrect|invalid|is|key|least|length|long|match|maximum|minimum|missing|more|must|needs|no|not|of|or|"
+    r"private|required|set|short|shorter|should|spaces?|than|the|to|too|used|was|with|wrong|\d{1,3})\b)*"
+)
 _SECRETS = (
-    (re.compile(r"(pass ?phrase|password|secret)\b(?! set\b)(?=.*\S).*", re.IGNORECASE), r"\1 ..."),
+    (
+        re.compile(rf"(pass ?phrase|password|secret)\b(?!{_HARMLESS}\Z)(?=.*\S).*", re.IGNORECASE),
+        r"\1 ...",
+    ),
     (re.compile(r"\b(3des|des|aes|terminal|url) +\S.*", re.IGNORECASE), r"\1 ..."),
     (re.compile(r"[A-Za-z0-9+/]{20,}={0,2}"), "..."),
 )

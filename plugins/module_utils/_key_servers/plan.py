@@ -607,11 +607,12 @@ def _leftovers(
 
 
 def _unsaved_sources(order: Sequence[KeyServer], steps: Iterable[Step]) -> tuple[str, ...]:
-    """Those that a reload would make forget the key while others get it, perhaps not exportable."""
+    """Those that a reload might make forget the key while others get it, perhaps not exportable. Where it is not known
+    whether they would, saving once more does no harm: this run changes something anyway."""
     of = {server.name: server for server in order}
     giving = [step for step in steps if isinstance(step, Distribute)]
     copies = [(step.source, of[step.source].staged if step.from_scratch else of[step.source].copy) for step in giving]
-    return tuple(name for name, copy in copies if copy is not None and copy.saved is False)
+    return tuple(name for name, copy in copies if copy is not None and copy.saved is not True)
 
 
 def _saving(hosts: tuple[str, ...], policy: Policy) -> tuple[Step, ...]:

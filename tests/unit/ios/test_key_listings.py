@@ -58,8 +58,10 @@ def test_a_key_without_a_type_is_an_rsa_key() -> None:
     assert [key.label for key in read_rsa_keys(listing(of_type="").replace("\n\n", "\n"))] == ["ONE"]
 
 
-def test_only_an_empty_listing_can_be_a_refusal() -> None:
-    assert [key.label for key in read_rsa_keys(listing() + REFUSED)] == ["ONE"]
+def test_a_refusal_is_no_listing_also_behind_one() -> None:
+    assert refused(read_rsa_keys, listing() + REFUSED) == (
+        f"The listing of RSA keys shows a line of key 'ONE' that IOS does not show there: \"{REFUSED}\"."
+    )
     assert refused(read_rsa_keys, REFUSED) == f'The device did not show its RSA keys: "{REFUSED}".'
 
 

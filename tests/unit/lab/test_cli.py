@@ -180,6 +180,12 @@ def test_every_switch_is_explained() -> None:
     assert set(guesses.SWITCHES) <= set(PERSONALITIES["ios15"].__dataclass_fields__)
 
 
+def test_each_guess_says_where_it_is_from_and_what_would_go_wrong() -> None:
+    assert guesses.WRONG.keys() == guesses.SWITCHES.keys()
+    assert all(guesses.WRONG.values())
+    assert {sure for sure, dummy in guesses.SWITCHES.values()} <= guesses.SOURCES.keys()
+
+
 def test_provenance_words() -> None:
     words = {"seen", "documented", "code", "recalled", "guess"}
     assert {sure for sure, dummy in TEXTS.values()} <= words

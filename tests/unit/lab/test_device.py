@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
 import pytest
 
+from ansible_collections.vpnops.keys.plugins.module_utils._ios import getvpn_listings
 from lab import DeviceSpec, GroupSpec, KeySpec
 from lab.faults import Faults
 from lab.personality import PERSONALITIES, personality
@@ -238,7 +240,7 @@ def test_no_redundancy(console: Any) -> None:
     assert "*NO* redundancy configured for this group" in ks.run("show crypto gdoi ks coop")
 
 
-@pytest.mark.parametrize(("name", "bits", "length"), [("ios15", 1024, 1024), ("xe16", 2048, 294), ("xe17", 4096, 550)])
+@pytest.mark.parametrize(("name", "bits", "length"), [("ios15", 1024, 162), ("xe16", 2048, 294), ("xe17", 4096, 550)])
 def test_policy_names_the_key(console: Any, name: str, bits: int, length: int) -> None:
     ks = console(
         DeviceSpec("a", personality=name, keys=[KeySpec("REKEYRSA", bits=bits)], groups=[GroupSpec("G", 1, "REKEYRSA")])
@@ -246,7 +248,44 @@ def test_policy_names_the_key(console: Any, name: str, bits: int, length: int) -
     out = ks.run("show crypto gdoi ks policy")
     assert "    sig key name       : REKEYRSA\n" in out
     assert f"sig key length    : {length} " in out
-    assert f"    sig size           : {bits // 8} " in out
+    assert f"    sig size           : {129 if name == 'ios15' else bits // 8} " in out
+
+
+@pytest.mark.parametrize("name", ["ios15", "xe16", "xe17"])
+def test_what_each_release_shows_of_its_groups_is_read(console: Any, name: str) -> None:
+    """Primary of one group and secondary of another, in one output; after a rekey the old TEK is shown, too."""
+    groups = {
+        name: [GroupSpec(group, number, "L", priority, [peer], members=2) for group, number, priority in of]
+        for name, peer, of in (
+            ("a", B, (("V4", 4, 90), ("V6", 6, 50))),
+            ("b", A, (("V4", 4, 50), ("V6", 6, 90))),
+        )
+    }
+    specs = [
+        DeviceSpec(host, name, address, keys=[KeySpec("L")], groups=groups[host])
+        for host, address in (("a", A), ("b", B))
+    ]
+    ks = console(*specs)
+    ks.run("terminal length 0")
+    coop = getvpn_listings.read_coop(ks.run("show crypto gdoi ks coop"))
+    assert {group: (seen.role, seen.peers[0].role) for group, seen in coop.items()} == {
+        "V4": ("Primary", "Secondary"),
+        "V6": ("Secondary", "Primary"),
+    }
+    assert getvpn_listings.read_coop(ks.run("show crypto gdoi ks coop detail")) == coop
+    assert len(getvpn_listings.read_members(ks.run("show crypto gdoi ks members"))) == 4
+    configured = getvpn_listings.read_groups(ks.run("show running-config"))
+    assert getvpn_listings.read_groups(ks.run("show running-config | section crypto g")) == tuple(
+        dataclasses.replace(group, sa_lifetimes=()) for group in configured
+    )
+    assert [len(policy.teks) for policy in getvpn_listings.read_policy(ks.run("show crypto gdoi ks policy"))] == [1, 1]
+    ks.run("crypto gdoi ks rekey")
+    out = ks.run("show crypto gdoi ks policy")
+    assert "time to rekey (sec): n/a" in out
+    policies = getvpn_listings.read_policy(out)
+    assert [len(policy.teks) for policy in policies] == [2, 1]
+    assert policies[0].kek
+    assert policies[0].kek.time_to_rekey is not None
 
 
 def test_no_key_no_kek(console: Any) -> None:
@@ -263,7 +302,18 @@ def test_members(console: Any) -> None:
     assert ks.run(f"show crypto gdoi ks members {address}").count("Group Member ID") == 1
     assert "Group Member not Found" in ks.run("show crypto gdoi ks members 1.2.3.4")
     assert "Total group members registered to this box: 2" in ks.run("show crypto gdoi ks")
-    assert "GMDB state" in ks.run("show crypto gdoi ks members summary")
+    summary = ks.run("show crypto gdoi ks members summary")
+    assert "Group Name: mygroup, ID: 66666, Group Members: 6\n  Key Server ID: 10.0.0.1, GMDB state: LOCAL, " in summary
+    assert summary.count("GMDB state: REDUNDANT, Group Members: 2") == 2
+    assert "Number of retransmits during the last rekey for group mygroup : 0\n" in out
+    assert "\n Rcvd seq num : 0" in out
+    for command in ("ks", "ks detail"):
+        shown = ks.run(f"show crypto gdoi {command}")
+        assert all(f"    {name}" in shown for name in ("IP D3P Window", "Split Resiliency Factor", "CKM status"))
+    assert "GROUP INFORMATION" in ks.run("show crypto gdoi")
+    assert "GROUP INFORMATION" not in ks.run("show crypto gdoi group mygroup")
+    for command in ("ks coop version", "ks identifier", "ks rekey", "feature"):
+        assert "Invalid" not in ks.run(f"show crypto gdoi {command}")
     assert "        Local KS Role        : Primary\n" in ks.run("show crypto gdoi group mygroup")
     assert "        Local KS Role        : Primary\n" in ks.run("show crypto gdoi ks detail")
     assert "not configured" in ks.run("show crypto gdoi group NONE")

@@ -192,7 +192,8 @@ def test_first_key_brings_ssh_and_a_helper(console: Any) -> None:
     assert "%SSH-5-ENABLED: SSH 1.99 has been enabled" in ks.run("do show logging")
     assert ks.device.temporary.bits == 768
     xe = console(_ks("KS-2", "xe16", KeySpec("A")))
-    assert xe.device.temporary.bits == 2176
+    assert xe.device.temporary.bits == 768
+    assert console(_ks("KS-2", "xe17", KeySpec("A"))).device.temporary.bits == 2176
     assert console(_ks("KS-3", "xe16", KeySpec("A"), overrides={"helper_key": False})).device.temporary is None
 
 
@@ -231,8 +232,29 @@ def test_storage_changes_when_written(console: Any) -> None:
     assert "Storage Device: not specified" in ks.run("show crypto key mypubkey rsa L | include Storage")
     assert ks.run("write memory") == "Building configuration...\n[OK]\n"
     assert "Storage Device: private-config" in ks.run("show crypto key mypubkey rsa L | include Storage")
-    never = console(_ks("KS-1", "ios15", KeySpec("L"), overrides={"show_saved": False}))
+    never = console(_ks("KS-1", "ios15", KeySpec("L"), overrides={"show_saved": "never"}))
     assert "Storage Device: not specified" in never.run("show crypto key mypubkey rsa L | include Storage")
+
+
+def test_storage_changes_at_the_next_boot(console: Any) -> None:
+    """As a C9800 shows it: the old keys are private-config, the newest is not specified though it is saved."""
+    keys = (KeySpec("OLD"), KeySpec("NEW", 1, saved=False))
+    ks = console(_ks("KS-1", "xe17", *keys, overrides={"show_saved": "at_boot"}))
+    shown = "show crypto key mypubkey rsa | include Storage"
+    ks.run("write memory")
+    assert [line.strip() for line in ks.run(shown).splitlines()] == [
+        "Storage Device: private-config",
+        "Storage Device: not specified",
+    ]
+    ks.device.restart()
+    assert set(ks.run(shown).split("\n")) == {" Storage Device: private-config", ""}
+
+
+def test_old_ios_shows_less_of_a_key_and_does_not_mark_its_helper(console: Any) -> None:
+    ks = console(_ks("KS-1", "ios15", KeySpec("L"), overrides={"key_listing": "old"}))
+    out = ks.run("show crypto key mypubkey rsa")
+    assert "Key name: L.server\n Usage: Encryption Key\n Key is not exportable.\n" in out
+    assert not re.search("Key type|Storage|Temporary", out)
 
 
 # -- export
@@ -257,7 +279,7 @@ def test_export_like_the_transcript(console: Any) -> None:
 
 
 def test_export_of_xe_glues_base64_len_to_begin(console: Any) -> None:
-    ks = _config(console(_ks("KS-1", "xe16", KeySpec("K", bits=4096))))
+    ks = _config(console(_ks("KS-1", "xe17", KeySpec("K", bits=4096))))
     out = ks.run("crypto key export rsa K pem terminal aes test12345")
     match = re.search(r"-----END PUBLIC KEY-----\n\nbase64 len (\d+)-----BEGIN RSA PRIVATE KEY-----\n", out)
     assert match
@@ -375,7 +397,8 @@ ORDERS = {
 @pytest.mark.parametrize("order", ["any", "documented", "before_pem"])
 @pytest.mark.parametrize("form", ORDERS)
 def test_import_keyword_order(console: Any, order: str, form: str) -> None:
-    ks = _config(console(_ks("KS-2", "xe16", overrides={"import_order": order})))
+    # Where a passphrase is the rest of the line, it would be `exportable P` for `terminal exportable P`.
+    ks = _config(console(_ks("KS-2", "xe16", overrides={"import_order": order, "passphrase": "word"})))
     out = ks.type(f"crypto key import rsa {form.replace(' P', ' ' + PASSWORD)}\r")
     assert ("% Enter PEM-formatted public" in out) == (order in ORDERS[form]), out
     assert ("% Invalid input" in out) == (order not in ORDERS[form])
