@@ -12,26 +12,22 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
-from unit.plugin_utils.test_device_answer import INFO, KEY, PEERS, TO_STORE, Data, key
+from unit.plugin_utils.honest import HONEST
+from unit.plugin_utils.test_device_answer import INFO, PEERS, key
 
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import observed
 from ansible_collections.vpnops.keys.plugins.plugin_utils import device_answer
 from ansible_collections.vpnops.keys.plugins.plugin_utils.device_answer import Asked
-from lab.tampering import GUISES, LARGE, Mutation, catalogue
+from lab.tampering import GUISES, LARGE, Mutation
+from lab.tampering_catalogue import catalogue
 from lab.tampering_strategies import mutations
 
-BRIDGE = {"changed": True, "interface": "wg0b", "carried": ["gw2"], "left": ["gw3"], "diff": []}
-HONEST: dict[str, tuple[Data, Data]] = {
-    "gateway_info": (INFO, {"check": True}),
-    "gateway_key": (KEY, {"public_key": key("own")}),
-    "gateway_peers": (PEERS, {**TO_STORE, "revision": 41}),
-    "gateway_bridge": (BRIDGE, {"state": "carrying"}),
-}
 FIELDS = {
     "gateway_info": {"gateway", "obstacles"},
     "gateway_key": {"public_key", "fingerprint", "algorithm", "diff"},
     "gateway_peers": {"stored", "learned", "neighbours", "refused", "diff"},
     "gateway_bridge": {"interface", "carried", "left", "diff"},
+    "gateway_call_in": {"token_sha256", "diff"},
 }
 COMMON = {"changed", "failed", "msg", "code", "findings"}
 
