@@ -53,7 +53,8 @@ class Mutation:
     def result(self, result: Result) -> Any:
         """The result instead. It need not be a dict any more."""
         changed: Any = copy.deepcopy(result)
-        for edit in self.edits:
+        # Of the values, too: one that is put into itself has no end.
+        for edit in copy.deepcopy(self.edits):
             changed = OPS[edit.op](changed, edit)
         return changed
 
