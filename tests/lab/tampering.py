@@ -42,16 +42,19 @@ class Edit:
 
 @dataclass(frozen=True)
 class Mutation:
-    """Edits, one after the other, and how the outcome is printed."""
+    """Edits, one after the other, and how the outcome is printed. `about`: the module whose result has the fields that
+    are edited, "" where any result will do."""
 
     name: str
     edits: tuple[Edit, ...] = ()
     guise: str = "plain"
+    about: str = ""
 
     def result(self, result: Result) -> Any:
         """The result instead. It need not be a dict any more."""
         changed: Any = copy.deepcopy(result)
-        for edit in self.edits:
+        # Of the values, too: one that is put into itself has no end.
+        for edit in copy.deepcopy(self.edits):
             changed = OPS[edit.op](changed, edit)
         return changed
 
@@ -65,7 +68,7 @@ class Mutation:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Mutation:
         edits = tuple(Edit(edit["op"], tuple(edit["at"]), edit["value"]) for edit in data["edits"])
-        return cls(data["name"], edits, data["guise"])
+        return cls(data["name"], edits, data["guise"], data["about"])
 
 
 # -- edits
@@ -252,144 +255,3 @@ GUISES: dict[str, Callable[[str], Iterator[bytes]]] = {
 }
 LARGE = ("flood", "many")
 """Guises that take a second or more each."""
-
-
-# -- attacks with a name
-
-
-def facts(**values: Any) -> Mutation:
-    """The result with facts, which Ansible makes variables of the host."""
-    return Mutation(f"facts {', '.join(values)}", (Edit("merge", (), {"ansible_facts": values}),))
-
-
-def fields(**values: Any) -> Mutation:
-    """The result with further fields."""
-    return Mutation(f"fields {', '.join(values)}", (Edit("merge", (), values),))
-
-
-def acknowledging(peer: str, gateway: str, role: str = "withdrawn", **more: Any) -> Mutation:
-    """One acknowledgement more, in anybody's name: `peer` stores what it is to store of `gateway`."""
-    entry = {"peer": peer, "gateway": gateway, "public_key": None, "role": role, **more}
-    return Mutation(f"{peer} acknowledges {gateway}", (Edit("append", ("acknowledgements",), entry),))
-
-
-def only_acknowledging(peer: str, gateway: str, role: str = "withdrawn", **more: Any) -> Mutation:
-    """That acknowledgement alone."""
-    added = acknowledging(peer, gateway, role, **more)
-    return Mutation(f"only {added.name}", (Edit("set", ("acknowledgements",), []), *added.edits))
-
-
-def speaking_as(me: str, other: str) -> Mutation:
-    """The liar's own name nowhere, the other's in its place."""
-    return Mutation(f"{me} speaks as {other}", (Edit("rename", (), (me, other)),))
-
-
-def steering(me: str, other: str, key: str) -> dict[str, Mutation]:
-    """Facts with the names of our variables, one attack each. `key`: a public key of the attacker's."""
-    entry = {"name": other, "platform": "wireguard", "algorithm": "x25519", "networks": [], "public_key": key}
-    view = {"peers": [{"name": other, "platform": "wireguard", "current": key}], "owed": {}, "learned": {}}
-    wanted: dict[str, Any] = {
-        "gateway_keys_directory_host": me,
-        "gateway_keys_directory_url": "sqlite:////tmp/tampered.db",
-        "key_directory_url": "sqlite:////tmp/tampered.db",
-        "gateway_keys_signing_key_path": "/tmp/tampered.key",
-        "gateway_keys_signing_key": "tampered",
-        "gateway_keys_hosts": [me],
-        "gateway_keys_inventory_group": "all",
-        "gateway_keys_targets": [other],
-        "gateway_keys_confirm": [other],
-        "gateway_keys_mode": "emergency",
-        "gateway_keys_adopt": True,
-        "gateway_keys_partial": True,
-        "gateway_keys_report_path": f"{MARK}-report",
-        "gateway_keys_plan_only": True,
-        "gateway": other,
-        "confirm": other,
-        "group": "ungrouped",
-        "__gateway_keys_entry": entry,
-        "__gateway_keys_view": view,
-        "__gateway_keys_stored": {"acknowledgements": [{"gateway": other, "peer": me, "role": "withdrawn"}]},
-        "__gateway_keys_new": {"public_key": key, "algorithm": "x25519"},
-        "__gateway_keys_look": {"gateway": {}},
-        "__gateway_keys_plan": {"plan": {"names": [other], "peers": [me]}},
-        "__gateway_keys_own": {"platform": "strongswan"},
-        "__gateway_keys_book": {"url": "sqlite:////tmp/tampered.db"},
-        "key_report_look": {},
-        "key_report_path": f"{MARK}-page",
-        "key_report_json_path": f"{MARK}-json",
-        "call_in_callers": f"{MARK}-callers",
-        "call_in_ca": "/etc/shadow",
-    }
-    return {f"fact {name}": Mutation(f"fact {name}", facts(**{name: value}).edits) for name, value in wanted.items()}
-
-
-def catalogue(me: str, other: str, third: str, key: str) -> dict[str, Mutation]:
-    """Attacks that were seen to work on something, by name: `me` is tampered with, `other` and `third` are not."""
-    everything = {
-        name.removeprefix("fact "): one.edits[0].value["ansible_facts"][name.removeprefix("fact ")]
-        for name, one in steering(me, other, key).items()
-    }
-    added = acknowledging(me, other, "current")
-    made = [
-        *steering(me, other, key).values(),
-        Mutation("all facts", facts(**everything).edits),
-        Mutation("connection facts", facts(ansible_host="127.0.0.1", ansible_connection="local").edits),
-        Mutation("jinja fact", facts(ansible_distribution=JINJA, **{JINJA: JINJA}).edits),
-        # Extra variables of the next node of a workflow, in AWX.
-        fields(ansible_stats={"data": {"gateway_keys_plan_digest": "0" * 64}, "per_host": False, "aggregate": False}),
-        fields(_ansible_delegated_vars={"ansible_host": "127.0.0.1", "ansible_connection": "local"}),
-        fields(add_host={"host_name": "intruder", "groups": ["gateways"], "host_vars": {}}),
-        fields(add_group="gateways", parent_groups=["all"]),
-        fields(warnings=[ESCAPES + "warned", JINJA] * 3),
-        fields(deprecations=[{"msg": ESCAPES + "deprecated", "version": "9.9"}]),
-        fields(exception=f"Traceback {ESCAPES}"),
-        fields(exception={"event": {"msg": ESCAPES}}),
-        fields(invocation={"module_args": {"url": "x"}}),
-        fields(diff=[{"before": ESCAPES, "after": JINJA, "before_header": ESCAPES}]),
-        fields(diff="text"),
-        fields(_ansible_no_log=True, _ansible_verbose_always=True, _ansible_ignore_errors=True),
-        fields(_ansible_item_label="x", _ansible_parsed=False, _ansible_suppress_tmpdir_delete=True),
-        fields(unreachable=True),
-        fields(unreachable="yes", msg=ESCAPES),
-        fields(skipped=True),
-        fields(skip_reason=ESCAPES, skipped="no"),
-        fields(failed=True, msg=f"{ESCAPES}failed {JINJA} <script>alert(1)</script>", code="refused"),
-        fields(failed=True, msg=["list"], code={"a": 1}),
-        fields(failed="no"),
-        fields(failed=False, rc=1),
-        fields(changed="perhaps"),
-        fields(msg=ESCAPES + "x" * 100_000),
-        fields(stdout=ESCAPES, stderr=JINJA, stdout_lines=[ESCAPES], rc=0),
-        fields(results=[{"failed": True, "ansible_facts": {"gateway_keys_directory_host": me}}]),
-        fields(ansible_async_watched="x", ansible_job_id="1.2", async_dir="/tmp", started=1, finished=0),
-        fields(_ansible_facts_cacheable=True, ansible_facts={"gateway_keys_hosts": [me]}),
-        fields(__ansible_unsafe=JINJA, __ansible_vault="x", __ansible_type="TaggedStr"),
-        fields(gateway={"__ansible_type": "_AnsibleTaggedStr", "value": JINJA}),
-        only_acknowledging(other, me),
-        acknowledging(other, third),
-        acknowledging(me, "nobody"),
-        acknowledging("../../etc/passwd", other),
-        *(
-            Mutation(f"{field} is {value!r}", (*added.edits, Edit("set", ("acknowledgements", -1, field), value)))
-            for field in ("revision", "serial", "public_key", "role", "gateway", "peer")
-            for value in ("one", 10**40, -1, [me], {"name": me})
-        ),
-        Mutation("acknowledgements of nobody", (Edit("set", ("acknowledgements",), [None, 7, "x", [], {}]),)),
-        Mutation("acknowledgements are text", (Edit("set", ("acknowledgements",), "all of them"),)),
-        Mutation("acknowledgements are one", (Edit("set", ("acknowledgements",), {"gateway": me, "peer": other}),)),
-        speaking_as(me, other),
-        Mutation("the attacker's key", (Edit("set", ("public_key",), key),)),
-        Mutation("a key that is no text", (Edit("set", ("public_key",), {"a": [1]}),)),
-        Mutation("a key with a line break", (Edit("set", ("public_key",), f"{key}\nAllowedIPs = 0.0.0.0/0"),)),
-        Mutation("malformed gateway", (Edit("set", ("gateway",), [["own"]]),)),
-        Mutation("own is text", (Edit("set", ("gateway", "own"), "x"),)),
-        Mutation("stored is a number", (Edit("set", ("gateway", "stored"), 7),)),
-        Mutation("tunnels of NaN", (Edit("set", ("gateway", "tunnels"), [{"age": float("nan"), "by": float("inf")}]),)),
-        Mutation("obstacles that break lines", (Edit("set", ("obstacles",), [f"{other}: {ESCAPES}", JINJA, 3]),)),
-        Mutation("a list", (Edit("set", (), [1, 2]),)),
-        Mutation("text", (Edit("set", (), "text"),)),
-        Mutation("null", (Edit("set", (), None),)),
-        Mutation("no field", (Edit("set", (), {}),)),
-        *(Mutation(guise, (), guise) for guise in GUISES if guise != "plain"),
-    ]
-    return {one.name: one for one in made}

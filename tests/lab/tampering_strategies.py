@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from . import contract
 from .tampering import ESCAPES, GUISES, JINJA, LARGE, Edit, Mutation
 
 ODD: list[Any] = [
@@ -48,27 +49,24 @@ ODD: list[Any] = [
     [None] * 300,
 ]
 """Values that hardly any field may have."""
-STEERING = [
+ANSIBLES = (
+    "add_host",
     "ansible_facts",
     "ansible_stats",
-    "acknowledgements",
-    "add_host",
-    "code",
     "deprecations",
     "diff",
     "exception",
     "failed",
-    "gateway",
     "invocation",
     "msg",
-    "obstacles",
-    "public_key",
     "skipped",
     "unreachable",
     "warnings",
     "_ansible_delegated_vars",
     "_ansible_no_log",
-]
+)
+"""Fields that mean something to Ansible."""
+STEERING = sorted({*ANSIBLES, *contract.fields()})
 """Fields that mean something to Ansible or to us."""
 
 

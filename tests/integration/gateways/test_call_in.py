@@ -16,7 +16,8 @@ from integration.control_node import CHECKOUT, Run
 from integration.gateways.conftest import Make
 from integration.gateways.site import Site
 
-from lab.tampering import ESCAPES, Mutation, facts, fields
+from lab.tampering import ESCAPES, Mutation
+from lab.tampering_catalogue import facts, fields
 
 pytestmark = pytest.mark.timeout(900)
 

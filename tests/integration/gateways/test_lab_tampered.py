@@ -11,7 +11,8 @@ import typing as t
 import pytest
 from integration.gateways.site import Site
 
-from lab.tampering import Edit, Mutation, facts, fields
+from lab.tampering import Edit, Mutation
+from lab.tampering_catalogue import facts, fields
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -22,7 +22,9 @@ from integration.gateways.conftest import Make
 from integration.gateways.site import Site
 from integration.gateways.test_secrets_gateways import bodies
 
-from lab.tampering import LARGE, MARK, Edit, Mutation, catalogue, facts, fields, speaking_as
+from lab import contract
+from lab.tampering import LARGE, MARK, Edit, Mutation
+from lab.tampering_catalogue import acknowledging, catalogue, facts, fields
 from lab.tampering_strategies import mutations
 
 pytestmark = pytest.mark.timeout(3600)
@@ -186,7 +188,13 @@ def play(site: Site, act: Act, liar: str, mutation: Mutation, *arguments: str) -
 
 ATTACKS = catalogue("gw3", "gw1", "gw2", ATTACKERS)
 STEERING = {"gateway_keys_directory_host": "gw3", "gateway_keys_hosts": ["gw3"], "__gateway_keys_view": {}}
-ROW_3 = ("gateway is 'one'", "gw3 acknowledges nobody", "role is {'name': 'gw3'}", "malformed gateway", "null")
+ROW_3 = (
+    "stored.gateway is 'one'",
+    "gw3 acknowledges nobody",
+    "stored.role is {'name': 'gw'}",
+    "malformed gateway",
+    "null",
+)
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
@@ -236,7 +244,7 @@ def test_who_acknowledges_is_who_answered(make_site: Make) -> None:
     site = make_site(gateways=4)
     lost = site.own("gw4")
     site.mesh.no_ssh("gw1")
-    site.mesh.tamper("gw3", speaking_as("gw3", "gw1"))
+    site.mesh.tamper("gw3", acknowledging("gw1", "gw4"), "gateway_peers")
     done = site.revoke("gw4")
     site.mesh.ssh_back("gw1")
     assert site.pending("gw1") == ["gw4"], done.output
@@ -310,7 +318,7 @@ def test_abort(make_site: Make) -> None:
     old = site.own("gw1")
     site.interrupt("gw1", "staged")
     site.mesh.tamper("gw3", facts(**{**STEERING, "gateway_keys_directory_host": "gw1"}))
-    site.mesh.tamper("gw3", ATTACKS["gateway is 'one'"], "gateway_peers")
+    site.mesh.tamper("gw3", ATTACKS["stored.gateway is 'one'"], "gateway_peers")
     done = site.abort("gw1")
     assert site.own("gw1") == site.recorded("gw1") == old, done.output
     assert site.rotation("gw1") is None
@@ -439,8 +447,7 @@ def claims(site: Site, liar: str) -> dict[str, t.Any]:
         "gateway_keys_hosts": [liar],
         "gateway_keys_networks": ["0.0.0.0/0"],
         "__gateway_keys_entry": {**entry, "name": liar, "algorithm": "x25519", "public_key": key},
-        "__gateway_keys_new": answer,
-        "__gateway_keys_first": answer,
+        **dict.fromkeys(contract.registered(), answer),
     }
 
 

@@ -11,22 +11,24 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from unit.plugin_utils.honest import HONEST
 
-from lab import tampering
+from lab import contract, tampering
 from lab.gateways import tampered
-from lab.tampering import Edit, Mutation, Result, catalogue
-from lab.tampering_strategies import mutations
+from lab.tampering import Edit, Mutation, Result
+from lab.tampering_catalogue import PATTERNS, catalogue, steered
+from lab.tampering_strategies import STEERING, mutations
 
 NAMES = ["gw1", "gw2", "gw3"]
 KEY = "d3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3I="
 RESULT: Result = {
     "changed": False,
-    "acknowledgements": [{"gateway": "gw3", "peer": "gw1", "role": "current", "revision": 7}],
+    "stored": [{"gateway": "gw1", "public_key": KEY, "role": "current"}],
     "gateway": {"own": {"file": {"public_key": KEY, "bits": 253}}, "stored": [{"peer": "gw1"}], "tunnels": []},
     "public_key": KEY,
     "invocation": {"module_args": {}},
 }
-ALL = catalogue("gw3", "gw1", "gw2", f"X{KEY[1:]}")
+ALL = catalogue("gw1", "gw2", "gw3", f"X{KEY[1:]}")
 
 
 def printed(mutation: Mutation, result: Result | None = None) -> bytes:
@@ -73,13 +75,11 @@ def test_a_path_that_leads_nowhere_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_attack_changes_what_is_printed(name: str) -> None:
-    """Also after the journey to the gateway, as JSON."""
+def test_every_attack_travels_to_the_gateway_as_json(name: str) -> None:
     travelled = Mutation.from_json(json.loads(json.dumps(ALL[name].to_json())))
-    text = printed(travelled)
-    assert text != json.dumps(RESULT).encode()
+    assert (travelled.name, travelled.about) == (name, ALL[name].about)
     if ALL[name].guise not in tampering.LARGE:
-        assert text == printed(ALL[name])
+        assert printed(travelled) == printed(ALL[name])
 
 
 def test_sizes() -> None:
@@ -104,12 +104,72 @@ def test_what_a_lax_reader_accepts() -> None:
 
 
 def test_who_acknowledges() -> None:
-    only = ALL["only gw1 acknowledges gw3"].result(RESULT)["acknowledgements"]
-    assert [(one["peer"], one["gateway"], one["role"]) for one in only] == [("gw1", "gw3", "withdrawn")]
-    more = ALL["gw1 acknowledges gw2"].result(RESULT)["acknowledgements"]
-    assert more[0] == RESULT["acknowledgements"][0]
+    only = ALL["only gw2 acknowledges gw1"].result(RESULT)["stored"]
+    assert [(one["peer"], one["gateway"], one["role"]) for one in only] == [("gw2", "gw1", "withdrawn")]
+    more = ALL["gw2 acknowledges gw3"].result(RESULT)["stored"]
+    assert more[0] == RESULT["stored"][0]
     assert len(more) == 2
-    assert ALL["role is -1"].result(RESULT)["acknowledgements"][-1]["role"] == -1
+    assert ALL["stored.role is -1"].result(RESULT)["stored"][-1]["role"] == -1
+
+
+# -- nothing in the table is stale
+
+
+def is_there(answer: Any, path: tuple[str | int, ...]) -> bool:
+    for step in path:
+        if not isinstance(answer, dict) or step not in answer:
+            return False
+        answer = answer[step]
+    return True
+
+
+AIMED = [name for name, one in ALL.items() if one.about]
+
+
+@pytest.mark.parametrize("name", AIMED)
+def test_every_attack_on_a_field_finds_it_in_the_honest_result(name: str) -> None:
+    """Otherwise it plays against a result that nobody sends any more."""
+    answer = HONEST[ALL[name].about][0]
+    assert ALL[name].result(answer) != answer
+    assert [edit.at for edit in ALL[name].edits if not is_there(answer, edit.at)] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - set(AIMED)))
+def test_every_attack_on_no_field_changes_every_honest_result(name: str) -> None:
+    """Such an attack says which result it is for as soon as it edits a field that is there."""
+    assert not any(edit.at for edit in ALL[name].edits)
+    if ALL[name].guise not in tampering.LARGE:
+        for answer, dummy in HONEST.values():
+            assert printed(ALL[name], answer) != json.dumps(answer).encode()
+
+
+def test_every_module_is_attacked_by_its_fields() -> None:
+    assert {ALL[name].about for name in AIMED} == set(HONEST)
+
+
+def test_every_field_that_the_control_node_reads_is_known_to_the_strategies() -> None:
+    """Down to the fields of lists in honest results, and those of the answers that modules do not give today."""
+
+    def names(value: Any) -> set[str]:
+        if isinstance(value, list):
+            return {name for one in value for name in names(one)}
+        if isinstance(value, dict):
+            return set(value) | {name for one in value.values() for name in names(one)}
+        return set()
+
+    honest = {name for answer, dummy in HONEST.values() for name in names(answer)}
+    assert honest <= set(contract.fields())
+    assert honest | {"learned", "findings", "msg", "code", "failed"} <= set(STEERING)
+
+
+def test_facts_have_the_names_that_the_role_has_today() -> None:
+    found = steered("gw3", "gw1", KEY)
+    assert [kind for kind in PATTERNS if not found[kind]] == []
+    names = {name for values in found.values() for name in values}
+    assert names == set(contract.variables()) >= contract.registered()
+    assert {"gateway_keys_directory_host", "__gateway_keys_view", "__gateway_keys_stored", "call_in_ca"} <= names
+    texts = "".join(path.read_text() for path in (contract.ROOT / "playbooks").glob("*.yml"))
+    assert [name for name in contract.PLAYBOOK if f"{{{{ {name} " not in texts and f" {name}:" not in texts] == []
 
 
 @given(mutations(NAMES))
