@@ -24,13 +24,13 @@ pytestmark = pytest.mark.timeout(1800)
 ENROLL, AUDIT, CONVERGE = "Gateways: enroll", "Gateways: audit", "Gateways: converge"
 PLAN, APPLY = "Gateways: plan a new key", "Gateways: apply the approved plan"
 STOLEN, BACK, REVOKE = "Gateways: a key was stolen", "Gateways: go back to the old key", "Gateways: revoke a lost one"
-ROTATE = {
+ROTATE: dict[str, str | int] = {
     "gateway": "gw1",
     "confirm": "gw1",
     "gateway_keys_why": "",
     "gateway_keys_strategy": "in_place",
     "gateway_keys_unreachable": "defer",
-    "gateway_keys_minimum_share": "40",
+    "gateway_keys_minimum_share": 40,
     "gateway_keys_take_over": "false",
 }
 """The survey, answered."""
