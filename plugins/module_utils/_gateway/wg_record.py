@@ -25,7 +25,7 @@ from .wg_runtime import Runtime
 UNITS = "/etc/systemd/system"
 _SCRIPT_BYTES = 1 << 18
 MOST = 12
-"""So many differences are told."""
+"""So many sentences of a kind are told."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Record:
 
     def sentences(self) -> list[str]:
         """What a start does to any peer, whatever the record says."""
-        return [self.sentence(one) for one in self.unfollowed if not one.keys]
+        return _few([self.sentence(one) for one in self.unfollowed if not one.keys])
 
     def sentence(self, one: Unfollowed) -> str:
         ends = "so what is stored here would not hold after the next start"
@@ -151,5 +151,9 @@ def differences(record: Record, runtime: Runtime | None, interface: str) -> list
                     f"The peer {key} runs with other networks than {block.file or record.path} gives it; "
                     f"{interface} has those of the file after its next start."
                 )
-    more = [f"And {len(found) - MOST} more."] if len(found) > MOST else []
-    return [*found[:MOST], *more]
+    return _few(found)
+
+
+def _few(sentences: t.Sequence[str]) -> list[str]:
+    more = [f"And {len(sentences) - MOST} more."] if len(sentences) > MOST else []
+    return [*sentences[:MOST], *more]

@@ -16,6 +16,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._gateway import wg_con
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wg_hooks import Effects
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wg_runtime import Runtime, Setting
+from ansible_collections.vpnops.keys.plugins.plugin_utils import device_answer
 
 PEERS = "/etc/wireguard/peers.conf"
 LOADER = "#!/bin/sh\n# load the peers\n\nwg addconf \"$1\" /etc/wireguard/peers.conf\n"
@@ -368,6 +369,14 @@ def test_only_so_many_differences_are_told() -> None:
     found = wg_record.differences(_record(text), Runtime(None, peers), "wg0")
     assert len(found) == wg_record.MOST + 1
     assert found[-1] == "And 87 more."
+
+
+def test_only_so_many_hooks_are_told(conf: Path) -> None:
+    """The control node reads no more obstacles than that."""
+    with_line(conf, "\n".join(f"PostUp = bash -c 'wg addconf %i /etc/wireguard/{n}.conf'" for n in range(99)))
+    for found in (record(conf).sentences(), wg_record.differences(record(conf), RUNNING, "wg0")):
+        assert len(found) == wg_record.MOST + 1 < device_answer.MOST_OBSTACLES
+        assert found[-1] == "And 87 more."
 
 
 def _record(text: str) -> wg_record.Record:
