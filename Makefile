@@ -42,7 +42,7 @@ docs: setup ## guides and descriptions of all plugins as a site in .build/docs, 
 	$(AWAY) scripts/docs
 
 test-unit: setup ## the pure parts, by transcripts and properties, and how many of their branches that reaches
-	$(AWAY) python -m pytest tests/unit --quiet --numprocesses auto --cov --cov-config=tests/coverage.ini
+	$(AWAY) python -m pytest tests/unit -m "not thorough" --quiet --numprocesses auto --cov --cov-config=tests/coverage.ini
 
 test-integration: setup ## modules, roles and playbooks against simulated devices and real gateways (as root)
 	scripts/gateway-packages
@@ -60,7 +60,7 @@ test-events: setup ## a gateway that was away calls ansible-rulebook and is told
 	$(AWAY) python -m pytest tests/events --quiet
 
 test-thorough: test-events ## what takes longer (as root): real gateways killed, rebooted, cut off at each step; the demo; half an hour and more
-	$(AWAY) python -m pytest tests/integration -m thorough --quiet --numprocesses auto
+	$(AWAY) python -m pytest tests/unit tests/integration -m thorough --quiet --numprocesses auto
 
 test-molecule: setup ## molecule scenarios: the sync of every row of the plan, the promises about gateways (as root)
 	scripts/gateway-packages

@@ -14,7 +14,6 @@ options: {}
 requirements:
   - asyncssh >= 2.19 (on the control node)
   - cryptography >= 42 (on the control node)
-  - netaddr >= 1.0 (on the control node)
 notes:
   - >-
     How to reach and enter a device is read from the variables and command-line options that an inventory for

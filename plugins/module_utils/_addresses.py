@@ -6,24 +6,24 @@
 
 from __future__ import annotations
 
-try:
-    from netaddr import AddrFormatError, IPAddress
-except ImportError:
-    pass  # ios_action names the missing library
+import ipaddress
 
 
 def spelled(address: str) -> str:
     """In the one usual spelling; what is no address stays as it is."""
-    try:
-        return str(IPAddress(address))
-    except (AddrFormatError, ValueError):
-        return address
+    parsed = _parsed(address)
+    return address if parsed is None else str(parsed)
 
 
 def rank(address: str | None) -> tuple[int, int]:
     """For finding the highest: IPv6 above IPv4, anything that is no address below both."""
+    parsed = _parsed(address or "")
+    return (0, 0) if parsed is None else (parsed.version, int(parsed))
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        parsed = IPAddress(address or "")
-    except (AddrFormatError, ValueError):
-        return (0, 0)
-    return (parsed.version, int(parsed))
+        # An address with a zone says something on one machine only.
+        return None if "%" in address else ipaddress.ip_address(address)
+    except ValueError:
+        return None

@@ -31,6 +31,10 @@ from .ios_options import Target
 from .key_servers import observed_copies
 
 T = t.TypeVar("T")
+
+SOMEBODY_ELSE = ("conflict", "in_use")
+"""Codes that mean that another control node may be changing keys there. It may have emptied a label at this moment, and
+then the key under the scratch label, though staged by us, is all that the device has."""
 LOCKS = "~/.ansible/vpnops.keys"
 
 
@@ -186,12 +190,15 @@ class _Worker:
         """Staged everywhere before the first old key goes; then one key server after the other."""
         save = self.wishes.save
         old: dict[str, Sealed | None] = {}
+        # Left by a run that was cut short, or put there by another control node, which may need it at this moment.
+        found_there: set[str] = set()
 
         async def stage(host: str) -> None:
             old[host] = await self._do(host, lambda tty: replacement.take_old(tty, self.label, self.held[host]))
             self._back_up(host, old[host])
             leftover = self.staged.get(host)
-            await self._do(host, lambda tty: replacement.stage(tty, self.label, sealed, leftover, save=save))
+            if not await self._do(host, lambda tty: replacement.stage(tty, self.label, sealed, leftover, save=save)):
+                found_there.add(host)
             self.staged[host] = sealed.fingerprint
             self.progress.did(host, "staged", "the new key, proved under the scratch label")
             self.progress.count.one()
@@ -216,9 +223,12 @@ class _Worker:
         try:
             await self._all(step.replace, stage)
         except VpnKeysError as error:
-            source = {step.source} if step.from_scratch else set()
+            if error.code in SOMEBODY_ELSE:
+                left = f"What lies under {self.label.scratch} is left there; the next run uses or removes it"
+                raise rsa_keys.followed_by(error, left) from None
+            kept = found_there | ({step.source} if step.from_scratch else set())
             try:
-                await self._all([host for host in old if host not in source], unstage)
+                await self._all([host for host in old if host not in kept], unstage)
             except VpnKeysError as another:
                 raise rsa_keys.followed_by(error, str(another)) from None
             raise

@@ -34,7 +34,7 @@ UNREACHABLE = frozenset(("unreachable", "timeout", "host_key_unknown", "host_key
 class IosAction(ControlAction):
     """An action that talks to IOS devices."""
 
-    LIBRARIES = ("asyncssh", "cryptography", "netaddr")
+    LIBRARIES = ("asyncssh", "cryptography")
     PER_HOST: t.ClassVar[bool] = True
     """Whether a device that cannot be reached makes this host unreachable, or is a failure of the whole task."""
 

@@ -33,8 +33,16 @@ _TOKEN = re.compile(r"%(.)")
 _ENVIRONMENT = re.compile(r"\$\{([^}]*)\}")
 
 
+KRL = "SSHKRL\n\0"
+"""How a key revocation list of ssh-keygen begins."""
+
+
 class Unusable(ValueError):
     """A known_hosts file that cannot be read or named. The text is a sentence about it."""
+
+
+class NoRevocations(Unusable):
+    """The same of a file of RevokedHostKeys: then nobody is believed, as with OpenSSH."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,10 @@ class Place:
 class KnownHosts:
     """The files of one host. `name` is what it is looked up by: its HostKeyAlias, or the name it is reached by."""
 
-    def __init__(self, place: Place, user_files: Sequence[str], global_files: Sequence[str]) -> None:
+    def __init__(
+        self, place: Place, user_files: Sequence[str], global_files: Sequence[str], revoked: str = ""
+    ) -> None:
+        self.revoked = revoked
         self.name = (place.alias or place.host).lower()
         self._alias = place.alias
         user = [place.expanded(file) for file in user_files]
@@ -90,8 +101,8 @@ class KnownHosts:
 
     @property
     def all(self) -> asyncssh.SSHKnownHosts:
-        """What every file says, with names in lower case."""
-        return _parsed("\n".join(self._texts.values()))
+        """What every file says, with names in lower case, and which keys are revoked for all hosts."""
+        return _parsed("\n".join((*self._texts.values(), self.revoked)))
 
     def recorded_in(self, address: str, port: int) -> str | None:
         """The first file that records another key for the host, or who certifies its keys."""
@@ -141,14 +152,33 @@ def _text(file: str) -> str:
     return text
 
 
+def revocations(files: Sequence[str]) -> str:
+    """Files of RevokedHostKeys, with a public key on each line, as lines of known_hosts. Raises NoRevocations."""
+    return "".join(f"@revoked * {key}\n" for file in files for key in _revoked_keys(file))
+
+
+def _revoked_keys(file: str) -> list[str]:
+    try:
+        with open(file, encoding="utf-8") as lines:
+            text = lines.read()
+        if text.startswith(KRL):
+            raise NoRevocations(f"{file} of RevokedHostKeys is a key revocation list, which cannot be read here")
+        keys = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
+        return [asyncssh.import_public_key(key).export_public_key().decode().strip() for key in keys]
+    except NoRevocations:
+        raise
+    except (OSError, ValueError):
+        raise NoRevocations(f"{file} of RevokedHostKeys cannot be read") from None
+
+
 class HostKeys:
     """Decides about a host key that known_hosts does not vouch for, and remembers why it was refused.
 
-    `known` is None where any key is taken.
+    `known` is None where any key is taken but those that are `revoked`: lines of known_hosts.
     """
 
-    def __init__(self, known: KnownHosts | None, learn: bool) -> None:
-        self.known, self._learn = known, learn
+    def __init__(self, known: KnownHosts | None, learn: bool, revoked: str = "") -> None:
+        self.known, self._learn, self._revoked = known, learn, revoked
         self.refused: str | None = None
         self.offered = self.file = self._unusable = ""
         self.connection: asyncssh.SSHClientConnection | None = None
@@ -157,7 +187,9 @@ class HostKeys:
     def options(self) -> dict[str, t.Any]:
         """For asyncssh."""
         if self.known is None:
-            return {"client_factory": self._client, "known_hosts": None}
+            # Without known hosts asyncssh would not look for revoked ones either.
+            known = _parsed(self._revoked) if self._revoked else None
+            return {"client_factory": self._client, "known_hosts": known}
         return {"client_factory": self._client, "known_hosts": self.known.all, "host_key_alias": self.known.name}
 
     @property
@@ -189,7 +221,7 @@ class HostKeys:
 
     def _judge(self, address: str, port: int, key: asyncssh.SSHKey) -> bool:
         if self.known is None:
-            raise RuntimeError("a host key came before the known ones were read")
+            return True
         self.offered = key.get_fingerprint()
         file = self.known.recorded_in(address, port)
         if file:

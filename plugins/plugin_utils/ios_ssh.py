@@ -19,15 +19,19 @@ import typing as t
 from contextlib import AsyncExitStack, suppress
 
 from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, NOTHING_SENT, VpnKeysError
-from .ios_known_hosts import GLOBAL_FILES, USER_FILES, HostKeys, KnownHosts, Place, Unusable
+from .ios_known_hosts import GLOBAL_FILES, USER_FILES, HostKeys, KnownHosts, Place, Unusable, revocations
 from .ios_names import check_command, check_host, check_user, fill
 from .ios_options import Target
 
 try:
     import asyncssh
+    from asyncssh.config import SSHClientConfig, SSHConfig
 except ImportError:  # control_action names the missing library
     pass
 else:
+    # asyncssh skips options that it does not know. These two say whose host key is not believed, and for which hosts.
+    for _option in ("KnownHostsCommand", "RevokedHostKeys"):
+        SSHClientConfig._handlers.setdefault(_option.lower(), (_option, SSHConfig._set_string_list))
     # Its messages would land on stderr, where Ansible takes them for a plugin's mistake.
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
 
@@ -54,7 +58,7 @@ ALWAYS: dict[str, t.Any] = {
     "canonicalize_hostname": False,  # the names of known_hosts are those that were checked
 }
 """Options of asyncssh that no configuration changes, for devices and for jump hosts. It has none of LocalCommand,
-LocalForward, RemoteForward, DynamicForward, Tunnel and KnownHostsCommand."""
+LocalForward, RemoteForward, DynamicForward and Tunnel."""
 
 MOST_JUMPS = 8
 
@@ -84,7 +88,8 @@ class Way:
         try:
             options = await asyncio.get_running_loop().run_in_executor(None, functools.partial(_resolved, target))
             proxy = _checked(target, options)
-            keys = HostKeys(_known_hosts(target, options), target.host_key_auto_add)
+            revoked = _revoked(target, options)
+            keys = HostKeys(_known_hosts(target, options, revoked), target.host_key_auto_add, revoked)
             if tunnel is None and isinstance(options.tunnel, str):
                 tunnel = await self._jump(options.tunnel, jumps)
             connection = await asyncssh.connect(
@@ -224,6 +229,9 @@ def _checked(target: Target, options: asyncssh.SSHClientConnectionOptions) -> li
     if options.config.get("CanonicalizeHostname") and options.config.get("CanonicalDomains"):
         what = "CanonicalizeHostname of ~/.ssh/config is not supported"
         raise _bad(target, what, "set HostName, or ansible_host to the full name")
+    if options.config.get("KnownHostsCommand"):
+        what = "KnownHostsCommand of ~/.ssh/config is not supported, as no local command is run for host keys"
+        raise _bad(target, what, "set it to none for this host, and write its key into known_hosts")
     if options.tunnel or (target.proxy_command or "").lower() == "none":
         return None
     command = list(options.proxy_command or ())
@@ -234,16 +242,31 @@ def _checked(target: Target, options: asyncssh.SSHClientConnectionOptions) -> li
     return command or None
 
 
-def _known_hosts(target: Target, options: asyncssh.SSHClientConnectionOptions) -> KnownHosts | None:
+def _place(target: Target, options: asyncssh.SSHClientConnectionOptions) -> Place:
+    return Place(target.host, options.host, options.port, options.username, options.host_key_alias or "")
+
+
+def _revoked(target: Target, options: asyncssh.SSHClientConnectionOptions) -> str:
+    """The keys that no host may have, as lines of known_hosts."""
+    place = _place(target, options)
+    try:
+        return revocations([place.expanded(file) for file in _files(None, options.config.get("RevokedHostKeys", []))])
+    except Unusable as error:
+        advice = "give RevokedHostKeys in ~/.ssh/config a text file with a public key on each line"
+        raise _bad(target, str(error), advice) from None
+
+
+def _known_hosts(
+    target: Target, options: asyncssh.SSHClientConnectionOptions, revoked: str
+) -> KnownHosts | None:
     """None where any key is taken."""
     if not target.host_key_checking:
         return None
     config = options.config
-    place = Place(target.host, options.host, options.port, options.username, options.host_key_alias or "")
     user = _files(target.known_hosts, config.get("UserKnownHostsFile", USER_FILES))
     everybody = _files(target.global_known_hosts, config.get("GlobalKnownHostsFile", GLOBAL_FILES))
     try:
-        return KnownHosts(place, user, everybody)
+        return KnownHosts(_place(target, options), user, everybody, revoked)
     except Unusable as error:
         raise _bad(target, str(error), "check UserKnownHostsFile and GlobalKnownHostsFile") from None
 
@@ -295,7 +318,7 @@ def _of_login(target: Target, where: str, error: Exception) -> tuple[Reason, ...
             asyncssh.HostKeyNotVerifiable,
             "host_key_unknown" if "not trusted" in str(error) else "host_key_changed",
             f"the SSH host key of {where} is revoked, or not certified by who known_hosts says",
-            "this may be a man-in-the-middle attack; check known_hosts",
+            "this may be a man-in-the-middle attack; check known_hosts and RevokedHostKeys",
         ),
         (
             asyncssh.KeyExchangeFailed,

@@ -17,7 +17,7 @@ from ..module_utils._ios.rsa_keys import Sealed
 try:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
-except ImportError:  # ios_action names the missing library
+except ImportError:  # control_action names the missing library
     pass
 
 SHORTEST_PASSPHRASE = 8

@@ -19,7 +19,7 @@ try:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
-except ImportError:  # ios_action names the missing library
+except ImportError:  # control_action names the missing library
     pass
 
 Data = dict[str, t.Any]

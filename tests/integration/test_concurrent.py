@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import typing as t
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from integration.rounds import LABEL, Outcome, key, key_server
 
 from ansible_collections.vpnops.keys.plugins.plugin_utils import ios_session
 from lab import DeviceSpec, Fleet
-from lab.device import Device
+from lab.device import Device, StoredKey
 
 STARTS: dict[str, list[DeviceSpec]] = {
     "absent": [key_server(1, "ios15"), key_server(2, "xe16"), key_server(3, "xe17")],
@@ -31,16 +32,44 @@ STARTS: dict[str, list[DeviceSpec]] = {
         key_server(3, "ios15"),
     ],
 }
-QUICK, PAIRS = 20, 50
+QUICK, PAIRS = 5, 50
 THOROUGH = [pytest.param(seed, marks=pytest.mark.thorough) for seed in range(QUICK, PAIRS)]
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The devices from which a run took the last of the keys under the label and the scratch label, although it had
+    seen that it is the last. IOS removes no key on condition that another one is there, so two removals can cross; then
+    the key is in the hands of the run that emptied the label, and it imports it next."""
+    found: list[str] = []
+
+    def keys(device: Device) -> Mapping[str, StoredKey]:
+        return t.cast("Mapping[str, StoredKey]", vars(device)["kept"])
+
+    def keep(device: Device, keys: Mapping[str, StoredKey]) -> None:
+        both = {LABEL, rounds.SCRATCH}
+        log = list(vars(device).get("log", ()))
+        if both & set(vars(device).get("kept", ())) == both:
+            vars(device)["alone"] = len(log)  # the place in the log at which one of them is removed, if it is
+        if len(both & set(vars(device).get("kept", ()))) == 1 and not both & set(keys):
+            looked = {one.session for one in log[vars(device).get("alone", 0) :] if "show crypto key" in one.text}
+            found.extend([device.name] * (log[-1].session in looked))
+        vars(device)["kept"] = keys
+
+    monkeypatch.setattr(Device, "keys", property(keys, keep), raising=False)
+    return found
 
 
 @pytest.mark.parametrize("seed", [*range(QUICK), *THOROUGH])
 @pytest.mark.parametrize("start", STARTS)
-def test_two_control_nodes(start: str, seed: int) -> None:
-    """Never do both say "in sync" about different keys; never is a label left empty."""
+def test_two_control_nodes(start: str, seed: int, bare: list[str]) -> None:
+    """Never do both say "in sync" about different keys. At the end of both no label is empty that had a key, and none
+    at all unless both were told why. IOS can only empty a label and fill it again: no run does that, or removes the
+    scratch key, where it sees nothing under the other of the two, from where a run that is resumed puts the key in
+    place (test_kill.py cuts a run at each of its lines)."""
     wrong = asyncio.run(_together(STARTS[start], random.Random(f"{start} {seed}")))
-    assert not wrong, f"seed {seed}: " + "\n".join(wrong)
+    wrong += [f"{name} was left without both keys" for name in bare]
+    assert not wrong, f"{start}, seed {seed}: " + "\n".join(wrong)
 
 
 async def _together(specs: list[DeviceSpec], chance: random.Random) -> list[str]:
@@ -66,8 +95,9 @@ async def _together(specs: list[DeviceSpec], chance: random.Random) -> list[str]
         }
         if len(content) > 1:
             wrong.append(f"offset {offset}: both runs say in sync, one about another key: {content}")
+        everybody_told = all(outcome.told for outcome in outcomes)
         wrong += [
-            f"{name} has lost its key" for name in _without(devices) if before[name] and not _ready(devices[name])
+            f"the label of {name} was left empty" for name in _without(devices) if before[name] or not everybody_told
         ]
         done = await rounds.sync(devices, overwrite=True)
         wrong += [f"the next run ended with: {done.told}"] if done.told else []
@@ -84,10 +114,6 @@ async def _run(devices: Mapping[str, Device], offset: float) -> tuple[Outcome, O
 
 def _without(devices: Mapping[str, Device]) -> list[str]:
     return [name for name, device in devices.items() if LABEL not in device.keys]
-
-
-def _ready(device: Device) -> bool:
-    return rounds.SCRATCH in device.keys
 
 
 def test_the_same_control_node(start_fleet: Callable[..., Fleet], control_node: Callable[[Fleet], ControlNode]) -> None:

@@ -82,7 +82,7 @@ def test_mistakes_in_the_inventory(start_fleet: StartFleet, control_node: MakeNo
     assert fleet["good"].sessions == 1
 
 
-@pytest.mark.parametrize("library", ["asyncssh", "netaddr"])
+@pytest.mark.parametrize("library", ["asyncssh"])
 def test_missing_library(start_fleet: StartFleet, control_node: MakeNode, tmp_path: Path, library: str) -> None:
     fleet = start_fleet(spec("ks1", "ios15", HELD))
     tasks = [INFO | {"ignore_errors": True}, COMPARE]

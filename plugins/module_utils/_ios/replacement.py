@@ -25,9 +25,9 @@ from .labels import Label
 from .rsa_keys import Sealed
 
 
-def stage(tty: Terminal, label: Label, sealed: Sealed, leftover: str | None, *, save: bool) -> Talk[None]:
+def stage(tty: Terminal, label: Label, sealed: Sealed, leftover: str | None, *, save: bool) -> Talk[bool]:
     """The new key lies proved under the scratch label. One that is there already is used; `leftover`, another one that
-    the plan knows of, is removed."""
+    the plan knows of, is removed. Returns whether it had to be imported."""
     ring = yield from rsa_keys.look(tty)
     staged = ring.of(label.scratch)
     if staged and not (rsa_keys.identity(staged) == sealed.fingerprint and staged[0].exportable):
@@ -41,19 +41,23 @@ def stage(tty: Terminal, label: Label, sealed: Sealed, leftover: str | None, *, 
         yield from rsa_keys.bring_in(tty, label.scratch, sealed, exportable=True)
     if save:
         yield from rsa_keys.save(tty)
+    return not staged
 
 
 def unstage(tty: Terminal, label: Label, staged: str, *, surely: bool, save: bool) -> Talk[bool]:
-    """Take that back, also from the startup configuration: nobody sees there what a reload would bring back.
+    """Take that back, also from the startup configuration: nobody sees there what a reload would bring back. Not where
+    the label is empty: then the staged key is all that the device has.
 
     `surely`: whether staging it had come to its end, so that another key there is somebody else's. Raises conflict."""
     ring = yield from rsa_keys.look(tty)
+    if not ring.of(label):
+        return False
     found = rsa_keys.identity(ring.of(label.scratch))
     if found != staged:
         if found and surely:
             raise _another(tty, ring, label.scratch, staged)
         return False
-    yield from rsa_keys.remove(tty, label.scratch, staged)
+    yield from rsa_keys.remove(tty, label.scratch, staged, label)
     if save:
         yield from rsa_keys.save(tty)
     return True
@@ -141,7 +145,7 @@ def clean(tty: Terminal, label: Label, wanted: str, *, staged: str | None = None
         if save and not key.saved:
             # Where zeroize reaches NVRAM at once, a reload right after it would find neither of the two.
             yield from rsa_keys.save(tty)
-        yield from rsa_keys.remove(tty, label.scratch, wanted)
+        yield from rsa_keys.remove(tty, label.scratch, wanted, label)
     return (yield from save_key(tty, label, wanted)) if save else key
 
 

@@ -301,11 +301,12 @@ def bring_in(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -
 
 def exchange(tty: Terminal, label: Label, sealed: Sealed, old: str, *, exportable: bool) -> Talk[RsaKey]:
     """Another key in place of `old` (its identity) under a label, which is empty for no longer than IOS forces on us.
+    Nothing is removed unless a key stands under the scratch label.
 
     What was removed is not looked for before the import. Should it still be there, the import does not replace it: the
     device refuses or asks, and the look at the end tells.
     """
-    ring, _said_to_it = yield from _zeroize(tty, label, old)
+    ring, _said_to_it = yield from _zeroize(tty, label, old, label.scratch)
     emptied = KeyRing(tuple(key for key in ring.keys if key.label != label.name))
     return (yield from _import(tty, emptied.free(label), sealed, exportable))
 
@@ -345,9 +346,11 @@ def _paste(tty: Terminal, sealed: Sealed) -> Talk[Reply]:
     return stopped
 
 
-def remove(tty: Terminal, label: Label, expected: str) -> Talk[None]:
-    """Remove the key `expected` (its identity) under one label, by name. Raises conflict, remove_failed."""
-    _ring, reply = yield from _zeroize(tty, label, expected)
+def remove(tty: Terminal, label: Label, expected: str, beside: Label | None = None) -> Talk[None]:
+    """Remove the key `expected` (its identity) under one label, by name. Raises conflict, remove_failed.
+
+    `beside`: a label under which a key must stand, so that a device never has neither of the two."""
+    _ring, reply = yield from _zeroize(tty, label, expected, beside)
     ring = yield from look(tty)
     left = identity(ring.of(label))
     if left == expected:
@@ -362,11 +365,19 @@ def remove(tty: Terminal, label: Label, expected: str) -> Talk[None]:
         )
 
 
-def _zeroize(tty: Terminal, label: Label, expected: str) -> Talk[tuple[KeyRing, Reply]]:
+def _zeroize(tty: Terminal, label: Label, expected: str, beside: Label | None) -> Talk[tuple[KeyRing, Reply]]:
     """What was there last thing before, and what the device said."""
     for enter in (_enter_config, leave_config):
         yield from enter(tty)
         ring = yield from _look_once_more(tty, label, expected)
+        if beside and not ring.of(beside):
+            raise VpnKeysError(
+                "conflict",
+                f"{named(expected)} under {label} is all that is left, as there is no key {beside} any more",
+                host=tty.name,
+                state="It was not removed",
+                advice="somebody else may be changing keys there; compare again",
+            )
         line = commands.remove(_held(tty, ring, label))
         tty.will_write()
         reply = yield from tty.ask(line, answers=[(screen.REMOVE_QUESTION, "yes")], probe=False)

@@ -96,8 +96,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "spki_of": lambda text: pem.spki_of(f"-----BEGIN PUBLIC KEY-----{text}-----END PUBLIC KEY-----"),
     "paste_lines": lambda text: commands.paste_lines(f"-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----"),
 }
-SHORT, TIMES, MORE_TIME = 20_000, 10, 15
-NOISE = 0.05
+SHORT, TIMES, MORE_TIME = 5_000, 10, 15
+NOISE = 0.02
 """Seconds of which nothing can be told."""
 
 
@@ -113,6 +113,17 @@ def is_linear(reader: Callable[[str], object], pattern: str, short_size: int = S
     short, long = (pattern * (size // len(pattern) + 1) for size in (short_size, short_size * TIMES))
     # A busy machine makes a measurement longer, never shorter.
     return any(seconds(reader, long) <= MORE_TIME * max(seconds(reader, short), NOISE / TIMES) for dummy in range(5))
+
+
+QUADRATIC: dict[str, tuple[Callable[[str], object], str, int]] = {
+    "a pattern that looks ahead": (lambda text: re.search(r"(?:%A)*!", text), "%A", 1_000),
+    "each line again and again": (lambda text: [text.count("\n", at) for at in range(0, len(text), 4)], "%A\n", SHORT),
+}
+
+
+@pytest.mark.parametrize("name", QUADRATIC)
+def test_what_is_not_linear_is_found(name: str) -> None:
+    assert not is_linear(*QUADRATIC[name])
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -477,7 +477,6 @@ RemoteForward 0 127.0.0.1:22
 DynamicForward 0
 Tunnel yes
 GSSAPIDelegateCredentials yes
-KnownHostsCommand /bin/touch {home}/started
 EnableSSHKeySign yes
 Compression yes
 """
@@ -562,3 +561,72 @@ def test_the_configuration_is_read_once(home: Path) -> None:
     assert error is None
     assert (home.parent / "runs").read_text() == "x\n"
     assert server.users == ["ops"]
+
+
+# -- keys that no host may have ------------------------------------------------------------------------------
+
+
+def public(*keys: asyncssh.SSHKey) -> str:
+    return "# of stolen routers\n\n" + "".join(key.export_public_key().decode() for key in keys)
+
+
+@pytest.mark.parametrize("more", [{}, {"host_key_checking": False}, {"host_key_auto_add": True}])
+@pytest.mark.parametrize(
+    ("config", "keys", "code"),
+    [
+        ("RevokedHostKeys {home}/revoked", (OTHER, REAL), "host_key_changed"),
+        ("RevokedHostKeys ~/.ssh/none-%p {home}/revoked", (REAL,), "bad_input"),
+        ("RevokedHostKeys {home}/revoked", (OTHER,), None),
+        ("RevokedHostKeys none", (REAL,), None),
+        ("Host elsewhere\n RevokedHostKeys {home}/revoked", (REAL,), None),
+        ("Match host 127.* final\n RevokedHostKeys {home}/revoked", (REAL,), "host_key_changed"),
+    ],
+)
+def test_a_revoked_key_is_refused(
+    home: Path, config: str, keys: tuple[asyncssh.SSHKey, ...], code: str | None, more: dict[str, t.Any]
+) -> None:
+    """However well it is known, and where any other key is taken; before a password is sent."""
+    (home / "known_hosts").write_text(line("127.0.0.1", REAL))
+    (home / "revoked").write_text(public(*keys))
+    configured(home, config.replace("{home}", str(home)))
+    server, error = session(lambda server: target(server, **more))
+    assert (error and error.code) == code
+    assert bool(server.passwords) == (code is None)
+
+
+def test_a_certificate_of_a_revoked_authority_is_refused(home: Path) -> None:
+    (home / "known_hosts").write_text("@cert-authority " + line("*", AUTHORITY))
+    (home / "revoked").write_text(public(AUTHORITY))
+    certificate = AUTHORITY.generate_host_certificate(REAL, "ks", principals=["127.0.0.1"])
+    assert session(target, certificate=certificate)[1] is None
+    configured(home, f"RevokedHostKeys {home}/revoked")
+    server, error = session(target, certificate=certificate)
+    assert error is not None
+    assert error.code == "host_key_changed"
+    assert not server.passwords
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (None, "revoked of RevokedHostKeys cannot be read"),
+        (b"SSHKRL\n\0\x00\x00\x00\x01" + bytes(28), "is a key revocation list, which cannot be read here"),
+        (b"SSHKRL\n\0\xff", "revoked of RevokedHostKeys cannot be read"),
+        (b"ssh-ed25519 AAAA", "revoked of RevokedHostKeys cannot be read"),
+        (b"* ssh-ed25519 AAAA", "revoked of RevokedHostKeys cannot be read"),
+    ],
+)
+def test_without_the_revoked_keys_nobody_is_believed(home: Path, content: bytes | None, what: str) -> None:
+    if content is not None:
+        (home / "revoked").write_bytes(content)
+    sentence = refusal(home, "RevokedHostKeys ~/.ssh/revoked")
+    assert what in sentence
+    assert "a text file with a public key on each line" in sentence
+
+
+@pytest.mark.parametrize("more", [{}, {"host_key_checking": False}])
+def test_a_command_for_host_keys_is_not_run(home: Path, more: dict[str, t.Any]) -> None:
+    sentence = refusal(home, f"KnownHostsCommand /usr/bin/touch {home.parent}/started", **more)
+    assert "KnownHostsCommand of ~/.ssh/config is not supported" in sentence
+    configured(home, "KnownHostsCommand none")
+    assert session(target)[1] is None
