@@ -103,8 +103,14 @@ class Cut:
     of: Callable[[Point], bool]
     fault: Mapping[str, t.Any] | None = None
     nvram: Nvram = "on_save"
+    shown: str = "on_save"
+    """When the device shows that a key is saved."""
     never_first: bool = False
     """Whether the next run has no consent, which it must not need for closing the window."""
+
+    @property
+    def switches(self) -> dict[str, str]:
+        return {"zeroize_nvram": self.nvram, "show_saved": self.shown}
 
 
 def of_the_work(point: Point) -> bool:
@@ -119,17 +125,18 @@ def with_output(point: Point) -> bool:
 CUTS: dict[str, Cut] = {
     "dropped_before": Cut(lambda point: True, {"when": "before", "do": "drop"}, never_first=True),
     "dropped_during": Cut(with_output, {"when": "during", "do": "drop", "bytes": 20}),
-    "dropped_after": Cut(with_output, {"when": "after", "do": "drop"}, nvram="at_once"),
-    "reloaded": Cut(of_the_work, {"when": "before", "do": "reload"}, never_first=True),
+    "dropped_after": Cut(with_output, {"when": "after", "do": "drop"}, nvram="at_once", shown="never"),
+    "reloaded": Cut(of_the_work, {"when": "before", "do": "reload"}, shown="at_boot", never_first=True),
     "reloaded_forgetful": Cut(of_the_work, {"when": "before", "do": "reload"}, nvram="at_once"),
-    "killed": Cut(of_the_work),
+    "killed": Cut(of_the_work, shown="never"),
 }
 
 
 @functools.cache
-def every_point(start: str, nvram: Nvram) -> tuple[Point, ...]:
+def every_point(start: str, nvram: Nvram, shown: str) -> tuple[Point, ...]:
     chosen = STARTS[start]
-    return tuple(asyncio.run(rounds.record(chosen.specs({"zeroize_nvram": nvram}), **chosen.options)))
+    switches = {"zeroize_nvram": nvram, "show_saved": shown}
+    return tuple(asyncio.run(rounds.record(chosen.specs(switches), **chosen.options)))
 
 
 def every_cut() -> Iterator[t.Any]:
@@ -143,7 +150,7 @@ def every_cut() -> Iterator[t.Any]:
 @pytest.mark.parametrize(("start", "how", "host"), every_cut())
 def test_cut_at_every_line(start: str, how: str, host: str) -> None:
     cut = CUTS[how]
-    points = [point for point in every_point(start, cut.nvram) if point.host == host and cut.of(point)]
+    points = [point for point in every_point(start, cut.nvram, cut.shown) if point.host == host and cut.of(point)]
     failures = {str(point): asyncio.run(cut_there(STARTS[start], cut, point)) for point in points}
     told = "\n".join(f"{point}: {'; '.join(wrong[:2])}" for point, wrong in failures.items() if wrong)
     assert not told, told
@@ -151,7 +158,7 @@ def test_cut_at_every_line(start: str, how: str, host: str) -> None:
 
 async def cut_there(start: Start, cut: Cut, point: Point) -> list[str]:
     """Cut one sync at that line and go on from there; returns what is wrong."""
-    async with rounds.running(start.specs({"zeroize_nvram": cut.nvram})) as devices:
+    async with rounds.running(start.specs(cut.switches)) as devices:
         target = (await rounds.look(devices, **start.options)).plan.fingerprint
         was = rounds.before(devices, target=target)
         wrong = await _cut_short(devices, start, cut, point)

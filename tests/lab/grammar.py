@@ -120,7 +120,7 @@ def parse(root: Node, text: str, level: int = 15, caret: str = "mismatch") -> Pa
         if isinstance(choice, Wrong):
             return replace(choice, at=column + (choice.at if caret == "mismatch" else 0))
         if choice.kind == "line":
-            done = at.step(choice, text[column:])
+            done = at.step(choice, text[column:].rstrip(" "))
             return Parsed(done.action(), done.args)
         at = at.step(choice, _value(choice, token))
     action = at.action()
