@@ -53,9 +53,9 @@ class Mutation:
     def result(self, result: Result) -> Any:
         """The result instead. It need not be a dict any more."""
         changed: Any = copy.deepcopy(result)
-        # Of the values, too: one that is put into itself has no end.
-        for edit in copy.deepcopy(self.edits):
-            changed = OPS[edit.op](changed, edit)
+        for edit in self.edits:
+            # A value of its own for each edit: one that is put into itself has no end.
+            changed = OPS[edit.op](changed, copy.deepcopy(edit))
         return changed
 
     def printed(self, result: Result) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ Whatever it answers, in whatever playbook: see `Honest.assert_untouched`.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import typing as t
 from collections.abc import Callable
@@ -270,6 +271,53 @@ def test_nonsense_is_the_liars_own_problem(attack: str, act: Act, make_site: Mak
 @pytest.mark.parametrize("attack", [name for name, one in ATTACKS.items() if one.guise not in LARGE])
 def test_every_attack(attack: str, act: Act, make_site: Make) -> None:
     play(make_site(), act, "gw3", ATTACKS[attack])
+
+
+@pytest.mark.parametrize("attack", ["an interface of its own", "left of the other", "carried is a number", "null"])
+def test_a_second_interface(attack: str, make_site: Make) -> None:
+    """It lies about its own: the others change keys by theirs, and nothing of them is left."""
+    site = make_site()
+    before = Honest(site, "gw3")
+    links = {name: site.mesh.run(name, LINKS) for name in before.others}
+    site.mesh.tamper("gw3", ATTACKS[attack], "gateway_bridge")
+    done = site.rotate("gw1", strategy="second_interface", settle_within=5, minimum_share=30)
+    assert site.mesh.forged("gw3"), done.output
+    before.assert_untouched(done, changed=["gw1"])
+    before.assert_named(done)
+    assert {name: site.mesh.run(name, LINKS) for name in before.others} == links
+
+
+def test_a_slice(make_site: Make) -> None:
+    """AWX gives each job a part of the inventory: gw1 is in another one than the liar, which says that the inventory is
+    whole, and that gw1 has dropped what is revoked."""
+    site = make_site(gateways=4)
+    lost, peers = site.own("gw4"), ("gw1", "gw2", "gw3")
+    for name in peers:
+        site.mesh.no_ssh(name)
+    site.revoke("gw4")
+    for name in peers:
+        site.mesh.ssh_back(name)
+    assert {name: site.pending(name) for name in peers} == {name: ["gw4"] for name in peers}
+    before = Honest(site, "gw3")
+    lies = facts(**{**STEERING, "gateway_keys_partial": True, "awx_workflow_job_name": "another"})
+    site.mesh.tamper("gw3", Mutation("in a slice", (*lies.edits, *acknowledging("gw1", "gw4").edits)))
+    del site.node.hosts["gw1"]
+    enrolled = site.play("enroll_gateways", *SLICE)
+    assert enrolled.code != 0
+    assert "This job is a slice of Gateways" in " ".join(enrolled.output.split()), enrolled.output
+    done = site.play("converge_gateways", *SLICE)
+    assert lost in site.stored("gw1"), done.output
+    assert lost not in site.stored("gw2"), done.output
+    assert (site.pending("gw1"), site.pending("gw2")) == (["gw4"], [])
+    before.assert_named(done)
+    assert not [secret for secret in before.secrets() if secret in site.mesh.received("gw3")]
+    assert {name: site.keys(name) for name in before.known} == before.known
+
+
+LINKS = "ip -o link | sed 's/^[0-9]*: //; s/@.*//; s/:.*//' | sort; ls /etc/wireguard"
+JOB = {"awx_job_id": 7, "awx_job_template_name": "Gateways", "awx_workflow_job_name": "Gateways"}
+SLICE = ("-e", json.dumps(JOB))
+"""What AWX says to a slice of a job."""
 
 
 @pytest.mark.parametrize("attack", LARGE)
