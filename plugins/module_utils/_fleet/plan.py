@@ -33,6 +33,10 @@ OUTAGE = {
 CHANGE_SECONDS = 40.0
 """So long a gateway may take for its change, twice what its module waits for the new key to be in use, whatever longer
 time it has for other answers: all that change their keys in a run wait for each of them."""
+ANSWERED_SECONDS = 10.0
+"""So long the changes of gateways that answer may take on average."""
+SILENT_TARGETS = 5
+"""So many targets of one run may not answer without costing another one its change."""
 EMERGENCY_OUTAGE = "every tunnel of the gateway is down for some seconds, until its peers have the new key"
 
 
@@ -139,11 +143,15 @@ def change_timeout(wish: Wish) -> float:
 def window(wish: Wish, targets: int, gateways: int) -> float:
     """Seconds after which a target goes back by itself unless it is confirmed.
 
-    The targets change one after the other, and the first one is not confirmed before the last one has changed. Each of
-    the others can use up its time once, as one that did not answer is not asked again: that must not undo the change
-    of those that did. What the control node itself does takes a second for some gateways of the directory.
+    The targets change one after the other, and the first one is not confirmed before the last one has changed. Some of
+    the others can use up their time once, as one that did not answer is not asked again: that must not undo the change
+    of those that did. Not all of many, as a gateway that its change cut off would wait for hours. What the control node
+    itself does takes a second for some gateways of the directory.
     """
-    return wish.confirm_within + change_timeout(wish) * max(targets - 1, 0) + gateways // 5
+    others = max(targets - 1, 0)
+    silent = min(others, SILENT_TARGETS)
+    each = change_timeout(wish)
+    return wish.confirm_within + each * silent + min(each, ANSWERED_SECONDS) * (others - silent) + gateways // 5
 
 
 def _telling(directory: Directory, observation: Observation, targets: t.AbstractSet[str]) -> Observation:

@@ -40,12 +40,13 @@ def plan(
 @pytest.mark.parametrize("timeout", [20.0, 120.0])
 @pytest.mark.parametrize("settle", [5.0, 15.0])
 @pytest.mark.parametrize("forks", [2, 5])
-@pytest.mark.parametrize("targets", [1, 2, 3, 4])
+@pytest.mark.parametrize("targets", [1, 2, 3, 4, 40])
 def test_nobody_uses_up_the_time_of_another_one(targets: int, forks: int, settle: float, timeout: float) -> None:
     """Whichever of the other targets are silent in whichever step: the first one, which waits longest, is confirmed."""
-    made = plan(targets=NAMES[:targets], timeout=timeout)
+    some = names(targets)
+    made = plan(all_seen(some), book(*map(entry, some)), targets=some, timeout=timeout)
     limit, honest = made.change_timeout, 8.0
-    for silent in range(targets):
+    for silent in range(min(targets, planning.SILENT_TARGETS + 1)):
         for in_change in range(silent + 1):
             changes = in_change * limit + (targets - in_change) * min(honest, limit)
             rounds = -(-(silent - in_change) // forks)
@@ -58,6 +59,7 @@ def test_the_time_to_confirm() -> None:
     assert plan(targets=NAMES[:3], confirm_within=30, timeout=7).confirm_within == 30 + 2 * 7
     many = book(*map(entry, names(50)))
     assert plan(all_seen(names(50)), many, targets=["gw1"]).confirm_within == 70
+    assert plan(all_seen(names(400)), book(*map(entry, names(400))), targets=names(400)).confirm_within < 75 * 60
     assert plan(timeout=1000).change_timeout == planning.CHANGE_SECONDS
 
 
