@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, NoReturn
 
 from .._printable import printable
@@ -176,7 +177,7 @@ def _parted(blocks: Sequence[_Block], line: str) -> bool:
         return True
     if not line[:2].isspace() or (blocks and blocks[-1].lines):
         return False
-    for block in reversed(blocks[:-1]):
+    for block in islice(reversed(blocks), 1, None):
         if block.lines or block.head == "!":
             return _GROUP.fullmatch(block.head) is not None
     return False
