@@ -116,6 +116,14 @@ def _text(result: Any, edit: Edit) -> Any:
     return result
 
 
+def _dress(result: Any, edit: Edit) -> Any:
+    """More text behind the text of a field; another field is left alone."""
+    place, key = _place(result, edit.at)
+    if _has(place, key) and isinstance(place[key], str):
+        place[key] += edit.value
+    return result
+
+
 def _rename(result: Any, edit: Edit) -> Any:
     """Everywhere the one word for the other one, as names of fields, too. `value`: both."""
     old, new = edit.value
@@ -148,6 +156,7 @@ OPS: dict[str, Callable[[Any, Edit], Any]] = {
     "double": _double,
     "wrap": _wrap,
     "text": _text,
+    "dress": _dress,
     "rename": _rename,
     "merge": _merge,
     "append": _append,

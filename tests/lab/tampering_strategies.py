@@ -86,10 +86,14 @@ def edits(names: Sequence[str]) -> st.SearchStrategy[Edit]:
     named = st.tuples(st.sampled_from(STEERING)) | st.tuples(st.sampled_from(STEERING), st.sampled_from(STEERING))
     anywhere = st.one_of(somewhere, named)
     more = st.dictionaries(st.sampled_from(STEERING), values(names), max_size=3)
-    word = st.sampled_from([*names, *(one for one in ODD if isinstance(one, str) and 0 < len(one) < 100)])
+    # So long that it leads to a leaf.
+    leaf = st.lists(st.integers(0, 40), min_size=6, max_size=6).map(tuple)
+    odd = [one for one in ODD if isinstance(one, str) and 0 < len(one) < 100]
+    word = st.sampled_from([*names, *odd])
     return st.one_of(
         st.builds(Edit, st.just("set"), anywhere, values(names)),
         st.builds(Edit, st.sampled_from(["drop", "double", "wrap", "text"]), somewhere),
+        st.builds(Edit, st.just("dress"), leaf, st.sampled_from(odd)),
         st.builds(Edit, st.just("rename"), st.just(()), st.tuples(st.sampled_from(list(names)), word)),
         st.builds(Edit, st.just("append"), anywhere, values(names)),
         st.builds(Edit, st.just("merge"), st.just(()), more),

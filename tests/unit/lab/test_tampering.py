@@ -45,6 +45,7 @@ def printed(mutation: Mutation, result: Result | None = None) -> bytes:
         (Edit("double", ("public_key",)), ("public_key_again",), KEY),
         (Edit("wrap", ("public_key",)), ("public_key",), [KEY]),
         (Edit("text", ("gateway", "stored")), ("gateway", "stored"), '[{"peer": "gw1"}]'),
+        (Edit("dress", ("public_key",), "\n"), ("public_key",), f"{KEY}\n"),
         (Edit("rename", (), ("gw1", "../gw2")), ("gateway", "stored"), [{"peer": "../gw2"}]),
         (Edit("merge", (), {"failed": True}), ("failed",), True),
         (Edit("append", ("gateway", "tunnels"), 1), ("gateway", "tunnels"), [1]),
@@ -70,8 +71,8 @@ def test_a_path_of_numbers_leads_to_every_field(op: str) -> None:
 
 
 def test_a_path_that_leads_nowhere_changes_nothing() -> None:
-    for op in ("drop", "double", "wrap", "text"):
-        assert Mutation("nowhere", (Edit(op, ("public_key", "no", "such")),)).result(RESULT) == RESULT
+    for op in ("drop", "double", "wrap", "text", "dress"):
+        assert Mutation("nowhere", (Edit(op, ("public_key", "no", "such"), "x"),)).result(RESULT) == RESULT
 
 
 @pytest.mark.parametrize("name", ALL)
