@@ -195,7 +195,8 @@ COLUMNS: dict[str, t.Callable[[Data], str]] = {
     "found": lambda server: "unreadable" if server["problem"] else _key(server["found"]),
     "bits": lambda server: str(server["size"] or "-"),
     "exportable": lambda server: _yes(server["exportable"]),
-    "saved": lambda server: _saved(server),
+    # Many devices do not show it.
+    "saved": lambda server: "unknown" if server["saved"] is None and server["fingerprint"] else _yes(server["saved"]),
 }
 COLUMNS_AFTER: dict[str, t.Callable[[Data], str]] = {
     **{name: COLUMNS[name] for name in ("key server", "role", "found")},
@@ -257,11 +258,6 @@ def _in_words(step: Mapping[str, t.Any]) -> str:
 
 def _key(fingerprint: str | None) -> str:
     return short(fingerprint) if fingerprint else "none"
-
-
-def _saved(server: Mapping[str, t.Any]) -> str:
-    """Many devices do not show whether a key is saved."""
-    return "unknown" if server["saved"] is None and server["fingerprint"] else _yes(server["saved"])
 
 
 def _yes(value: bool | None) -> str:

@@ -116,7 +116,7 @@ def test_a_connection_that_is_only_in_charon_survives_everything(gateways: Gatew
     with pytest.raises(Exception, match="by-hand"):
         gateways.do("gw2", "activate")
     assert gets_in(gateways, "gw2")
-    for _ in range(2):
+    for dummy in range(2):
         assert gateways.store("gw2", "gw1", None, known=[seen])[-1] == ""
         assert there()
         assert not gets_in(gateways, "gw2")

@@ -36,6 +36,7 @@ FORGED = "forged"
 # How a module is named where Ansible sends it by standard input, and where it has put it into a file before.
 NAMED = re.compile(rb"(?:plugins\.modules|ansible\.modules|ansible\.legacy)\.(\w+)|AnsiballZ_(\w+)\.py")
 
+
 def sleeps(dummy: str) -> Iterator[bytes]:
     """Nothing, and no end."""
     while True:

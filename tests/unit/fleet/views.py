@@ -126,4 +126,3 @@ def of_terminal(found: FleetStatus) -> tuple[dict[str, Cells], list[str]]:
     ]
     sentences = [line.strip() for line in (*lines[:top], *body[end:]) if line.strip()]
     return {row["gateway"]: row for row in rows}, sentences
-
