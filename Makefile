@@ -23,7 +23,7 @@ PLATFORM ?= wireguard
 MAKEFLAGS += --no-print-directory
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint docs test-unit test-integration test-oldest test-events test-thorough test-molecule test-scenarios test-sanity build importer release matrix mutation bench lab lab-down clean
+.PHONY: help setup demo test lint docs test-unit coverage test-integration test-oldest test-events test-thorough test-molecule test-scenarios test-sanity build importer release matrix mutation bench lab lab-down clean
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -44,7 +44,10 @@ lint: setup ## ruff, mypy, yamllint, ansible-lint, antsibull-docs, antsibull-cha
 docs: setup ## guides and descriptions of all plugins as a site in .build/docs, without a warning
 	$(AWAY) scripts/docs
 
-test-unit: setup ## the pure parts, by transcripts and properties, and how many of their branches that reaches
+test-unit: setup ## the pure parts, by transcripts and properties
+	$(AWAY) python -m pytest tests/unit -m "not thorough" --quiet --numprocesses auto
+
+coverage: setup ## the same, and how many of their branches that reaches
 	$(AWAY) python -m pytest tests/unit -m "not thorough" --quiet --numprocesses auto --cov --cov-config=tests/coverage.ini
 
 test-integration: setup ## modules, roles and playbooks against simulated devices and real gateways (as root)
@@ -62,7 +65,7 @@ test-events: setup ## a gateway that was away calls ansible-rulebook and is told
 	scripts/setup .venv-eda requirements-eda.txt
 	$(AWAY) python -m pytest tests/events --quiet
 
-test-thorough: test-events test-scenarios ## what takes longer (as root): real gateways killed, rebooted, cut off at each step; the demo; half an hour and more
+test-thorough: coverage test-events test-scenarios ## what takes longer (as root): real gateways killed, rebooted, cut off at each step; the demo; half an hour and more
 	$(AWAY) python -m pytest tests/unit tests/integration -m thorough --quiet --numprocesses auto
 
 test-molecule: setup ## molecule scenarios that users copy first: a conflict, many groups, two rotations (as root; SCENARIOS="weak")

@@ -36,9 +36,11 @@ PREFIXES = (
 )
 NAMES = frozenset(
     {
-        "__nodes",
-        "__templates",
+        "__before",
+        "__index",
         "__workflows",
+        # What Ansible makes of words of -e that are no assignments.
+        "_raw_params",
         "confirm",
         "gateway",
         # ansible_..., which is there only with --limit.

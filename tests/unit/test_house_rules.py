@@ -29,6 +29,7 @@ OF_MISTAKES = {"KeyError", "TypeError", "AttributeError"}
 READERS = {
     ("plugins/plugin_utils/ios_options.py", "_number"),
     ("plugins/plugin_utils/ios_known_hosts.py", "expanded"),
+    ("plugins/plugin_utils/possession.py", "_by_request"),
     ("plugins/plugin_utils/gateway_action.py", "_number"),
     ("plugins/module_utils/_directory/holder.py", "_user"),
     ("plugins/module_utils/_fleet/model.py", "from_result"),

@@ -94,7 +94,7 @@ def test_no_key_twice(directory: Directory) -> None:
         ("bad_public_key", gateway("gw1", LOW_ORDER), "low order"),
         ("bad_public_key", gateway("gw1", ED25519, algorithm="x25519"), "ed25519"),
         ("bad_input", gateway("gw1", ED25519), "ed25519"),
-        ("bad_input", gateway("gw 1"), "inventory name"),
+        ("bad_input", gateway("gw 1"), "rename it in the inventory"),
         ("bad_input", {"name": "gw1"}, "platform is missing"),
         ("bad_input", gateway("gw1", algorithm="rsa"), "only x25519"),
         ("bad_input", gateway("gw1", networks=["10.79.1.300/24"]), "networks"),

@@ -25,14 +25,16 @@ NAMES = [f"gw{number}" for number in range(1, GATEWAYS + 1)]
 
 # Runs one task as a module does: in a process of its own.
 TASK = """
-import json, resource, sys
+import json, re, resource, sys
 from pathlib import Path
 from unit.directory.samples import Directory
 task = json.load(sys.stdin)
 directory = Directory(task["url"], Path(task["key_path"]))
 result = getattr(directory, task["how"])(**task["options"])
 used = resource.getrusage(resource.RUSAGE_SELF)
-cost = {"seconds": used.ru_utime + used.ru_stime, "megabytes": used.ru_maxrss / 1024}
+# Not ru_maxrss: that begins with the memory of the process that started this one.
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+cost = {"seconds": used.ru_utime + used.ru_stime, "megabytes": peak / 1024}
 json.dump({"result": result, **cost}, sys.stdout)
 """
 

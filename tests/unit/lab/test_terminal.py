@@ -52,7 +52,7 @@ ROOT = Root(
         ("length 513", Wrong("invalid", 7)),
         ("length -1", Wrong("invalid", 7)),
         ("show clock now", Wrong("invalid", 11)),
-        ("say  a  b ", Parsed("say", {"text": "a  b "})),
+        ("say  a  b ", Parsed("say", {"text": "a  b"})),
         ("make", Parsed("make", {})),
         ("make fast label L red", Parsed("make", {"fast": True, "label": "L", "colour": "red"})),
         ("make red label L fast", Parsed("make", {"fast": True, "label": "L", "colour": "red"})),
