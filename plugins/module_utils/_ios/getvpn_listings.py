@@ -152,7 +152,7 @@ def _config_blocks(text: str) -> list[_Block]:
         if not words or is_echo(words):
             continue
         if not line[0].isspace():
-            if not _may_be_a_head(words, blocks) if whole else _SECTION not in line:
+            if not _may_be_a_head(words, blocks) if whole else _SECTION not in line and words != "!":
                 _no_configuration(text, words)
             blocks.append(_Block(words, []))
         elif _GROUP.fullmatch(blocks[-1].head if blocks else "") is None and _parted(blocks, line):

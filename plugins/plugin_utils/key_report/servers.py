@@ -112,6 +112,10 @@ def judge(compared: Mapping[str, t.Any] | None, shown: Sequence[Data]) -> Iterat
             yield Finding("split key servers", tuple(one["host"] for one in servers), f"{title}: {unit['says']}.")
         if unit["verdict"] in DRIFTED:
             yield Finding("drifted key servers", tuple(_odd(unit)), f"{title}: {unit['says']}{_who(unit)}.")
+        # One that cannot be read, or is left out as tampered with, hides nothing that is known of the others.
+        elif unit["verdict"] == "unknown" and len({server["fingerprint"] for server in held}) > 1:
+            what = f"{title}: those that could be read hold different keys{_who(unit)}."
+            yield Finding("drifted key servers", tuple(_odd(unit)), what)
         wanted = [server for server in held if server["fingerprint"] == unit["fingerprint"]] or held
         if wanted and not any(server["exportable"] for server in wanted):
             hosts = tuple(server["host"] for server in wanted)

@@ -10,7 +10,7 @@ import ipaddress
 import json
 import re
 import typing as t
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -187,6 +187,7 @@ def test_roles(full: Awx) -> None:
     assert not [name for name, role in every if "approved plan" in name or role == "admin_role"]
 
 
+@pytest.mark.thorough
 def test_a_second_run_changes_nothing(full: Awx, tmp_path: Path) -> None:
     before = full.state()
     assert Administrator(full, tmp_path).changed(SITE) == set()
@@ -330,7 +331,12 @@ EDITS: dict[str, Sequence[Callable[[Awx], None]]] = {
 }
 
 
-@pytest.mark.parametrize("name", EDITS)
+def first_of(names: Iterable[object]) -> list[t.Any]:
+    """Each applies the whole data again, which takes long: all but one are thorough."""
+    return [pytest.param(name, marks=[pytest.mark.thorough] if number else []) for number, name in enumerate(names)]
+
+
+@pytest.mark.parametrize("name", first_of(EDITS))
 def test_what_was_edited_is_foretold_and_brought_back(name: str, awx: Awx, part: Data, tmp_path: Path) -> None:
     awx.load(part)
     for edit in EDITS[name]:
@@ -348,7 +354,7 @@ def test_what_was_edited_is_foretold_and_brought_back(name: str, awx: Awx, part:
     assert denied == {"plan", "approve"}
 
 
-@pytest.mark.parametrize("after", [2, 6, 12, 17])
+@pytest.mark.parametrize("after", first_of([12, 2, 6, 17]))
 def test_what_was_interrupted_is_completed(after: int, awx: Awx, part: Data, tmp_path: Path) -> None:
     administrator = Administrator(awx, tmp_path)
     awx.fails_after = after
