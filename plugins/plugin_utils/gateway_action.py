@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ..module_utils._errors import NOTHING_DONE, VpnKeysError
 from ..module_utils._printable import printable
@@ -35,6 +36,10 @@ MEMORY = 512 << 20
 """Bytes that a worker may take more while it waits for an answer: what a device prints is kept before it is counted."""
 TIMEOUT = 120
 """Seconds, if the task does not say otherwise; as the documentation of the modules says."""
+TIDY_SECONDS = 10
+"""For the removal of Ansible's temporary files, after the answer."""
+
+display = Display()
 
 
 class NoAnswerError(BaseException):
@@ -51,6 +56,9 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
     MODULE: t.ClassVar[str]
     WAITS: t.ClassVar[str | None] = None
     """The option with the seconds for which the module itself may wait."""
+    host = ""
+    silent = False
+    """Whether it has not answered: then nothing more is asked of it."""
 
     def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
         result: Data = super().run(tmp, task_vars)
@@ -98,12 +106,15 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
                     module_name=self._task.resolved_action, module_args=dict(self.asked.options), task_vars=variables
                 )
         except MemoryError:
+            self.silent = True
             _end_children()
             return device_answer.refused(f"its answer is longer than {MEMORY >> 20} MiB")
         except NoAnswerError:
+            self.silent = True
             unknown = "What was under way may or may not have happened; run it again"
             return _silent(f"No answer within {seconds:g} s. {unknown}.")
         except AnsibleConnectionFailure as error:
+            self.silent = True
             return {"unreachable": True, "msg": printable(str(error), LONGEST_MESSAGE)}
         except VpnKeysError as error:
             return self.failure(error)
@@ -122,6 +133,23 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
             self.answer = device_answer.refused(f'the module printed nothing, only "{said}"')
         nothing = {"stdout": "{}", "stdout_lines": ["{}"], "stderr": "", "stderr_lines": []}
         return super()._parse_returned_data({**res, **nothing}, *more)
+
+    def _remove_tmp_path(self, tmp_path: str | None, force: bool = False) -> None:
+        """Ansible does it behind the task: without any limit, and what the gateway says to it goes to the terminal as it is,
+        or even takes the place of the result."""
+        if self.silent or not (force or self._should_remove_tmp_path(tmp_path)):
+            return
+        try:
+            with _within(TIDY_SECONDS), _little_memory():
+                command = self._connection._shell.remove(tmp_path, recurse=True)
+                removed = self._low_level_execute_command(command, sudoable=False).get("rc") == 0
+        except (NoAnswerError, MemoryError, AnsibleError, ValueError):
+            _end_children()
+            removed = False
+        if removed:
+            self._connection._shell.tmpdir = None
+        else:
+            display.warning(f"{self.host}: the temporary files of Ansible may still be there.")
 
     def _interpreter(self) -> Data:
         """The Python that Ansible itself found on the host, which spares the next task the search."""
