@@ -135,8 +135,8 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         return super()._parse_returned_data({**res, **nothing}, *more)
 
     def _remove_tmp_path(self, tmp_path: str | None, force: bool = False) -> None:
-        """Ansible does it behind the task: without any limit, and what the gateway says to it goes to the terminal as it is,
-        or even takes the place of the result."""
+        """Ansible does it behind the task, with no limit, and prints what the gateway says to it, or even takes that for
+        the result."""
         if self.silent or not (force or self._should_remove_tmp_path(tmp_path)):
             return
         try:

@@ -12,6 +12,7 @@ import runpy
 import socket
 import ssl
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,9 @@ def request(body: bytes = b"", *more: str) -> bytes:
     ("data", "status"),
     [
         (request(b"{}"), b" 202 "),
+        # What would unpack to a thousand times as much, or to nothing, is not unpacked.
+        (request(zlib.compress(bytes(10_000_000), 9), "Content-Encoding: deflate"), b" 202 "),
+        (request(b"no such thing", "Content-Encoding: gzip"), b" 202 "),
         (request(b"x" * 100_000), b" 413 "),
         (request().replace(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n", b" 413 "),
         (request(b"", f"X: {'x' * 10_000}"), b" 400 "),

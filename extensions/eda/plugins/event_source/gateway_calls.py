@@ -333,6 +333,8 @@ async def main(queue: asyncio.Queue[Any], args: dict[str, Any]) -> None:
         lingering_time=0,
         max_line_size=LARGEST_LINE,
         max_field_size=LARGEST_LINE,
+        # Nobody reads a body, and 16 KiB may unpack to a thousand times as much, before anybody has said who calls.
+        auto_decompress=False,
     )
     await runner.setup()
     inner = runner.server
