@@ -16,6 +16,7 @@ import os
 import resource
 import signal
 import threading
+import time
 import typing as t
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -59,6 +60,8 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
     host = ""
     silent = False
     """Whether it has not answered: then nothing more is asked of it."""
+    spent = 0.0
+    """Seconds that it took, beside those for which the module waits."""
 
     def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
         result: Data = super().run(tmp, task_vars)
@@ -98,8 +101,15 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         return answer | {"warnings": [f"{self.host}: {text}" for text in found]} if found else answer
 
     def _asked(self, variables: Data) -> Data:
-        seconds = _number(self.asked.options.get("timeout"), TIMEOUT)
-        seconds += _number(self.asked.options.get(self.WAITS), 0) if self.WAITS else 0
+        waits = _number(self.asked.options.get(self.WAITS), 0) if self.WAITS else 0
+        seconds = _number(self.asked.options.get("timeout"), TIMEOUT) + waits
+        began = time.monotonic()
+        try:
+            return self._believed(seconds, variables)
+        finally:
+            self.spent = round(max(0.0, time.monotonic() - began - waits), 1)
+
+    def _believed(self, seconds: float, variables: Data) -> Data:
         try:
             with _within(seconds), _little_memory():
                 reported = self._execute_module(
@@ -135,8 +145,8 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         return super()._parse_returned_data({**res, **nothing}, *more)
 
     def _remove_tmp_path(self, tmp_path: str | None, force: bool = False) -> None:
-        """Ansible does it behind the task, with no limit, and prints what the gateway says to it, or even takes that for
-        the result."""
+        """Ansible does it behind the task, with no limit, and prints what the gateway says to it, or takes that for the
+        result."""
         if self.silent or not (force or self._should_remove_tmp_path(tmp_path)):
             return
         try:
