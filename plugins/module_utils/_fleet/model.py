@@ -182,7 +182,8 @@ def _parse(result: t.Any) -> tuple[list[Gateway], list[Tampered], t.Any]:
         for one in history
         if one["mode"] == EMERGENCY
     }
-    last = {_text(one["gateway"]): one for one in sorted(history, key=lambda one: int(one["id"]))}
+    # Newest first.
+    last = {_text(one["gateway"]): one for one in reversed(history)}
     aborted = {name: _maybe(_text, one.get("ended_at")) for name, one in last.items() if _never_used(one)}
     gateways = [_gateway(one, unused, since, aborted) for one in directory["gateways"].values()]
     tampered = [

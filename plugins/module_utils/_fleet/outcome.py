@@ -59,11 +59,11 @@ def _unproven(row: Changed) -> list[str]:
 
 def outcome(directory: Directory, made: Plan, proofs: Mapping[str, Proof]) -> Outcome:
     """What a rotation or a revocation came to, for each target."""
-    return Outcome([_changed(directory, target, proofs.get(target.gateway)) for target in made.targets])
+    return Outcome([_changed(directory, target, proofs) for target in made.targets])
 
 
-def _changed(directory: Directory, target: Target, proof: Proof | None) -> Changed:
-    one = directory.gateways.get(target.gateway)
+def _changed(directory: Directory, target: Target, proofs: Mapping[str, Proof]) -> Changed:
+    one, proof = directory.gateways.get(target.gateway), proofs.get(target.gateway)
     if one is None:
         problem = f"The directory does not know {target.gateway} any more, or its records were tampered with."
         return Changed(target.gateway, target.fingerprint, None, None, "unknown", 0, (), (), problem)
@@ -76,7 +76,7 @@ def _changed(directory: Directory, target: Target, proof: Proof | None) -> Chang
         tunnels=len(proof.proven) if proof else 0,
         no_tunnel=proof.unproven if proof else (),
         pending=directory.peers_pending(one.name),
-        problem=(proof.problem if proof else "") or _unfinished(directory, one, begun=proof is not None),
+        problem=(proof.problem if proof else "") or _unfinished(directory, one, begun=bool(proof) or not proofs),
     )
 
 

@@ -14,6 +14,8 @@ from types import SimpleNamespace
 import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
+from ansible_collections.vpnops.keys.plugins.action import gateway_key
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.plugin_utils import gateway_action
 from ansible_collections.vpnops.keys.plugins.plugin_utils.gateway_action import GatewayAction
 
@@ -89,3 +91,15 @@ def test_who_was_silent_is_asked_nothing_more(warnings: list[str]) -> None:
     one.silent = True
     one.cleanup()
     assert (asked, warnings) == ([], [])
+
+
+def test_no_change_begins_when_the_time_of_all_is_up() -> None:
+    """The gateway is not even asked, and the module knows nothing of it."""
+    made = object.__new__(gateway_key.ActionModule)
+    made.host = "gw7"
+    options = {"state": "active", "confirm_within": 60}
+    for moment in (None, time.time() + 60):
+        assert made.sent({**options, "begin_before": moment}) == options
+    with pytest.raises(VpnKeysError, match=r"gw7: its change was not begun.*; run it again\.") as caught:
+        made.sent({**options, "begin_before": time.time() - 1})
+    assert caught.value.code == "timeout"
