@@ -43,6 +43,10 @@ NAMES = frozenset(
         "_raw_params",
         "confirm",
         "gateway",
+        # What templates call: a variable of that name would stand in its place.
+        "lookup",
+        "now",
+        "query",
         # ansible_..., which is there only with --limit.
         "limit",
         "command_timeout",
