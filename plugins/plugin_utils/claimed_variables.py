@@ -47,6 +47,7 @@ NAMES = frozenset(
         "lookup",
         "now",
         "query",
+        "undef",
         # ansible_..., which is there only with --limit.
         "limit",
         "command_timeout",
