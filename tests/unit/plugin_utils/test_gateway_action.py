@@ -16,8 +16,8 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.vpnops.keys.plugins.action import gateway_key
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.plugin_utils import gateway_action
-from ansible_collections.vpnops.keys.plugins.plugin_utils.gateway_action import GatewayAction
+from ansible_collections.vpnops.keys.plugins.plugin_utils.gateways import action as gateway_action
+from ansible_collections.vpnops.keys.plugins.plugin_utils.gateways.action import GatewayAction
 
 EVIL = "\x1b[2J\x1b]0;owned\x07 all is well"
 PATH = "/home/admin/.ansible/tmp/ansible-tmp-1-2-3/"
