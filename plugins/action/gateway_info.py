@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+from ..plugin_utils.device_answer import Data
+from ..plugin_utils.gateways.action import GatewayAction
 from ..plugin_utils.gateways.action import GatewayAction
 
 
 class ActionModule(GatewayAction):
     MODULE = "gateway_info"
     WAITS = "within"
+
+    def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
+        return super().run(tmp, task_vars) | {"spent": self.spent}

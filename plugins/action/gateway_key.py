@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from ..module_utils._errors import LEFT_OUT, VpnKeysError
+import time
+
+from ..module_utils._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fingerprint import short
 from ..module_utils._public_key import PublicKey, parse
 from ..plugin_utils.device_answer import Data
@@ -13,7 +15,7 @@ from ..plugin_utils.gateways.action import GatewayAction
 
 CLAIMS = ("present", "staged")
 """The states whose answer is the gateway's own word about which key it has."""
-KEPT = ("ansible_facts", "warnings")
+KEPT = ("ansible_facts", "spent", "warnings")
 
 
 class ActionModule(GatewayAction):
@@ -23,13 +25,21 @@ class ActionModule(GatewayAction):
     challenge: possession.Challenge | None = None
 
     def sent(self, options: Data) -> Data:
+        if time.time() > float(options.pop("begin_before", None) or "inf"):
+            raise VpnKeysError(
+                "timeout",
+                "its change was not begun, as the gateways before it used up the time that all have",
+                host=self.host,
+                state=NOTHING_CHANGED,
+                advice="run it again",
+            )
         if options.get("state", "present") not in CLAIMS:
             return options
         self.challenge = possession.new()
         return {**options, "challenge": self.challenge.text}
 
     def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
-        result = super().run(tmp, task_vars)
+        result = super().run(tmp, task_vars) | {"spent": self.spent}
         shown, proof = result.get("public_key"), str(result.pop("proof", ""))
         if not shown or self.challenge is None or self.challenge.is_met(parse(shown), proof):
             return result

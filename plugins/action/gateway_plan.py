@@ -14,7 +14,7 @@ from ..plugin_utils import device_answer
 from ..plugin_utils.control_action import ControlAction, Result, display
 from ..plugin_utils.tables import gateways, output
 
-WISH = ("mode", "strategy", "unreachable", "minimum_share", "confirm_within", "timeout")
+WISH = ("mode", "strategy", "unreachable", "minimum_share", "confirm_within", "settle_within", "timeout")
 
 
 class ActionModule(ControlAction):
@@ -26,7 +26,7 @@ class ActionModule(ControlAction):
         directory = Directory.from_result(options["directory"])
         names = options["targets"]
         if options["confirm"] is not None:
-            names = check_names(names, options["confirm"], _known(directory, names))
+            names = check_names(names, options["confirm"], _known(directory), directory.in_use)
         observations = device_answer.observations(options["observations"])
         made = plan(directory, observations, names, Wish(**{name: options[name] for name in WISH}))
         if refusals := [*made.refusals, *not_approved(made, options["approved"])]:
@@ -35,7 +35,6 @@ class ActionModule(ControlAction):
         return shown | {"plan": made.to_result()}
 
 
-def _known(directory: Directory, names: list[str]) -> list[str]:
-    """Of one whose records were tampered with the plan says more than that it is not known; all leaves it out."""
-    suspect = [] if names == ["all"] else [one.gateway for one in directory.tampered]
-    return [*directory.in_use, *suspect]
+def _known(directory: Directory) -> list[str]:
+    """Of one that is revoked, or whose records were tampered with, the plan says more than that it is not known."""
+    return [*directory.gateways, *(one.gateway for one in directory.tampered)]

@@ -207,6 +207,11 @@ findings:
   returned: always
   type: list
   elements: str
+spent:
+  description: Seconds that the gateway took for its answer, beside those for which the module itself was told to wait.
+  returned: always
+  type: float
+  sample: 1.4
 code:
   description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
   returned: failure

@@ -84,6 +84,13 @@ options:
         With V(0) the change is final at once: the gateway does not go back, and waits for no peer's answer.
     type: float
     default: 60
+  begin_before:
+    description:
+      - Unix seconds by the clock of the control node. The task fails after that, without asking the gateway.
+      - >-
+        Where several gateways change their keys one after the other, those that have changed wait for the last one
+        until they are confirmed.
+    type: float
 seealso:
   - module: vpnops.keys.gateway_info
   - module: vpnops.keys.gateway_peers
@@ -151,6 +158,11 @@ findings:
   returned: always
   type: list
   elements: str
+spent:
+  description: Seconds that the gateway took for its answer, beside those for which the module itself was told to wait.
+  returned: always
+  type: float
+  sample: 1.4
 code:
   description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
   returned: failure
@@ -181,6 +193,7 @@ ARGUMENT_SPEC = dict(
     bits=dict(type="int", default=3072),
     challenge=dict(type="str"),
     confirm_within=dict(type="float", default=60),
+    begin_before=dict(type="float"),
 )
 ALGORITHM = {"wireguard": "x25519", "strongswan": "ed25519"}
 

@@ -50,7 +50,7 @@ options:
     type: dict
     default: {}
   targets:
-    description: Names of the gateways whose keys are changed. V(all) means all of the directory.
+    description: Names of the gateways whose keys are changed. V(all) means all of the directory that are not revoked.
     type: list
     elements: str
     default: []
@@ -59,9 +59,15 @@ options:
     type: list
     elements: str
   mode:
-    description: The mode of the change; V(abort) goes back from a planned one.
+    description:
+      - >-
+        The mode of the change; V(abort) goes back from a planned one, and V(revoke) changes no key, as the gateway is
+        lost.
+      - >-
+        With V(abort) and V(revoke) it may have been done before: that run may have ended before all peers had heard of
+        it, and they are told now.
     type: str
-    choices: [planned, emergency, abort]
+    choices: [planned, emergency, abort, revoke]
     default: planned
   strategy:
     description: How WireGuard gateways change their key.
@@ -85,6 +91,10 @@ options:
       more of them it is longer, see RV(plan.confirm_within).
     type: float
     default: 60
+  settle_within:
+    description: Seconds that each of them waits for its tunnels by the new key.
+    type: float
+    default: 15
   timeout:
     description: Seconds that a gateway has for each answer.
     type: float
@@ -176,12 +186,19 @@ plan:
       type: str
     confirm_within:
       description: >-
-        Seconds after which each target goes back to its old key unless it is confirmed: O(confirm_within), and as long
-        as each other target may take, and 1 for every 5 gateways of the directory.
+        Seconds after which each target goes back to its old key unless it is confirmed: O(confirm_within), and 1 for
+        every 5 gateways of the directory. With several targets it is long enough for the last one, and there is as much
+        more as the others may take.
+      type: float
+      sample: 60.0
+    begin_within:
+      description: >-
+        Seconds from the first change after which no further target may begin with its own, as those before it would go
+        back to their old keys meanwhile.
       type: float
       sample: 60.0
     change_timeout:
-      description: Seconds that a target has for each answer until then, O(timeout) or 40.
+      description: Seconds that a target has for all its answers until it is confirmed, O(timeout) or 40.
       type: float
       sample: 40.0
 code:
@@ -198,11 +215,12 @@ ARGUMENT_SPEC = dict(
     observations=dict(type="dict", default={}),
     targets=dict(type="list", elements="str", default=[]),
     confirm=dict(type="list", elements="str"),
-    mode=dict(type="str", choices=["planned", "emergency", "abort"], default="planned"),
+    mode=dict(type="str", choices=["planned", "emergency", "abort", "revoke"], default="planned"),
     strategy=dict(type="str", choices=["in_place", "second_interface"], default="in_place"),
     unreachable=dict(type="str", choices=["defer", "fail"], default="defer"),
     minimum_share=dict(type="int", default=50),
     confirm_within=dict(type="float", default=60),
+    settle_within=dict(type="float", default=15),
     timeout=dict(type="float", default=120),
     approved=dict(type="list", elements="str"),
     show=dict(type="bool", default=True),

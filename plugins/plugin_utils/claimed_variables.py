@@ -43,6 +43,11 @@ NAMES = frozenset(
         "_raw_params",
         "confirm",
         "gateway",
+        # What templates call: a variable of that name would stand in its place.
+        "lookup",
+        "now",
+        "query",
+        "undef",
         # ansible_..., which is there only with --limit.
         "limit",
         "command_timeout",

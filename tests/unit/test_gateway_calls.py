@@ -12,6 +12,7 @@ import runpy
 import socket
 import ssl
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,29 @@ def test_many_calls_of_one_gateway_are_few_events() -> None:
     assert asyncio.run(storm()) == ["gw1", "gw2", "gw1"]
 
 
+def test_who_calls_all_the_time_has_fewer_and_fewer_events() -> None:
+    """What each sets off may take longer than the time between two. After a calm it is heard at once."""
+
+    async def storm() -> tuple[int, float]:
+        queue: asyncio.Queue[Any] = asyncio.Queue()
+        events = SOURCE["Events"](queue, 0.02)
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            events.call("gw1")
+            await asyncio.sleep(0.002)
+        await asyncio.gather(*events.waiting.values())
+        many = queue.qsize()
+        events.last["gw1"] -= 1000
+        began = time.monotonic()
+        events.call("gw1")
+        await asyncio.gather(*events.waiting.values())
+        return many, time.monotonic() - began
+
+    many, seconds = asyncio.run(storm())
+    assert 4 <= many <= 8  # at 0, 0.02, 0.06, 0.14, 0.3, 0.62, 1.26 s and once more
+    assert seconds < 0.5
+
+
 def test_no_call_is_lost_while_nobody_takes_events() -> None:
     """A queue that is full holds one event of each gateway back, whoever calls how often."""
 
@@ -244,6 +268,9 @@ def request(body: bytes = b"", *more: str) -> bytes:
     ("data", "status"),
     [
         (request(b"{}"), b" 202 "),
+        # What would unpack to a thousand times as much, or to nothing, is not unpacked.
+        (request(zlib.compress(bytes(10_000_000), 9), "Content-Encoding: deflate"), b" 202 "),
+        (request(b"no such thing", "Content-Encoding: gzip"), b" 202 "),
         (request(b"x" * 100_000), b" 413 "),
         (request().replace(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n", b" 413 "),
         (request(b"", f"X: {'x' * 10_000}"), b" 400 "),

@@ -53,7 +53,8 @@ class Rotation:
 @dataclass(frozen=True)
 class Gateway:
     """`keys`: newest first. `serial`, `fingerprint`, `created_at`: of the current key, None without one. `dropped`: the
-    keys that no peer may accept any more, and since when; an aborted key that was never used is not among them."""
+    keys that no peer may accept any more, and since when; an aborted key that was never used is not among them.
+    `aborted_at`: when its last rotation was, ISO 8601; None where that was not aborted, or another one is open."""
 
     name: str
     platform: str
@@ -67,6 +68,7 @@ class Gateway:
     keys: tuple[Key, ...]
     rotation: Rotation | None
     dropped: Mapping[str, str | None] = field(default_factory=dict)
+    aborted_at: str | None = None
 
     @property
     def state(self) -> str:
@@ -180,7 +182,10 @@ def _parse(result: t.Any) -> tuple[list[Gateway], list[Tampered], t.Any]:
         for one in history
         if one["mode"] == EMERGENCY
     }
-    gateways = [_gateway(one, unused, since) for one in directory["gateways"].values()]
+    # Newest first.
+    last = {_text(one["gateway"]): one for one in reversed(history)}
+    aborted = {name: _maybe(_text, one.get("ended_at")) for name, one in last.items() if _never_used(one)}
+    gateways = [_gateway(one, unused, since, aborted) for one in directory["gateways"].values()]
     tampered = [
         Tampered(_text(one["gateway"]), _maybe(int, one.get("serial")), _text(one["what"]))
         for one in directory["tampered"]
@@ -220,7 +225,10 @@ def _marks(peers: t.Any, learned: t.Any) -> _Marks:
 
 
 def _gateway(
-    one: Mapping[str, t.Any], unused: t.Container[tuple[str, int]], since: Mapping[tuple[str, int], str]
+    one: Mapping[str, t.Any],
+    unused: t.Container[tuple[str, int]],
+    since: Mapping[tuple[str, int], str],
+    aborted: Mapping[str, str | None],
 ) -> Gateway:
     name, revoked_at = _text(one["name"]), _maybe(_text, one.get("revoked_at"))
     revoked = one["revoked"] is True
@@ -243,6 +251,7 @@ def _gateway(
         keys=keys,
         rotation=_maybe(_rotation, one["rotation"]),
         dropped=dropped,
+        aborted_at=None if one["rotation"] else aborted.get(name),
     )
 
 

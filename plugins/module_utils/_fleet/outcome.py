@@ -59,11 +59,11 @@ def _unproven(row: Changed) -> list[str]:
 
 def outcome(directory: Directory, made: Plan, proofs: Mapping[str, Proof]) -> Outcome:
     """What a rotation or a revocation came to, for each target."""
-    return Outcome([_changed(directory, target, proofs.get(target.gateway)) for target in made.targets])
+    return Outcome([_changed(directory, target, proofs) for target in made.targets])
 
 
-def _changed(directory: Directory, target: Target, proof: Proof | None) -> Changed:
-    one = directory.gateways.get(target.gateway)
+def _changed(directory: Directory, target: Target, proofs: Mapping[str, Proof]) -> Changed:
+    one, proof = directory.gateways.get(target.gateway), proofs.get(target.gateway)
     if one is None:
         problem = f"The directory does not know {target.gateway} any more, or its records were tampered with."
         return Changed(target.gateway, target.fingerprint, None, None, "unknown", 0, (), (), problem)
@@ -76,22 +76,27 @@ def _changed(directory: Directory, target: Target, proof: Proof | None) -> Chang
         tunnels=len(proof.proven) if proof else 0,
         no_tunnel=proof.unproven if proof else (),
         pending=directory.peers_pending(one.name),
-        problem=(proof.problem if proof else "") or _unfinished(directory, one),
+        problem=(proof.problem if proof else "") or _unfinished(directory, one, begun=bool(proof) or not proofs),
     )
 
 
-def _unfinished(directory: Directory, one: Gateway) -> str:
+def _unfinished(directory: Directory, one: Gateway, *, begun: bool) -> str:
     """A rotation may be stuck where nothing speaks against the new key: its gateway is away, or cannot write."""
     if not one.rotation:
         return ""
     advice = "Run it again" if one.rotation.mode == EMERGENCY else "Run it again, or abort it"
-    return f"The rotation of {one.name} is not finished, state {one.rotation.state}{_why(directory, one)}. {advice}."
+    state = f"{one.rotation.state}{_why(directory, one, begun)}"
+    return f"The rotation of {one.name} is not finished, state {state}. {advice}."
 
 
-def _why(directory: Directory, one: Gateway) -> str:
+def _why(directory: Directory, one: Gateway, begun: bool) -> str:
     """Why it was left out of what the others did, where that was before it used its new key."""
     rotation = one.rotation
-    if not rotation or rotation.mode == EMERGENCY or rotation.state != "prepared":
+    if not rotation or rotation.mode == EMERGENCY:
+        return ""
+    if rotation.state == "staged" and not begun:
+        return ": its change was not begun"
+    if rotation.state != "prepared":
         return ""
     lacking = directory.peers_pending(one.name)
     if not rotation.new:

@@ -22,7 +22,7 @@ from .findings import listed
 from .model import EMERGENCY, Directory, Gateway
 from .observed import ABSENT, READY, REFUSED, UNREACHABLE, Observation, Observations, absent
 
-PLANNED, ABORT = "planned", "abort"
+PLANNED, ABORT, REVOKE = "planned", "abort", "revoke"
 
 # What a planned change costs each tunnel. The figures come from the benchmark (performance guide).
 OUTAGE = {
@@ -36,20 +36,24 @@ time it has for other answers: all that change their keys in a run wait for each
 ANSWERED_SECONDS = 10.0
 """So long the changes of gateways that answer may take on average."""
 SILENT_TARGETS = 5
-"""So many targets of one run may not answer without costing another one its change."""
+"""So many targets of one run may not answer without costing another one its turn."""
+SLACK_SECONDS = 5.0
+"""What Ansible itself may take between two of them."""
 EMERGENCY_OUTAGE = "every tunnel of the gateway is down for some seconds, until its peers have the new key"
 
 
 @dataclass(frozen=True)
 class Wish:
     """How it shall be done. `minimum_share`: per cent of the peers that must be reachable. `confirm_within`: seconds
-    after which a gateway that changes its key alone goes back; `timeout`: seconds that each has for an answer."""
+    after which a gateway that changes its key alone goes back; `settle_within`: for which each waits for its tunnels;
+    `timeout`: that each has for an answer."""
 
     mode: str = PLANNED
     strategy: str = "in_place"
     unreachable: str = "defer"
     minimum_share: int = 50
     confirm_within: float = 60.0
+    settle_within: float = 15.0
     timeout: float = 120.0
 
 
@@ -81,8 +85,8 @@ class Away:
 @dataclass(frozen=True)
 class Plan:
     """`peers` can be told now, `unreachable` and `refused` are left for later. `digest`: what an approval is bound
-    to. Seconds: `confirm_within`, after which a target that is not confirmed goes back by itself, and `change_timeout`,
-    which each target has for each answer until then."""
+    to. Seconds: `confirm_within`, after which a target that is not confirmed goes back by itself; `begin_within`, after
+    which no further one begins its change; and `change_timeout`, which each has for all its answers until then."""
 
     names: Sequence[str]
     targets: Sequence[Target]
@@ -92,6 +96,7 @@ class Plan:
     refusals: Sequence[str]
     digest: str
     confirm_within: float
+    begin_within: float
     change_timeout: float
 
     def to_result(self) -> dict[str, t.Any]:
@@ -127,6 +132,7 @@ def plan(directory: Directory, observations: Observations, targets: Sequence[str
         refusals=[text for name in targets for text in _against(directory, name, seen[name], wish)],
         digest="",
         confirm_within=window(wish, len(targets), len(directory.gateways)),
+        begin_within=begin_within(wish, len(targets), len(directory.gateways)),
         change_timeout=change_timeout(wish),
         **_by_reachability(peers, told),
     )
@@ -136,22 +142,45 @@ def plan(directory: Directory, observations: Observations, targets: Sequence[str
 
 
 def change_timeout(wish: Wish) -> float:
-    """Seconds that a target has for each answer between its change and its confirmation."""
+    """Seconds that a target has for all its answers between its change and its confirmation."""
     return min(wish.timeout, CHANGE_SECONDS)
 
 
 def window(wish: Wish, targets: int, gateways: int) -> float:
     """Seconds after which a target goes back by itself unless it is confirmed.
 
-    The targets change one after the other, and the first one is not confirmed before the last one has changed. Some of
-    the others can use up their time once, as one that did not answer is not asked again: that must not undo the change
-    of those that did. Not all of many, as a gateway that its change cut off would wait for hours. What the control node
-    itself does takes a second for some gateways of the directory.
+    The targets change one after the other, and the first one is not confirmed before the last one has changed. What the
+    others do must not undo its change: each uses up its time once at most, and none begins when that of all is up; as
+    many as Ansible asks at a time may keep it from being asked until they have waited for their tunnels. What the
+    control node itself does takes a second for some gateways of the directory.
     """
-    others = max(targets - 1, 0)
-    silent = min(others, SILENT_TARGETS)
-    each = change_timeout(wish)
-    return wish.confirm_within + each * silent + min(each, ANSWERED_SECONDS) * (others - silent) + gateways // 5
+    if targets < 2:
+        return wish.confirm_within + _own_seconds(gateways)
+    settling = wish.settle_within * (1 if targets <= SILENT_TARGETS else 2)
+    last = change_timeout(wish) + settling + SLACK_SECONDS + 2 * _answered(wish)
+    return max(wish.confirm_within, last) + _turns(wish, targets) + _own_seconds(gateways)
+
+
+def begin_within(wish: Wish, targets: int, gateways: int) -> float:
+    """Seconds from the first change after which no further target begins with its own."""
+    if targets < 2:
+        return window(wish, targets, gateways)
+    return _turns(wish, targets) + SLACK_SECONDS + _own_seconds(gateways)
+
+
+def _turns(wish: Wish, targets: int) -> float:
+    """So long the others may take: some of them all their time. Not all of many, as a gateway that its change cut off
+    would wait for hours."""
+    silent = min(targets - 1, SILENT_TARGETS)
+    return change_timeout(wish) * silent + _answered(wish) * (targets - 1 - silent)
+
+
+def _answered(wish: Wish) -> float:
+    return min(wish.timeout, ANSWERED_SECONDS)
+
+
+def _own_seconds(gateways: int) -> int:
+    return gateways // 5
 
 
 def _telling(directory: Directory, observation: Observation, targets: t.AbstractSet[str]) -> Observation:
@@ -209,12 +238,27 @@ def _target(one: Gateway | None, observation: Observation, wish: Wish) -> Target
     old = one.rotation.old if one.rotation else None
     serial, fingerprint = old or (one.serial, one.fingerprint)
     resumes = one.rotation.state if one.rotation else None
-    return Target(one.name, one.platform, serial, fingerprint, resumes, outage, _note(observation, wish))
+    return Target(one.name, one.platform, serial, fingerprint, resumes, outage, _note(one, observation, wish))
 
 
-def _note(observation: Observation, wish: Wish) -> str:
-    """In an emergency the gateway may be the thief's, and whatever it answers is only worth a note."""
-    return sentence(observation.why) if wish.mode == EMERGENCY and observation.state == REFUSED else ""
+def _note(one: Gateway, observation: Observation, wish: Wish) -> str:
+    """In an emergency the gateway may be the thief's, and whatever it answers is only worth a note. A revocation and an
+    abort are recorded at once, and peers may not have heard of it when the run ends: another one tells them."""
+    if wish.mode == EMERGENCY and observation.state == REFUSED:
+        return sentence(observation.why)
+    if wish.mode == REVOKE and one.revoked:
+        return _before(f"It was revoked before{_when(one.revoked_at)}")
+    if wish.mode == ABORT and not one.rotation:
+        return _before(f"Its rotation was aborted before{_when(one.aborted_at)}")
+    return ""
+
+
+def _before(what: str) -> str:
+    return f"{what}; this run goes on from there."
+
+
+def _when(moment: str | None) -> str:
+    return f" ({moment})" if moment else ""
 
 
 def _digest(made: Plan, peers: Sequence[str], wish: Wish) -> str:
@@ -260,7 +304,7 @@ def _against(directory: Directory, name: str, observation: Observation, wish: Wi
 def _against_change(one: Gateway, observation: Observation) -> list[str]:
     """Why this gateway's key cannot be changed now."""
     if one.revoked:
-        return [f"{one.name} is revoked; enroll it again first."]
+        return _lost(one)
     if observation.state != READY:
         return [f"{one.name}: {sentence(observation.why)}"]
     if not observation.own:
@@ -275,13 +319,21 @@ def _against_change(one: Gateway, observation: Observation) -> list[str]:
 
 def _against_emergency(one: Gateway, observation: Observation) -> list[str]:
     """Nothing that the gateway itself says counts."""
-    return [f"{one.name} is revoked; enroll it again first."] if one.revoked else []
+    return _lost(one) if one.revoked else []
+
+
+def _lost(one: Gateway) -> list[str]:
+    return [f"{one.name} is revoked as lost; a gateway that replaces it needs another name."]
 
 
 def _against_abort(one: Gateway, observation: Observation) -> list[str]:
     """Why this gateway cannot go back to its old key now."""
     rotation = one.rotation
+    if one.revoked:
+        return _lost(one)
     if not rotation:
+        if one.aborted_at:
+            return []
         return [f"No rotation of {one.name} is open, so there is none to abort."]
     if rotation.mode == EMERGENCY:
         return [f"The old key of {one.name} is revoked and cannot come back; run the rotation again to finish it."]
@@ -296,14 +348,18 @@ AGAINST: Mapping[str, Callable[[Gateway, Observation], list[str]]] = {
     PLANNED: _against_change,
     EMERGENCY: _against_emergency,
     ABORT: _against_abort,
+    REVOKE: lambda one, observation: [],
 }
 
 
 # ------------------------------------------------------------------ who is meant
 
 
-def check_names(names: Sequence[str], confirm: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The gateways that are meant, once they have been typed again. Raises VpnKeysError(bad_input)."""
+def check_names(
+    names: Sequence[str], confirm: Sequence[str], known: Sequence[str], in_use: Sequence[str]
+) -> list[str]:
+    """The gateways that are meant, once they have been typed again; all means those that are in use. Raises
+    VpnKeysError(bad_input)."""
     if not names:
         raise VpnKeysError(
             "bad_input", "Name the gateway (gateway=gw1), several of them, or all", state=NOTHING_CHANGED
@@ -315,12 +371,12 @@ def check_names(names: Sequence[str], confirm: Sequence[str], known: Sequence[st
             state=NOTHING_CHANGED,
             advice=f"type the same again (confirm={','.join(names)})",
         )
-    wanted = list(known) if list(names) == ["all"] else list(dict.fromkeys(names))
+    wanted = list(in_use) if list(names) == ["all"] else list(dict.fromkeys(names))
     unknown = [name for name in wanted if name not in known]
     if unknown:
         raise VpnKeysError(
             "bad_input",
-            f"The directory does not know {', '.join(unknown)}; it knows {listed(known) or 'no gateway'}",
+            f"The directory does not know {', '.join(unknown)}; it knows {listed(in_use) or 'no gateway in use'}",
             state=NOTHING_CHANGED,
         )
     return wanted

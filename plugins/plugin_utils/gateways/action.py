@@ -16,6 +16,7 @@ import os
 import resource
 import signal
 import threading
+import time
 import typing as t
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ...module_utils._errors import NOTHING_DONE, VpnKeysError
 from ...module_utils._printable import printable
@@ -35,6 +37,10 @@ MEMORY = 512 << 20
 """Bytes that a worker may take more while it waits for an answer: what a device prints is kept before it is counted."""
 TIMEOUT = 120
 """Seconds, if the task does not say otherwise; as the documentation of the modules says."""
+TIDY_SECONDS = 10
+"""For the removal of Ansible's temporary files, after the answer."""
+
+display = Display()
 
 
 class NoAnswerError(BaseException):
@@ -51,6 +57,11 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
     MODULE: t.ClassVar[str]
     WAITS: t.ClassVar[str | None] = None
     """The option with the seconds for which the module itself may wait."""
+    host = ""
+    silent = False
+    """Whether it has not answered: then nothing more is asked of it."""
+    spent = 0.0
+    """Seconds that it took, beside those for which the module waits."""
 
     def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
         result: Data = super().run(tmp, task_vars)
@@ -90,20 +101,30 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         return answer | {"warnings": [f"{self.host}: {text}" for text in found]} if found else answer
 
     def _asked(self, variables: Data) -> Data:
-        seconds = _number(self.asked.options.get("timeout"), TIMEOUT)
-        seconds += _number(self.asked.options.get(self.WAITS), 0) if self.WAITS else 0
+        waits = _number(self.asked.options.get(self.WAITS), 0) if self.WAITS else 0
+        seconds = _number(self.asked.options.get("timeout"), TIMEOUT) + waits
+        began = time.monotonic()
+        try:
+            return self._believed(seconds, variables)
+        finally:
+            self.spent = round(max(0.0, time.monotonic() - began - waits), 1)
+
+    def _believed(self, seconds: float, variables: Data) -> Data:
         try:
             with _within(seconds), _little_memory():
                 reported = self._execute_module(
                     module_name=self._task.resolved_action, module_args=dict(self.asked.options), task_vars=variables
                 )
         except MemoryError:
+            self.silent = True
             _end_children()
             return device_answer.refused(f"its answer is longer than {MEMORY >> 20} MiB")
         except NoAnswerError:
+            self.silent = True
             unknown = "What was under way may or may not have happened; run it again"
             return _silent(f"No answer within {seconds:g} s. {unknown}.")
         except AnsibleConnectionFailure as error:
+            self.silent = True
             return {"unreachable": True, "msg": printable(str(error), LONGEST_MESSAGE)}
         except VpnKeysError as error:
             return self.failure(error)
@@ -122,6 +143,23 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
             self.answer = device_answer.refused(f'the module printed nothing, only "{said}"')
         nothing = {"stdout": "{}", "stdout_lines": ["{}"], "stderr": "", "stderr_lines": []}
         return super()._parse_returned_data({**res, **nothing}, *more)
+
+    def _remove_tmp_path(self, tmp_path: str | None, force: bool = False) -> None:
+        """Ansible does it behind the task, with no limit, and prints what the gateway says to it, or takes that for the
+        result."""
+        if self.silent or not (force or self._should_remove_tmp_path(tmp_path)):
+            return
+        try:
+            with _within(TIDY_SECONDS), _little_memory():
+                command = self._connection._shell.remove(tmp_path, recurse=True)
+                removed = self._low_level_execute_command(command, sudoable=False).get("rc") == 0
+        except (NoAnswerError, MemoryError, AnsibleError, ValueError):
+            _end_children()
+            removed = False
+        if removed:
+            self._connection._shell.tmpdir = None
+        else:
+            display.warning(f"{self.host}: the temporary files of Ansible may still be there.")
 
     def _interpreter(self) -> Data:
         """The Python that Ansible itself found on the host, which spares the next task the search."""

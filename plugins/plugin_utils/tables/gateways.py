@@ -84,8 +84,7 @@ def plan(made: Plan, width: int) -> str:
     for target in made.targets:
         if target.resumes:
             page.note(f"{target.gateway}: goes on with the rotation that is open in state {target.resumes}.")
-        if target.note:
-            page.note(f"{target.gateway}: {target.note}")
+    page.note(*_notes(made))
     page.note(f"Peers that can be told now: {listed(made.peers) or 'none'}.")
     if made.unreachable:
         away = listed([str(one) for one in made.unreachable])
@@ -98,8 +97,12 @@ def plan(made: Plan, width: int) -> str:
 def dropped(made: Plan, width: int) -> str:
     """The first thing to know on the night when a key was stolen."""
     page = Page(width)
-    page.note(_still(made))
+    page.note(_still(made), *_notes(made))
     return page.text()
+
+
+def _notes(made: Plan) -> list[str]:
+    return [f"{target.gateway}: {target.note}" for target in made.targets if target.note]
 
 
 def _still(made: Plan) -> str:
@@ -114,7 +117,7 @@ def outcome(found: Outcome, made: Plan, emergency: bool, width: int) -> str:
     if emergency:
         page.note(_still(made))
     page.table("Outcome", OUTCOME, found.to_result()["gateways"], NARROW)
-    page.note(*[row.problem for row in found.gateways if row.problem])
+    page.note(*[row.problem for row in found.gateways if row.problem], *_notes(made))
     for row in found.gateways:
         if row.no_tunnel and not row.problem:
             page.note(f"{row.gateway}: no tunnel by the new key yet to {listed(row.no_tunnel)}.")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import signal
 import typing as t
+from collections.abc import Callable
 
 import pytest
+from integration.control_node import Run
 from integration.gateways.conftest import Make
 from integration.gateways.site import Site, until
 
@@ -30,7 +32,7 @@ CUTS = {
     },
     "about the swap": {
         "within:Use the new key": "staged",
-        "before:Judge": "staged",
+        "before:Verify that tunnels use the new keys": "staged",
         "before:Confirm the new key": "staged",
         "before:Record that the new keys are in use and verified": "staged",
     },
@@ -138,3 +140,46 @@ def test_an_emergency_is_killed(make_site: Make) -> None:
     finish(site, mode="emergency")
     assert site.keys("gw1") == [site.own("gw1"), old]
     site.assert_whole()
+
+
+STEPS_OF_A_REVOCATION = (
+    "Drop the revoked keys", "Record who has dropped them", "Report who may still accept the revoked keys",
+)  # fmt: skip
+STEPS_OF_AN_ABORT = ("Record that the new keys are never used", "Accept only the old keys", "Record who stores what")
+
+
+def killed(run: Callable[..., Run], where: str) -> None:
+    """That run, which is killed before that task."""
+    done = run("gw1", env={"KILL_AT": f"before:{where}", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"})
+    assert done.code == KILLED, f"{where} was never reached:\n{done.output}"
+
+
+def test_a_revocation_is_killed_at_every_step(site: Site) -> None:
+    """The same command again finishes it, and says that it was begun before."""
+    old = site.own("gw1")
+    for step in STEPS_OF_A_REVOCATION:
+        killed(site.revoke, step)
+    done = site.revoke("gw1")
+    assert done.code == 0, done.output
+    told = " ".join(done.output.split())
+    assert "gw1: It was revoked before" in told
+    assert "No peer accepts the old key any more." in told
+    others = [name for name in site.names if name != "gw1"]
+    assert not [name for name in others if old in site.stored(name)]
+    assert not [name for name in others if site.pending(name)]
+
+
+def test_an_abort_is_killed_at_every_step(make_site: Make) -> None:
+    """The same command again finishes it, and says that it was begun before."""
+    site = make_site()
+    old = site.own("gw1")
+    cut(site, "before:Use the new key")
+    new = (site.accepted("gw2", "gw1") - {old}).pop()
+    for step in STEPS_OF_AN_ABORT:
+        killed(site.abort, step)
+    done = site.abort("gw1")
+    assert done.code == 0, done.output
+    assert "gw1: Its rotation was aborted before" in " ".join(done.output.split())
+    assert site.own("gw1") == site.own_file("gw1") == site.recorded("gw1") == old
+    assert not [name for name in site.names if name != "gw1" and new in site.stored(name)]
+    assert not [name for name in site.names if site.pending(name)]

@@ -416,6 +416,22 @@ def test_a_target_that_is_silent_undoes_no_other_change(step: str, make_site: Ma
     assert "gw3" in PRINTED.sub("", done.output)
 
 
+def test_a_target_that_did_not_begin_is_named_and_left_out(make_site: Make) -> None:
+    """As when the time of all is up. The other one is confirmed, and the same command again changes what is left."""
+    site = make_site()
+    late = Mutation("too late", (Edit("merge", (), {"failed": True, "code": "timeout", "msg": "too late"}),))
+    site.mesh.tamper("gw3", late, "gateway_key active")
+    done = site.rotate("gw1", "gw3", settle_within=5)
+    assert done.code != 0
+    told = " ".join(done.output.split())
+    assert "The rotation of gw3 is not finished, state staged: its change was not begun." in told, done.output
+    assert (site.serial("gw1"), site.state("gw1")) == (2, ""), done.output
+    assert site.state("gw3") == "staged"
+    site.mesh.heal("gw3")
+    done = site.rotate("gw3", settle_within=5)
+    assert (done.code, site.serial("gw3")) == (0, 2), done.output
+
+
 def showing(key: str) -> Mutation:
     """That key for its own one, with a proof that may be right for another one."""
     return Mutation("another key", (Edit("set", ("public_key",), key),))

@@ -64,6 +64,18 @@ def test_who_was_left_out_is_told_why() -> None:
     assert "state prepared: no new key of it was recorded. Run it again" in found.problems("planned")[0]
 
 
+def test_who_did_not_begin_with_its_change_is_told_so() -> None:
+    """While others did. An abort that failed has no proof of anybody, and says nothing of that."""
+    both = book(samples.rotating("gw1"), entry("gw2", 2), *map(entry, NAMES[2:]))
+    found = outcome(both, planned(), {"gw2": PROOF})
+    assert found.problems("planned") == [
+        "The rotation of gw1 is not finished, state staged: its change was not begun. Run it again, or abort it."
+    ]
+    assert outcome(both, planned(), {}).problems("abort") == [
+        "The rotation of gw1 is not finished, state staged. Run it again, or abort it."
+    ]
+
+
 def test_a_gateway_that_the_directory_lost_meanwhile() -> None:
     found = outcome(book(*map(entry, NAMES[1:])), planned(), {})
     assert "does not know gw1 any more" in found.problems("planned")[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from unit.fleet import samples
@@ -37,38 +37,103 @@ def plan(
 # -- how long a change may wait for its confirmation
 
 
+@dataclass
+class Clock:
+    """A run in which targets change one after the other, and then all show their tunnels and are confirmed."""
+
+    made: Plan
+    settle: float
+    forks: int
+
+    def is_confirmed(self, seconds: Sequence[tuple[float, float, float]]) -> bool:
+        """Whether the first one that answers in good time is confirmed before it goes back, whoever else does what: so
+        long each takes for its three answers, a silent one for ever. Its last answer may come as late as it likes."""
+        limit, now = self.made.change_timeout, 0.0
+        left: list[tuple[float, float, float, float]] = []
+        for change, look, confirm in seconds:
+            if now > self.made.begin_within:
+                break
+            spent = min(change, limit)
+            if change <= limit:
+                left.append((now, max(limit - spent, 1), look, confirm))
+            now += spent
+        mine = next(one for one in left if one[2] == GOOD)
+        now += self._together([min(look, rest) + self.settle for began, rest, look, confirm in left])
+        still = [(max(rest - look, 1), confirm) for began, rest, look, confirm in left if look <= rest]
+        now += self._together([min(confirm, rest) for rest, confirm in still])
+        return now < mine[0] + self.made.confirm_within
+
+    def _together(self, seconds: Sequence[float]) -> float:
+        """How long as many as there are forks take at a time."""
+        free = [0.0] * self.forks
+        for one in seconds:
+            free[free.index(min(free))] += one
+        return max(free)
+
+
+GOOD, NEVER = 8.0, 1e9
+CONDUCT = {
+    "silent": (NEVER, NEVER, NEVER),
+    "silent later": (1.0, NEVER, NEVER),
+    "slow in each": (13.0, 13.0, 13.0),
+    "slow, then silent": (39.0, NEVER, NEVER),
+    "slow at last": (1.0, 1.0, 37.0),
+}
+
+
 @pytest.mark.parametrize("timeout", [20.0, 120.0])
-@pytest.mark.parametrize("settle", [5.0, 15.0])
-@pytest.mark.parametrize("forks", [2, 5])
-@pytest.mark.parametrize("targets", [1, 2, 3, 4, 40])
-def test_nobody_uses_up_the_time_of_another_one(targets: int, forks: int, settle: float, timeout: float) -> None:
-    """Whichever of the other targets are silent in whichever step: the first one, which waits longest, is confirmed."""
-    some = names(targets)
-    made = plan(all_seen(some), book(*map(entry, some)), targets=some, timeout=timeout)
-    limit, honest = made.change_timeout, 8.0
-    for silent in range(min(targets, planning.SILENT_TARGETS + 1)):
-        for in_change in range(silent + 1):
-            changes = in_change * limit + (targets - in_change) * min(honest, limit)
-            rounds = -(-(silent - in_change) // forks)
-            gathering = max(rounds * (limit + settle), settle)
-            assert changes + gathering < made.confirm_within, (silent, in_change)
+@pytest.mark.parametrize("settle", [5.0, 15.0, 60.0])
+@pytest.mark.parametrize("confirm", [10.0, 60.0])
+@pytest.mark.parametrize("conduct", CONDUCT)
+@pytest.mark.parametrize("others", [0, 1, 2, 3, 5])
+def test_nobody_uses_up_the_time_of_another_one(
+    others: int, conduct: str, confirm: float, settle: float, timeout: float
+) -> None:
+    """Whatever the other targets do: the first one, which waits longest, is confirmed."""
+    some = names(others + 1)
+    if not others and confirm < settle + 30:
+        return
+    wish: Data = {"timeout": timeout, "settle_within": settle, "confirm_within": confirm}
+    made = plan(all_seen(some), book(*map(entry, some)), targets=some, **wish)
+    seconds = [(GOOD, GOOD, 2.0), *[CONDUCT[conduct]] * others]
+    assert Clock(made, settle, 5).is_confirmed(seconds)
+
+
+@pytest.mark.parametrize("silent", [6, 20, 100])
+def test_no_target_begins_when_the_time_of_all_is_up(silent: int) -> None:
+    """However many are silent in one large run, those that have changed are confirmed."""
+    some = names(silent + 2)
+    made = plan(all_seen(some), book(*map(entry, some)), targets=some)
+    seconds = [(GOOD, GOOD, 2.0), *[CONDUCT["silent"]] * silent, (GOOD, GOOD, 2.0)]
+    assert Clock(made, 15.0, 5).is_confirmed(seconds)
 
 
 def test_the_time_to_confirm() -> None:
     assert plan().confirm_within == 60
-    assert plan(targets=NAMES[:3], confirm_within=30, timeout=7).confirm_within == 30 + 2 * 7
+    assert plan(targets=NAMES[:3], confirm_within=30, timeout=7).confirm_within == 7 + 15 + 5 + 2 * 7 + 2 * 7
+    assert plan(targets=NAMES[:3], confirm_within=300, timeout=7).confirm_within == 300 + 2 * 7
     many = book(*map(entry, names(50)))
     assert plan(all_seen(names(50)), many, targets=["gw1"]).confirm_within == 70
-    assert plan(all_seen(names(400)), book(*map(entry, names(400))), targets=names(400)).confirm_within < 75 * 60
+    assert plan(all_seen(names(400)), book(*map(entry, names(400))), targets=names(400)).confirm_within < 76 * 60
     assert plan(timeout=1000).change_timeout == planning.CHANGE_SECONDS
+
+
+def test_every_target_of_an_honest_run_begins() -> None:
+    """And so does the second one behind a silent one."""
+    for number in (1, 2, 3, 40, 400):
+        some = names(number)
+        made = plan(all_seen(some), book(*map(entry, some)), targets=some)
+        assert (number - 1) * planning.ANSWERED_SECONDS <= made.begin_within
+        assert min(number - 1, 1) * made.change_timeout < made.begin_within
 
 
 # -- who is meant
 
 
 def test_names_have_to_be_typed_twice_and_be_known() -> None:
-    assert planning.check_names(["gw2", "gw1"], ["gw2", "gw1"], NAMES) == ["gw2", "gw1"]
-    assert planning.check_names(["all"], ["all"], NAMES) == NAMES
+    assert planning.check_names(["gw2", "gw1"], ["gw2", "gw1"], NAMES, NAMES) == ["gw2", "gw1"]
+    assert planning.check_names(["all"], ["all"], [*NAMES, "lost"], NAMES) == NAMES
+    assert planning.check_names(["lost"], ["lost"], [*NAMES, "lost"], NAMES) == ["lost"]
     for given, confirm, words in [
         (["gw1"], ["gw2"], "The confirmation gw2 is not gw1. Nothing was changed; type the same again .confirm=gw1.."),
         (["gw1"], [], "The confirmation \\(none\\) is not gw1."),
@@ -76,7 +141,7 @@ def test_names_have_to_be_typed_twice_and_be_known() -> None:
         (["gw9"], ["gw9"], "does not know gw9; it knows gw1, gw2, gw3, gw4"),
     ]:
         with pytest.raises(VpnKeysError, match=words) as caught:
-            planning.check_names(given, confirm, NAMES)
+            planning.check_names(given, confirm, [*NAMES, "lost"], NAMES)
         assert str(caught.value).count("Nothing was changed") == 1
 
 
@@ -209,10 +274,10 @@ def test_records_that_were_tampered_with_stop_their_own_gateway_only(mode: str) 
         assert plan(ALL, directory, ("gw2",), mode=mode).refusals == []
 
 
-@pytest.mark.parametrize("mode", ["planned", "emergency"])
+@pytest.mark.parametrize("mode", ["planned", "emergency", "abort"])
 def test_revoked_and_unknown(mode: str) -> None:
     assert plan(ALL, book(revoked("gw1"), entry("gw2")), mode=mode).refusals == [
-        "gw1 is revoked; enroll it again first."
+        "gw1 is revoked as lost; a gateway that replaces it needs another name."
     ]
     (unknown,) = plan(targets=["gw9"], mode=mode).refusals
     assert unknown == "The directory does not know a gateway gw9; it knows gw1, gw2, gw3, gw4."
@@ -237,6 +302,38 @@ def test_abort_needs_the_old_key() -> None:
     assert plan(ALL | {"gw1": kept}, directory, mode="abort").refusals == []
     (refusal,) = plan(ALL | {"gw1": seen("gw1", NAMES, own=2)}, directory, mode="abort").refusals
     assert refusal.startswith("The old key of gw1 is destroyed and cannot come back")
+
+
+# -- what was begun before, by a run that ended too early
+
+
+def test_a_revocation_goes_on_where_it_was_interrupted() -> None:
+    """The same command again: it is recorded, and who has not dropped the key yet is told."""
+    directory = book(revoked("gw1"), entry("gw2"), entry("gw3"), pending={"gw3": ["gw1"]})
+    made = plan({}, directory, mode="revoke")
+    assert made.refusals == []
+    assert made.targets[0].note == f"It was revoked before ({samples.BEGUN}); this run goes on from there."
+    assert plan({}, mode="revoke").targets[0].note == ""
+    found = planning.dropped(directory, {"gw3": Observation("gw3", "refused", "its answer cannot be read")}, made)
+    assert (found.peers, [one.gateway for one in found.refused]) == (["gw2"], ["gw3"])
+
+
+def test_an_abort_goes_on_where_it_was_interrupted() -> None:
+    """The last rotation counts: an older one that was aborted is over when another one has ended well."""
+    def of(*states: str, **more: t.Any) -> Plan:
+        rows = [
+            {"id": number, "gateway": "gw1", "mode": "planned", "state": state, "begun_at": samples.BEGUN,
+             "ended_at": samples.BEGUN, "old_serial": 1, "new_serial": number + 1}
+            for number, state in enumerate(states, 1)
+        ]  # fmt: skip
+        directory = book(entry("gw1", **more), entry("gw2"), rotations=rows[::-1])
+        return plan(ALL, directory, mode="abort")
+
+    again = of("retired", "aborted")
+    assert again.refusals == []
+    assert again.targets[0].note == f"Its rotation was aborted before ({samples.BEGUN}); this run goes on from there."
+    assert "none to abort" in of("aborted", "retired").refusals[0]
+    assert of("aborted", rotation=samples.rotation("gw1")).targets[0].note == ""
 
 
 # -- as data, and after a revocation

@@ -46,9 +46,9 @@ OWN_LANGUAGE = ("condition",)
 """Of a rulebook: what is not Ansible's."""
 MAGIC = frozenset(
     """ansible_check_mode ansible_play_batch ansible_play_hosts ansible_play_hosts_all group_names groups hostvars
-    inventory_hostname item lookup now omit play_hosts playbook_dir q query role_path undef""".split()
+    inventory_hostname item omit play_hosts playbook_dir role_path""".split()
 )
-"""What Ansible sets itself, always, and above facts."""
+"""What Ansible sets itself, always, and above facts. What templates call is not: a fact stands in its place."""
 HARMLESS = frozenset({"ansible_facts"})
 
 

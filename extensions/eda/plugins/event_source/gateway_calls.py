@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import ipaddress
 import logging
+import math
 import re
 import resource
 import socket
@@ -31,9 +32,10 @@ description:
   - Waits for POST requests over TLS that have C(Authorization: Bearer TOKEN) in their header.
   - The token says which gateway it is. The event has that name as C(gateway), and as C(meta.hosts), so that a playbook
     is limited to this gateway. Nothing else of the request gets into the event.
-  - However often a gateway calls, it makes one event at once and one at the end of each O(quiet_seconds), so that it
-    does not keep the others waiting. Requests are bounded in size and time. Connections are bounded in number, in all
-    and for each address (with IPv6, for each /64), also those over which nothing was said yet.
+  - However often a gateway calls, it makes one event at once and one after O(quiet_seconds), and if it goes on calling,
+    after twice as long each time, up to a quarter of an hour. A playbook for each call of a gateway that does not
+    answer it would keep the others waiting. Requests are bounded in size and time. Connections are bounded in number,
+    in all and for each address (with IPv6, for each /64), also those over which nothing was said yet.
 options:
   callers:
     description:
@@ -61,7 +63,8 @@ options:
     description: The key of that certificate.
     type: path
   quiet_seconds:
-    description: The least time between two events of one gateway.
+    description:
+      - The least time between two events of one gateway.
     type: float
     default: 60
 """
@@ -90,6 +93,9 @@ MOST_CONNECTIONS = 1000
 MOST_OF_ONE = 20
 """Connections at a time from one address other than this machine's own, where a proxy may be."""
 BACKLOG = 1024
+LONGEST_QUIET = 900.0
+"""Seconds between two events of a gateway that calls all the time. What they set off goes one after the other, and each
+may take minutes: two such gateways would be enough to let all others wait for ever."""
 
 log = logging.getLogger(__name__)
 
@@ -146,12 +152,14 @@ class Callers:
 
 
 class Events:
-    """What calls come to: at most one event of a gateway at a time and in `quiet` seconds, and none is lost."""
+    """What calls come to: at most one event of a gateway at a time and in `quiet` seconds, fewer and fewer of one that
+    goes on calling, and none is lost."""
 
     def __init__(self, queue: asyncio.Queue[Any], quiet: float) -> None:
         self.queue = queue
         self.quiet = quiet
         self.last: dict[str, float] = {}
+        self.pauses: dict[str, float] = {}
         self.waiting: dict[str, asyncio.Task[None]] = {}
 
     def call(self, gateway: str) -> None:
@@ -160,12 +168,19 @@ class Events:
 
     async def _tell(self, gateway: str) -> None:
         try:
-            now = time.monotonic()
-            await asyncio.sleep(max(0.0, self.last.get(gateway, now - self.quiet) + self.quiet - now))
+            pause = self._pause(gateway)
+            await asyncio.sleep(max(0.0, self.last.get(gateway, -pause) + pause - time.monotonic()))
+            self.pauses[gateway] = min(2 * pause, max(self.quiet, LONGEST_QUIET))
             await self.queue.put({"gateway": gateway, "meta": {"hosts": gateway}})
             self.last[gateway] = time.monotonic()
         finally:
             del self.waiting[gateway]
+
+    def _pause(self, gateway: str) -> float:
+        """Seconds from its last event to the next one; as at first, where it was calm for longer than it had to be."""
+        pause = self.pauses.get(gateway, self.quiet)
+        is_calm = time.monotonic() - self.last.get(gateway, -math.inf) > 2 * pause
+        return self.quiet if is_calm else pause
 
 
 def origin(address: str) -> str:
@@ -333,6 +348,8 @@ async def main(queue: asyncio.Queue[Any], args: dict[str, Any]) -> None:
         lingering_time=0,
         max_line_size=LARGEST_LINE,
         max_field_size=LARGEST_LINE,
+        # Nobody reads a body, and 16 KiB may unpack to a thousand times as much, before anybody has said who calls.
+        auto_decompress=False,
     )
     await runner.setup()
     inner = runner.server
