@@ -99,7 +99,7 @@ _OTHER_WORDS = frozenset(
     " transport value version".split()
 )
 _ONLY_IN_GROUPS = re.compile(
-    r"server (?:local|address ipv)|identity (?:number|address) |rekey (?:auth|life|trans|algo|retr)|peer address ipv"
+    r"server (?:local|address ipv)|identity (?:number|address ipv[46]) |rekey (?:auth|life|trans|algo|retr)|peer address ipv"
     r"|local priority "
 )
 
@@ -120,12 +120,9 @@ def read_groups(running_config: str) -> tuple[Group, ...]:
     character that makes another name, number or setting.
     """
     blocks = _config_blocks(running_config)
-    lifetimes: dict[str, int | None] = {}
-    for block in blocks:
-        if profile := _IPSEC_PROFILE.fullmatch(block.head):
-            lifetimes[profile[1]] = _lifetime(profile[1], block.lines)
+    profiles = {found[1]: block.lines for block in blocks if (found := _IPSEC_PROFILE.fullmatch(block.head))}
     heads = [(_GROUP.fullmatch(block.head), block.lines) for block in blocks]
-    shown = lifetimes if _WHOLE.search(running_config) else None
+    shown = profiles if _WHOLE.search(running_config) else None
     groups = [_group(head, lines, shown) for head, lines in heads if head]
     return at_most(MOST_GROUPS, groups, "GET VPN groups")
 
@@ -188,7 +185,10 @@ def _no_configuration(text: str, line: str) -> NoReturn:
     unreadable(f'The configuration of the device shows a line that no configuration has there: "{quote(line)}".')
 
 
-def _group(head: re.Match[str], lines: Sequence[tuple[int, str]], lifetimes: Mapping[str, int | None] | None) -> Group:
+def _group(
+    head: re.Match[str], lines: Sequence[tuple[int, str]], shown: Mapping[str, Sequence[tuple[int, str]]] | None
+) -> Group:
+    """`shown`: the lines of the IPsec profiles by their names, None where these are not shown."""
     values = _settings(head[2], lines)
 
     def one(option: str) -> str | None:
@@ -196,10 +196,10 @@ def _group(head: re.Match[str], lines: Sequence[tuple[int, str]], lifetimes: Map
 
     days = number(one("days"))
     profiles = values.get("profile", [])
-    missing = [profile for profile in profiles if lifetimes is not None and profile not in lifetimes]
+    missing = [profile for profile in profiles if shown is not None and profile not in shown]
     if missing:
         unreadable(f"Group '{name(head[2])}' names an IPsec profile that is not shown: '{quote(missing[0])}'.")
-    known = [lifetimes[profile] for profile in profiles] if lifetimes else []
+    known = [_lifetime(profile, shown[profile]) for profile in profiles] if shown else []
     return Group(
         name=name(head[2]),
         kind="gkm" if head[1] == "gkm" else "gdoi",
