@@ -99,8 +99,8 @@ _OTHER_WORDS = frozenset(
     " transport value version".split()
 )
 _ONLY_IN_GROUPS = re.compile(
-    r"server (?:local|address ipv)|identity (?:number|address ipv[46]) |rekey (?:auth|life|trans|algo|retr)|peer address ipv"
-    r"|local priority "
+    r"server (?:local|address ipv)|identity (?:number|address ipv[46]) |rekey (?:auth|life|trans|algo|retr)"
+    r"|peer address ipv|local priority "
 )
 
 
