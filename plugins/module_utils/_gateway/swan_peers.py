@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .. import _public_key
 from .._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
 from .._public_key import PublicKey
-from . import swan_sessions, swan_site
+from . import swan_auth, swan_sessions, swan_site
 from .platform import CURRENT, STAGED, WITHDRAWN, Blocked, PeerChange, WantedPeer
 from .swan_site import Site
 from .swan_view import View, Withdrawn
@@ -74,7 +74,19 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
     key = swan_site.key_in(path)
     entry = view.withdrawn.get(path)
     withdrawn = entry if entry and key and entry.placeholder == key.text else None
+    reason = _why_not_let_in(plain, wanted, _public_key.parse(withdrawn.key) if withdrawn else key)
+    if reason:
+        raise VpnKeysError("blocked", reason, state=NOTHING_CHANGED)
     return Entry(tuple(mine), file, path, key, tuple(view.keys(mine[0])), withdrawn)
+
+
+def _why_not_let_in(plain: t.Sequence[Connection], wanted: WantedPeer, now: PublicKey | None) -> str:
+    """Why a key that is wanted would be stored in vain, or ""."""
+    keys = [key for key in (wanted.current, wanted.staged) if key]
+    reasons = (
+        swan_auth.why_not(item.name, item.remote.auth, key.algorithm, key.bits, now) for item in plain for key in keys
+    )
+    return next((reason for reason in reasons if reason), "")
 
 
 def _why_not_stored(site: Site, plain: t.Sequence[Connection]) -> str:
@@ -159,8 +171,9 @@ def _why_not(connection: Connection) -> str:
     remote, name = connection.remote, connection.name
     if remote.rounds > 1:
         return f"Connection {name} authenticates the peer in several rounds, which cannot be handled."
-    if remote.auth != "pubkey":
-        return f"Connection {name} authenticates the peer by {remote.auth}, not by a raw public key."
+    other = swan_auth.why_not_public_key(remote.auth)
+    if other:
+        return f"Connection {name} authenticates the peer {other}"
     if len(remote.keys) != 1:
         found = ", ".join(remote.keys) or "none"
         return f"Connection {name} must name one file in remote.pubkeys, and names {found}."

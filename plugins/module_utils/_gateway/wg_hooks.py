@@ -5,7 +5,7 @@
 """What the hooks of a wg-quick file do to the peers of its interface. Text in, facts out. PRIVATE to the collection.
 
 wg-quick sets up the peers of its file, and then runs the PostUp lines in a shell; systemd runs further ExecStart lines
-of the unit, and its ExecStartPost lines, after that. Where one of these sets up peers, the file alone does not tell what
+of the unit, and its ExecStartPost lines, after that. Where one of these sets up peers, the file alone does not say what
 a start brings up. `wg addconf %i FILE` is as good as the file: FILE is read and edited like it. Anything else that
 touches peers is named with its line, so that nothing is promised which the next start undoes.
 """
