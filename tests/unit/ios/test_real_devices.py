@@ -9,12 +9,10 @@ import pytest
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._ios import pem, screen
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_listings import (
-    read_coop,
-    read_groups,
-    read_members,
-    read_policy,
-)
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_config import read_groups
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_coop import read_coop
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members import read_members
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_policy import read_policy
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import KeyRing, RsaKey, read_rsa_keys
 
 MODULUS = 2**2047 + 1
