@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from integration.gateways.test_strongswan_platform import Gateways
 
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import swan_auth
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.strongswan import auth as swan_auth
 from lab.gateways import Mesh, available
 
 pytestmark = pytest.mark.skipif(bool(available()), reason=available() or "gateways can run here")
