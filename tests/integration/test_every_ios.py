@@ -20,6 +20,8 @@ BAD_MOMENTS: dict[str, dict[str, Any]] = {
     "syslog-in-output": {"syslog": {"where": "during_output"}},
     "syslog-after-prompt": {"syslog": {"where": "after_prompt", "every": 5}},
     "syslog-in-question": {"syslog": {"where": "in_question"}},
+    # A user who may not set up a terminal: output is paged, and long lines that are typed scroll.
+    "no-setup": {"says": {"terminal (?:length|width|no monitor).*": "% Authorization failed.\n"}},
 }
 NO_FAULT: dict[str, dict[str, Any]] = {"none": {}}
 LIFE: list[dict[str, Any]] = [

@@ -68,8 +68,8 @@ SWITCHES: dict[str, tuple[str, str]] = {
     "export_aes": ("seen", "`aes` is offered, in IOS XE's own form"),
     "base64_len": ("seen", "`base64 len N` glued to the BEGIN line"),
     "short_passphrase": (
-        "guess",
-        "fewer than 8 characters: refused (documented as the minimum, text unknown) or accepted",
+        "seen",
+        "fewer than 8 characters: refused (seen), or accepted",
     ),
     "import_order": (
         "guess",

@@ -23,15 +23,10 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import CODES
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn import Survey
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_listings import (
-    Coop,
-    CoopPeer,
-    Group,
-    Kek,
-    Member,
-    Policy,
-    Tek,
-)
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_config import Group
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_coop import Coop, CoopPeer
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members import Member
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_policy import Kek, Policy, Tek
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import KeyRing, RsaKey
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.grouping import Claim
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import (

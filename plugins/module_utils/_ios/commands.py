@@ -22,7 +22,7 @@ import secrets
 import string
 
 from .._errors import VpnKeysError
-from .getvpn_listings import GroupKind
+from .getvpn_config import GroupKind
 from .key_listings import FreeLabel, HeldLabel
 from .labels import Label
 from .pem import Usage

@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._errors import VpnKeysError
-from . import commands, getvpn_listings, rsa_keys
+from . import commands, rsa_keys
 from .dialogue import Talk, Terminal
-from .getvpn_listings import Coop, Group, Member, Policy
+from .getvpn_config import Group, read_groups
+from .getvpn_coop import Coop, read_coop
+from .getvpn_members import Member, read_members
+from .getvpn_policy import Policy, read_policy
 from .key_listings import KeyRing
 
 
@@ -34,13 +37,13 @@ def survey(tty: Terminal, *, policies: bool = False) -> Talk[Survey]:
     members: list[Member] = []
     found: list[Policy] = []
     for kind in sorted({group.kind for group in groups}):
-        coop |= getvpn_listings.read_coop((yield from _if_allowed(tty, commands.show_coop(kind))))
+        coop |= read_coop((yield from _if_allowed(tty, commands.show_coop(kind))))
         # gdoi and gkm are two words for the same on IOS XE: each may list the groups of both.
         names = {group.name for group in groups if group.kind == kind}
-        listed = getvpn_listings.read_members((yield from _if_allowed(tty, commands.show_members(kind))))
+        listed = read_members((yield from _if_allowed(tty, commands.show_members(kind))))
         members += [member for member in listed if member.group in names]
         if policies:
-            found += getvpn_listings.read_policy((yield from _if_allowed(tty, commands.show_policy(kind))))
+            found += read_policy((yield from _if_allowed(tty, commands.show_policy(kind))))
     return Survey(ring, groups, coop, tuple(members), tuple(found))
 
 
@@ -61,4 +64,4 @@ def _groups(tty: Terminal) -> Talk[tuple[Group, ...]]:
         if error.code != "refused":
             raise
         text = yield from rsa_keys.show(tty, commands.show_groups_unfiltered())
-    return getvpn_listings.read_groups(text)
+    return read_groups(text)

@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ...module_utils._ios.getvpn import Survey
-from ...module_utils._ios.getvpn_listings import Member
+from ...module_utils._ios.getvpn_members import Member
 from ...module_utils._ios.key_listings import RsaKey
 from ...module_utils._ios.labels import Label
 

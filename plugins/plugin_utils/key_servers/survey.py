@@ -17,7 +17,8 @@ from ...module_utils._addresses import rank, spelled
 from ...module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, NOTHING_IS_CHANGED, VpnKeysError, rendered, stated
 from ...module_utils._ios import getvpn, rsa_keys
 from ...module_utils._ios.getvpn import Survey
-from ...module_utils._ios.getvpn_listings import Group, Member
+from ...module_utils._ios.getvpn_config import Group
+from ...module_utils._ios.getvpn_members import Member
 from ...module_utils._ios.key_listings import KeyRing
 from ...module_utils._ios.labels import Label
 from ...module_utils._key_servers import grouping

@@ -15,6 +15,7 @@ from lab.gateways import Mesh
 CONF = "/etc/wireguard/wg0.conf"
 PEERS = "/etc/wireguard/peers.conf"
 SCRIPT = "/etc/wireguard/peers.sh"
+INNER = "/etc/wireguard/inner.sh"
 RESTART = "systemctl reset-failed wg-quick@wg0; systemctl restart wg-quick@wg0"
 """So often in so short a time that systemd would call it a failure."""
 Files = dict[str, str]
@@ -74,6 +75,14 @@ def _script(text: str, line: str = f"PostUp = {SCRIPT} %i") -> Callable[[str], F
     return files
 
 
+def _script_of_a_script(conf: str) -> Files:
+    return {**_script(f'test -x {INNER} && {INNER} "$1"')(conf), INNER: f'#!/bin/sh\nwg addconf "$1" {PEERS}\n'}
+
+
+def _set_peers_by_a_path(conf: str) -> Files:
+    return {path: text.replace("= wg set", "= $(command -v wg) set") for path, text in _set_peers(conf).items()}
+
+
 def _set_peers(conf: str) -> Files:
     lines = []
     for section in _split(conf)[1].split("[Peer]")[1:]:
@@ -96,6 +105,8 @@ FORMS: dict[str, Form] = {
     "a script by a shell": Form(
         _script(f"wg addconf wg0 {PEERS}", f"PostUp = sh {SCRIPT}"), False, f"runs {SCRIPT}, whose line 2"
     ),
+    "a script of a script": Form(_script_of_a_script, False, f"runs {SCRIPT}, whose line 2"),
+    "set peer by a path": Form(_set_peers_by_a_path, False, "PostUp changes peers"),
     "SaveConfig": Form(lambda conf: {CONF: _with(conf, "SaveConfig = true")}, True),
     "saved by a hook": Form(lambda conf: {CONF: _with(conf, "PreDown = wg-quick save %i")}, True),
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from integration.gateways.test_strongswan_platform import Gateways
 
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.strongswan import auth as swan_auth
 from lab.gateways import Mesh, available
 
 pytestmark = pytest.mark.skipif(bool(available()), reason=available() or "gateways can run here")
@@ -90,6 +91,23 @@ def test_a_withdrawal_and_a_new_key_hold_after_a_restart(gateways: Gateways, sta
     mesh.run("gw2", RESTART)
     assert gets_in(gateways, "gw2")
     assert not gets_in(gateways, "gw3")
+
+
+@pytest.mark.thorough
+def test_auth_means_what_charon_makes_of_it(gateways: Gateways) -> None:
+    """Of an Ed25519 key: whether a connection is loaded, and whether the key gets in."""
+    mesh = gateways.mesh
+    conf = mesh.path("gw2", "/etc/swanctl/conf.d/mesh.conf")
+    head, end, tail = conf.read_text().partition("    remote {")
+    for auth in (
+        "pubkey", "rsa-3072", "ecdsa", "pubkey-ed25519", "ike:ed25519", "pubkey-identity", "ike:pubkey-sha256-identity",
+        "pubkey-sha512", "ike:pubkey-sha256", "ed25519", "ed25519-256", "ed448", "PUBKEY", "any",
+    ):  # fmt: skip
+        conf.write_text(head + end + tail.replace("auth = pubkey", f"auth = {auth}", 1))
+        complaint = mesh.run("gw2", "swanctl --load-conns 2>&1", check=False)
+        assert swan_auth.is_public_key(auth) is ("connections, 1 failed to load" not in complaint), auth
+        if swan_auth.is_public_key(auth):
+            assert swan_auth.lets_in(auth, "ed25519", 256, None) is gets_in(gateways, "gw2"), auth
 
 
 def test_a_connection_that_is_only_in_charon_survives_everything(gateways: Gateways) -> None:

@@ -32,13 +32,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_listings import (
-    Policy,
-    read_coop,
-    read_groups,
-    read_members,
-    read_policy,
-)
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_config import read_groups
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_coop import read_coop
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members import read_members
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_policy import Policy, read_policy
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import read_export, read_rsa_keys
 
 Reader = Callable[[str], t.Any]

@@ -19,7 +19,11 @@ from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeys
 from ansible_collections.vpnops.keys.plugins.module_utils._ios import (
     commands,
     dialogue,
-    getvpn_listings,
+    getvpn_config,
+    getvpn_coop,
+    getvpn_fields,
+    getvpn_members,
+    getvpn_policy,
     key_listings,
     output,
     pem,
@@ -88,10 +92,10 @@ READERS: dict[str, Callable[[str], object]] = {
     "body of an export": lambda text: key_listings.read_export(
         f"{_PUBLIC}{_PRIVATE}{text}!\n-----END RSA PRIVATE KEY-----"
     ),
-    "groups": getvpn_listings.read_groups,
-    "cooperation": getvpn_listings.read_coop,
-    "policy": getvpn_listings.read_policy,
-    "members": getvpn_listings.read_members,
+    "groups": getvpn_config.read_groups,
+    "cooperation": getvpn_coop.read_coop,
+    "policy": getvpn_policy.read_policy,
+    "members": getvpn_members.read_members,
     "open_private": functools.partial(pem.open_private, passphrase="p"),
     "spki_of": lambda text: pem.spki_of(f"-----BEGIN PUBLIC KEY-----{text}-----END PUBLIC KEY-----"),
     "paste_lines": lambda text: commands.paste_lines(f"-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----"),
@@ -221,12 +225,12 @@ def refused(reader: Callable[[str], object], text: str) -> str:
 
 
 def test_more_than_any_device_has_is_unreadable() -> None:
-    members = "Group Member ID: 1.1.1.1\nGroup Name: G\n" * (getvpn_listings.MOST_MEMBERS + 1)
-    assert "10001 group members" in refused(getvpn_listings.read_members, members)
-    groups = "".join(f"crypto gdoi group G{number}\n" for number in range(getvpn_listings.MOST_GROUPS + 1))
-    assert "1001 GET VPN groups" in refused(getvpn_listings.read_groups, groups)
+    members = "Group Member ID: 1.1.1.1\nGroup Name: G\n" * (getvpn_members.MOST_MEMBERS + 1)
+    assert "10001 group members" in refused(getvpn_members.read_members, members)
+    groups = "".join(f"crypto gdoi group G{number}\n" for number in range(getvpn_fields.MOST_GROUPS + 1))
+    assert "1001 GET VPN groups" in refused(getvpn_config.read_groups, groups)
     peers = "crypto gdoi group G\n server local\n  redundancy\n" + "   peer address ipv4 10.0.0.1\n" * 101
-    assert "101 peers" in refused(getvpn_listings.read_groups, peers)
+    assert "101 peers" in refused(getvpn_config.read_groups, peers)
     tall = "Key name: A\nUsage: General Purpose Key\nKey is exportable.\nKey Data:\n"
     tall += f" {pem.rsa_spki(2**20_000 + 1, 65537).hex()}\n"
     lines = [tall[at : at + 8] for at in range(tall.index(" 30") + 1, len(tall), 8)]
@@ -241,14 +245,14 @@ def test_names_that_cannot_be_printed_are_shown_and_stay_apart() -> None:
     config = "".join(
         f"crypto gdoi group {name}\n server local\n  rekey authentication mypubkey rsa {name}\n" for name in names
     )
-    groups = getvpn_listings.read_groups(screen.Clean(config))
+    groups = getvpn_config.read_groups(screen.Clean(config))
     assert len(groups) == len({group.name for group in groups}) == len({group.label for group in groups}) == len(names)
     assert all(f"{group.name}{group.label}".isprintable() for group in groups)
     assert [group.name for group in groups if "escaped" not in group.name] == ["G\\x1b[31m", "G\\x1b", "G", "g"]
 
 
 def test_a_name_that_is_no_name_is_unreadable() -> None:
-    assert "a name of 256 characters" in refused(getvpn_listings.read_groups, f"crypto gdoi group {'G' * 256}\n")
+    assert "a name of 256 characters" in refused(getvpn_config.read_groups, f"crypto gdoi group {'G' * 256}\n")
 
 
 # In angle brackets what a device may put there.
@@ -304,10 +308,10 @@ Key Data:
  {pem.rsa_spki(2**2047 + 1, 65537).hex(" ", 4)}
 """
 LISTINGS: dict[str, tuple[Callable[[str], object], str]] = {
-    "groups": (getvpn_listings.read_groups, GROUP),
-    "cooperation": (getvpn_listings.read_coop, COOP),
-    "members": (getvpn_listings.read_members, MEMBER),
-    "policy": (getvpn_listings.read_policy, POLICY),
+    "groups": (getvpn_config.read_groups, GROUP),
+    "cooperation": (getvpn_coop.read_coop, COOP),
+    "members": (getvpn_members.read_members, MEMBER),
+    "policy": (getvpn_policy.read_policy, POLICY),
     "keys": (key_listings.read_rsa_keys, KEY),
 }
 NAMES = {"groups": 6, "cooperation": 6, "members": 5, "policy": 7, "keys": 3}

@@ -15,16 +15,11 @@ from hypothesis import strategies as st
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fingerprint import fingerprint
-from ansible_collections.vpnops.keys.plugins.module_utils._ios import getvpn_listings, screen
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_listings import (
-    Coop,
-    CoopPeer,
-    Group,
-    read_coop,
-    read_groups,
-    read_members,
-    read_policy,
-)
+from ansible_collections.vpnops.keys.plugins.module_utils._ios import getvpn_members, getvpn_policy, screen
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_config import Group, read_groups
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_coop import Coop, CoopPeer, read_coop
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members import read_members
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_policy import read_policy
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import (
     FreeLabel,
     HeldLabel,
@@ -432,7 +427,7 @@ def test_coop_in_lines_that_are_broken_behind_a_comma(broken: str) -> None:
 def test_policy() -> None:
     policy, empty = read_policy(TRANSCRIPTS["policy_xe"])
     assert (policy.group, policy.server) == ("getvpn1", "1.1.1.1")
-    assert policy.kek == getvpn_listings.Kek(
+    assert policy.kek == getvpn_policy.Kek(
         spi="0xEEB0E9A2BBD4C71AF1034F6B24EB8022",
         transport="Unicast",
         algorithm="AES",
@@ -446,10 +441,10 @@ def test_policy() -> None:
         acknowledgement="Cisco",
     )
     assert policy.teks == (
-        getvpn_listings.Tek("0xEE021924", "acl1", "esp-256-aes esp-sha256-hmac", 600, 188),
-        getvpn_listings.Tek("0x3A14695B", "acl1", "esp-256-aes esp-sha256-hmac", 600, 0),
+        getvpn_policy.Tek("0xEE021924", "acl1", "esp-256-aes esp-sha256-hmac", 600, 188),
+        getvpn_policy.Tek("0x3A14695B", "acl1", "esp-256-aes esp-sha256-hmac", 600, 0),
     )
-    assert empty == getvpn_listings.Policy("empty-one", "1.1.1.1")
+    assert empty == getvpn_policy.Policy("empty-one", "1.1.1.1")
 
 
 @pytest.mark.parametrize(
@@ -463,7 +458,7 @@ def test_policy() -> None:
     ],
 )
 def test_who_has_a_policy(head: str, group: str, server: str | None) -> None:
-    assert read_policy(f"Key Server Policy:\n{head}\n") == (getvpn_listings.Policy(group, server),)
+    assert read_policy(f"Key Server Policy:\n{head}\n") == (getvpn_policy.Policy(group, server),)
 
 
 def test_a_policy_that_does_not_say_how_rekeys_travel() -> None:
@@ -481,21 +476,21 @@ def test_the_whole_lifetime_of_a_traffic_key(line: str, lifetime: int) -> None:
 
 def test_members() -> None:
     assert read_members(TRANSCRIPTS["members_xe"]) == (
-        getvpn_listings.Member("44.44.44.1", "bw-suiteB-v6", "Registered", "16.16.16.1", "1.0.25", 3, 1, 2, 1),
-        getvpn_listings.Member("2001:DB8::44", "bw-suiteB-v6", "Registering", "16.16.16.1", "1.0.27", 0, 0, 0, 0),
+        getvpn_members.Member("44.44.44.1", "bw-suiteB-v6", "Registered", "16.16.16.1", "1.0.25", 3, 1, 2, 1),
+        getvpn_members.Member("2001:DB8::44", "bw-suiteB-v6", "Registering", "16.16.16.1", "1.0.27", 0, 0, 0, 0),
     )
 
 
 def test_fields_that_only_a_tab_parts() -> None:
     text = "Group Member ID : 44.44.44.1\tGM Version: 1.0.25\n Group Name : G\n"
-    assert read_members(text) == (getvpn_listings.Member("44.44.44.1", "G", version="1.0.25"),)
+    assert read_members(text) == (getvpn_members.Member("44.44.44.1", "G", version="1.0.25"),)
 
 
 @pytest.mark.parametrize(("length", "readable"), [(1001, True), (1002, False)])
 def test_a_line_longer_than_any_of_a_device_is_not_read(length: int, readable: bool) -> None:
     line = " GM Version".ljust(length - len(": 1.0.25")) + ": 1.0.25"
     found = outcome(read_members, f"Group Member ID : 44.44.44.1\n Group Name : G\n{line}\n")
-    member = getvpn_listings.Member("44.44.44.1", "G", version="1.0.25")
+    member = getvpn_members.Member("44.44.44.1", "G", version="1.0.25")
     assert found == (member,) if readable else "does not show" in str(found)
 
 

@@ -9,12 +9,10 @@ import pytest
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._ios import pem, screen
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_listings import (
-    read_coop,
-    read_groups,
-    read_members,
-    read_policy,
-)
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_config import read_groups
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_coop import read_coop
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members import read_members
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_policy import read_policy
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import KeyRing, RsaKey, read_rsa_keys
 
 MODULUS = 2**2047 + 1
@@ -229,3 +227,56 @@ def test_one_device_is_primary_of_one_group_and_secondary_of_another() -> None:
     )
     found = read_coop(one.format(4, "Secondary") + one.format(6, "Primary  "))
     assert {group: coop.role for group, coop in found.items()} == {"GETV4": "Secondary", "GETV6": "Primary"}
+
+
+WHOLE_CONFIG = """Building configuration...
+
+Current configuration : 2048 bytes
+!
+version 15.2
+hostname KS1.example.com
+!
+{before}crypto ipsec profile GP
+ set security-association lifetime seconds 7200
+ set transform-set T
+!
+crypto gdoi group G
+ identity number 1
+ server local
+  rekey authentication mypubkey rsa K
+  sa ipsec 1
+   profile GP
+   match address ipv4 101
+  address ipv4 192.0.2.1
+!
+{behind}interface Loopback0
+ ip address 192.0.2.1 255.255.255.255
+!
+end
+"""
+NEIGHBORS = {
+    "peers of IKEv2": "crypto ikev2 keyring K\n peer P\n  address 192.0.2.9\n  identity address 192.0.2.9\n !\n!\n",
+    "an IPsec profile with a setting of a later release": "crypto ipsec profile DMVPN\n set qos-group 7\n other\n!\n",
+    "a group of members": "crypto gdoi group M\n identity number 9\n server address ipv4 192.0.2.1\n passive\n!\n",
+    "a dynamic map": "crypto dynamic-map D 10\n set transform-set T\n set pfs group14\n reverse-route\n!\n",
+    "a RADIUS server": "radius server R\n address ipv4 192.0.2.8 auth-port 1812 acct-port 1813\n!\n",
+    "an applet about GET VPN": 'event manager applet A\n action 1.0 cli command "show crypto gdoi"\n!\n',
+    "a certificate": "crypto pki certificate chain C\n certificate self-signed 01\n  3082022B 30820194\n  \tquit\n!\n",
+}
+
+
+@pytest.mark.parametrize("neighbor", NEIGHBORS)
+def test_what_else_a_configuration_has_stands_in_no_group_s_way(neighbor: str) -> None:
+    """Where a release cannot show a section, the whole configuration is read."""
+    text = NEIGHBORS[neighbor]
+    (alone,) = read_groups(WHOLE_CONFIG.format(before="", behind=""))
+    assert (alone.label, alone.address, alone.sa_lifetimes) == ("K", "192.0.2.1", (7200,))
+    for before, behind in ((text, ""), ("", text)):
+        groups = read_groups(WHOLE_CONFIG.format(before=before, behind=behind))
+        assert [group for group in groups if group.local_server] == [alone]
+
+
+def test_an_ipsec_profile_that_a_group_names_must_be_readable() -> None:
+    text = WHOLE_CONFIG.format(before="", behind="")
+    with pytest.raises(VpnKeysError, match="IPsec profile 'GP' shows a line that cannot be read"):
+        read_groups(text.replace(" set transform-set T", " set qos-group 7"))

@@ -192,6 +192,13 @@ def test_provenance_words() -> None:
     assert {sure for sure, dummy in guesses.SWITCHES.values()} <= words | {"simplified"}
 
 
+def test_a_switch_whose_text_was_seen_is_no_guess() -> None:
+    """Where a switch and the text of what it decides have one name, they cannot disagree on how sure they are."""
+    both = guesses.SWITCHES.keys() & TEXTS.keys()
+    assert both
+    assert [name for name in both if TEXTS[name][0] == "seen" and guesses.SWITCHES[name][0] != "seen"] == []
+
+
 def test_the_readme_carries_the_table() -> None:
     assert guesses.table() in (LAB / "README.md").read_text(encoding="utf-8")
 

@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.vpnops.keys.plugins.module_utils._ios import getvpn_listings
+from ansible_collections.vpnops.keys.plugins.module_utils._ios import (
+    getvpn_config,
+    getvpn_coop,
+    getvpn_members,
+    getvpn_policy,
+)
 from lab import DeviceSpec, GroupSpec, KeySpec
 from lab.faults import Faults
 from lab.personality import PERSONALITIES, personality
@@ -267,22 +272,22 @@ def test_what_each_release_shows_of_its_groups_is_read(console: Any, name: str) 
     ]
     ks = console(*specs)
     ks.run("terminal length 0")
-    coop = getvpn_listings.read_coop(ks.run("show crypto gdoi ks coop"))
+    coop = getvpn_coop.read_coop(ks.run("show crypto gdoi ks coop"))
     assert {group: (seen.role, seen.peers[0].role) for group, seen in coop.items()} == {
         "V4": ("Primary", "Secondary"),
         "V6": ("Secondary", "Primary"),
     }
-    assert getvpn_listings.read_coop(ks.run("show crypto gdoi ks coop detail")) == coop
-    assert len(getvpn_listings.read_members(ks.run("show crypto gdoi ks members"))) == 4
-    configured = getvpn_listings.read_groups(ks.run("show running-config"))
-    assert getvpn_listings.read_groups(ks.run("show running-config | section crypto g")) == tuple(
+    assert getvpn_coop.read_coop(ks.run("show crypto gdoi ks coop detail")) == coop
+    assert len(getvpn_members.read_members(ks.run("show crypto gdoi ks members"))) == 4
+    configured = getvpn_config.read_groups(ks.run("show running-config"))
+    assert getvpn_config.read_groups(ks.run("show running-config | section crypto g")) == tuple(
         dataclasses.replace(group, sa_lifetimes=()) for group in configured
     )
-    assert [len(policy.teks) for policy in getvpn_listings.read_policy(ks.run("show crypto gdoi ks policy"))] == [1, 1]
+    assert [len(policy.teks) for policy in getvpn_policy.read_policy(ks.run("show crypto gdoi ks policy"))] == [1, 1]
     ks.run("crypto gdoi ks rekey")
     out = ks.run("show crypto gdoi ks policy")
     assert "time to rekey (sec): n/a" in out
-    policies = getvpn_listings.read_policy(out)
+    policies = getvpn_policy.read_policy(out)
     assert [len(policy.teks) for policy in policies] == [2, 1]
     assert policies[0].kek
     assert policies[0].kek.time_to_rekey is not None

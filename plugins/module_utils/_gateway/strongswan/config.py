@@ -268,7 +268,7 @@ def _connection(name: str, section: Section) -> Connection:
 
 
 def _end(kind: str, section: Section) -> End:
-    rounds = [name for name in section.sections if name == kind or re.match(rf"{kind}[-0-9_]", name)]
+    rounds = [name for name in section.sections if name.lower().startswith(kind)]  # as charon tells them
     values = section.sections[rounds[0]].values if rounds else {}
     return End(
         rounds[0] if rounds else kind,

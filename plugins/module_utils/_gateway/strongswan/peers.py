@@ -13,7 +13,7 @@ from ... import _public_key
 from ..._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
 from ..._public_key import PublicKey
 from ..platform import CURRENT, STAGED, WITHDRAWN, Blocked, PeerChange, WantedPeer
-from . import sessions
+from . import auth, sessions
 from . import site as swan_site
 from .config import Connection
 from .runtime import View, Withdrawn
@@ -75,7 +75,19 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
     key = swan_site.key_in(path)
     entry = view.withdrawn.get(path)
     withdrawn = entry if entry and key and entry.placeholder == key.text else None
+    reason = _why_not_let_in(plain, wanted, _public_key.parse(withdrawn.key) if withdrawn else key)
+    if reason:
+        raise VpnKeysError("blocked", reason, state=NOTHING_CHANGED)
     return Entry(tuple(mine), file, path, key, tuple(view.keys(mine[0])), withdrawn)
+
+
+def _why_not_let_in(plain: t.Sequence[Connection], wanted: WantedPeer, now: PublicKey | None) -> str:
+    """Why a key that is wanted would be stored in vain, or ""."""
+    keys = [key for key in (wanted.current, wanted.staged) if key]
+    reasons = (
+        auth.why_not(item.name, item.remote.auth, key.algorithm, key.bits, now) for item in plain for key in keys
+    )
+    return next((reason for reason in reasons if reason), "")
 
 
 def _why_not_stored(site: Site, plain: t.Sequence[Connection]) -> str:
@@ -160,8 +172,9 @@ def _why_not(connection: Connection) -> str:
     remote, name = connection.remote, connection.name
     if remote.rounds > 1:
         return f"Connection {name} authenticates the peer in several rounds, which cannot be handled."
-    if remote.auth != "pubkey":
-        return f"Connection {name} authenticates the peer by {remote.auth}, not by a raw public key."
+    other = auth.why_not_public_key(remote.auth)
+    if other:
+        return f"Connection {name} authenticates the peer {other}"
     if len(remote.keys) != 1:
         found = ", ".join(remote.keys) or "none"
         return f"Connection {name} must name one file in remote.pubkeys, and names {found}."

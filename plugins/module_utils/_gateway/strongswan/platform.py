@@ -93,6 +93,7 @@ class StrongSwan:
             raise VpnKeysError("refused", f"There is a private key for {own.file} already", state=NOTHING_CHANGED)
         if own.key and own.key in View(self._site(), self._state).usable():
             raise VpnKeysError("refused", _locked(own), state=NOTHING_CHANGED)
+        self._refuse_to_make(algorithm, bits, None)
         private = swanctl.generate(algorithm, bits)
         key = swanctl.public_of_text(private)
         place = os.path.join(self.directory, "private", _free_name(self.directory, own.file))
@@ -105,6 +106,7 @@ class StrongSwan:
 
     def stage(self, algorithm: str, bits: int) -> PublicKey:
         own, key = self._own().key, self._key(self._state.pending)
+        self._refuse_to_make(algorithm, bits, own)
         fits = key is not None and key.algorithm == algorithm and (algorithm != "rsa" or key.bits == bits)
         # In use but not persisted: a rotation that was cut off goes on with it.
         if key is None or not (fits or key == own):
@@ -238,6 +240,12 @@ class StrongSwan:
     def _refuse_to_unload(self) -> None:
         """Raises VpnKeysError(blocked) where loading would take away what somebody else gave to charon."""
         reason = "" if swanctl.answers() else _why_not_loaded(self._site())
+        if reason:
+            raise VpnKeysError("blocked", reason, state=NOTHING_CHANGED)
+
+    def _refuse_to_make(self, algorithm: str, bits: int, now: PublicKey | None) -> None:
+        """Raises VpnKeysError(blocked) where the connections would not work with such a key."""
+        reason = swan_site.why_not_let_in(self._site(), algorithm, bits, now)
         if reason:
             raise VpnKeysError("blocked", reason, state=NOTHING_CHANGED)
 

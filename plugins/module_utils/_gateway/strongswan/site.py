@@ -10,6 +10,7 @@ import fnmatch
 import glob
 import hashlib
 import os
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -17,11 +18,12 @@ from ... import _public_key
 from ..._errors import NOTHING_CHANGED, VpnKeysError
 from ..._public_key import PublicKey
 from .. import files
-from . import swanctl
+from . import auth, swanctl
 from .config import OVERLAY, Connection, Section, connections, parse
 
 # Beside a key file: the key that comes next, under a name that no administrator would choose.
 NEXT = ".vpnops.keys.next"
+_ID_TYPE = re.compile(r"(?:fqdn|dns|email|rfc822|userfqdn|ipv4|ipv6):(?=.)", re.IGNORECASE)
 PRIVATE_DIRECTORIES = ("private", "rsa", "ecdsa", "pkcs8")
 
 
@@ -82,12 +84,15 @@ def read(directory: str, identity: str) -> Site:
 
 
 def same_id(one: str, other: str) -> bool:
-    """Whether two IKE identities are the same as far as strings tell ("@gw1" is another way to write "gw1")."""
-    return bool(one) and plain_id(one) == plain_id(other)
+    """Whether two IKE identities are the same as far as strings tell: "@gw1", "fqdn:gw1" and "GW1" are other ways to
+    write "gw1"."""
+    return bool(one) and plain_id(one).lower() == plain_id(other).lower()
 
 
 def plain_id(identity: str) -> str:
-    return identity[1:] if identity.startswith("@") and identity[1:2] not in ("", "#", "@") else identity
+    """An identity without what only tells its type."""
+    bare = _ID_TYPE.sub("", identity)
+    return bare[1:] if bare.startswith("@") and bare[1:2] not in ("", "#", "@") else bare
 
 
 def key_in(path: str) -> PublicKey | None:
@@ -133,9 +138,16 @@ def _why_not_raw(connection: Connection) -> str:
     local, name = connection.local, connection.name
     if local.rounds > 1:
         return f"Connection {name} authenticates this gateway in several rounds, which cannot be handled."
-    if local.auth != "pubkey":
-        return f"Connection {name} authenticates this gateway by {local.auth}, not by a raw public key."
+    other = auth.why_not_public_key(local.auth)
+    if other:
+        return f"Connection {name} authenticates this gateway {other}"
     return "" if local.keys else f"Connection {name} names no file in local.pubkeys; give it one."
+
+
+def why_not_let_in(site: Site, algorithm: str, bits: int, now: PublicKey | None) -> str:
+    """Why the connections would not work with an own key like that instead of the one of `now`, or ""."""
+    reasons = (auth.why_not(one.name, one.local.auth, algorithm, bits, now) for one in site.connections)
+    return next((reason for reason in reasons if reason), "")
 
 
 def why_not_overlaid(site: Site) -> str:

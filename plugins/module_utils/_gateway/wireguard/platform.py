@@ -92,10 +92,12 @@ class WireGuard:
         checks = {
             f"The interface {self.interface} is down; start it with `wg-quick up {self.interface}`.":
                 runtime is None or not wg_runtime.is_up(self.interface),
-            f"{self.path} says {record.saves}, so wg-quick would overwrite it; take that line out.":
+            f"{record.saves}, so {self.path} would be overwritten; take that line out.":
                 bool(record.saves),
             f"{self.path} sets the own key by a PostUp that cannot be followed; let it be "
             f"`wg set %i private-key FILE`.": place.how == HIDDEN,
+            f"{record.key} sets the own key of {self.interface}, which cannot be followed; take that line out, and let "
+            f"{self.path} say `PostUp = wg set %i private-key FILE`.": bool(record.key),
             f"{self.path} holds no private key although {self.interface} has one; write it there, or name its file by "
             f"`PostUp = wg set %i private-key FILE`.": place.how == NOWHERE and bool(own),
             f"The own key of {self.interface} is also that of one of its peers; take that peer out.":

@@ -229,6 +229,17 @@ def test_several_rounds_are_counted() -> None:
     assert one("connections { a { remote-1 { }\n remote-2 { auth = eap-md5\n } } }").remote.rounds == 2
 
 
+@pytest.mark.parametrize("name", ["remote", "remote1", "remote-a", "remote_a", "remotegw2", "Remote", "REMOTE-2"])
+def test_any_section_that_begins_like_an_end_is_one_as_for_charon(name: str) -> None:
+    found = one(f"connections {{ a {{ remote_addrs = h\n {name} {{ id = x\n pubkeys = x.pub\n }} }} }}")
+    assert (found.remote.section, found.remote.identity, found.remote.keys, found.remote.rounds) == (
+        (name, "x", ("x.pub",), 1)
+    )
+    assert found.local.rounds == 0
+    both = one(f"connections {{ a {{ {name} {{ id = x }}\n remotes {{ auth = psk }} }} }}")
+    assert both.remote.rounds == 2
+
+
 def test_the_overlay_says_what_it_is() -> None:
     accepted = {"gw3": ("remote", ("gw3.pub",)), "gw2": ("remote-1", ("gw2.pub", "gw2.pub.next"))}
     expected = """# Written by vpnops.keys while a key is being changed, and removed by it afterwards.

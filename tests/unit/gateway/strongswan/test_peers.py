@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
@@ -20,6 +20,9 @@ from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeys
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway import commands
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import State
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.strongswan import (
+    auth as swan_auth,
+)
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.strongswan import (
     peers as swan_peers,
 )
@@ -146,7 +149,9 @@ def test_connections_that_cannot_be_handled(host: Host, remote: str, words: str)
     ("remote", "words"),
     [
         ("id = gw3\n auth = ed25519\n pubkeys = gw3.pub", "by ed25519, not by a raw public key"),
-        ("id = gw3\n auth = pubkey-sha512\n pubkeys = gw3.pub", "by pubkey-sha512, not by a raw public key"),
+        ("id = gw3\n auth = ed448\n pubkeys = gw3.pub", "by ed448, not by a raw public key; write auth = pubkey."),
+        ("id = gw3\n auth = pubkeys\n pubkeys = gw3.pub", "by pubkeys, not by a raw public key"),
+        ("id = gw3\n auth = eap-tls:pubkey-sha256\n pubkeys = gw3.pub", "by eap-tls:pubkey-sha256, not by"),
         ("id = @gw3\n pubkeys = gw3.pub, gw3-old.pub", "names gw3.pub, gw3-old.pub"),
         ("id = gw3\n pubkeys = gw2.pub", "gw2.pub is used by connection"),
     ],
@@ -164,6 +169,68 @@ def test_who_cannot_be_told_is_known_before_anything_is_to_be_stored(host: Host,
 
 def test_all_can_be_told(host: Host) -> None:
     assert swan_peers.blocked(View(host.site(), host.state)) == []
+
+
+# Tried with charon 5.9.8, at the end of the peer and at the own end, with a raw Ed25519 key and with an RSA key of 3072
+# bits: what charon takes for a public key, and which of the two gets in. What it discards is None.
+TRIED = {
+    "pubkey": (True, True),
+    "rsa": (True, True),
+    "rsa-2048": (True, True),
+    "rsa/pss": (True, True),
+    "ecdsa": (True, True),
+    "rsa-2048-ed25519": (True, True),
+    "pubkey-ed25519": (True, True),
+    "ike:ed25519": (True, True),
+    "pubkey-sha256-identity": (True, True),
+    "pubkey-identity": (True, False),
+    "ike:pubkey-identity": (True, False),
+    "ike:pubkey-sha256": (False, True),
+    "pubkey-sha512": (False, False),  # of an RSA key of 3072 bits, where the other end does not demand SHA-512, too
+    "ed25519": None,
+    "ed25519-256": None,
+    "ed25519-identity": None,
+    "ed448": None,
+    "PUBKEY": None,
+    "Ed25519": None,
+    "any": None,
+    "psk": None,
+}
+RSA = _public_key.from_der(
+    rsa.generate_private_key(65537, 3072).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+)
+
+
+@pytest.mark.parametrize("auth", TRIED)
+def test_what_auth_means_is_what_charon_makes_of_it(auth: str) -> None:
+    tried = TRIED[auth]
+    assert swan_auth.is_public_key(auth) is (tried is not None)
+    if tried is not None:
+        found = tuple(swan_auth.lets_in(auth, key.algorithm, key.bits, None) for key in (A, RSA))
+        assert found == tried
+    for key in (A, RSA):
+        assert swan_auth.lets_in(auth, key.algorithm, key.bits, key), "as it was, it stays"
+
+
+@pytest.mark.parametrize("auth", [auth for auth, tried in TRIED.items() if tried])
+def test_a_peer_with_a_constraint_is_told_what_it_lets_in(host: Host, auth: str) -> None:
+    """From an Ed25519 key to another one always; to an RSA key where that gets in."""
+    host.connections(TO_GW2.replace("remote { id", f"remote {{ auth = {auth}\n id"))
+    assert swan_peers.blocked(View(host.site(), host.state)) == []
+    assert loaded(host).change(A, B).changed
+    with contextlib.nullcontext() if swan_auth.lets_in(auth, "rsa", 3072, A) else pytest.raises(
+        VpnKeysError, match=f"Connection gw2 says auth = {auth}, by which an RSA key of 3072 bits does not get in"
+    ):
+        assert host.change(A, RSA).changed
+
+
+def test_an_own_key_that_the_own_end_does_not_let_in_is_not_made(
+    host: Host, gateway: strongswan.StrongSwan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swanctl, "generate", lambda *words: pytest.fail("made"))
+    host.connections(TO_GW2.replace("auth = pubkey", "auth = ike:pubkey-sha256")).key("gw1.pub", RSA)
+    with pytest.raises(VpnKeysError, match=r"an Ed25519 key does not get in.*Nothing was changed\.$"):
+        gateway.stage("ed25519", 3072)
 
 
 def test_several_files_for_one_peer(host: Host) -> None:

@@ -51,6 +51,11 @@ def test_accepted(
         ("", "", False),
         ("@#6777", "#6777", False),
         ("@@a@b", "@a@b", False),
+        ("fqdn:gw1.example.com", "@GW1.example.com", True),
+        ("email:a@b", "a@b", True),
+        ("ipv4:192.0.2.1", "192.0.2.1", True),
+        ("keyid:gw1", "gw1", False),
+        ("fqdn:", "fqdn:gw1", False),
     ],
 )
 def test_same_id(one: str, other: str, same: bool) -> None:

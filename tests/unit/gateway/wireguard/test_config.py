@@ -84,11 +84,12 @@ def test_spaces_and_case_mean_as_little_as_to_wg() -> None:
     assert config.preshared_key(entry) == PSK
     assert config.networks(entry) == ("10.3.0.0/16", "fd00::/8")
     assert config.keepalive(entry) == 0
+    assert config.keepalive(parse(f"[Peer]\nPublicKey = {A.text}\nPersistentKeepalive = 2 5 # s\r")[0]) == 25
 
 
 def test_what_is_no_network() -> None:
     with pytest.raises(VpnKeysError) as caught:
-        config.networks(parse(f"[Peer]\nPublicKey = {A.text}\nAllowedIPs = 10.0.0.0/8, 10.0.0.0/33\n")[0])
+        config.network(" 10.0.0.0/33")
     assert str(caught.value) == "'10.0.0.0/33' is not a network. Nothing was changed."
     assert caught.value.code == "bad_input"
 
@@ -122,6 +123,12 @@ NO_PEER = "begins a peer that has not exactly one usable PublicKey"
         (f"[Peer]\nPublicKey = {A.text}\nPublicKey = {B.text}\n", 1, NO_PEER),
         ("[Peer]\nPublicKey = AAAA\n", 1, NO_PEER),
         (f"[Interface]\n[Peer]\nPublicKey = {'A' * 43}=\n", 2, NO_PEER),
+        # The newest wg takes a sign there.
+        (
+            f"[Interface]\n\n[Peer]\nPublicKey = {A.text}\nAllowedIPs = 10.0.0.0/8, -10.1.0.0/16\n",
+            3,
+            "begins a peer of whose AllowedIPs '-10.1.0.0/16' is not a network",
+        ),
         (
             f"[Interface]\n#vpnops.keys withdrawn a# [Peer]\n#vpnops.keys withdrawn a# PublicKey = {A.text}\nMTU = 1",
             4,

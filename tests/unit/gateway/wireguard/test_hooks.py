@@ -13,6 +13,7 @@ from unit.gateway.wireguard.test_store import RUNNING, carried_out, running, wan
 from unit.gateway.wireguard.test_store import peer as running_peer
 
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import platform as wireguard
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.runtime import Runtime, Setting
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import (
     config,
@@ -37,6 +38,14 @@ SCRIPTS = {
     "/opt/up.py": '#!/usr/bin/python3\nimport subprocess\nsubprocess.run(["wg", "set", "wg0", "peer", key])\n',
     "load-peers": LOADER,
     "wg-quick": "wg addconf\n",
+    "/opt/first.sh": "#!/bin/sh\nset -e\n. /opt/second.sh  # the rest\n",
+    "/opt/second.sh": '#!/bin/sh\n/opt/first.sh\nif true; then /etc/wireguard/up.sh "$1"; fi\n',
+    "/opt/cut.sh": '#!/bin/sh\nnumber=${1#wg}; wg set "$1" peer KEY allowed-ips 10.0.$number.0/24\n',
+    "/opt/crlf.sh": '#!/bin/sh\r\nwg set "$1" \\\r\n  peer KEY\r\n',
+    "/opt/other.sh": "#!/bin/sh\nwg set wg1 peer KEY remove; wg addconf wg1 /etc/wireguard/wg1.peers\n",
+    "/opt/save.sh": "#!/bin/sh\numask 077\nwg showconf wg0 | tee /etc/wireguard/wg0.conf\n",
+    "/opt/wg-save.sh": "#!/bin/sh\nwg-quick save wg0\n",
+    "/opt/key.sh": '#!/bin/sh\nwg set "$1" private-key /etc/wireguard/key\n',
 }
 
 
@@ -66,6 +75,7 @@ def effects(*lines: str) -> Effects:
         "PostUp = bash /etc/wireguard/fw.sh",
         "PostUp = /etc/wireguard/missing.sh",
         "PostUp = wg-quick up wg1",
+        "PostUp = /opt/other.sh",
         "PreUp = wg addconf %i /etc/wireguard/peers.conf",
         "PostDown = wg set %i peer KEY remove",
         "# PostUp = wg addconf %i /etc/wireguard/peers.conf",
@@ -113,6 +123,13 @@ def test_addconf_of_a_file_is_followed(line: str) -> None:
         ("PostUp = sh -x /etc/wireguard/up.sh %i || true", "runs /etc/wireguard/up.sh, whose line 4"),
         ("PostUp = load-peers", "PostUp runs load-peers, whose line 4 changes peers"),
         ("PostUp = /opt/long.sh %i", "PostUp runs /opt/long.sh, whose line 3 changes peers"),
+        ("PostUp = $(which wg) set %i peer KEY allowed-ips 10.0.9.0/24", "PostUp changes peers"),
+        ("PostUp = `command -v wg` set %i peer KEY remove", "PostUp changes peers"),
+        ("PostUp = ${WG:-/usr/bin/wg} set %i peer KEY remove", "PostUp changes peers"),
+        ("PostUp = /opt/first.sh %i", "PostUp runs /opt/first.sh, whose line 3 changes peers"),
+        ("PostUp = test -x /opt/second.sh && exec /opt/second.sh", "runs /opt/second.sh, whose line 3 changes peers"),
+        ("PostUp = /opt/cut.sh %i", "PostUp runs /opt/cut.sh, whose line 2 changes peers"),
+        ("PostUp = /opt/crlf.sh %i", "PostUp runs /opt/crlf.sh, whose line 2 changes peers"),
         ("PostUp = python3 /opt/up.py", "PostUp runs /opt/up.py, whose line 3 changes peers"),
     ],
 )
@@ -159,6 +176,11 @@ def test_no_secret_of_a_hook_is_told() -> None:
         ("PreDown = wg showconf %i > /etc/wireguard/%i.conf", "in line 3, PreDown, to save what runs"),
         ("PostUp = wg-quick save %i", "in line 3, PostUp, to save what runs"),
         ("PostUp = wg showconf %i > /run/shown", ""),
+        ("PreDown = wg showconf %i | tee /etc/wireguard/%i.conf", "in line 3, PreDown, to save what runs"),
+        ("PostDown = cd /etc/wireguard && wg showconf %i >%i.conf", "in line 3, PostDown, to save what runs"),
+        ("PreDown = /opt/save.sh", "in line 3, PreDown, to save what runs"),
+        ("PostUp = /opt/save.sh", ""),
+        ("PostUp = sh /opt/wg-save.sh", "in line 3, PostUp, to save what runs"),
         ("SaveConfig = false", ""),
         ("PreDown = iptables -D FORWARD -i %i -j ACCEPT", ""),
     ],
@@ -179,6 +201,12 @@ UNIT = "/etc/systemd/system/wg-quick@wg0.service.d/peers.conf"
         ("ExecStartPost = /bin/sh -c 'wg addconf %i /etc/wireguard/peers.conf'", (), "ExecStartPost changes peers"),
         ("ExecStartPost=/etc/wireguard/up.sh %i", (), "runs /etc/wireguard/up.sh, whose line 4"),
         ("ExecStartPost=/etc/wireguard/fw.sh %i", (), ""),
+        ("ExecStart=/usr/bin/wg addconf %i /etc/wireguard/peers.conf", (PEERS,), ""),
+        ("ExecStart=/usr/bin/wg-quick up %i", (), ""),
+        ("ExecStart=/opt/first.sh %i", (), "runs /opt/first.sh, whose line 3"),
+        ("ExecStartPost=/bin/sh -c \\\n  'wg set %i peer KEY'", (), "ExecStartPost changes peers"),
+        ("ExecReload=/bin/bash -c 'wg syncconf %i <(wg-quick strip %i)'", (), ""),
+        ("ExecStop=/usr/bin/wg set %i peer KEY remove", (), ""),
         ("ExecStartPost=", (), ""),
         ("# ExecStartPost=/usr/bin/wg setconf %i /x", (), ""),
         ("ExecStartPre=/usr/bin/wg setconf %i /x", (), ""),
@@ -190,13 +218,44 @@ def test_what_the_unit_runs_after_wg_quick_counts_like_a_hook(line: str, files: 
     assert found.files == files
     assert len(found.unfollowed) == bool(words)
     for one in found.unfollowed:
-        assert one.what.startswith("line 2, ExecStartPost")
+        assert one.what.startswith("line 2, ExecStart")
         assert words in one.what
         assert _record(TYPICAL).sentence(one).startswith(f"{UNIT}, line 2, ")
 
 
+def test_what_the_unit_saves_is_named_with_its_file(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = {UNIT: "[Service]\nExecStop=/usr/bin/wg-quick save %i\n"}
+    monkeypatch.setattr(wg_record, "unit_files", lambda interface: unit)
+    assert record(conf).saves == f"{UNIT} says in line 2, ExecStop, to save what runs"
+
+
+@pytest.mark.parametrize(
+    ("line", "unit", "key"),
+    [
+        ("PostUp = wg set %i private-key /etc/wireguard/key", "", ""),
+        ("PostUp = /opt/key.sh %i", "", "/opt/key.sh, line 2"),
+        ("PreDown = /opt/key.sh %i", "", ""),
+        ("", "ExecStartPost=/usr/bin/wg set %i private-key /key", f"{UNIT}, line 2, ExecStartPost"),
+        ("", "ExecStartPost=/usr/bin/wg set wg1 private-key /key", ""),
+        ("", "ExecStart=/opt/key.sh %i", "/opt/key.sh, line 2"),
+    ],
+)
+def test_an_own_key_that_is_set_where_it_is_not_looked_for_is_known(line: str, unit: str, key: str) -> None:
+    """The next start would bring the old one back."""
+    blocks = config.parse(f"[Interface]\n{line}\n", "wg0.conf")
+    assert hooks.effects(blocks, "wg0", SCRIPTS.get, {UNIT: f"[Service]\n{unit}\n"}).key == key
+
+
+def test_such_an_own_key_is_said_before_anything_begins(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = {UNIT: "[Service]\nExecStartPost=/usr/bin/wg set %i private-key /key\n"}
+    monkeypatch.setattr(wg_record, "unit_files", lambda interface: unit)
+    monkeypatch.setattr(wireguard.WireGuard, "_runtime", lambda self: None)
+    found = wireguard.WireGuard("wg0", str(conf.parent), str(conf.parent)).obstacles(writing=False)
+    assert any(sentence.startswith(f"{UNIT}, line 2, ExecStartPost sets the own key of wg0") for sentence in found)
+
+
 def test_the_files_of_the_unit_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wg_record, "UNITS", str(tmp_path))
+    monkeypatch.setattr(wg_record, "UNITS", (str(tmp_path),))
     named = ("wg-quick@wg0.service.d/a.conf", "wg-quick@.service.d/b.conf", "wg-quick@.service")
     for name in (*named, "wg-quick@wg1.service.d/c.conf", "wg-quick@wg0.service.d/d.conf.old"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn import Survey
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_listings import Coop, Group, Member
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_config import Group
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_coop import Coop
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members import Member
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import KeyRing, RsaKey
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios.options import Target
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import survey as key_servers

@@ -115,6 +115,10 @@ def _check_peers(blocks: t.Iterable[Block], path: str) -> None:
                 usable = False
             if not usable:
                 raise _unreadable(path, number, "begins a peer that has not exactly one usable PublicKey")
+            try:
+                networks(block)
+            except VpnKeysError as error:
+                raise _unreadable(path, number, f"begins a peer of whose AllowedIPs {error.what}") from None
         number += len(block.lines)
 
 
@@ -165,7 +169,7 @@ def network(text: str) -> str:
 
 def keepalive(block: Block) -> int | None:
     """The PersistentKeepalive of a peer in seconds, None where the file does not say."""
-    text = value(block, "persistentkeepalive")
+    text = "".join(value(block, "persistentkeepalive").split())
     if not text:
         return None
     return int(text) if text.isdigit() else 0

@@ -23,7 +23,7 @@ from . import config, hooks
 from .config import INTERFACE, PEER, STAGED, TEXT, Block
 from .hooks import Effects, Unfollowed
 
-UNITS = "/etc/systemd/system"
+UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 _SCRIPT_BYTES = 1 << 18
 MOST = 12
 """So many sentences of a kind are told."""
@@ -39,6 +39,9 @@ class Record:
     blocks: list[Block]
     unfollowed: tuple[Unfollowed, ...]
     saves: str
+    """The clause that begins with the file that says so, "" where nothing is saved."""
+    key: str = ""
+    """What sets the own key at a start, where that cannot be followed."""
 
     @property
     def main(self) -> list[Block]:
@@ -91,7 +94,8 @@ def _with_files(path: str, text: str, blocks: list[Block], effects: Effects) -> 
             texts.pop(file, None)
             what = f"a hook of it loads peers from {file}, which cannot be followed: {error.what}"
             unfollowed.append(Unfollowed(what, "fix that file first"))
-    return Record(path, texts, blocks, tuple(unfollowed), effects.saves)
+    saves = f"{effects.saver or path} says {effects.saves}" if effects.saves else ""
+    return Record(path, texts, blocks, tuple(unfollowed), saves, effects.key)
 
 
 def _peers_of(file: str) -> tuple[str, list[Block]]:
@@ -106,14 +110,10 @@ def _peers_of(file: str) -> tuple[str, list[Block]]:
 
 
 def unit_files(interface: str) -> dict[str, str]:
-    """Where an administrator has changed the unit of the interface."""
-    found = {}
-    for unit in (f"wg-quick@{interface}.service", "wg-quick@.service"):
-        for path in sorted([f"{UNITS}/{unit}", *glob.glob(f"{UNITS}/{glob.escape(unit)}.d/*.conf")]):
-            text = script(path)
-            if text:
-                found[path] = text
-    return found
+    """The unit of the interface, and where an administrator has changed it."""
+    units = [f"{where}/{unit}" for where in UNITS for unit in (f"wg-quick@{interface}.service", "wg-quick@.service")]
+    changes = (path for unit in units for path in sorted([unit, *glob.glob(f"{glob.escape(unit)}.d/*.conf")]))
+    return {path: text for path in changes if (text := script(path))}
 
 
 def script(name: str) -> str | None:

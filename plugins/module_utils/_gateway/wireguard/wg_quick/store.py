@@ -326,7 +326,7 @@ def unsaved(record: Record, wanted: t.Iterable[WantedPeer]) -> dict[str, str]:
     """
     if not record.saves:
         return {}
-    what = f"{record.path} says {record.saves}, which would make a peer of its own of a staged key"
+    what = f"{record.saves}, which would make a peer of its own of a staged key"
     error = VpnKeysError("blocked", what, state=LEFT_OUT, advice="take that line out")
     return {peer.name: str(error.about(f"Peer {peer.name}")) for peer in wanted if _next_key(peer)}
 
