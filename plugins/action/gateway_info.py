@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from ..plugin_utils.device_answer import Data
 from ..plugin_utils.gateways.action import GatewayAction
-from ..plugin_utils.gateways.action import GatewayAction
 
 
 class ActionModule(GatewayAction):
