@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ..module_utils._fleet.findings import listed
 from ..plugin_utils.device_answer import Data
-from ..plugin_utils.gateway_action import GatewayAction
+from ..plugin_utils.gateways.action import GatewayAction
 
 
 class ActionModule(GatewayAction):

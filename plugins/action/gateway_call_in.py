@@ -7,9 +7,9 @@ from __future__ import annotations
 import os
 
 from ..module_utils._errors import NOTHING_DONE, VpnKeysError
-from ..plugin_utils import call_in_callers
 from ..plugin_utils.device_answer import Data
-from ..plugin_utils.gateway_action import GatewayAction
+from ..plugin_utils.gateways import call_in_callers
+from ..plugin_utils.gateways.action import GatewayAction
 
 LARGEST_CA = 1024 * 1024
 

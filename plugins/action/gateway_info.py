@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..plugin_utils.gateway_action import GatewayAction
+from ..plugin_utils.gateways.action import GatewayAction
 
 
 class ActionModule(GatewayAction):

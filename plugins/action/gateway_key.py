@@ -7,9 +7,9 @@ from __future__ import annotations
 from ..module_utils._errors import LEFT_OUT, VpnKeysError
 from ..module_utils._fingerprint import short
 from ..module_utils._public_key import PublicKey, parse
-from ..plugin_utils import possession
 from ..plugin_utils.device_answer import Data
-from ..plugin_utils.gateway_action import GatewayAction
+from ..plugin_utils.gateways import possession
+from ..plugin_utils.gateways.action import GatewayAction
 
 CLAIMS = ("present", "staged")
 """The states whose answer is the gateway's own word about which key it has."""

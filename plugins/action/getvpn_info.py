@@ -8,8 +8,8 @@ import typing as t
 
 from ..module_utils._ios import getvpn
 from ..modules.getvpn_info import ARGUMENT_SPEC
-from ..plugin_utils.ios_action import IosAction, Result
-from ..plugin_utils.ios_results import shown_groups
+from ..plugin_utils.ios.results import shown_groups
+from ..plugin_utils.key_servers.action import IosAction, Result
 
 
 class ActionModule(IosAction):

@@ -12,8 +12,8 @@ from ..module_utils._ios.dialogue import Talk, Terminal
 from ..module_utils._ios.key_listings import RsaKey
 from ..module_utils._ios.labels import Label
 from ..modules.ios_rsa_key import ARGUMENT_SPEC
-from ..plugin_utils.ios_action import IosAction, Result
-from ..plugin_utils.ios_results import difference, shown
+from ..plugin_utils.ios.results import difference, shown
+from ..plugin_utils.key_servers.action import IosAction, Result
 
 
 class ActionModule(IosAction):

@@ -17,9 +17,10 @@ from ..module_utils._ios.key_listings import KeyRing, RsaKey
 from ..module_utils._ios.labels import Label
 from ..module_utils._ios.rsa_keys import Sealed
 from ..modules.ios_rsa_key_import import ARGUMENT_SPEC, MUTUALLY_EXCLUSIVE, REQUIRED_BY, REQUIRED_ONE_OF
-from ..plugin_utils import ios_session, key_files
-from ..plugin_utils.ios_action import IosAction, Result
-from ..plugin_utils.ios_results import difference, shown
+from ..plugin_utils import key_files
+from ..plugin_utils.ios import session
+from ..plugin_utils.ios.results import difference, shown
+from ..plugin_utils.key_servers.action import IosAction, Result
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class ActionModule(IosAction):
                     host=self.host,
                     state=NOTHING_CHANGED,
                 )
-            device = await sessions.enter_async_context(ios_session.session(self.target()))
+            device = await sessions.enter_async_context(session.session(self.target()))
             ring = await device.do(rsa_keys.look)
             result, work = self._predict(ring, label, offer, options)
             if not self.check:
@@ -79,7 +80,7 @@ class ActionModule(IosAction):
 
             return _Offer(sealed.fingerprint, sealed.bits, sealed.usage, given)
         from_label = Label.parse(options["from_label"]) if options["from_label"] else label
-        source = await sessions.enter_async_context(ios_session.session(self.target(options["from_host"])))
+        source = await sessions.enter_async_context(session.session(self.target(options["from_host"])))
         key = await source.do(lambda tty: rsa_keys.look_at(tty, from_label))
 
         async def exported() -> Sealed:

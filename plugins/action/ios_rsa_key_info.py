@@ -9,8 +9,8 @@ import typing as t
 from ..module_utils._ios import rsa_keys
 from ..module_utils._ios.labels import Label
 from ..modules.ios_rsa_key_info import ARGUMENT_SPEC
-from ..plugin_utils.ios_action import IosAction, Result
-from ..plugin_utils.ios_results import shown
+from ..plugin_utils.ios.results import shown
+from ..plugin_utils.key_servers.action import IosAction, Result
 
 
 class ActionModule(IosAction):

@@ -13,12 +13,15 @@ from contextlib import AsyncExitStack
 from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError, rendered
 from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
 from ..modules.ios_rsa_key_sync import ARGUMENT_SPEC, REQUIRED_BY
-from ..plugin_utils import advice, carry_out, ios_session, key_files, key_servers, progress_fleet
-from ..plugin_utils.carry_out import Progress, Wishes
+from ..plugin_utils import advice, key_files
 from ..plugin_utils.internal import internal_error
-from ..plugin_utils.ios_action import IosAction, Result, display
-from ..plugin_utils.ios_options import Target
-from ..plugin_utils.key_servers import Planned
+from ..plugin_utils.ios import session
+from ..plugin_utils.ios.options import Target
+from ..plugin_utils.key_servers import execute, survey
+from ..plugin_utils.key_servers.action import IosAction, Result, display
+from ..plugin_utils.key_servers.execute import Progress, Wishes
+from ..plugin_utils.key_servers.survey import Planned
+from ..plugin_utils.progress import pipe
 
 
 class ActionModule(IosAction):
@@ -37,17 +40,17 @@ class ActionModule(IosAction):
                     state=NOTHING_DONE,
                 )
         targets = self.fleet(options)
-        async with ios_session.Kept() as kept:
+        async with session.Kept() as kept:
             # What was opened for the look is used for the work, unless that were more sessions than are wanted at once.
-            opener = kept.session if len(targets) <= options["parallel"] else ios_session.session
-            seen = await key_servers.look(list(targets.values()), options["parallel"], options["timeout"], opener)
-            addresses = key_servers.own_addresses(targets, self.variables.get("hostvars", {}))
-            plans = key_servers.plan_all(seen, options, addresses)
+            opener = kept.session if len(targets) <= options["parallel"] else session.session
+            seen = await survey.look(list(targets.values()), options["parallel"], options["timeout"], opener)
+            addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
+            plans = survey.plan_all(seen, options, addresses)
             planned = plans.planned
-            needed = {host for one in planned for host in carry_out.hosts_of(one.plan.steps)}
+            needed = {host for one in planned for host in execute.hosts_of(one.plan.steps)}
             await kept.only(set() if self.check else needed)
             done = await self._carry_out(planned, targets, options, kept)
-            return done | {"claims": key_servers.shown_claims(plans.claims, self._names)}
+            return done | {"claims": survey.shown_claims(plans.claims, self._names)}
 
     @property
     def _names(self) -> Mapping[str, str]:
@@ -58,7 +61,7 @@ class ActionModule(IosAction):
         planned: list[Planned],
         targets: dict[str, Target],
         options: dict[str, t.Any],
-        kept: ios_session.Kept,
+        kept: session.Kept,
     ) -> Result:
         wishes = Wishes(
             options["save"],
@@ -68,8 +71,8 @@ class ActionModule(IosAction):
         )
         # Units that share a device take turns: two sessions must not write the configuration of one device at once.
         turns = {name: asyncio.Lock() for name in sorted(targets)}
-        moves = 0 if self.check else sum(carry_out.moves_of(one.plan.steps) for one in planned)
-        count = progress_fleet.Count(moves, "moves")
+        moves = 0 if self.check else sum(execute.moves_of(one.plan.steps) for one in planned)
+        count = pipe.Count(moves, "moves")
         work = (self._unit(one, targets, wishes, options, turns, count, kept) for one in planned)
         units = await asyncio.gather(*work)
         failed = [unit for unit in units if unit["error"]]
@@ -92,10 +95,10 @@ class ActionModule(IosAction):
         wishes: Wishes,
         options: dict[str, t.Any],
         turns: dict[str, asyncio.Lock],
-        count: progress_fleet.Count,
-        kept: ios_session.Kept,
+        count: pipe.Count,
+        kept: session.Kept,
     ) -> dict[str, t.Any]:
-        unit = key_servers.shown(one, self._names) | {"done": {}, "error": None}
+        unit = survey.shown(one, self._names) | {"done": {}, "error": None}
         label = unit["label"]
         approved = options["approved"]
         if approved is not None and unit["steps"] and one.digest not in approved:
@@ -103,7 +106,7 @@ class ActionModule(IosAction):
                 "error": f"what the key servers hold has changed since the plan was approved. {NOTHING_CHANGED}; plan "
                 "again."
             }
-        touched = set(carry_out.hosts_of(one.plan.steps, sources=False))
+        touched = set(execute.hosts_of(one.plan.steps, sources=False))
         outside = touched - set(options["allowed_hosts"]) if options["allowed_hosts"] is not None else set()
         if outside:
             return unit | {
@@ -115,11 +118,11 @@ class ActionModule(IosAction):
         said = f"vpnops.keys: {label}: "
         progress = Progress(lambda text: display.display(said + text, stderr=True), count, unit["done"])
         try:
-            with carry_out.locked(label, one.unit.hosts):
+            with execute.locked(label, one.unit.hosts):
                 async with AsyncExitStack() as waiting:
-                    for host in sorted(carry_out.hosts_of(one.plan.steps)):
+                    for host in sorted(execute.hosts_of(one.plan.steps)):
                         await waiting.enter_async_context(turns[host])
-                    await carry_out.carry_out(one.plan, targets, wishes, progress, kept)
+                    await execute.carry_out(one.plan, targets, wishes, progress, kept)
         except VpnKeysError as error:
             unit["error"] = rendered(error.marked, self._names)
         except Exception as error:  # noqa: BLE001 - one unit must not end the work on the others

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from ..module_utils._directory import holder
+from ..module_utils._directory import lock_owner
 from ..plugin_utils import claims
 from ..plugin_utils.directory_action import Data, DirectoryAction
 
@@ -19,7 +19,7 @@ class ActionModule(DirectoryAction):
     def arguments(self, given: Data, variables: Data) -> Data:
         user = next((str(variables[name]) for name in USERS if variables.get(name)), None)
         # The run is the process that started this worker: it lives as long as the play.
-        me = given.get("holder") or holder.describe(os.getppid(), user)
+        me = given.get("holder") or lock_owner.describe(os.getppid(), user)
         arguments = {**given, "holder": me, "by": given.get("by") or me.get("user")}
         if isinstance(given.get("gateways"), list):
             arguments["gateways"] = [{"name": one} if isinstance(one, str) else one for one in given["gateways"]]

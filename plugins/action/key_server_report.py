@@ -8,9 +8,9 @@ import json
 import typing as t
 
 from ..modules.key_server_report import ARGUMENT_SPEC
-from ..plugin_utils import key_server_results, report
 from ..plugin_utils.control_action import ControlAction, Result, display
-from ..plugin_utils.tables import output
+from ..plugin_utils.key_servers import results
+from ..plugin_utils.tables import key_servers, output
 
 
 class ActionModule(ControlAction):
@@ -20,14 +20,14 @@ class ActionModule(ControlAction):
 
     async def operate(self, options: dict[str, t.Any]) -> Result:
         given = options["found"], options["done"], options["proof"]
-        key_server_results.check(*given)
-        whole = report.merge(*given)
-        result: Result = output.show(report.render(whole, width=display.columns)) | {"in_sync": whole["in_sync"]}
+        results.check(*given)
+        whole = key_servers.merge(*given)
+        result: Result = output.show(key_servers.render(whole, width=display.columns)) | {"in_sync": whole["in_sync"]}
         if options["path"]:
             result["path"] = options["path"]
             content = json.dumps(whole, indent=2, sort_keys=True) + "\n"
             result["changed"] = output.keep(options["path"], content, self.check)
-        if complaint := report.complaint(whole, options["require"]):
+        if complaint := key_servers.complaint(whole, options["require"]):
             # The table has been shown; a failed task would print it a second time, in JSON.
             del result["lines"]
             result |= {"failed": True, "msg": complaint}

@@ -84,10 +84,10 @@ from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 
 from ..module_utils._errors import NOTHING_DONE
-from ..plugin_utils import progress_files, progress_fleet, progress_results, progress_view
-from ..plugin_utils.progress import Devices, Outcome, Run, Section
-from ..plugin_utils.progress_live import Foot, Ticker
-from ..plugin_utils.progress_view import Terminal
+from ..plugin_utils.progress import files, pipe, results, view
+from ..plugin_utils.progress.live import Foot, Ticker
+from ..plugin_utils.progress.model import Devices, Outcome, Run, Section
+from ..plugin_utils.progress.view import Terminal
 
 try:
     import rich
@@ -153,7 +153,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         with self._guard:
             batch, everybody = variables["ansible_play_batch"], variables["ansible_play_hosts_all"]
             self._run.begin_play(play.get_name().strip(), batch, everybody, time.time())
-            heading = progress_view.heading(self._run)
+            heading = view.heading(self._run)
         self._say(heading, stamped=False)
         self._show(not self._asks(play))
 
@@ -194,7 +194,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_runner_item_on_failed(self, result: t.Any) -> None:
         self._handle_warnings(result._result)
         key = result._task._uuid, result._host.get_name()
-        self._items.setdefault(key, []).append(progress_results.of_item(result._result))
+        self._items.setdefault(key, []).append(results.of_item(result._result))
 
     def v2_runner_item_on_ok(self, result: t.Any) -> None:
         self._handle_warnings(result._result)
@@ -234,7 +234,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _done(self, result: t.Any, outcome: Outcome) -> None:
         said, task, host = result._result, result._task, result._host.get_name()
         items = self._items.pop((task._uuid, host), ())
-        sentence = progress_results.sentence(said, items) if outcome in ALWAYS_SAID else ""
+        sentence = results.sentence(said, items) if outcome in ALWAYS_SAID else ""
         self._begin(task)
         with self._guard:
             elsewhere = task.delegate_to not in (None, host) or task.action.endswith(FOR_MANY)
@@ -243,7 +243,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._handle_warnings(said)
         if outcome in ALWAYS_SAID:
             where = self.host_label(result).removeprefix(host) + (", for all" if task.run_once else "")
-            self._say(progress_view.problem(host, where, outcome, sentence), outcome)
+            self._say(view.problem(host, where, outcome, sentence), outcome)
         if self._display.verbosity >= 1 and outcome != "skipped":
             shown = self._dump_results(said, indent=4 if self._display.verbosity > 2 else None)
             self._display.display(f"{outcome}: [{self.host_label(result)}] => {shown}", color=COLOURS[outcome])
@@ -255,10 +255,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _read(self, action: str, said: dict[str, t.Any]) -> None:
         """What results of this collection say about other hosts than the one they are for."""
-        if action.endswith("gateway_report") and (pending := progress_results.pending(said)) is not None:
+        if action.endswith("gateway_report") and (pending := results.pending(said)) is not None:
             self._run.pending = pending
         if action.endswith(FOR_MANY):
-            self._run.worked_on(progress_results.worked_on(said))
+            self._run.worked_on(results.worked_on(said))
 
     def _close(self, key: str | None = None) -> None:
         """The task, or all of them, is over: its line."""
@@ -268,7 +268,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             closed = self._run.close(time.time(), key)
         for step in closed:
             if step.worth_a_line:
-                self._say(*progress_view.line(step))
+                self._say(*view.line(step))
 
     # ------------------------------------------------------------------ showing
 
@@ -293,13 +293,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         live = self.get_option("display") == "auto" and os.environ.get("TERM", "dumb") != "dumb"
         if live and not self._foot and sys.stdout.isatty():
             self._foot = Foot(sys.stdout, [sys.stderr], self._display._lock)
-        self._reader = progress_fleet.opened()
+        self._reader = pipe.opened()
         self._ticker = Ticker(self._reader, self._hear, self._tick)
         atexit.register(self._interrupted)
 
     def _hear(self, data: bytes) -> None:
         with self._guard:
-            for message in progress_fleet.messages(data):
+            for message in pipe.messages(data):
                 total, done, failed = (int(message.get(key, 0)) for key in ("total", "done", "failed"))
                 counted = Devices(total, done, failed, time.time())
                 tell = self._run.work if message.get("what") == "moves" else self._run.fleet
@@ -313,7 +313,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
         terminal = Terminal(size.columns, size.lines, ANSIBLE_COLOR, sys.stdout.encoding)
         with self._guard:
-            lines = progress_view.bars(self._run, time.time(), terminal)
+            lines = view.bars(self._run, time.time(), terminal)
         self._foot.paint(lines)
 
     def _show(self, shown: bool) -> None:
@@ -343,12 +343,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._show(False)
         if self._ticker:
             self._ticker.stop()
-            progress_fleet.closed(self._reader)
+            pipe.closed(self._reader)
             self._ticker = None
         self._run.end(time.time(), failed, interrupted=interrupted)
-        for text, what in progress_view.summary(self._run):
+        for text, what in view.summary(self._run):
             self._say(text, what, stamped=False)
-        for option, form in (("progress_json", progress_files.as_json), ("progress_junit", progress_files.as_junit)):
+        for option, form in (("progress_json", files.as_json), ("progress_junit", files.as_junit)):
             if path := self.get_option(option):
                 self._write(path, form(self._run))
 

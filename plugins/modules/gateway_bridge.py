@@ -156,9 +156,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gateway import module as seam
-from ..module_utils._gateway import wanted, wg_bridge, wg_bridge_plan
-from ..module_utils._gateway.wireguard import WireGuard
+from ..module_utils._gateway import entry as seam
+from ..module_utils._gateway import wanted
+from ..module_utils._gateway.wireguard import bridge as wg_bridge
+from ..module_utils._gateway.wireguard import bridge_plan
+from ..module_utils._gateway.wireguard.platform import WireGuard
 
 ARGUMENT_SPEC = dict(
     **seam.GATEWAY_SPEC,
@@ -185,7 +187,7 @@ class Step(t.NamedTuple):
 def up(gateway: WireGuard, options: seam.Data) -> Step:
     entries = (peer for peer in options["peers"] if peer["name"] != options["gateway"] and usable(peer))
     peers, dummy = wanted.sort_out(entries, lambda peer: seam.key_option(peer.get("staged")))
-    want = wg_bridge_plan.wanted(gateway, options["gateway"], peers, options["changing"], options["port"])
+    want = bridge_plan.wanted(gateway, options["gateway"], peers, options["changing"], options["port"])
     done = wg_bridge.is_up(gateway.interface, want)
     return Step(done, lambda: wg_bridge.up(gateway.interface, want, options["within"]), None if done else [])
 
@@ -223,7 +225,7 @@ def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
         step.act()
     foretold = before if step.done or step.then is None else step.then
     result = wg_bridge.carried(interface)
-    bridge = wg_bridge_plan.name_of(interface)
+    bridge = bridge_plan.name_of(interface)
     after = foretold if module.check_mode else wg_bridge.networks(interface)
     return {
         "changed": before != after if state in ("carrying", "idle") else not step.done,

@@ -87,7 +87,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._gateway import call_in
-from ..module_utils._gateway import module as seam
+from ..module_utils._gateway import entry as seam
 
 ARGUMENT_SPEC = dict(
     **seam.GATEWAY_SPEC,

@@ -219,11 +219,12 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gateway import detached, wg_bridge
-from ..module_utils._gateway import module as seam
+from ..module_utils._gateway import detached
+from ..module_utils._gateway import entry as seam
 from ..module_utils._gateway.platform import Look
 from ..module_utils._gateway.state import SWAPPING
-from ..module_utils._gateway.wireguard import WireGuard
+from ..module_utils._gateway.wireguard import bridge as wg_bridge
+from ..module_utils._gateway.wireguard.platform import WireGuard
 from ..module_utils._printable import printable
 from ..module_utils._public_key import parse
 

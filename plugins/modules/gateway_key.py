@@ -165,7 +165,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fingerprint import short
 from ..module_utils._gateway import change, detached
-from ..module_utils._gateway import module as seam
+from ..module_utils._gateway import entry as seam
 from ..module_utils._gateway.platform import Look
 from ..module_utils._public_key import PublicKey
 

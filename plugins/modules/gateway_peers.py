@@ -213,10 +213,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gateway import module as seam
-from ..module_utils._gateway import wanted, wg_bridge
+from ..module_utils._gateway import entry as seam
+from ..module_utils._gateway import wanted
 from ..module_utils._gateway.platform import PeerChange, WantedPeer
-from ..module_utils._gateway.wireguard import WireGuard
+from ..module_utils._gateway.wireguard import bridge as wg_bridge
+from ..module_utils._gateway.wireguard.platform import WireGuard
 from ..module_utils._public_key import ED25519_PREFIX, X25519_PREFIX, PublicKey, from_der
 
 ARGUMENT_SPEC = dict(

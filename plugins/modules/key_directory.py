@@ -603,13 +603,14 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import run
 from ansible_collections.vpnops.keys.plugins.module_utils._directory.options import (
     DIRECTORY_LIBRARIES,
     DIRECTORY_MUTUALLY_EXCLUSIVE,
     DIRECTORY_SPEC,
     finish,
 )
+
+from ..module_utils._directory import transaction
 
 ARGUMENT_SPEC = dict(
     state=dict(
@@ -707,7 +708,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True
     )
-    finish(module, LIBRARIES, lambda: run.write(module.params, module.check_mode, module._diff))
+    finish(module, LIBRARIES, lambda: transaction.write(module.params, module.check_mode, module._diff))
 
 
 if __name__ == "__main__":

@@ -373,13 +373,14 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import run
 from ansible_collections.vpnops.keys.plugins.module_utils._directory.options import (
     DIRECTORY_LIBRARIES,
     DIRECTORY_MUTUALLY_EXCLUSIVE,
     DIRECTORY_SPEC,
     finish,
 )
+
+from ..module_utils._directory import transaction
 
 ARGUMENT_SPEC = dict(events_limit=dict(type="int", default=100), **DIRECTORY_SPEC)
 LIBRARIES = DIRECTORY_LIBRARIES
@@ -390,7 +391,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True
     )
-    finish(module, LIBRARIES, lambda: run.read(module.params))
+    finish(module, LIBRARIES, lambda: transaction.read(module.params))
 
 
 if __name__ == "__main__":

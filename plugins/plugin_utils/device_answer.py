@@ -5,7 +5,7 @@
 """The strict reader: what a module on a gateway answered, as far as it may be believed. Pure.
 
 A gateway may have been tampered with, and then every byte of its answer is the attacker's. So an answer is read twice
-by the same rules: where it arrives (plugin_utils/gateway_action.py), before Ansible sees any of it, and where it is
+by the same rules: where it arrives (plugin_utils/gateways/action.py), before Ansible sees any of it, and where it is
 used, as a variable may have come another way. What is read is a claim of that host about itself: names of others are
 taken only from what the host was asked.
 

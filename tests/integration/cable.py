@@ -12,8 +12,8 @@ import typing as t
 from collections.abc import AsyncIterator, Iterator, Mapping
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.plugin_utils import ios_session
-from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import Target
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios import session as ios_session
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios.options import Target
 from lab.device import Device
 from lab.shell import Shell
 

@@ -23,11 +23,12 @@ from integration import cable
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import Plan
-from ansible_collections.vpnops.keys.plugins.plugin_utils import carry_out, ios_session, key_servers
-from ansible_collections.vpnops.keys.plugins.plugin_utils.carry_out import Progress, Wishes
-from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import Target
-from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import Planned
-from ansible_collections.vpnops.keys.plugins.plugin_utils.progress_fleet import Count
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios import session as ios_session
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios.options import Target
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import execute, survey
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.execute import Progress, Wishes
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.survey import Planned
+from ansible_collections.vpnops.keys.plugins.plugin_utils.progress.pipe import Count
 from lab import DeviceSpec, GroupSpec, KeySpec
 from lab.device import Device, LogEntry, StoredKey
 from lab.fleet import Lab
@@ -129,9 +130,9 @@ async def look(
 ) -> Outcome:
     """Look at all key servers and plan."""
     targets = {name: target(device, patience=patience) for name, device in devices.items()}
-    seen = await key_servers.look(list(targets.values()), 64, 60.0, opener or ios_session.session)
+    seen = await survey.look(list(targets.values()), 64, 60.0, opener or ios_session.session)
     addresses = {name: (device.spec.address,) for name, device in devices.items()}
-    return Outcome(key_servers.plan_all(seen, {**OPTIONS, **options}, addresses).planned)
+    return Outcome(survey.plan_all(seen, {**OPTIONS, **options}, addresses).planned)
 
 
 async def carry(
@@ -148,13 +149,13 @@ async def carry(
     def tell(*dummy: object) -> None:
         return None
 
-    moves = sum(carry_out.moves_of(one.plan.steps) for one in outcome.planned)
+    moves = sum(execute.moves_of(one.plan.steps) for one in outcome.planned)
     progress = Progress(tell, Count(moves, "moves"))
-    await kept.only({host for one in outcome.planned for host in carry_out.hosts_of(one.plan.steps)})
+    await kept.only({host for one in outcome.planned for host in execute.hosts_of(one.plan.steps)})
     try:
         for one in outcome.planned:
             if one.plan.steps:
-                await carry_out.carry_out(one.plan, targets, Wishes(save, 20.0), progress, kept)
+                await execute.carry_out(one.plan, targets, Wishes(save, 20.0), progress, kept)
     except VpnKeysError as error:
         outcome.error = error
 

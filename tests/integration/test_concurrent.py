@@ -18,7 +18,7 @@ from integration.control_node import ControlNode
 from integration.processes import SYNC, kill, started, wait_for_cut
 from integration.rounds import LABEL, Outcome, key, key_server
 
-from ansible_collections.vpnops.keys.plugins.plugin_utils import ios_session
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios import session
 from lab import DeviceSpec, Fleet
 from lab.device import Device, StoredKey
 
@@ -165,7 +165,7 @@ async def _too_late(specs: list[DeviceSpec]) -> None:
         old = await rounds.look(devices, overwrite=True)
         assert not (await rounds.sync(devices, overwrite=True)).told
         was = rounds.before(devices, target=None)
-        async with ios_session.Kept() as kept:
+        async with session.Kept() as kept:
             await rounds.carry(old, devices, kept)
         assert "has changed since the plan was made" in old.told
         assert rounds.before(devices, target=None) == was

@@ -21,8 +21,8 @@ from integration.devices import spec
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._ios import getvpn
-from ansible_collections.vpnops.keys.plugins.plugin_utils import ios_session
-from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import Target
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios import session as ios_session
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios.options import Target
 from lab import KeySpec
 
 LIMIT = 20.0

@@ -41,9 +41,10 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan impo
     Generate,
     Save,
 )
-from ansible_collections.vpnops.keys.plugins.plugin_utils import ios_results, key_servers
-from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import OPTIONS, SSH_ARGUMENTS
-from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_ssh import LEGACY
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios import results
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios.options import OPTIONS, SSH_ARGUMENTS
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios.ssh import LEGACY
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import survey
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = "ansible_collections.vpnops.keys.plugins"
@@ -208,11 +209,11 @@ SURVEY = Survey(
     ("name", "field"), [("ios_rsa_key_info", "rsa_keys"), ("ios_rsa_key", "key"), ("ios_rsa_key_import", "key")]
 )
 def test_documented_key(name: str, field: str) -> None:
-    agree([ios_results.shown(KEY)], documented()[name]["return"][field], field)
+    agree([results.shown(KEY)], documented()[name]["return"][field], field)
 
 
 def test_documented_groups() -> None:
-    agree(ios_results.shown_groups(SURVEY), documented()["getvpn_info"]["return"]["groups"], "groups")
+    agree(results.shown_groups(SURVEY), documented()["getvpn_info"]["return"]["groups"], "groups")
 
 
 @pytest.mark.parametrize(
@@ -220,11 +221,11 @@ def test_documented_groups() -> None:
 )
 def test_documented_units(name: str, more: Data) -> None:
     options = {option: spec.get("default") for option, spec in module(name).ARGUMENT_SPEC.items()}
-    plans = key_servers.plan_all({"ks1": SURVEY}, options, {"ks1": ["192.0.2.11"]})
+    plans = survey.plan_all({"ks1": SURVEY}, options, {"ks1": ["192.0.2.11"]})
     units = documented()[name]["return"]["units"]
     assert plans.planned
-    agree([{**key_servers.shown(one, {}), "steps": [], **more} for one in plans.planned], units, "units")
-    claims = key_servers.shown_claims([Claim("ks9", "EUROPE", ("ks1",), "ks9 names ks1.")], {})
+    agree([{**survey.shown(one, {}), "steps": [], **more} for one in plans.planned], units, "units")
+    claims = survey.shown_claims([Claim("ks9", "EUROPE", ("ks1",), "ks9 names ks1.")], {})
     agree(claims, documented()[name]["return"]["claims"], "claims")
 
     steps = units["contains"]["steps"]["contains"]

@@ -27,11 +27,11 @@ STATE = re.compile(r"\bNothing (?:is|was) (?:changed|done|read|reported|sent|wri
 OF_MISTAKES = {"KeyError", "TypeError", "AttributeError"}
 """What a mistake of ours raises as well as a bad value."""
 READERS = {
-    ("plugins/plugin_utils/ios_options.py", "_number"),
-    ("plugins/plugin_utils/ios_known_hosts.py", "expanded"),
-    ("plugins/plugin_utils/possession.py", "_by_request"),
-    ("plugins/plugin_utils/gateway_action.py", "_number"),
-    ("plugins/module_utils/_directory/holder.py", "_user"),
+    ("plugins/plugin_utils/ios/options.py", "_number"),
+    ("plugins/plugin_utils/ios/known_hosts.py", "expanded"),
+    ("plugins/plugin_utils/gateways/possession.py", "_by_request"),
+    ("plugins/plugin_utils/gateways/action.py", "_number"),
+    ("plugins/module_utils/_directory/lock_owner.py", "_user"),
     ("plugins/module_utils/_fleet/model.py", "from_result"),
     ("plugins/module_utils/_fleet/plan.py", "from_result"),
     ("plugins/module_utils/_fleet/verify.py", "from_result"),

@@ -75,18 +75,18 @@ ROWS: dict[int, tuple[str, tuple[str, ...]]] = {
     ),
     8: (
         "a host key that is recorded elsewhere as another one is accepted as new",
-        ("unit/plugin_utils/test_ios_ssh.py::test_a_changed_key_is_refused_wherever_it_is_recorded",),
+        ("unit/plugin_utils/ios/test_ssh.py::test_a_changed_key_is_refused_wherever_it_is_recorded",),
     ),
     9: (
         "a name is run by the shell of a ProxyCommand",
         (
-            "unit/plugin_utils/test_ios_ssh.py::test_a_shell_reads_nothing_in_what_is_filled_into_a_proxy_command",
-            "unit/plugin_utils/test_ios_ssh.py::test_users_that_openssh_refuses_are_refused",
+            "unit/plugin_utils/ios/test_ssh.py::test_a_shell_reads_nothing_in_what_is_filled_into_a_proxy_command",
+            "unit/plugin_utils/ios/test_ssh.py::test_users_that_openssh_refuses_are_refused",
         ),
     ),
     10: (
         "the agent is forwarded to a key server",
-        ("unit/plugin_utils/test_ios_ssh.py::test_nothing_is_forwarded_sent_or_run_whatever_the_configuration_says",),
+        ("unit/plugin_utils/ios/test_ssh.py::test_nothing_is_forwarded_sent_or_run_whatever_the_configuration_says",),
     ),
     11: (
         "a flood keeps the reader busy, and others miss their limits",

@@ -22,10 +22,9 @@ from .. import _public_key
 from .._errors import VpnKeysError
 from .._pending import Entry, Learned, Pending
 from .._printable import printable
-from . import book as records
-from . import stored
-from .book import Book, Row
+from . import records, stored
 from .context import Context, log
+from .records import Book, Row
 from .stored import Want
 
 NOTHING = "none"

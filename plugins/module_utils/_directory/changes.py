@@ -19,12 +19,11 @@ from .. import _public_key
 from .._errors import NOTHING_CHANGED, VpnKeysError, sentence
 from .._fingerprint import short
 from .._printable import printable
-from . import acknowledgements, stored
-from . import book as records
+from . import acknowledgements, records, stored
 from . import rotation as steps
 from .acknowledgements import Ledger
-from .book import Book, Row
 from .context import EVENT_FIELDS, Context, log
+from .records import Book, Row
 
 ALGORITHMS = {"wireguard": ("x25519",), "strongswan": ("ed25519", "rsa")}
 """What each platform can use, the default first."""

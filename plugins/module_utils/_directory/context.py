@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .book import Book, Row
+from .records import Book, Row
 
 EVENT_FIELDS = ("gateway", "peer", "outcome", "why", "details")
 

@@ -15,7 +15,7 @@ import json
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
-from .book import Row
+from .records import Row
 
 try:
     import sqlalchemy as sa

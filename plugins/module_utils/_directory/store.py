@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from .._printable import printable
 from . import rows, schema, signing
-from .book import Book, Row
+from .records import Book, Row
 
 try:
     import sqlalchemy as sa

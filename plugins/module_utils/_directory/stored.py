@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import book as records
-from .book import Row
+from . import records
+from .records import Row
 
 AFTER_SWAP = ("swapped", "verified")
 NEW = "(new)"

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from .._printable import printable
-from . import acknowledgements, stored
-from . import book as records
-from .book import Book, Row
+from . import acknowledgements, records, stored
+from .records import Book, Row
 
 
 def identified(key: Row | None) -> Row | None:

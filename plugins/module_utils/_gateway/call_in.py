@@ -18,8 +18,8 @@ import stat
 import typing as t
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
+from . import commands as tools
 from . import files
-from . import run as tools
 
 PLACE = "/etc/vpnops.keys"
 HEADER = f"{PLACE}/call-in.header"

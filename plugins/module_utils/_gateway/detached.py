@@ -19,7 +19,7 @@ import traceback
 import typing as t
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
-from . import run
+from . import commands
 
 RUNTIME = "/run/vpnops.keys"
 
@@ -93,7 +93,7 @@ def _own_scope(name: str) -> None:
     call = "org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StartTransientUnit"
     unit = f"vpnops.keys-{name}-{os.getpid()}.scope"
     try:
-        run.attempt(
+        commands.attempt(
             "busctl", "call", *call.split(), "ssa(sv)a(sa(sv))", unit, "fail",
             "2", "PIDs", "au", "1", str(os.getpid()), "CollectMode", "s", "inactive-or-failed", "0", seconds=5,
         )  # fmt: skip

@@ -21,7 +21,7 @@ import yaml
 from integration.control_node import ControlNode, Run
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _pending, _public_key
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import run as directory
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import transaction as directory
 from lab.gateways import Mesh
 
 Data = dict[str, t.Any]

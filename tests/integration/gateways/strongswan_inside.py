@@ -14,7 +14,8 @@ from typing import Any
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import change, detached, platform, run, strongswan
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import change, commands, detached, platform
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.strongswan import platform as strongswan
 
 WORDS = {"--load-creds", "--load-conns", "--initiate", "--terminate"}
 
@@ -74,8 +75,8 @@ def die_at(number: int) -> None:
 
         return step
 
-    tool = run.attempt
-    for module, name in ((os, "replace"), (os, "unlink"), (run, "attempt")):
+    tool = commands.attempt
+    for module, name in ((os, "replace"), (os, "unlink"), (commands, "attempt")):
         setattr(module, name, mortal(getattr(module, name)))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from integration.gateways.hooks import CONF, FORMS, RESTART, SAVING, Form, set_up
 from integration.gateways.test_wireguard_platform import Gateways, mesh
-from unit.gateway.wg_samples import raw_key
+from unit.gateway.wireguard.samples import raw_key
 
 from lab.gateways import available
 

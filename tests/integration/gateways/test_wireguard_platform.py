@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from unit.gateway.wg_samples import raw_key
+from unit.gateway.wireguard.samples import raw_key
 
 from lab.gateways import Mesh, Traffic, available
 

@@ -16,14 +16,8 @@ from typing import Any
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _public_key
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import (
-    change,
-    detached,
-    files,
-    platform,
-    run,
-    wireguard,
-)
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import change, commands, detached, files, platform
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import platform as wireguard
 
 
 def text(key: _public_key.PublicKey | None) -> str | None:
@@ -90,7 +84,7 @@ def killed(work: Callable[[], Any], step: int, after: bool) -> bool:
 
             return stepped
 
-        for module, name in ((run, "attempt"), (files, "write"), (files, "remove")):
+        for module, name in ((commands, "attempt"), (files, "write"), (files, "remove")):
             setattr(module, name, stepping(getattr(module, name)))
         try:
             work()

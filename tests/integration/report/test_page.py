@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from integration.report.browser import WIDTHS, Browser
-from unit import key_report_samples as samples
+from unit.plugin_utils.key_report import samples
 
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report import build, page
 

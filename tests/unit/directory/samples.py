@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _pending
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, run, view
-from ansible_collections.vpnops.keys.plugins.module_utils._directory.book import Book
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, transaction, view
 from ansible_collections.vpnops.keys.plugins.module_utils._directory.context import Context
+from ansible_collections.vpnops.keys.plugins.module_utils._directory.records import Book
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
 Data = dict[str, t.Any]
@@ -139,15 +139,15 @@ class Directory:
     def _all(self, given: Data) -> Data:
         return {**DEFAULTS, "url": self.url, "signing_key_path": str(self.key_path), **self.options, **given}
 
-    def change(self, state: str = "present", **given: t.Any) -> run.Outcome:
+    def change(self, state: str = "present", **given: t.Any) -> transaction.Outcome:
         """A step without the survey of everything that the modules return after it."""
-        return run.change(self._all({"state": state, **given}), check=False)
+        return transaction.change(self._all({"state": state, **given}), check=False)
 
     def write(self, state: str = "present", check: bool = False, diff: bool = False, **given: t.Any) -> Data:
-        return run.write(self._all({"state": state, **given}), check, diff)
+        return transaction.write(self._all({"state": state, **given}), check, diff)
 
     def read(self, **given: t.Any) -> Data:
-        return run.read(self._all(given))
+        return transaction.read(self._all(given))
 
     def refused(self, code: str, state: str = "present", **given: t.Any) -> str:
         """The sentence; nothing has changed."""

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from unit.directory.samples import DEFAULTS, Data, Records, context, gateway, key_of, names, new_key, pending
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _pending
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import book as records
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, stored, view
-from ansible_collections.vpnops.keys.plugins.module_utils._directory.book import Book
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, records, stored, view
+from ansible_collections.vpnops.keys.plugins.module_utils._directory.records import Book
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
 GATEWAYS = ("gw1", "gw2", "gw3")

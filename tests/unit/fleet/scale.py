@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unit import key_report_samples
+from unit.plugin_utils.key_report import samples
 
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import observed, outcome, plan
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
@@ -107,7 +107,7 @@ def main(number: int, seen: int, fresh: bool) -> Data:
     gateways.plan(made, 120)
     meter.stop("plan")
     meter.start()
-    inputs = key_report_samples.inputs(directory=given, gateways=every)
+    inputs = samples.inputs(directory=given, gateways=every)
     fleet = build.fleet_of(inputs)
     report = build.build(inputs, fleet)
     html = page.render(report, fleet)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from unit import key_report_samples
 from unit.fleet.samples import Data
+from unit.plugin_utils.key_report import samples
 
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observations
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import FleetStatus
@@ -106,7 +106,7 @@ def read_page(html: str) -> Paper:
 
 def of_page(result: Data, observations: Observations) -> tuple[Data, Paper]:
     """The report as data, and as it is shown."""
-    inputs = key_report_samples.inputs(directory=result, gateways=observations)
+    inputs = samples.inputs(directory=result, gateways=observations)
     fleet = build.fleet_of(inputs)
     report = build.build(inputs, fleet)
     return report, read_page(page.render(report, fleet))

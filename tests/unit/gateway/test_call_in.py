@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import call_in, run
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import call_in, commands
 
 URL = "https://eda.example.com:8443/"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -32,7 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             wanted.symlink_to(call_in.UNIT)
         return ""
 
-    monkeypatch.setattr(run, "run", enable)
+    monkeypatch.setattr(commands, "run", enable)
     return tmp_path / "place"
 
 

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from unit.gateway.wg_samples import A, B, C
+from unit.gateway.wireguard.samples import A, B, C
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import module as entry_point
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import entry as entry_point
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
 from ansible_collections.vpnops.keys.plugins.modules import gateway_peers
 

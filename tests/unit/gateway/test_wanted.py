@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.gateway.wg_samples import NEW, NEWER, OWN, TYPICAL, A, B, C
+from unit.gateway.wireguard.samples import NEW, NEWER, OWN, TYPICAL, A, B, C
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import wanted, wg_config, wg_store
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import wanted
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import config, store
 from ansible_collections.vpnops.keys.plugins.module_utils._public_key import parse
 
 GOOD = {"name": "gw2", "current": A.text, "endpoint": "192.0.2.2:51820", "networks": ["10.79.2.0/24"]}
@@ -117,8 +118,8 @@ def test_no_bad_value_keeps_a_peer_from_being_withdrawn(change: dict[str, Any]) 
     (peer,) = (one for one in peers if one.current is None)
     assert peer.known == (A,)
     assert wanted.NAME.fullmatch(peer.name)
-    blocks = wg_store.plan(wg_config.parse(TYPICAL, "wg0.conf"), None, peers, {OWN.text}).blocks
-    assert [wg_config.public_key(block) for block in blocks if block.kind == wg_config.PEER] == [B]
+    blocks = store.plan(config.parse(TYPICAL, "wg0.conf"), None, peers, {OWN.text}).blocks
+    assert [config.public_key(block) for block in blocks if block.kind == config.PEER] == [B]
     complete = not {"name", "identity", "known"} & change.keys()
     assert (peer.name in {one.gateway for one in refusals}) is not complete, "what is unsure is not acknowledged"
 
@@ -155,8 +156,8 @@ NASTY = st.text(st.sampled_from("gw2:/\n\r\t\x1b\u2028 #[]{}\"'\\$`;=,.-%@0"), m
 def test_whatever_a_peer_is_said_to_be_the_file_has_no_line_of_its_own(entry: dict[str, Any]) -> None:
     """Every line of the file is one that was there, that one as a comment, or one that the collection writes."""
     peers, dummy = wanted.sort_out([entry, {**GOOD, "name": "sound", "current": C.text}], lambda entry: None)
-    made = wg_store.plan(wg_config.parse(TYPICAL, "wg0.conf"), None, peers, {OWN.text})
-    text = wg_config.render(made.blocks)
+    made = store.plan(config.parse(TYPICAL, "wg0.conf"), None, peers, {OWN.text})
+    text = config.render(made.blocks)
     assert C.text in text, "the other one is stored"
     before = TYPICAL.splitlines()
     known = ("[Peer]", "PublicKey = ", "AllowedIPs = ", "Endpoint = ", "# ", "#vpnops.keys withdrawn ", "publickey=")

@@ -23,7 +23,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Di
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import status
 from ansible_collections.vpnops.keys.plugins.plugin_utils import device_answer
 from ansible_collections.vpnops.keys.plugins.plugin_utils.claimed_variables import LONGEST, claimed, refusal
-from ansible_collections.vpnops.keys.plugins.plugin_utils.ios_options import OPTIONS, SSH_ARGUMENTS
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios.options import OPTIONS, SSH_ARGUMENTS
 from lab.tampering_catalogue import steered
 
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,423 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""WireGuard, set up in the way of wg-quick. PRIVATE to the collection.
+
+A change of the own key touches the file last: a restart before `persist` brings the old key back, and the peers, which
+accept both, follow.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import os
+import time
+import typing as t
+from dataclasses import replace
+
+from ... import _possession, _public_key
+from ..._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
+from ..._fingerprint import short
+from ..._public_key import PublicKey
+from .. import detached, files, state
+from ..platform import CURRENT, STAGED, WITHDRAWN, Blocked, Look, OwnKey, PeerChange, StoredKey, Tunnel, WantedPeer
+from . import follow as wg_follow
+from . import runtime as wg_runtime
+from .runtime import Runtime, Setting
+from .wg_quick import config
+from .wg_quick import record as wg_record
+from .wg_quick import store as wg_store
+from .wg_quick.config import HIDDEN, IN_CONFIG, IN_FILE, NOWHERE
+from .wg_quick.record import Record
+
+LIVE = 180.0  # WireGuard refuses to use a session that is older
+_ANSWER = 5.0  # it tries a handshake again after this time
+_STRAGGLERS = 1.0
+_POLL = 0.02
+
+
+class WireGuard:
+    """One interface and its file."""
+
+    def __init__(
+        self, interface: str = "wg0", directory: str = "/etc/wireguard", state_root: str = state.ROOT
+    ) -> None:
+        self.interface = interface
+        self.name = f"wireguard-{interface}"
+        self.path = os.path.join(directory, f"{interface}.conf")
+        self.state = state.State(self.name, state_root)
+
+    # ---- looking
+
+    def look(self) -> Look:
+        """What the platform protocol says."""
+        record, runtime = self._on_disk(), self._runtime()
+        blocks = record.blocks
+        own = OwnKey(_key(wg_runtime.public_of(self._secret(blocks))), _key(runtime.own if runtime else None))
+        return Look(
+            own=own,
+            pending=self._kept(self.state.pending),
+            previous=self._kept(self.state.previous),
+            stored=tuple(_stored(blocks, runtime)),
+            tunnels=tuple(self._tunnels(runtime)) if runtime else (),
+            blocked=tuple(
+                Blocked("", _key_or_none(key), record.sentence(one)) for one in record.unfollowed for key in one.keys
+            ),
+            at_restart=tuple(wg_record.differences(record, runtime, self.interface)),
+        )
+
+    def _tunnels(self, runtime: Runtime) -> t.Iterator[Tunnel]:
+        record, stamps, now = self._record(), wg_runtime.handshakes(self.interface), time.time()
+        for key in runtime.peers:
+            stamp = stamps.get(key, 0)
+            age = max(now - stamp, 0.0)
+            if age < LIVE:
+                proved = not record or (record["key"] == runtime.own and stamp > record["before"].get(key, 0))
+                own = _key(runtime.own) if proved else None
+                latest = stamp if stamp % 1 else stamp + 1
+                yield Tunnel("", own, _public_key.parse(key), age, f"handshake {age:.0f} s ago", latest)
+
+    def obstacles(self, writing: bool) -> list[str]:
+        """What the platform protocol says."""
+        try:
+            record, runtime = self._on_disk(), self._runtime()
+            blocks = record.blocks
+            place = config.key_place(blocks, self.interface)
+            own = {wg_runtime.public_of(self._secret(blocks)), runtime.own if runtime else None} - {"", None}
+        except VpnKeysError as error:
+            return [str(error)]
+        checks = {
+            f"The interface {self.interface} is down; start it with `wg-quick up {self.interface}`.":
+                runtime is None or not wg_runtime.is_up(self.interface),
+            f"{self.path} says {record.saves}, so wg-quick would overwrite it; take that line out.":
+                bool(record.saves),
+            f"{self.path} sets the own key by a PostUp that cannot be followed; let it be "
+            f"`wg set %i private-key FILE`.": place.how == HIDDEN,
+            f"{self.path} holds no private key although {self.interface} has one; write it there, or name its file by "
+            f"`PostUp = wg set %i private-key FILE`.": place.how == NOWHERE and bool(own),
+            f"The own key of {self.interface} is also that of one of its peers; take that peer out.":
+                bool(own & _peer_keys(blocks, runtime)),
+        }  # fmt: skip
+        found = [*(sentence for sentence, applies in checks.items() if applies), *record.sentences()]
+        return found + (self._not_writable([*record.paths, place.path]) if writing else [])
+
+    def _not_writable(self, written: t.Iterable[str]) -> list[str]:
+        paths = [os.path.dirname(os.path.realpath(path)) for path in written if path]
+        reasons = [files.why_not_writable(path) for path in dict.fromkeys([*paths, self.state.path])]
+        return [f"{reason}; make that possible first." for reason in reasons if reason]
+
+    # ---- the own key
+
+    def prove(self, key: PublicKey, challenge: str) -> str:
+        """What the platform protocol says."""
+        for secret in self._secrets(key):
+            if wg_runtime.public_of(secret) == key.text:
+                return _possession.prove(base64.b64decode(secret), base64.b64decode(key.text), challenge)
+        raise VpnKeysError("not_found", f"The private key of {short(key.fingerprint)} is not on this gateway")
+
+    def _secrets(self, key: PublicKey) -> t.Iterator[str]:
+        """The private keys that there are, the likely ones first."""
+        yield self._read(self.state.pending)
+        yield self._secret(self._blocks())
+        runtime = self._runtime()
+        if runtime and runtime.own == key.text:
+            yield wg_runtime.running_key(self.interface)
+
+    def generate(self, algorithm: str, bits: int) -> PublicKey:
+        """What the platform protocol says."""
+        blocks, runtime = self._blocks(), self._runtime()
+        place, secret = config.key_place(blocks, self.interface), self._secret(blocks)
+        if place.how == HIDDEN or (runtime and runtime.own and not secret):
+            raise VpnKeysError("refused", f"{self.interface} has a key already, which {self.path} does not hold.")
+        if not secret:
+            secret = wg_runtime.new_key()
+            self._write_secret(secret)
+        public = wg_runtime.public_of(secret)
+        if runtime and runtime.own != public:
+            if runtime.own:
+                raise VpnKeysError("refused", f"{self.interface} runs with a key already", state=NOTHING_CHANGED)
+            self._use(secret, runtime)
+        return _public_key.parse(public)
+
+    def stage(self, algorithm: str, bits: int) -> PublicKey:
+        """What the platform protocol says."""
+        blocks, runtime = self._blocks(), self._runtime()
+        pending = self._kept(self.state.pending)
+        if pending and pending.text not in {wg_runtime.public_of(self._secret(blocks)), *_peer_keys(blocks, runtime)}:
+            return pending
+        secret = wg_runtime.new_key()
+        self.state.write(self.state.pending, secret + "\n")
+        return _public_key.parse(wg_runtime.public_of(secret))
+
+    def activate(self, awaited: bool = True) -> None:
+        """What the platform protocol says."""
+        blocks, runtime = self._blocks(), self._running()
+        secret, pending = self._secret(blocks), self._kept(self.state.pending)
+        public = wg_runtime.public_of(secret)
+        if not pending:
+            if runtime.own == public:
+                return
+            raise VpnKeysError("not_found", f"No key is pending on {self.interface}", state=NOTHING_CHANGED)
+        if not public or runtime.own not in (public, pending.text):
+            raise VpnKeysError(
+                "refused",
+                f"{self.interface} runs with a key that {self.path} does not give it",
+                state=NOTHING_CHANGED,
+                advice="restart it, or write its key there, first",
+            )
+        if pending.text in _peer_keys(blocks, runtime):
+            raise VpnKeysError("conflict", f"The next key of {self.interface} is that of a peer", state=NOTHING_CHANGED)
+        if public != pending.text:
+            self._keep(secret)
+        if runtime.own != pending.text:
+            self._use(self._read(self.state.pending), runtime, awaited)
+        else:
+            self._calm(pending.text)
+
+    def deactivate(self) -> None:
+        """What the platform protocol says."""
+        self._back(self._old_secret(), self._running())
+
+    def persist(self) -> None:
+        """What the platform protocol says."""
+        blocks, runtime = self._blocks(), self._running()
+        secret, pending = self._secret(blocks), self._kept(self.state.pending)
+        public = wg_runtime.public_of(secret)
+        if pending and pending.text != runtime.own:
+            raise VpnKeysError("refused", f"The pending key of {self.interface} is not in use", state=NOTHING_CHANGED)
+        if pending and pending.text != public:
+            self._keep(secret)
+            self._write_secret(self._read(self.state.pending))
+        elif runtime.own and runtime.own != public:
+            self._write_secret(wg_runtime.running_key(self.interface))
+        files.remove(self.state.pending)
+
+    def discard_previous(self) -> None:
+        """What the platform protocol says."""
+        files.remove(self.state.previous)
+
+    def restore(self) -> None:
+        """What the platform protocol says."""
+        runtime = self._runtime()
+        self._back(self._old_secret(), runtime)
+        files.remove(self.state.pending)
+        files.remove(self.state.previous)
+
+    def _old_secret(self) -> str:
+        """The key that the pending one, or the one that was pending, replaces."""
+        secret, pending = self._secret(self._blocks()), self._kept(self.state.pending)
+        if pending and pending.text != wg_runtime.public_of(secret):
+            return secret
+        previous = self._read(self.state.previous)
+        return previous if wg_runtime.public_of(previous) else secret
+
+    def _back(self, secret: str, runtime: Runtime | None) -> None:
+        public = wg_runtime.public_of(secret)
+        if not public:
+            raise VpnKeysError("not_found", f"{self.interface} has no key to go back to", state=NOTHING_CHANGED)
+        if wg_runtime.public_of(self._secret(self._blocks())) != public:
+            self._write_secret(secret)
+        if runtime and runtime.own != public:
+            self._use(secret, runtime)
+        elif runtime:
+            self._calm(public)
+
+    def _use(self, secret: str, runtime: Runtime, awaited: bool = True) -> None:
+        """Change the running key and wake every peer, so that none of them waits for traffic to notice."""
+        public = wg_runtime.public_of(secret)
+        with wg_follow.locked(self.interface):
+            before = wg_runtime.handshakes(self.interface)
+            kicked = {key: runtime.peers[key].keepalive for key in before if key in runtime.peers}
+            kicked = {key: keepalive for key, keepalive in kicked.items() if runtime.peers[key].endpoint}
+            self._note({"key": public, "before": before, "keepalive": kicked})
+            wg_runtime.set_key(self.interface, secret, kicked)
+        now = time.time()
+        carrying = {key for key in kicked if awaited and runtime.peers[key].networks}
+        self._await(before, {key for key in carrying if now - before[key] < LIVE}, now + _ANSWER)
+        self._await(before, carrying, min(now + _ANSWER, time.time() + _STRAGGLERS))
+        self._calm(public)
+
+    def _await(self, before: t.Mapping[str, float], peers: t.Collection[str], until: float) -> None:
+        while time.time() < until:
+            stamps = wg_runtime.handshakes(self.interface)
+            if all(stamps.get(key, 0) > before.get(key, 0) for key in peers):
+                return
+            time.sleep(_POLL)
+
+    def _calm(self, own: str) -> None:
+        """Give the peers that were woken their keepalive intervals back, unless they have got others meanwhile."""
+        record = self._record()
+        if record and record["key"] != own:  # killed before the key was set, and not taken up again
+            record = {**record, "key": own, "before": wg_runtime.handshakes(self.interface)}
+        if not record or (record == self._record() and not record["keepalive"]):
+            return
+        with wg_follow.locked(self.interface):
+            now = wg_runtime.read(self.interface)
+            settings = [
+                Setting(key, keepalive=keepalive)
+                for key, keepalive in record["keepalive"].items()
+                if now and key in now.peers and now.peers[key].keepalive == wg_runtime.KICK != keepalive
+            ]
+            wg_runtime.apply(self.interface, [settings])
+        self._note({**record, "keepalive": {}})
+
+    # ---- the keys of the peers
+
+    def store(self, wanted: t.Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:
+        """What the platform protocol says."""
+        with wg_follow.locked(self.interface):
+            record, runtime = self._on_disk(), self._runtime()
+            pending, previous = self._kept(self.state.pending), self._kept(self.state.previous)
+            own = {wg_runtime.public_of(self._secret(record.blocks)), (runtime.own or "") if runtime else ""}
+            own |= {key.text for key in (pending, previous) if key}
+            make = functools.partial(wg_store.plan, record.blocks, runtime, wanted, own)
+            left = wg_store.unsaved(record, wanted)
+            plan = make(left)
+            addresses = wg_runtime.resolve(plan.endpoints())
+            table = config.setting(record.blocks, "table")
+            more = {**plan.unresolved(addresses), **plan.without_routes(self._taken(plan, table))}
+            if more:
+                left.update(more)
+                plan = make(left)
+            if write:
+                plan = self._carry_out(record, plan, make, left, addresses, table, follow)
+            changes = wg_store.lasting(plan, record, wanted, runtime is not None)
+            return self._in_effect(changes, wanted, own) if write and runtime else changes
+
+    def _taken(self, plan: wg_store.Plan, table: str) -> dict[str, str]:
+        return wg_runtime.taken_routes(self.interface, plan.new_networks, table)
+
+    def _carry_out(
+        self,
+        record: Record,
+        plan: wg_store.Plan,
+        make: t.Callable[[t.Mapping[str, str]], wg_store.Plan],
+        left: t.Mapping[str, str],
+        addresses: t.Mapping[str, str],
+        table: str,
+        follow: float,
+    ) -> wg_store.Plan:
+        """The files first. Returns the plan as far as it was carried out."""
+        now = record.write(plan.blocks, record.texts)
+        try:
+            wg_follow.arm(self.interface, plan.pairs if follow else [], follow, plan.forget)
+            failed = wg_runtime.apply_each(self.interface, plan.resolved(addresses))
+            if failed:
+                # In the file, its entry might keep the interface from starting.
+                why = {plan.names[position]: f"{reason} {LEFT_OUT}." for position, reason in failed.items()}
+                plan = make({**left, **why})
+                now = record.write(plan.blocks, now)
+            wg_runtime.add_routes(self.interface, plan.new_networks, table)
+        except VpnKeysError as error:
+            error.changed = now != record.texts
+            raise
+        return plan
+
+    def _in_effect(
+        self, changes: list[PeerChange], wanted: t.Sequence[WantedPeer], own: t.Container[str]
+    ) -> list[PeerChange]:
+        """The changes, where those are refused of which the running interface says something else."""
+        runtime = self._runtime()
+        still = wg_store.not_in_effect(wanted, runtime, own) if runtime else set()
+        why = f"{self.interface} still accepts a key that it was told to drop."
+        return [
+            replace(change, refused=f"Peer {change.name}: {why}")
+            if change.name in still and not change.refused
+            else change
+            for change in changes
+        ]
+
+    # ---- files
+
+    def _on_disk(self) -> Record:
+        return wg_record.read(self.path, self.interface)
+
+    def _blocks(self) -> list[config.Block]:
+        return self._on_disk().blocks
+
+    def _secret(self, blocks: list[config.Block]) -> str:
+        """The own private key that a start of the interface brings up, "" where there is none."""
+        place = config.key_place(blocks, self.interface)
+        if place.how == IN_FILE:
+            return self._read(place.path)
+        return config.private_key(blocks) if place.how == IN_CONFIG else ""
+
+    def _write_secret(self, secret: str) -> None:
+        blocks = self._blocks()
+        place = config.key_place(blocks, self.interface)
+        if place.how == IN_FILE:
+            files.write(place.path, secret + "\n")
+        elif place.how == HIDDEN:
+            raise VpnKeysError("refused", f"{self.path} sets the own key by a PostUp that cannot be followed.")
+        else:
+            files.write(self.path, config.render(config.with_private_key(blocks, secret)))
+
+    def _keep(self, secret: str) -> None:
+        """Keep the key that is about to be replaced."""
+        if self._read(self.state.previous) != secret:
+            self.state.write(self.state.previous, secret + "\n")
+
+    def _kept(self, path: str) -> PublicKey | None:
+        return _key(wg_runtime.public_of(self._read(path)))
+
+    def _read(self, path: str) -> str:
+        return (files.read(path) or "").strip()
+
+    # ---- the running interface
+
+    def _runtime(self) -> Runtime | None:
+        """What runs, with the keepalive intervals that peers will have again, not those that wake them."""
+        runtime, record = wg_runtime.read(self.interface), self._record()
+        return wg_runtime.calmed(runtime, record["keepalive"]) if runtime and record else runtime
+
+    def _running(self) -> Runtime:
+        runtime = self._runtime()
+        if runtime is None or not wg_runtime.is_up(self.interface):
+            raise VpnKeysError(
+                "refused", f"{self.interface} is down", state=NOTHING_CHANGED, advice="start the interface first"
+            )
+        return runtime
+
+    def _record(self) -> dict[str, t.Any] | None:
+        """The last change of the running key; gone after a reboot, as is what it tells about."""
+        text = files.read(self._record_path())
+        record: dict[str, t.Any] | None = json.loads(text) if text else None
+        return record
+
+    def _note(self, record: dict[str, t.Any]) -> None:
+        files.private_directory(detached.RUNTIME)
+        files.write(self._record_path(), json.dumps(record) + "\n")
+
+    def _record_path(self) -> str:
+        return os.path.join(detached.RUNTIME, f"swap-{self.interface}.json")
+
+
+def _key(text: str | None) -> PublicKey | None:
+    return _public_key.parse(text) if text else None
+
+
+def _key_or_none(text: str) -> PublicKey | None:
+    try:
+        return _public_key.parse(text)
+    except VpnKeysError:
+        return None
+
+
+def _peer_keys(blocks: t.Iterable[config.Block], runtime: Runtime | None) -> set[str]:
+    in_file = {config.public_key(block).text for block in blocks if block.kind in (config.PEER, config.STAGED)}
+    return in_file | set(runtime.peers if runtime else ())
+
+
+def _stored(blocks: t.Iterable[config.Block], runtime: Runtime | None) -> t.Iterator[StoredKey]:
+    """Every peer's key with its roles; WireGuard knows its peers by nothing but their keys."""
+    roles = {config.PEER: CURRENT, config.STAGED: STAGED, config.WITHDRAWN: WITHDRAWN}
+    in_file = {config.public_key(block).text: block for block in blocks if block.kind in roles}
+    running = runtime.peers if runtime else {}
+    for text in dict.fromkeys([*in_file, *running]):
+        block, entry = in_file.get(text), running.get(text)
+        bare = block is not None and block.kind == config.PEER and not config.networks(block)
+        role = None if entry is None else CURRENT if entry.networks or bare else STAGED
+        yield StoredKey("", _public_key.parse(text), roles[block.kind] if block else None, role)

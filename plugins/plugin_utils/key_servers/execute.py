@@ -1,0 +1,365 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carries out the plan for one label: one session per device that the plan touches, all of them open and looked at
+again before the first write."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import fcntl
+import functools
+import hashlib
+import os
+import typing as t
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from ...module_utils._errors import NOTHING_CHANGED, VpnKeysError
+from ...module_utils._fingerprint import short
+from ...module_utils._ios import replacement, rsa_keys
+from ...module_utils._ios.dialogue import Talk, Terminal
+from ...module_utils._ios.labels import Label
+from ...module_utils._ios.pem import Usage
+from ...module_utils._ios.rsa_keys import Sealed
+from ...module_utils._key_servers.plan import Clean, Copy, Distribute, Finish, Generate, Plan, Save, Step
+from .. import key_files
+from ..ios import session as ios_session
+from ..ios.options import Target
+from ..progress import pipe
+from .survey import observed_copies
+
+T = t.TypeVar("T")
+
+SOMEBODY_ELSE = ("conflict", "in_use")
+"""Codes that mean that another control node may be changing keys there. It may have emptied a label at this moment, and
+then the key under the scratch label, though staged by us, is all that the device has."""
+LOCKS = "~/.ansible/vpnops.keys"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user wants beside the plan itself."""
+
+    save: bool
+    generation_timeout: float
+    backup_directory: str | None = None
+    backup_passphrase: str | None = field(default=None, repr=False)
+
+
+@dataclass
+class Progress:
+    """What was done on each host so far, in words; filled as it happens, so that a failure still tells it."""
+
+    tell: Callable[[str], None]
+    count: pipe.Count
+    done: dict[str, list[str]] = field(default_factory=dict)
+
+    def did(self, host: str, what: str, more: str = "") -> None:
+        """`what`: one word for the table; `more`: for who watches."""
+        self.done.setdefault(host, []).append(what)
+        self.tell(f"{host}: {what} {more}".rstrip())
+
+
+def hosts_of(steps: Sequence[Step], *, sources: bool = True) -> tuple[str, ...]:
+    """Every host that the steps change, and those that a key is only taken from (`sources`), in their order, once."""
+    found: list[str] = []
+    for step in steps:
+        if isinstance(step, (Finish, Generate)):
+            found.append(step.host)
+        elif isinstance(step, Distribute):
+            found += [*([step.source] if sources else []), *step.missing, *step.replace]
+        else:
+            found += step.hosts
+    return tuple(dict.fromkeys(found))
+
+
+def moves_of(steps: Sequence[Step]) -> int:
+    """How many moves on devices the steps are. A replacement is two: the new key is staged, then swapped."""
+    return sum(
+        len(step.missing) + 2 * len(step.replace)
+        if isinstance(step, Distribute)
+        else len(step.hosts)
+        if isinstance(step, (Clean, Save))
+        else 1
+        for step in steps
+    )
+
+
+async def carry_out(
+    plan: Plan, targets: Mapping[str, Target], wishes: Wishes, progress: Progress, kept: ios_session.Kept
+) -> None:
+    """All steps of the plan. Raises VpnKeysError; what was done until then is in `progress`."""
+    worker = _Worker(Label.parse(plan.label), plan, targets, wishes, progress, kept)
+    await worker.unchanged_since(plan)
+    for step in plan.steps:
+        await worker.take(step)
+
+
+@dataclass
+class _Worker:
+    label: Label
+    plan: Plan
+    targets: Mapping[str, Target]
+    wishes: Wishes
+    progress: Progress
+    kept: ios_session.Kept
+    saved: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        seen = self.plan.observed
+        # What stands on each device, by what was seen and done: only that is removed, only that is saved.
+        self.held = {one.name: one.copy.fingerprint for one in seen if one.copy}
+        self.staged = {one.name: one.staged.fingerprint for one in seen if one.staged}
+
+    async def unchanged_since(self, plan: Plan) -> None:
+        """All devices can be talked to, and what the plan was made for still stands. Raises conflict."""
+        seen = {one.name: _stood(one.copy, one.staged) for one in plan.observed}
+        rings = await self._everywhere(hosts_of(plan.steps), rsa_keys.look)
+        changed = {
+            host: _difference(seen[host], found)
+            for host, found in ((host, _stood(*observed_copies(ring, self.label))) for host, ring in rings.items())
+            if found != seen[host]
+        }
+        if changed:
+            raise VpnKeysError(
+                "conflict",
+                f"key {self.label} has changed since the plan was made ({'; '.join(changed.values())})",
+                host=", ".join(changed),
+                state=f"{NOTHING_CHANGED} by this run",
+                advice="somebody else may be changing keys there; compare again",
+            )
+
+    async def take(self, step: Step) -> None:
+        moves: dict[type, Callable[[t.Any], Awaitable[None]]] = {
+            Finish: self._finish,
+            Generate: self._generate,
+            Distribute: self._distribute,
+            Clean: self._clean,
+            Save: self._save,
+        }
+        await moves[type(step)](step)
+
+    async def _finish(self, step: Finish) -> None:
+        save, staged = self.wishes.save, self.staged[step.host]
+        await self._do(
+            step.host, lambda tty: replacement.finish(tty, self.label, staged, exportable=step.exportable, save=save)
+        )
+        self.held[step.host] = self.staged.pop(step.host)
+        self._done(step.host, "finished", "an interrupted replacement")
+
+    async def _generate(self, step: Generate) -> None:
+        label = self.label.scratch if step.scratch else self.label
+
+        def work(tty: Terminal) -> Talk[str]:
+            timeout, usage = self.wishes.generation_timeout, t.cast(Usage, step.usage)
+            keys = yield from rsa_keys.generate(tty, label, step.bits, usage=usage, exportable=True, timeout=timeout)
+            if self.wishes.save:
+                yield from rsa_keys.save(tty)
+            return str(rsa_keys.identity(keys))
+
+        made = await self._do(step.host, work)
+        (self.staged if step.scratch else self.held)[step.host] = made
+        self._done(step.host, "generated", f"{step.bits} bits under {label}")
+
+    async def _distribute(self, step: Distribute) -> None:
+        source_label = self.label.scratch if step.from_scratch else self.label
+        sealed = await self._do(step.source, lambda tty: rsa_keys.export(tty, source_label))
+        planned = step.fingerprint or (self.staged if step.from_scratch else self.held)[step.source]
+        if planned != sealed.fingerprint:
+            raise VpnKeysError(
+                "conflict",
+                f"{source_label} is the key {short(sealed.fingerprint)}, not the key {short(planned)} that was planned",
+                host=step.source,
+                state="Nothing was replaced",
+                advice="somebody else may be changing keys there; compare again",
+            )
+        wishes = {"exportable": step.exportable, "save": self.wishes.save}
+
+        async def bring(host: str) -> None:
+            await self._do(host, lambda tty: replacement.bring(tty, self.label, sealed, **wishes))
+            self._now_holds(host, sealed)
+            self._done(host, "imported", f"from {step.source}")
+
+        await self._all(step.missing, bring)
+        if step.replace:
+            await self._replace(step, sealed)
+
+    async def _replace(self, step: Distribute, sealed: Sealed) -> None:
+        """Staged everywhere before the first old key goes; then one key server after the other."""
+        save = self.wishes.save
+        old: dict[str, Sealed | None] = {}
+        # Left by a run that was cut short, or put there by another control node, which may need it at this moment.
+        found_there: set[str] = set()
+
+        async def stage(host: str) -> None:
+            old[host] = await self._do(host, lambda tty: replacement.take_old(tty, self.label, self.held[host]))
+            self._back_up(host, old[host])
+            leftover = self.staged.get(host)
+            if not await self._do(host, lambda tty: replacement.stage(tty, self.label, sealed, leftover, save=save)):
+                found_there.add(host)
+            self.staged[host] = sealed.fingerprint
+            self.progress.did(host, "staged", "the new key, proved under the scratch label")
+            self.progress.count.one()
+
+        async def unstage(host: str) -> None:
+            surely, key = self.staged.get(host) == sealed.fingerprint, sealed.fingerprint
+            if await self._do(host, lambda tty: replacement.unstage(tty, self.label, key, surely=surely, save=save)):
+                self.staged.pop(host, None)
+                self.progress.did(host, "unstaged", "as not every key server could be prepared")
+
+        async def swap(host: str) -> None:
+            exportable, planned = step.exportable or host == step.source, self.held[host]
+            await self._do(
+                host,
+                lambda tty: replacement.swap(
+                    tty, self.label, sealed, planned, old[host], exportable=exportable, save=save
+                ),
+            )
+            self._now_holds(host, sealed)
+            self._done(host, "replaced", f"by the key of {step.source}")
+
+        try:
+            await self._all(step.replace, stage)
+        except VpnKeysError as error:
+            if error.code in SOMEBODY_ELSE:
+                left = f"What lies under {self.label.scratch} is left there; the next run uses or removes it"
+                raise rsa_keys.followed_by(error, left) from None
+            kept = found_there | ({step.source} if step.from_scratch else set())
+            try:
+                await self._all([host for host in old if host not in kept], unstage)
+            except VpnKeysError as another:
+                raise rsa_keys.followed_by(error, str(another)) from None
+            raise
+        for place, host in enumerate(step.replace):
+            try:
+                await swap(host)
+            except VpnKeysError as error:
+                waiting = step.replace[place + 1 :]
+                if not waiting:
+                    raise
+                left = f"Prepared, but not replaced yet: {', '.join(waiting)}; the next run goes on"
+                raise rsa_keys.followed_by(error, left) from None
+
+    async def _clean(self, step: Clean) -> None:
+        for host in step.hosts:
+            staged = self.staged.pop(host)
+            drop = functools.partial(replacement.drop_scratch, label=self.label, staged=staged)
+            await self._do(host, drop)
+            self.saved.discard(host)
+            self.progress.did(host, "cleaned", "a leftover scratch key is deleted")
+            self.progress.count.one()
+
+    async def _save(self, step: Save) -> None:
+        async def save(host: str) -> None:
+            if host in self.saved:
+                self.progress.count.one()
+                return
+            held = self.held[host]
+            await self._do(host, lambda tty: replacement.save_key(tty, self.label, held))
+            self._done(host)
+
+        await self._all(step.hosts, save)
+
+    def _now_holds(self, host: str, sealed: Sealed) -> None:
+        """Under the label; what was under the scratch label, if it is the same key, has been removed."""
+        self.held[host] = sealed.fingerprint
+        if self.staged.get(host) == sealed.fingerprint:
+            del self.staged[host]
+
+    def _done(self, host: str, what: str = "", more: str = "") -> None:
+        """A write of its own is complete on a host, saved if that is wanted."""
+        self.progress.count.one()
+        if what:
+            self.progress.did(host, what, more)
+        if self.wishes.save:
+            self.saved.add(host)
+            self.progress.did(host, "saved")
+
+    def _back_up(self, host: str, old: Sealed | None) -> None:
+        if old is None or not self.wishes.backup_directory or not self.wishes.backup_passphrase:
+            return
+        path = os.path.join(self.wishes.backup_directory, f"{host}-{self.label}-{short(old.fingerprint)}.pem")
+        key_files.keep(old, path, self.wishes.backup_passphrase, "pkcs8")
+        self.progress.did(host, "backed up", f"the old key to {path}")
+
+    async def _do(self, host: str, operation: Callable[[Terminal], Talk[T]]) -> T:
+        # A device ends sessions that were idle for too long; then the next operation gets a new one.
+        async with self.kept.session(self.targets[host]) as session:
+            try:
+                return await session.do(operation)
+            except VpnKeysError as error:
+                if error.changed:
+                    self.progress.did(host, "cut short")
+                raise
+
+    async def _everywhere(self, hosts: t.Iterable[str], operation: Callable[[Terminal], Talk[T]]) -> dict[str, T]:
+        hosts = list(hosts)
+        results = await asyncio.gather(*(self._do(host, operation) for host in hosts), return_exceptions=True)
+        _raise_first(results)
+        return dict(zip(hosts, t.cast("list[T]", results), strict=True))
+
+    async def _all(self, hosts: Sequence[str], work: Callable[[str], Awaitable[None]]) -> None:
+        """Every host is let finish, also when another one fails: none is left in the middle because of a neighbour."""
+        _raise_first(await asyncio.gather(*map(work, hosts), return_exceptions=True))
+
+
+def _stood(*copies: Copy | None) -> tuple[Copy | None, ...]:
+    """What stands there, apart from whether it is saved: another key's work on the same device may have saved it."""
+    return tuple(copy and dataclasses.replace(copy, saved=None) for copy in copies)
+
+
+def _difference(planned: tuple[Copy | None, ...], found: tuple[Copy | None, ...]) -> str:
+    """Between what was under the label and the scratch label, and what is there now."""
+    places = zip(("under the label", "under the scratch label"), planned, found, strict=True)
+    differences = []
+    for place, was, now in places:
+        old, new = (rsa_keys.named(copy.fingerprint if copy else None) for copy in (was, now))
+        if was != now:
+            differences.append(f"{place} {new}, {f'not {old}' if new != old else 'but not as it was'}")
+    return ", ".join(differences)
+
+
+def _raise_first(results: Sequence[t.Any]) -> None:
+    failures = [result for result in results if isinstance(result, BaseException)]
+    errors = [failure for failure in failures if isinstance(failure, VpnKeysError)]
+    for failure in failures:
+        if not isinstance(failure, VpnKeysError):
+            raise failure
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise VpnKeysError(errors[0].code, " ".join(error.marked for error in errors))
+
+
+@contextmanager
+def locked(label: str, hosts: Sequence[str]) -> Iterator[None]:
+    """One run at a time per label and key server on this control node. The locks end with their process."""
+    folder = os.path.expanduser(LOCKS)
+    with ExitStack() as locks:
+        for host in sorted(hosts):
+            name = hashlib.sha256(f"{label}\n{host}".encode()).hexdigest()[:24]
+            try:
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+                file = locks.enter_context(open(os.path.join(folder, f"{name}.lock"), "a+", encoding="ascii"))
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise VpnKeysError(
+                    "blocked",
+                    f"Another run is changing key {label} on {host} from this control node (process "
+                    f"{file.read().strip() or 'unknown'})",
+                    state=NOTHING_CHANGED,
+                    advice="wait for it, then run again",
+                ) from None
+            except OSError as error:
+                raise VpnKeysError(
+                    "bad_input", f"No lock can be kept in {folder}: {error.strerror}", state=NOTHING_CHANGED
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+        yield

@@ -1,0 +1,102 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What results of tasks say to people: one sentence for a failure, and who has still to store something. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Mapping, Sequence
+
+from ...module_utils._errors import clause
+from ...module_utils._fleet.findings import listed
+from ...module_utils._printable import printable
+
+Data = Mapping[str, t.Any]
+BEFORE = "Task failed: "
+"""What ansible-core from 2.19 on puts before its sentence, and who reads that something failed knows."""
+AFTER = "The error appears to be in"
+"""What ansible-core before 2.19 puts after it, with a piece of the playbook."""
+SHOWN = 3
+"""Failed items of a loop that are told one by one."""
+LONGEST = 4000
+"""Characters of a sentence: some name each of hundreds of hosts."""
+LABEL = 40
+"""What is longer says nothing to a reader in passing."""
+
+
+def sentence(result: Data, items: Sequence[str] = ()) -> str:
+    """Why a task failed, in one line; `items`: why those of its loop did."""
+    if items:
+        return " ".join([*items[:SHOWN], *([f"And {len(items) - SHOWN} more."] if len(items) > SHOWN else [])])
+    text = str(result.get("msg") or result.get("censored") or result.get("reason") or "It failed and did not say why.")
+    more = _last_line(result.get("module_stderr") or result.get("stderr") or result.get("module_stdout") or "")
+    text = text.removeprefix(BEFORE).partition(AFTER)[0]
+    # Of the results of other collections' modules anything may be the word of a device.
+    return printable(" ".join(f"{text} {more if more not in text else ''}".split()), LONGEST)
+
+
+def of_item(item: Data) -> str:
+    """Why an item of a loop failed."""
+    label = printable(str(item.get("_ansible_item_label", item.get("item", ""))))
+    return f"{label}: {_ended(sentence(item))}" if 0 < len(label) <= LABEL else _ended(sentence(item))
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _last_line(text: t.Any) -> str:
+    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+# ------------------------------------------------------------------ results of this collection
+
+
+def worked_on(result: Data) -> dict[str, str]:
+    """Whom a task that looks at many key servers worked on: ok, changed, or why one could not be read."""
+    units = [one for one in result.get("units") or () if isinstance(one, Mapping)]
+    hosts = {str(server["host"]): "ok" for unit in units for server in unit.get("key_servers", ())}
+    changed = {str(host): "changed" for unit in units for host, words in unit.get("done", {}).items() if words}
+    return hosts | changed | {str(host): str(text) for host, text in dict(result.get("problems") or {}).items()}
+
+
+def pending(result: Data) -> dict[str, str] | None:
+    """Who has still to store something, as a result of gateway_report knows it; None where it does not tell."""
+    for key, read in REPORTS.items():
+        if isinstance(result.get(key), Mapping):
+            return read(result[key])
+    return None
+
+
+def _by_outcome(found: Data) -> dict[str, str]:
+    lacking: dict[str, list[str]] = {}
+    for row in found["gateways"]:
+        for peer in row["pending"]:
+            lacking.setdefault(str(peer), []).append(str(row["gateway"]))
+    return {peer: f"missing the key of {listed(gateways)}" for peer, gateways in lacking.items()}
+
+
+def _by_converged(found: Data) -> dict[str, str]:
+    return {
+        str(row["gateway"]): f"{clause(str(row['why']))}; {_missing(row)}"
+        for row in found["gateways"]
+        if not row["stored"] and row["state"] != "refused"
+    }
+
+
+def _by_status(found: Data) -> dict[str, str]:
+    return {str(row["gateway"]): _missing(row) for row in found["gateways"] if row["pending"]["count"]}
+
+
+def _missing(row: Data) -> str:
+    return f"missing keys of {listed(row['pending']['first'], row['pending']['count'])}"
+
+
+REPORTS: dict[str, Callable[[Data], dict[str, str]]] = {
+    "outcome": _by_outcome,
+    "converged": _by_converged,
+    "status": _by_status,
+}

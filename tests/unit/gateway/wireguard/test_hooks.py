@@ -1,0 +1,397 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hooks that set up peers, in every form in which people write them: followed, or named with the line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from unit.gateway.wireguard.samples import NEW, PSK, TYPICAL, A, B, C, raw_key
+from unit.gateway.wireguard.test_store import RUNNING, carried_out, running, wanted
+from unit.gateway.wireguard.test_store import peer as running_peer
+
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.runtime import Runtime, Setting
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import (
+    config,
+    hooks,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import (
+    record as wg_record,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import (
+    store as wg_store,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick.hooks import Effects
+from ansible_collections.vpnops.keys.plugins.plugin_utils import device_answer
+
+PEERS = "/etc/wireguard/peers.conf"
+LOADER = "#!/bin/sh\n# load the peers\n\nwg addconf \"$1\" /etc/wireguard/peers.conf\n"
+FIREWALL = "#!/bin/bash\niptables -A FORWARD -i wg0 -j ACCEPT  # wg set up by a peer\nip link set wg0 up\n"
+SCRIPTS = {
+    "/etc/wireguard/up.sh": LOADER,
+    "/etc/wireguard/fw.sh": FIREWALL,
+    "/opt/long.sh": '#!/bin/sh\nset -e\nwg set "$1" \\\n  listen-port 1 \\\n  peer KEY preshared-key /x\n',
+    "/opt/up.py": '#!/usr/bin/python3\nimport subprocess\nsubprocess.run(["wg", "set", "wg0", "peer", key])\n',
+    "load-peers": LOADER,
+    "wg-quick": "wg addconf\n",
+}
+
+
+def effects(*lines: str) -> Effects:
+    text = "\n".join(["[Interface]", f"PrivateKey = {raw_key('secret')}", *lines, ""])
+    return hooks.effects(config.parse(text, "wg0.conf"), "wg0", SCRIPTS.get)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "PostUp = iptables -A FORWARD -i %i -j ACCEPT; iptables -t nat -A POSTROUTING -o eth0 -j MASQUERADE",
+        "PostUp = nft add rule inet filter forward iifname wg accept",
+        "PostUp = ip route add 10.0.0.0/8 dev %i table 7 && ip rule add from 10.1.0.0/16 table 7",
+        "PostUp = ip addr add 10.0.0.1 peer 10.0.0.2 dev %i",
+        "PostUp = iptables -A INPUT -m set --match-set vpn src -m comment --comment peer -j ACCEPT",
+        "PostUp = resolvectl dns %i 10.0.0.53; resolvectl domain %i ~corp",
+        "PostUp = sysctl -w net.ipv4.ip_forward=1",
+        "PostUp = wg set %i private-key /etc/wireguard/%i.key",
+        "PostUp = wg set %i fwmark 51820 listen-port 51821",
+        "PostUp = wg show %i; /usr/bin/wg show %i dump > /run/dump",
+        "PostUp = wg set wg1 peer KEY preshared-key /x; wg addconf wg1 /etc/wireguard/other.conf",
+        "PostUp = echo 'the peers are not set up'",
+        "PostUp = echo 'a quote that does not end",
+        "PostUp = ping -c1 10.0.0.2 || true",
+        "PostUp = /etc/wireguard/fw.sh %i",
+        "PostUp = bash /etc/wireguard/fw.sh",
+        "PostUp = /etc/wireguard/missing.sh",
+        "PostUp = wg-quick up wg1",
+        "PreUp = wg addconf %i /etc/wireguard/peers.conf",
+        "PostDown = wg set %i peer KEY remove",
+        "# PostUp = wg addconf %i /etc/wireguard/peers.conf",
+    ],
+)
+def test_hooks_that_do_nothing_to_the_peers(line: str) -> None:
+    """What a PreUp does is replaced by the sections right afterwards; what a PostDown does ends with the interface."""
+    assert effects(line) == Effects()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "PostUp = wg addconf %i /etc/wireguard/peers.conf",
+        "postup=wg addconf wg0 '/etc/wireguard/peers.conf' # all of them",
+        "PostUp = iptables -A INPUT -i %i -j ACCEPT; /usr/bin/wg addconf %i /etc/wireguard/peers.conf",
+        "PostUp = test -f /etc/wireguard/peers.conf && wg addconf %i /etc/wireguard/peers.conf || true",
+        "PostUp = awg addconf %i /etc/wireguard/peers.conf",
+    ],
+)
+def test_addconf_of_a_file_is_followed(line: str) -> None:
+    assert effects(line) == Effects(files=(PEERS,))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("PostUp = wg setconf %i /etc/wireguard/peers.conf", f"= wg setconf wg0 {PEERS} replaces"),
+        ("PostUp = wg syncconf %i /etc/wireguard/peers.conf", f"= wg syncconf wg0 {PEERS} replaces"),
+        ("PostUp = wg syncconf %i <(wg-quick strip %i)", "replaces the peers"),
+        ("PostUp = wg addconf %i <(cat /etc/wireguard/peers/*)", "cannot be followed"),
+        ("PostUp = wg addconf %i peers.conf", "cannot be followed"),
+        ("PostUp = wg addconf %i /etc/wireguard/peers.d/$(hostname).conf", "cannot be followed"),
+        ("PostUp = wg addconf %i /dev/stdin < /etc/wireguard/peers.conf", "cannot be followed"),
+        ("PostUp = cat /etc/wireguard/peers/* | wg addconf %i /dev/stdin", "PostUp changes peers"),
+        ("PostUp = awg setconf %i /etc/amnezia/peers.conf", "replaces the peers"),
+        ("PostUp = bash -c 'wg addconf %i /etc/wireguard/peers.conf'", "PostUp changes peers"),
+        ('PostUp = for f in /etc/wireguard/peers/*; do wg addconf %i "$f"; done', "PostUp changes peers"),
+        ("PostUp = $WG set $INTERFACE peer $(cat key) allowed-ips 10.0.0.9/32", "PostUp changes peers"),
+        ("PostUp = sudo wg set %i peer KEY allowed-ips 10.0.0.9/32", "PostUp changes peers"),
+        ("PostUp = ip netns exec vpn wg addconf %i /etc/wireguard/peers.conf", "PostUp changes peers"),
+        ("PostUp = echo it's up; wg addconf %i /etc/wireguard/peers.conf", "PostUp changes peers"),
+        ("PostUp = /etc/wireguard/up.sh %i", "PostUp runs /etc/wireguard/up.sh, whose line 4 changes peers"),
+        ("PostUp = sh /etc/wireguard/up.sh %i", "PostUp runs /etc/wireguard/up.sh, whose line 4 changes peers"),
+        ("PostUp = sh -x /etc/wireguard/up.sh %i || true", "runs /etc/wireguard/up.sh, whose line 4"),
+        ("PostUp = load-peers", "PostUp runs load-peers, whose line 4 changes peers"),
+        ("PostUp = /opt/long.sh %i", "PostUp runs /opt/long.sh, whose line 3 changes peers"),
+        ("PostUp = python3 /opt/up.py", "PostUp runs /opt/up.py, whose line 3 changes peers"),
+    ],
+)
+def test_what_cannot_be_followed_is_named_with_its_line(line: str, words: str) -> None:
+    (found,) = effects(line).unfollowed
+    assert found.what.startswith("line 3, PostUp")
+    assert words in found.what
+    assert found.advice
+    assert found.keys == ()
+    assert found.about(())
+
+
+def test_a_hook_that_sets_one_peer_is_about_that_one() -> None:
+    lines = [f"PostUp = wg set %i peer {one.text} preshared-key /etc/wireguard/{n}.psk" for n, one in enumerate((A, B))]
+    first, second = effects("Address = 10.0.0.1/24", *lines).unfollowed
+    assert first.what.startswith(f"line 4, PostUp = wg set wg0 peer {A.text} preshared-key /etc/wireguard/0.psk sets")
+    assert (first.keys, second.keys) == ((A.text,), (B.text,))
+    assert first.about({A.text, NEW.text})
+    assert not first.about({B.text})
+    (both,) = effects(f"PostUp = wg set %i private-key /k peer {A.text} remove peer {B.text} endpoint h:1").unfollowed
+    assert both.keys == (A.text, B.text)
+
+
+def test_no_secret_of_a_hook_is_told() -> None:
+    told = [
+        found.what + found.advice
+        for line in (
+            f"PostUp = wg set %i peer {A.text} preshared-key <(echo {PSK})",
+            f"PostUp = echo {PSK} | wg set %i peer {A.text} preshared-key /dev/stdin",
+            f"PostUp = curl -u user:{PSK} https://h/peers | wg addconf %i /dev/stdin",
+        )
+        for found in effects(line).unfollowed
+    ]
+    assert len(told) == 3
+    assert not any(PSK in text for text in told)
+
+
+@pytest.mark.parametrize(
+    ("line", "saves"),
+    [
+        ("SaveConfig = true", "SaveConfig = true"),
+        ("saveconfig=TRUE", "SaveConfig = true"),
+        ("PreDown = wg-quick save %i", "in line 3, PreDown, to save what runs"),
+        ("PreDown = wg showconf %i > /etc/wireguard/%i.conf", "in line 3, PreDown, to save what runs"),
+        ("PostUp = wg-quick save %i", "in line 3, PostUp, to save what runs"),
+        ("PostUp = wg showconf %i > /run/shown", ""),
+        ("SaveConfig = false", ""),
+        ("PreDown = iptables -D FORWARD -i %i -j ACCEPT", ""),
+    ],
+)
+def test_whether_a_stop_saves_what_runs(line: str, saves: str) -> None:
+    assert effects(line).saves == saves
+
+
+UNIT = "/etc/systemd/system/wg-quick@wg0.service.d/peers.conf"
+
+
+@pytest.mark.parametrize(
+    ("line", "files", "words"),
+    [
+        ("ExecStartPost=/usr/bin/wg addconf %i /etc/wireguard/peers.conf", (PEERS,), ""),
+        ("ExecStartPost=-wg addconf %I /etc/wireguard/peers.conf", (PEERS,), ""),
+        ("ExecStartPost=/usr/bin/wg setconf %i /etc/wireguard/peers.conf", (), "= /usr/bin/wg setconf wg0"),
+        ("ExecStartPost = /bin/sh -c 'wg addconf %i /etc/wireguard/peers.conf'", (), "ExecStartPost changes peers"),
+        ("ExecStartPost=/etc/wireguard/up.sh %i", (), "runs /etc/wireguard/up.sh, whose line 4"),
+        ("ExecStartPost=/etc/wireguard/fw.sh %i", (), ""),
+        ("ExecStartPost=", (), ""),
+        ("# ExecStartPost=/usr/bin/wg setconf %i /x", (), ""),
+        ("ExecStartPre=/usr/bin/wg setconf %i /x", (), ""),
+    ],
+)
+def test_what_the_unit_runs_after_wg_quick_counts_like_a_hook(line: str, files: tuple[str, ...], words: str) -> None:
+    blocks = config.parse("[Interface]\n", "wg0.conf")
+    found = hooks.effects(blocks, "wg0", SCRIPTS.get, {UNIT: f"[Service]\n{line}\n"})
+    assert found.files == files
+    assert len(found.unfollowed) == bool(words)
+    for one in found.unfollowed:
+        assert one.what.startswith("line 2, ExecStartPost")
+        assert words in one.what
+        assert _record(TYPICAL).sentence(one).startswith(f"{UNIT}, line 2, ")
+
+
+def test_the_files_of_the_unit_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wg_record, "UNITS", str(tmp_path))
+    named = ("wg-quick@wg0.service.d/a.conf", "wg-quick@.service.d/b.conf", "wg-quick@.service")
+    for name in (*named, "wg-quick@wg1.service.d/c.conf", "wg-quick@wg0.service.d/d.conf.old"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("[Service]\n")
+    assert set(wg_record.unit_files("wg0")) == {str(tmp_path / name) for name in named}
+
+
+# ---- the record: all files together
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    """A wg0.conf that loads the peer C from another file."""
+    peers = tmp_path / "peers.conf"
+    peers.write_text(f"# the branch offices\n[Peer]\nPublicKey = {C.text}\nAllowedIPs = 10.0.9.0/24\n")
+    path = tmp_path / "wg0.conf"
+    path.write_text(TYPICAL.replace("# a\n", f"PostUp = wg addconf %i {peers}\n# a\n"))
+    return path
+
+
+def record(conf: Path) -> wg_record.Record:
+    return wg_record.read(str(conf), "wg0")
+
+
+WITH_C = running(*RUNNING.peers.values(), running_peer(C, ("10.0.9.0/24",)))
+
+
+def store(conf: Path, runtime: Runtime | None, *peers: WantedPeer) -> tuple[list[PeerChange], Runtime | None]:
+    """What storing does and acknowledges."""
+    found = record(conf)
+    made = wg_store.plan(found.blocks, runtime, peers, {}, wg_store.unsaved(found, peers))
+    found.write(made.blocks, found.texts)
+    changes = wg_store.lasting(made, found, peers, runtime is not None)
+    return changes, carried_out(runtime, made) if runtime else None
+
+
+def test_a_peer_of_another_file_is_staged_replaced_and_withdrawn_there(conf: Path) -> None:
+    before, other = conf.read_text(), conf.parent / "peers.conf"
+    peers = other.read_text()
+    (change,), runtime = store(conf, WITH_C, wanted(C, NEW, known=(C,)))
+    assert (change.refused, change.neighbour) == ("", True)
+    assert other.read_text().count("[Peer]") == 2
+    assert NEW.text in other.read_text()
+    (change,), runtime = store(conf, runtime, wanted(NEW, known=(C,)))
+    assert change.refused == ""
+    assert other.read_text() == peers.replace(C.text, NEW.text)
+    (change,), runtime = store(conf, runtime, wanted(None, known=(C, NEW)))
+    assert change.refused == ""
+    assert all(line.startswith("#") for line in other.read_text().splitlines())
+    assert runtime
+    assert set(runtime.peers) == {A.text, B.text}
+    (change,), runtime = store(conf, runtime, wanted(C, known=(C, NEW)))
+    assert other.read_text() == peers
+    assert conf.read_text() == before
+
+
+def test_a_new_peer_is_written_into_the_file_of_wg_quick(conf: Path) -> None:
+    peers = (conf.parent / "peers.conf").read_text()
+    store(conf, WITH_C, wanted(NEW, known=(), endpoint="192.0.2.9:1", networks=("10.0.10.0/24",)))
+    assert NEW.text in conf.read_text()
+    assert (conf.parent / "peers.conf").read_text() == peers
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "it is not there"),
+        ("[Peer]\nAllowedIPs = 10.0.9.0/24\n", "line 1 begins a peer that has not exactly one usable PublicKey"),
+        (f"[Interface]\nPrivateKey = {raw_key('other')}\n", "it has entries of an [Interface]"),
+        ("nonsense", "line 1 is neither a section nor an entry of one"),
+    ],
+)
+def test_a_file_of_peers_that_cannot_be_read_stops_nothing_but_acknowledgements(
+    conf: Path, content: str | None, words: str
+) -> None:
+    other = conf.parent / "peers.conf"
+    if content is None:
+        other.unlink()
+    else:
+        other.write_text(content)
+    (sentence,) = record(conf).sentences()
+    assert words in sentence
+    assert str(other) in sentence
+    (change,), runtime = store(conf, RUNNING, wanted(None, known=(A,)))
+    assert str(other) in change.refused
+    assert runtime
+    assert A.text not in runtime.peers
+
+
+# ---- what is acknowledged
+
+
+HOOK = f"PostUp = wg set %i peer {A.text} preshared-key /etc/wireguard/a.psk"
+
+
+def with_line(conf: Path, line: str) -> None:
+    conf.write_text(TYPICAL.replace("Address=", f"{line}\nAddress="))
+
+
+def test_a_withdrawal_that_a_hook_undoes_is_carried_out_and_not_acknowledged(conf: Path) -> None:
+    with_line(conf, "PostUp = wg setconf %i /etc/wireguard/all.conf")
+    (change,), runtime = store(conf, RUNNING, wanted(None, known=(A,)))
+    assert runtime
+    assert A.text not in runtime.peers
+    assert change.changed
+    assert change.refused == (
+        f"Peer gw1: {conf}, line 4, PostUp = wg setconf wg0 /etc/wireguard/all.conf replaces the peers of the [Peer] "
+        "sections, so its key may be accepted again after the next start. The running interface does not accept it any "
+        "more; move the peers that it loads into [Peer] sections and take that line out, or load them by "
+        "`wg addconf %i FILE`."
+    )
+
+
+def test_a_hook_about_one_peer_stops_the_acknowledgement_of_that_one_alone(conf: Path) -> None:
+    with_line(conf, HOOK)
+    other = WantedPeer("gw2", "", NEW, None, (B,))
+    (first, second), _runtime = store(conf, RUNNING, wanted(A, known=(A,)), other)
+    assert "line 4, PostUp = wg set wg0 peer" in first.refused
+    assert second.refused == ""
+    assert record(conf).sentences() == []
+
+
+def test_a_peer_that_only_runs_is_not_acknowledged(conf: Path) -> None:
+    """It is gone after the next start."""
+    conf.write_text(TYPICAL)
+    runtime = running(*RUNNING.peers.values(), running_peer(C, ("10.0.9.0/24",)))
+    (change,), after = store(conf, runtime, wanted(NEW, known=(C,)))
+    assert after
+    assert NEW.text in after.peers
+    assert f"{conf} has no [Peer] section for it" in change.refused
+    (gone,), after = store(conf, after, wanted(None, known=(C, NEW)))
+    assert gone.refused == ""
+
+
+def test_where_what_runs_is_saved_all_but_a_staged_key_is_stored(conf: Path) -> None:
+    with_line(conf, "SaveConfig = true")
+    before = conf.read_text()
+    (staged,), runtime = store(conf, RUNNING, wanted(A, NEW, known=(A,)))
+    assert "SaveConfig = true" in staged.refused
+    assert (conf.read_text(), runtime) == (before, RUNNING)
+    (changed,), runtime = store(conf, RUNNING, wanted(NEW, known=(A,)))
+    assert changed.refused == ""
+    (gone,), runtime = store(conf, runtime, wanted(None, known=(A, NEW)))
+    assert gone.refused == ""
+    assert runtime
+    assert set(runtime.peers) == {B.text}
+
+
+# ---- the file beside what runs
+
+
+def test_no_difference() -> None:
+    assert wg_record.differences(_record(TYPICAL), RUNNING, "wg0") == []
+    assert wg_record.differences(_record(TYPICAL), None, "wg0") == []
+
+
+def test_differences_are_told_without_a_secret(conf: Path) -> None:
+    runtime = running(running_peer(A, (), "", 25), running_peer(B, ("10.0.0.3/32", "10.3.0.0/16")))
+    psk, networks = wg_record.differences(_record(TYPICAL), runtime, "wg0")
+    assert f"The peer {A.text} runs with another preshared key than" in psk
+    assert f"The peer {A.text} runs with other networks than" in networks
+    assert PSK not in psk + networks
+    with_line(conf, HOOK)
+    (line,) = wg_record.differences(record(conf), RUNNING, "wg0")
+    assert line.startswith(f"{conf}, line 4, PostUp = wg set wg0 peer {A.text}")
+
+
+def test_a_staged_key_is_no_difference_whoever_has_the_networks() -> None:
+    made = wg_store.plan(config.parse(TYPICAL, ""), RUNNING, [wanted(A, NEW)], {})
+    runtime = running(
+        running_peer(A, (), PSK, 25), running_peer(NEW, ("10.0.0.2/32",), PSK, 25), *list(RUNNING.peers.values())[1:]
+    )
+    assert wg_record.differences(_record(config.render(made.blocks)), runtime, "wg0") == []
+
+
+def test_only_so_many_differences_are_told() -> None:
+    text = TYPICAL + "".join(f"[Peer]\nPublicKey = {raw_key(str(n))}\nAllowedIPs = 10.9.{n}.0/24\n" for n in range(99))
+    peers = {raw_key(str(n)): running_peer(A, ("10.8.0.0/16",)) for n in range(99)}
+    found = wg_record.differences(_record(text), Runtime(None, peers), "wg0")
+    assert len(found) == wg_record.MOST + 1
+    assert found[-1] == "And 87 more."
+
+
+def test_only_so_many_hooks_are_told(conf: Path) -> None:
+    """The control node reads no more obstacles than that."""
+    with_line(conf, "\n".join(f"PostUp = bash -c 'wg addconf %i /etc/wireguard/{n}.conf'" for n in range(99)))
+    for found in (record(conf).sentences(), wg_record.differences(record(conf), RUNNING, "wg0")):
+        assert len(found) == wg_record.MOST + 1 < device_answer.MOST_OBSTACLES
+        assert found[-1] == "And 87 more."
+
+
+def _record(text: str) -> wg_record.Record:
+    return wg_record.Record("/etc/wireguard/wg0.conf", {"": text}, config.parse(text, "wg0.conf"), (), "")
+
+
+def test_a_setting_names_no_secret() -> None:
+    assert PSK not in repr(Setting(A.text, psk=PSK))
+    assert PSK not in repr(_record(TYPICAL))

@@ -1,0 +1,455 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the progress callback counts, without Ansible."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.vpnops.keys.plugins.plugin_utils.progress import files, pipe, results, view
+from ansible_collections.vpnops.keys.plugins.plugin_utils.progress.model import (
+    OUTCOMES,
+    Devices,
+    Outcome,
+    Run,
+    Section,
+    clock,
+    remaining,
+)
+from ansible_collections.vpnops.keys.plugins.plugin_utils.progress.view import Terminal
+
+HOSTS = [f"h{number}" for number in range(1, 7)]
+
+
+def run_on(*hosts: str, everybody: t.Sequence[str] = ()) -> Run:
+    run = Run("site.yml", 1000.0)
+    run.begin_play("Play", hosts or HOSTS, everybody or hosts or HOSTS, 1000.0)
+    return run
+
+
+def did(run: Run, key: str, outcomes: dict[str, Outcome], section: Section = "block", *, once: bool = False) -> None:
+    """One task, on these hosts."""
+    run.begin(key, f"Task {key}", 1000.0, section, once=once)
+    for host, outcome in outcomes.items():
+        run.start(key, host)
+        run.finish(key, host, outcome, f"{host}: {outcome}.")
+
+
+def total(run: Run, key: str, section: Section = "block") -> int:
+    return run.total(run.begin(key, key, 1000.0, section))
+
+
+# ------------------------------------------------------------------ who is expected
+
+
+def test_everybody_is_expected_until_lost() -> None:
+    run = run_on()
+    did(run, "a", {"h1": "failed", "h2": "unreachable", "h3": "deferred", "h4": "ignored", "h5": "ok"})
+    assert total(run, "b") == 4
+    assert total(run, "r", "rescue") == 1
+    assert total(run, "w", "always") == 5
+    assert total(run, "n", "handler") == 0
+
+
+def test_who_is_lost_elsewhere_is_waited_for_no_more() -> None:
+    """With the strategy free, a host may fail in an earlier task while others are in a later one."""
+    run = run_on("h1", "h2")
+    step = run.begin("late", "late", 1000.0)
+    run.finish("late", "h1", "ok")
+    assert (run.total(step), run.complete("late")) == (2, False)
+    did(run, "early", {"h2": "failed"})
+    assert (run.total(step), run.complete("late")) == (1, True)
+
+
+def test_included_tasks_are_for_those_that_include_them() -> None:
+    run = run_on()
+    run.include("inc", ["h1", "h2"])
+    step = run.begin("a", "a", 1000.0, within=["block", "inc"])
+    assert run.total(step) == 2
+    run.finish("a", "h1", "ok")
+    run.finish("a", "h2", "ok")
+    assert not run.complete("a"), "with the strategy free, others may still include it"
+    assert run.running == []
+    run.start("a", "h3")
+    assert (run.total(step), run.running) == (3, [step])
+    run.begin_play("Next", HOSTS, HOSTS, 1001.0)
+    assert run.total(run.begin("b", "b", 1001.0, within=["inc"])) == len(HOSTS)
+
+
+def test_a_task_that_runs_once_is_one() -> None:
+    run = run_on()
+    step = run.begin("a", "a", 1000.0, once=True)
+    assert (run.total(step), run.complete("a")) == (1, False)
+    run.finish("a", "h1", "ok")
+    assert run.complete("a")
+
+
+# ------------------------------------------------------------------ failures
+
+
+def test_rescued_by_going_on() -> None:
+    run = run_on("h1", "h2")
+    did(run, "a", {"h1": "failed", "h2": "failed"})
+    did(run, "r", {"h1": "ok", "h2": "ok"}, "rescue")
+    did(run, "w", {"h1": "ok", "h2": "ok"}, "always")
+    assert run.verdicts == {"failed": 2}, "always runs after what nothing rescued as well"
+    did(run, "b", {"h1": "ok"})
+    assert [one.host for one in run.unsolved] == ["h2"]
+    assert [run.rescued(one) for one in run.problems] == [True, False]
+    run.end(1001.0, failed=["h2"])
+    assert run.verdicts == {"failed": 1, "ok": 1}
+
+
+def test_rescued_at_the_very_end_is_known_from_ansible() -> None:
+    run = run_on("h1", "h2")
+    did(run, "a", {"h1": "failed", "h2": "failed"})
+    run.end(1001.0, failed=["h1"])
+    assert [one.host for one in run.unsolved] == ["h1"]
+
+
+def test_once_for_all_fails_for_all() -> None:
+    run = run_on("h1", "h2", "h3")
+    did(run, "a", dict.fromkeys(("h1", "h2", "h3"), "ok"))
+    did(run, "b", {"h1": "failed"}, once=True)
+    assert total(run, "c") == 0
+    assert run.verdicts == {"failed": 1, "ok": 2}, "the others did nothing wrong"
+    assert view.summary(run)[1] == ("  for all: h1: failed.", "failed")
+    run.begin("d", "d", 1000.0)
+    run.finish("d", "h2", "ok")
+    assert run.unsolved == []
+    assert total(run, "e") == 3
+
+
+def test_verdicts() -> None:
+    run = run_on()
+    did(run, "a", {"h1": "ok", "h2": "changed", "h3": "deferred", "h4": "unreachable", "h5": "failed"})
+    did(run, "b", {"h2": "ok", "h3": "changed"})
+    assert {host: run.verdict(host) for host in run.hosts} == {
+        "h1": "ok", "h2": "changed", "h3": "deferred", "h4": "unreachable", "h5": "failed", "h6": "not run",
+    }  # fmt: skip
+    run.pending = {"h1": "missing the key of h2"}
+    assert run.deferred == {"h1": "missing the key of h2", "h3": "h3: deferred."}
+    assert run.verdict("h1") == "deferred"
+
+
+def test_what_is_changed_elsewhere_changes_no_host() -> None:
+    run = run_on("h1")
+    run.begin("a", "a", 1000.0)
+    run.finish("a", "h1", "changed", elsewhere=True)
+    assert run.verdicts == {"ok": 1}
+
+
+def test_one_task_worked_on_many() -> None:
+    run = run_on("ks1", "ks2", "ks3", "ks4")
+    did(run, "a", {"ks1": "ok"}, once=True)
+    server = [{"host": host} for host in ("ks1", "ks2", "ks3")]
+    done = {"ks1": [], "ks2": ["imported", "saved"]}
+    result = {"units": [{"key_servers": server, "done": done}], "problems": {"ks3": "ks3: no answer."}}
+    run.worked_on(results.worked_on(result))
+    assert {host: run.verdict(host) for host in run.hosts} == {
+        "ks1": "ok", "ks2": "changed", "ks3": "failed", "ks4": "not run",
+    }  # fmt: skip
+    assert ("  ks3: no answer.", "failed") in view.summary(run)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.sampled_from(HOSTS), st.sampled_from(OUTCOMES), st.booleans(), st.booleans())
+    )
+)
+def test_whatever_comes_nobody_is_counted_twice_or_lost(events: list[tuple[int, str, Outcome, bool, bool]]) -> None:
+    run = run_on()
+    for number, host, outcome, once, in_rescue in events:
+        step = run.begin(str(number), str(number), 1000.0, "rescue" if in_rescue else "block", once=once)
+        run.finish(str(number), host, outcome, "why")
+        assert step.once or step.done <= run.total(step) <= len(HOSTS)
+        assert sum(step.counts.values()) == step.done
+        assert sum(run.verdicts.values()) == len(HOSTS)
+    lost = {host for host in HOSTS if run.verdict(host) in ("failed", "unreachable")}
+    assert lost <= {one.host for one in run.unsolved}
+    assert files.as_data(run)["counts"] == run.verdicts
+
+
+# ------------------------------------------------------------------ batches, time
+
+
+def test_batches_of_one_play() -> None:
+    run = run_on("h1", "h2", everybody=HOSTS)
+    assert view.heading(run) == "Play: hosts 1 to 2 of 6"
+    run.close(1001.0)
+    run.begin_play("Play", ["h3", "h4", "h5"], HOSTS, 1010.0)
+    assert view.heading(run) == "Play: hosts 3 to 5 of 6"
+    run.begin("a", "Work", 1010.0)
+    assert view.bars(run, 1020.0, Terminal(80))[-1].endswith("2/6  0:40 left")
+    run.begin_play("Play", ["h6"], HOSTS, 1011.0)
+    assert view.heading(run) == "Play: host 6 of 6"
+    assert len(run.plays) == 1
+    run.begin_play("Play", HOSTS, HOSTS, 1012.0)
+    assert len(run.plays) == 2
+
+
+def test_localhost_that_no_inventory_names() -> None:
+    run = Run("site.yml", 1000.0)
+    run.begin_play("Play", [], ["localhost"], 1000.0)
+    assert view.heading(run) == "Play: 1 host"
+    assert total(run, "a") == 1
+
+
+@pytest.mark.parametrize(
+    ("done", "of", "elapsed", "left"),
+    [(0, 10, 60, None), (5, 10, 0.5, None), (5, 10, 60, 60), (10, 10, 60, 0), (1, 1000, 2, 1998), (3, 0, 60, None)],
+)
+def test_remaining(done: int, of: int, elapsed: float, left: float | None) -> None:
+    assert remaining(done, of, elapsed) == left
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0:00"), (59.6, "1:00"), (42, "0:42"), (727, "12:07"), (3723, "1:02:03"), (-1, "0:00")],
+)
+def test_clock(seconds: float, shown: str) -> None:
+    assert clock(seconds) == shown
+
+
+# ------------------------------------------------------------------ what is shown
+
+
+def half_done() -> Run:
+    run = run_on(*[f"gw{number}" for number in range(1000)])
+    run.begin("a", "Look at every gateway, and prove the power over it, as it may be wanted", 1000.0)
+    for number in range(412):
+        run.finish("a", f"gw{number}", "failed" if number < 3 else "deferred" if number < 15 else "ok", "why")
+    return run
+
+
+def test_bars() -> None:
+    (wide,) = view.bars(half_done(), 1042.0, Terminal(100))
+    assert wide.startswith("Look at every gateway, and prove the")
+    assert wide.endswith("412/1000  3 failed  12 deferred  1:00 left")
+    assert len(wide) < 100
+    name, numbers = view.bars(half_done(), 1042.0, Terminal(44))
+    assert name.endswith("…")
+    assert numbers == "  412/1000  3 failed  12 deferred  1:00 le…"
+    assert max(map(len, (name, numbers))) < 44
+
+
+@pytest.mark.parametrize("width", [1, 5, 20, 40, 71, 72, 80, 200])
+def test_bars_fit(width: int) -> None:
+    run = half_done()
+    run.begin("b", "Another", 1041.0)
+    assert all(len(line) < max(width, 2) for line in view.bars(run, 1042.0, Terminal(width)))
+
+
+def test_bars_have_colours_only_where_they_may() -> None:
+    assert not any("\x1b" in line for line in view.bars(half_done(), 1042.0, Terminal(80)))
+    assert any(
+        "\x1b[31m  3 failed" in line for line in view.bars(half_done(), 1042.0, Terminal(80, colour=True))
+    )
+    (plain,) = view.bars(half_done(), 1042.0, Terminal(80, encoding="ascii"))
+    assert plain.isascii()
+
+
+def test_many_tasks_leave_room() -> None:
+    run = run_on()
+    for number in range(50):
+        run.begin(str(number), f"Task {number}", 1000.0)
+    lines = view.bars(run, 1001.0, Terminal(80, 24))
+    assert len(lines) == 12
+    assert lines[0] == "and 39 more steps under way"
+    assert lines[-1].startswith("Task 49")
+
+
+def test_devices_of_one_task() -> None:
+    run = run_on("ks1")
+    step = run.begin("a", "Look", 1000.0, once=True)
+    run.fleet("a", Devices(512, 256, 2))
+    run.fleet("of somebody else", Devices(1, 1, 1))
+    (shown,) = view.bars(run, 1010.0, Terminal(80))
+    assert shown.endswith("256/512  2 failed  0:10 left")
+    run.fleet("a", Devices(512, 512, 2))
+    run.finish("a", "ks1", "ok")
+    run.close(1020.0)
+    assert view.line(step) == ("Look: ok, 512 devices, 2 of them failed (0:20)", "ok")
+
+
+def test_what_one_task_does_comes_after_its_look() -> None:
+    run = run_on("ks1")
+    step = run.begin("a", "Sync", 1000.0, once=True)
+    run.fleet("a", Devices(4, 4))
+    run.work("a", Devices(9, 0, begun=1030.0))
+    run.work("a", Devices(9, 3, begun=1060.0))
+    run.work("of somebody else", Devices(1, 1))
+    (shown,) = view.bars(run, 1060.0, Terminal(80))
+    assert shown.startswith("Sync: steps ")
+    assert shown.endswith("3/9  1:00 left")
+    run.finish("a", "ks1", "failed")
+    run.close(1070.0)
+    assert view.line(step) == ("Sync: failed, 4 devices, 3 of 9 steps (1:10)", "failed")
+
+
+def test_a_line_per_step_that_did_something() -> None:
+    run = run_on()
+    did(run, "a", {"h1": "ok", "h2": "changed", "h3": "failed", "h4": "skipped"})
+    did(run, "b", {"h1": "skipped", "h2": "skipped"})
+    run.begin("c", "Include", 1000.0, hidden=True)
+    run.finish("c", "h1", "ok")
+    run.begin("d", "Include", 1000.0, hidden=True)
+    run.finish("d", "h2", "failed", "no such file")
+    lines = [view.line(step)[0] for step in run.close(1000.5) if step.worth_a_line]
+    assert lines == ["Task a: 1 failed, 1 changed, 1 ok, 1 skipped", "Include: 1 failed"]
+
+
+def test_summary_says_the_same_once() -> None:
+    run = run_on(*[f"h{number}" for number in range(30)])
+    run.begin("a", "a", 1000.0)
+    for number in range(30):
+        run.finish("a", f"h{number}", "unreachable", "Connection refused")
+    run.end(1075.0)
+    (first, dummy), (second, colour) = view.summary(run)
+    assert first == "Done in 1:15. 30 hosts: 30 unreachable."
+    assert second.startswith("  h0, h1,")
+    assert second.endswith("and 18 more: Connection refused")
+    assert colour == "failed"
+
+
+def test_summary_of_hundreds_of_failures_is_short() -> None:
+    run = run_on(*[f"h{number}" for number in range(500)])
+    did(run, "a", {f"h{number}": "failed" for number in range(500)})
+    for number, one in enumerate(list(run.problems)):
+        run.problems[number] = type(one)(one.host, one.step, one.outcome, f"reason {number}")
+    run.end(1001.0, interrupted=True)
+    lines = view.summary(run)
+    assert lines[0][0].startswith("Interrupted after 0:01.")
+    assert len(lines) == 22
+    assert lines[-1][0] == "  and 480 more"
+
+
+# ------------------------------------------------------------------ what results say
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        ({"msg": "Broken.\nMend it."}, "Broken. Mend it."),
+        ({"msg": "Task failed: Broken."}, "Broken."),
+        ({"msg": "non-zero return code", "stderr": "x\ngw1: no such key\n"}, "non-zero return code gw1: no such key"),
+        ({"msg": "MODULE FAILURE", "module_stderr": "Traceback\n  x\nKeyError: 'a'"}, "MODULE FAILURE KeyError: 'a'"),
+        ({"censored": "the output has been hidden"}, "the output has been hidden"),
+        ({}, "It failed and did not say why."),
+    ],
+)
+def test_sentence(result: dict[str, t.Any], text: str) -> None:
+    assert results.sentence(result) == text
+
+
+def test_sentence_of_a_loop() -> None:
+    items = [results.of_item({"item": name, "msg": "No"}) for name in "abcde"]
+    said = results.sentence({"msg": "One or more items failed"}, items)
+    assert said == "a: No. b: No. c: No. And 2 more."
+    assert results.of_item({"item": {"long": "x" * 100}, "msg": "No."}) == "No."
+
+
+def test_who_has_still_to_store_something() -> None:
+    rows = [{"gateway": "gw1", "pending": ["gw2", "gw3"]}, {"gateway": "gw4", "pending": ["gw2"]}]
+    told = {"gw2": "missing the key of gw1, gw4", "gw3": "missing the key of gw1"}
+    assert results.pending({"outcome": {"gateways": rows}}) == told
+    some: dict[str, t.Any] = {"count": 2, "first": ["gw2", "gw1"]}
+    none: dict[str, t.Any] = {"count": 0, "first": []}
+    in_status = [{"gateway": "gw3", "pending": some}, {"gateway": "gw4", "pending": none}]
+    assert results.pending({"status": {"gateways": in_status}}) == {"gw3": "missing keys of gw2, gw1"}
+    answered = [
+        {"gateway": "gw1", "stored": True, "state": "ready", "why": "", "pending": some},
+        {"gateway": "gw3", "stored": False, "state": "unreachable", "why": "unreachable", "pending": some},
+        {"gateway": "gw4", "stored": False, "state": "refused", "why": "No.", "pending": some},
+    ]
+    told = {"gw3": "unreachable; missing keys of gw2, gw1"}
+    assert results.pending({"converged": {"gateways": answered}}) == told
+    assert results.pending({"plan": {}}) is None
+
+
+# ------------------------------------------------------------------ files
+
+
+def finished() -> Run:
+    run = run_on()
+    did(run, "a", {"h1": "ok", "h2": "changed", "h3": "deferred", "h4": "unreachable", "h5": "failed"})
+    run.end(1002.5, failed=["h5"])
+    return run
+
+
+def test_json() -> None:
+    data = json.loads(files.as_json(finished()))
+    assert data["counts"] == {"ok": 1, "changed": 1, "deferred": 1, "unreachable": 1, "failed": 1, "not run": 1}
+    assert data["hosts"]["h5"] == "failed"
+    assert data["deferred"] == {"h3": "h3: deferred."}
+    assert {one["host"]: one["outcome"] for one in data["problems"]} == {"h4": "unreachable", "h5": "failed"}
+    assert (data["begun"], data["ended"]) == ("1970-01-01T00:16:40+00:00", "1970-01-01T00:16:42+00:00")
+    assert data["seconds"] == 2.5
+    (step,) = data["steps"]
+    assert (step["name"], step["counts"]["changed"], step["devices"], step["steps"]) == ("Task a", 1, None, None)
+
+
+def test_junit() -> None:
+    root = ElementTree.fromstring(files.as_junit(finished()))
+    (suite,) = root
+    assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped", "time")} == {
+        "tests": "6", "failures": "1", "errors": "1", "skipped": "2", "time": "2.500",
+    }  # fmt: skip
+    found = {str(case.get("name")): [(one.tag, one.get("message")) for one in case] for case in suite}
+    assert found == {
+        "h1": [], "h2": [], "h3": [("skipped", "h3: deferred.")], "h4": [("error", "Task a: h4: unreachable.")],
+        "h5": [("failure", "Task a: h5: failed.")], "h6": [("skipped", "not run")],
+    }  # fmt: skip
+
+
+@given(st.text())
+def test_junit_is_xml_whatever_a_device_says(text: str) -> None:
+    run = run_on("h1")
+    run.begin("a", text, 1000.0)
+    run.finish("a", "h1", "failed", text)
+    root = ElementTree.fromstring(files.as_junit(run))
+    assert root[0][0][0].tag == "failure"
+
+
+# ------------------------------------------------------------------ from a fork
+
+
+def test_a_task_tells_from_its_fork_how_far_it_is() -> None:
+    reader = pipe.opened()
+    try:
+        pid = os.fork()
+        if not pid:
+            pipe.begin("task-1")
+            count = pipe.Count(3)
+            count.one(failed=False)
+            count.one(failed=True)
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        told = pipe.messages(os.read(reader, 1 << 16) + b'{"task": "cut')
+        assert [(one["task"], one["total"], one["done"], one["failed"]) for one in told] == [
+            ("task-1", 3, 0, 0), ("task-1", 3, 1, 0), ("task-1", 3, 2, 1),
+        ]  # fmt: skip
+    finally:
+        pipe.closed(reader)
+
+
+def test_nobody_listens() -> None:
+    """Neither without the callback, nor with one that does not read for a long time, does a task wait or fail."""
+    pipe.Count(1).one(failed=False)
+    reader = pipe.opened()
+    try:
+        count = pipe.Count(10_000)
+        for dummy in range(10_000):
+            count.one(failed=False)
+        assert count.done == 10_000
+    finally:
+        pipe.closed(reader)

@@ -1,0 +1,130 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.vpnops.keys.plugins.plugin_utils.tables import key_servers
+
+A, B = "aa" * 32, "bb" * 32
+
+
+def server(host: str, fingerprint: str | None, **more: t.Any) -> dict[str, t.Any]:
+    facts = {"address": None, "role": "Secondary", "priority": 1, "problem": None, "size": 2048, "usage": "general"}
+    return facts | {"host": host, "fingerprint": fingerprint, "exportable": True, "saved": True, "staged": None} | more
+
+
+def compared(verdict: str, *servers: dict[str, t.Any], **more: t.Any) -> dict[str, t.Any]:
+    unit = {
+        "label": "REKEY", "groups": ["G"], "verdict": verdict, "in_sync": verdict == "in_sync", "blocked": None,
+        "needs_consent": False, "steps": [], "would": [], "replaces": [], "findings": [], "digest": "d",
+        "registered_members": {"G": 7}, "members_with_old_key": 0, "primary": None, "primary_by": None,
+        "key_servers": list(servers),
+    }  # fmt: skip
+    problems = {one["host"]: one["problem"] for one in servers if one["problem"]}
+    nothing: dict[str, t.Any] = {"ungrouped": [], "claims": [], "findings": []}
+    return {"units": [unit | more], "problems": problems} | nothing
+
+
+EQUAL = compared("in_sync", server("ks1", A), server("ks2", A))
+MISSING = compared("missing", server("ks1", A), server("ks2", None))
+CONFLICT = compared(
+    "conflict", server("ks1", A), server("ks2", B), blocked="They differ.", needs_consent=True, replaces=["ks2"],
+    would=[{"kind": "distribute", "source": "ks1", "missing": [], "replace": ["ks2"]}], members_with_old_key=3,
+)  # fmt: skip
+
+
+def synced(**done: list[str]) -> dict[str, t.Any]:
+    return {"units": [MISSING["units"][0] | {"done": done, "error": None}]}
+
+
+def test_in_sync_is_no_complaint() -> None:
+    merged = key_servers.merge(EQUAL, None, None)
+    assert merged["in_sync"]
+    assert key_servers.complaint(merged, "in_sync") is None
+
+
+def test_the_proof_decides_and_not_what_was_done() -> None:
+    lied = key_servers.merge(MISSING, synced(ks2=["imported", "saved"]), MISSING)
+    assert not lied["in_sync"]
+    assert "missing" in (key_servers.complaint(lied, "in_sync") or "")
+    proved = key_servers.merge(MISSING, synced(ks2=["imported", "saved"]), EQUAL)
+    assert proved["in_sync"]
+    assert "in sync now" in key_servers.render(proved, 80)
+    assert "imported, saved" in key_servers.render(proved, 80)
+
+
+def test_an_error_of_the_sync_is_a_complaint_even_where_all_are_equal() -> None:
+    done = synced()
+    done["units"][0]["error"] = "ks2: NVRAM is full."
+    merged = key_servers.merge(MISSING, done, EQUAL)
+    assert not merged["in_sync"]
+    assert "NVRAM is full" in (key_servers.complaint(merged, "in_sync") or "")
+
+
+def test_what_needs_consent_names_the_variable_and_the_members() -> None:
+    merged = key_servers.merge(CONFLICT, None, None)
+    assert "key_server_sync_overwrite: always" in (key_servers.complaint(merged, "in_sync") or "")
+    assert key_servers.complaint(merged, "readable") is None
+    text = " ".join(key_servers.render(merged, 80).split())
+    assert "3 of 7 registered group members hold the old public key" in text
+    assert "replace on ks2" in text
+
+
+def test_an_unreadable_key_server_is_a_complaint_also_for_a_plan() -> None:
+    lost = server("ks2", None, problem="ks2: it is down.")
+    merged = key_servers.merge(compared("unknown", server("ks1", A), lost, blocked="ks2: it is down."), None, None)
+    assert "it is down" in (key_servers.complaint(merged, "readable") or "")
+    assert "unreadable" in key_servers.render(merged, 80)
+
+
+def test_no_group_at_all_is_a_complaint() -> None:
+    merged = key_servers.merge(EQUAL | {"units": [], "ungrouped": ["ks1"]}, None, None)
+    assert not merged["in_sync"]
+    assert "No key server serves a GET VPN group" in (key_servers.complaint(merged, "in_sync") or "")
+
+
+CLAIM = {
+    "host": "ks9",
+    "group": "G",
+    "names": ["ks1"],
+    "why": "ks9 names ks1 as a peer of G, and ks1 does not name it.",
+}
+
+
+def test_what_nobody_confirms_is_shown_and_is_a_complaint_although_all_units_are_in_sync() -> None:
+    merged = key_servers.merge(EQUAL | {"claims": [CLAIM], "findings": ["ks8 could not be read."]}, None, None)
+    assert not merged["in_sync"]
+    assert key_servers.complaint(merged, "in_sync") == CLAIM["why"]
+    assert key_servers.complaint(merged, "readable") is None
+    text = " ".join(key_servers.render(merged, 120).split())
+    assert "ks9 names ks1 as a peer of G, and ks1 does not name it. ks8 could not be read." in text
+
+
+def test_a_claim_that_says_why_a_unit_is_blocked_is_told_once() -> None:
+    found = compared("unknown", server("ks9", A), blocked=f"{CLAIM['why']} Nothing is changed.") | {"claims": [CLAIM]}
+    merged = key_servers.merge(found, None, None)
+    assert (key_servers.complaint(merged, "in_sync") or "").count("does not name it") == 1
+    assert " ".join(key_servers.render(merged, 120).split()).count("does not name it") == 1
+
+
+def test_a_split_group_is_a_complaint_of_its_own() -> None:
+    merged = key_servers.merge(compared("split", server("ks1", A), server("ks2", A), blocked="Two primaries."), None, None)
+    assert "Two primaries." in (key_servers.complaint(merged, "in_sync") or "")
+    assert "more than one primary" in key_servers.render(merged, 80)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    shown = key_servers.render(key_servers.merge(MISSING, synced(ks2=["imported", "saved"]), EQUAL), width)
+    assert max(len(line) for line in shown.splitlines()) <= width
+    assert A[:12] in shown
+
+
+def test_markup_in_names_stays_text() -> None:
+    found = compared("in_sync", server("[red]ks1[/red]", A))
+    assert "[red]ks1[/red]" in key_servers.render(key_servers.merge(found, None, None), 120)
