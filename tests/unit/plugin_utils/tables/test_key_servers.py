@@ -113,7 +113,8 @@ def test_a_claim_that_says_why_a_unit_is_blocked_is_told_once() -> None:
 
 
 def test_a_split_group_is_a_complaint_of_its_own() -> None:
-    merged = key_servers.merge(compared("split", server("ks1", A), server("ks2", A), blocked="Two primaries."), None, None)
+    split = compared("split", server("ks1", A), server("ks2", A), blocked="Two primaries.")
+    merged = key_servers.merge(split, None, None)
     assert "Two primaries." in (key_servers.complaint(merged, "in_sync") or "")
     assert "more than one primary" in key_servers.render(merged, 80)
 
