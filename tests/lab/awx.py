@@ -19,7 +19,7 @@ import typing as t
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from . import awx_launch as launching
 from . import awx_rules as rules
@@ -27,9 +27,11 @@ from . import awx_rules as rules
 Data = dict[str, t.Any]
 TOKEN = "t0ken-of-the-API"
 ROOT, BEHIND_GATEWAY = "/api/v2/", "/api/controller/v2/"
-PAGE = 25
+PAGE, LONGEST_PAGE = 25, 200
 VERSION = "24.6.1"
 
+# What a node and a schedule can keep for the launch; credentials, labels and instance groups are associations.
+PROMPTED: Data = {name: None for name in launching.PROMPTS if name not in ("credentials", "labels", "instance_groups")}
 # What can be written, and what it is if nobody says.
 FIELDS: dict[str, Data] = {
     "organizations": {"name": "", "description": ""},
@@ -57,12 +59,12 @@ FIELDS: dict[str, Data] = {
     },
     "workflow_job_template_nodes": {
         "identifier": "", "workflow_job_template": None, "unified_job_template": None, "extra_data": {},
-        "all_parents_must_converge": False, "limit": None, "job_type": None, "skip_tags": None,
+        "all_parents_must_converge": False, **PROMPTED,
     },
     "workflow_approval_templates": {"name": "", "description": "", "timeout": 0},
     "schedules": {
         "name": "", "description": "", "unified_job_template": None, "rrule": "", "enabled": True, "extra_data": {},
-        "limit": None, "job_type": None, "skip_tags": None,
+        **PROMPTED,
     },
 }  # fmt: skip
 UNIFIED = ("job_templates", "workflow_job_templates", "projects")
@@ -212,14 +214,16 @@ class Awx:
     def _listed(self, path: str, kind: str, query: Data) -> tuple[int, Data]:
         kinds = UNIFIED if kind == "unified_job_templates" else (kind,)
         rows = [self._shown(kind, one) for kind in kinds for one in self.objects[kind].values()]
-        page = int(query.pop("page", 1))
+        said = {name: value for name, value in query.items() if name != "page"}
+        page, size = int(query.pop("page", 1)), min(int(query.pop("page_size", PAGE)), LONGEST_PAGE)
         either = {name.removeprefix("or__"): query.pop(name) for name in list(query) if name.startswith("or__")}
         for name, wanted in query.items():
             rows = [row for row in rows if str(self._followed(row, name.split("__"))) == wanted]
         if either:
             rows = [row for row in rows if any(str(row[name]) == wanted for name, wanted in either.items())]
-        shown = rows[(page - 1) * PAGE : page * PAGE]
-        following = f"{path}?page={page + 1}" if len(rows) > page * PAGE else None
+        shown = rows[(page - 1) * size : page * size]
+        more = urlencode({"page": page + 1, **said})
+        following = f"{path}?{more}" if len(rows) > page * size else None
         return 200, {"count": len(rows), "next": following, "previous": None, "results": shown}
 
     def _followed(self, row: Data, way: list[str]) -> object:
@@ -328,15 +332,12 @@ class Awx:
             extra_vars, ignored = launching.launch(one, self._questions(kind, one["id"]), body)
         except ValueError as refused:
             raise RefusedError(400, refused.args[0]) from None
-        limit = body.get("limit") if one["ask_limit_on_launch"] else one.get("limit")
-        status, job = self._started(one, extra_vars, limit or "")
-        return status, {**job, "ignored_fields": ignored}
-
-    def _started(self, one: Data, extra_vars: Data, limit: str) -> tuple[int, Data]:
+        limit = (body.get("limit") if one["ask_limit_on_launch"] else one.get("limit")) or ""
         self.launched.append({"template": one["name"], "extra_vars": extra_vars, "limit": limit})
-        return 201, {"job": len(self.launched), "extra_vars": json.dumps(extra_vars), "limit": limit}
+        job = {"job": len(self.launched), "extra_vars": json.dumps(extra_vars), "limit": limit}
+        return 201, {**job, "ignored_fields": ignored}
 
-    def _called(self, one: Data, body: Data) -> tuple[int, Data]:
+    def _called(self, one: Data, body: Data) -> tuple[int, None]:
         """A provisioning callback, from this machine: the hosts of the inventory with its address."""
         if not one.get("host_config_key") or body.get("host_config_key") != one["host_config_key"]:
             raise RefusedError(403, {"detail": "You do not have permission to perform this action."})
@@ -348,7 +349,11 @@ class Awx:
         questions = self._questions("job_templates", one["id"])
         if not launching.starts_by_itself(one, questions):
             raise RefusedError(400, {"msg": "Cannot start automatically, user input required!"})
-        return self._started(one, launching.launch(one, questions, {})[0], hosts[0])
+        job = {"template": one["name"], "extra_vars": launching.launch(one, questions, {})[0], "limit": hosts[0]}
+        if job in self.launched:
+            raise RefusedError(400, {"msg": "Host callback job already pending."})
+        self.launched.append(job)
+        return 201, None
 
     # -- objects
 
@@ -406,7 +411,7 @@ class Awx:
             if len(one.get(name, "")) > LONGEST:
                 raise RefusedError(400, {name: [f"Ensure this field has no more than {LONGEST} characters."]})
         for name in ("job_slice_count", "forks"):
-            if one.get(name, 0) < 0:
+            if (one.get(name) or 0) < 0:
                 raise RefusedError(400, {name: ["Ensure this value is greater than or equal to 0."]})
         unique = UNIQUE.get(kind, ())
         for other in self.objects[kind].values():

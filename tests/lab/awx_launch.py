@@ -67,7 +67,8 @@ def starts_by_itself(template: Data, questions: t.Sequence[Data]) -> bool:
 
 
 def kept_for_later(template: Data, questions: t.Sequence[Data], one: Data, started: bool) -> Data:
-    """What the API says against prompts and variables that a schedule (`started`) or a node keeps for its launch."""
+    """What the API says against prompts and variables that a schedule (`started`) or a node keeps for its launch. The
+    template's own value is no prompt."""
     extra_data = one.get("extra_data") or {}
     _counts, ignored = sort_out(template, questions, extra_data)
     if ignored:
@@ -78,7 +79,8 @@ def kept_for_later(template: Data, questions: t.Sequence[Data], one: Data, start
     wrong = rules.answers(used, extra_data, started)
     if wrong:
         return {"variables_needed_to_start": wrong}
-    refused = [name for name, ask in PROMPTS.items() if one.get(name) and not template.get(ask)]
+    refused = [name for name, ask in PROMPTS.items()
+               if one.get(name) not in (None, "", template.get(name)) and not template.get(ask)]  # fmt: skip
     return {name: ["Field is not configured to prompt on launch."] for name in refused}
 
 

@@ -21,18 +21,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from integration.control_node import CHECKOUT, ControlNode, Data, Run
+from integration.once import once
 from integration.runner.jobs import Controller, Credential, shipped
 from integration.test_secrets import assert_clean
 
-from lab.awx import BEHIND_GATEWAY, CALLER, NODES, TOKEN, Awx
+from lab.awx import BEHIND_GATEWAY, CALLER, FIELDS, NODES, TOKEN, Awx, RefusedError
 
 pytestmark = pytest.mark.timeout(1800)
 CONFIGURE = "vpnops.keys.configure_awx"
 HOST_CONFIG_KEY = "whoever-knows-this-starts-jobs"
 GATEWAY_TOKEN = "t0ken-of-the-platform-gateway"
+BEHIND = {"CONTROLLER_OPTIONAL_API_URLPATTERN_PREFIX": "/api/controller/"}
 ROTATE, SYNCHRONIZE = "Gateways: new key with approval", "Key servers: synchronize with approval"
 CHAIN = {"plan": ["approve"], "approve": ["apply"], "apply": ["verify"], "verify": []}
-PLAN, APPLY, AUDIT = "Gateways: plan a new key", "Gateways: apply the approved plan", "Gateways: audit"
+PLAN, APPLY = "Gateways: plan a new key", "Gateways: apply the approved plan"
 NIGHTLY = "Gateways: audit, every night"
 SITE = {
     "controller_gateway_credentials": ["administrator of the gateways"],
@@ -89,18 +91,27 @@ class Administrator:
 
 
 def of_one_workflow() -> Data:
-    """A part of the data: every object costs a process. A variable of a command line is a template, hence no `{{`."""
-    names = (PLAN, APPLY, AUDIT)
-    templates = [one for one in shipped("job_templates")["controller_templates"] if one["name"] in names]
+    """A part of the data: every object costs a process. A variable of a command line is a template, hence no `{{` of
+    AWX."""
+    templates = [one for one in shipped("job_templates")["controller_templates"] if one["name"] in (PLAN, APPLY)]
     backup = shipped("credential_types")["controller_credential_types"][1]
     fixed = {APPLY: {"gateway_keys_approved": "what the plan said"}}
+    (workflow,) = (one for one in shipped("workflows")["controller_workflows"] if one["name"] == ROTATE)
+    nodes = [one | {"success_nodes": [name for name in one["success_nodes"] if name != "verify"]}
+             for one in workflow["simplified_workflow_nodes"] if one["identifier"] != "verify"]  # fmt: skip
     return {
         "controller_credential_types": [backup | {"injectors": {"env": {"BACKUP": "there"}}}],
         "controller_templates": [one | {"extra_vars": fixed.get(one["name"], one["extra_vars"])} for one in templates],
-        "controller_workflows": [one for one in shipped("workflows")["controller_workflows"] if one["name"] == ROTATE],
-        "controller_schedules_left_off": [one["name"] for one in shipped("schedules")["__schedules"]
-                                          if one["name"] != NIGHTLY],
+        "controller_workflows": [workflow | {"simplified_workflow_nodes": nodes}],
+        "__schedules": [one | {"unified_job_template": PLAN} for one in shipped("schedules")["__schedules"]
+                        if one["name"] == NIGHTLY],
     }  # fmt: skip
+
+
+def the_schedule() -> Data:
+    """Of that part nothing but the schedule."""
+    lists = ("controller_credential_types", "controller_templates", "controller_workflows")
+    return of_one_workflow() | {name: [] for name in lists}
 
 
 def linked(awx: Awx, workflow: str, kind: str = "success_nodes") -> dict[str, list[str]]:
@@ -121,32 +132,34 @@ def extra_vars(awx: Awx, template: str) -> Data:
 # ------------------------------------------------------------------ all of it
 
 
-class Applied(t.NamedTuple):
-    foretold: set[tuple[str, int]]
-    wrote: int
-    changed: set[tuple[str, int]]
-    state: Data
-
-
 @pytest.fixture(scope="module")
-def applied(tmp_path_factory: pytest.TempPathFactory) -> Applied:
-    """On an empty AWX: in check mode, and in earnest."""
-    with ready(Awx()) as awx:
-        administrator = Administrator(awx, tmp_path_factory.mktemp("applied"))
-        foretold = administrator.changed(SITE, "--check")
-        wrote = len(awx.written)
-        return Applied(foretold, wrote, administrator.changed(SITE), awx.state())
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    """On an empty AWX as it is in Ansible Automation Platform: behind the platform gateway, with its token and its
+    path, and a certificate of a private authority, which SSL_CERT_FILE names."""
+
+    def make() -> Data:
+        path = tmp_path_factory.mktemp("applied")
+        authority, own = certificates(path)
+        with ready(Awx(BEHIND_GATEWAY, GATEWAY_TOKEN, own)) as awx:
+            Administrator(awx, path, SSL_CERT_FILE=str(authority), **BEHIND).changed(SITE)
+            return awx.state()
+
+    return once(tmp_path_factory, "applied", make)
 
 
 @pytest.fixture
-def full(awx: Awx, applied: Applied) -> Awx:
-    awx.load(applied.state)
+def full(awx: Awx, applied: Data) -> Awx:
+    awx.load(applied)
     return awx
 
 
-def test_an_empty_awx_is_foretold(applied: Applied) -> None:
-    assert applied.wrote == 0
-    assert applied.foretold == applied.changed
+@pytest.mark.thorough
+def test_all_of_it_is_foretold(awx: Awx, applied: Data, tmp_path: Path) -> None:
+    administrator = Administrator(awx, tmp_path)
+    foretold = administrator.changed(SITE, "--check")
+    assert not awx.written
+    assert administrator.changed(SITE) == foretold
+    assert awx.state() == applied
 
 
 def test_what_was_applied(full: Awx) -> None:
@@ -171,7 +184,8 @@ def test_what_was_applied(full: Awx) -> None:
 
 
 def test_roles(full: Awx) -> None:
-    """Who approves reads the plan; nobody may execute the template of the third node, or edit anything."""
+    """Who launches and who approves reads the plan and what came of it; nobody may execute the template of the third
+    node, or edit anything."""
     granted: dict[str, set[tuple[str, str]]] = {}
     for kind in ("job_templates", "workflow_job_templates"):
         for one in full.objects[kind].values():
@@ -179,18 +193,23 @@ def test_roles(full: Awx) -> None:
             for role, about in shown["summary_fields"]["object_roles"].items():
                 for team in full.roles.get(str(about["id"]), []):
                     granted.setdefault(full.objects["teams"][team]["name"], set()).add((one["name"], role))
+    applies = {(APPLY, "read_role"), ("Key servers: apply the approved plan", "read_role")}
     assert granted["security"] == {(ROTATE, "approval_role"), (SYNCHRONIZE, "approval_role"),
-                                   (PLAN, "read_role"), ("Key servers: plan", "read_role")}  # fmt: skip
+                                   (PLAN, "read_role"), ("Key servers: plan", "read_role")} | applies  # fmt: skip
+    assert granted["network"] > applies
+    assert {name for name, role in granted["network"] if role == "execute_role"} >= {ROTATE, SYNCHRONIZE, PLAN}
     assert granted["on duty"] == {(name, "execute_role") for name in ("Gateways: a key was stolen",
                                                                       "Key servers: a key was stolen")}  # fmt: skip
     every = {one for ones in granted.values() for one in ones}
-    assert not [name for name, role in every if "approved plan" in name or role == "admin_role"]
+    assert {one for one in every if "approved plan" in one[0]} == applies
+    assert not [name for name, role in every if role == "admin_role"]
 
 
 @pytest.mark.thorough
 def test_a_second_run_changes_nothing(full: Awx, tmp_path: Path) -> None:
     before = full.state()
-    assert Administrator(full, tmp_path).changed(SITE) == set()
+    administrator = Administrator(full, tmp_path)
+    assert administrator.changed(SITE, "--check") == administrator.changed(SITE) == set()
     assert full.state() == before
     assert not full.written
 
@@ -250,8 +269,7 @@ def test_launches_of_the_guide(full: Awx) -> None:
         given = json.loads(body.replace("the key", HOST_CONFIG_KEY))
         status, said = full.answer("POST", f"{full.root}{kind}/{number}/{what}/", {}, given)
         assert status == 201
-        assert said is not None
-        assert not said.get("ignored_fields")
+        assert not (said or {}).get("ignored_fields")
 
 
 def test_a_gateway_that_calls_is_told(full: Awx) -> None:
@@ -269,12 +287,36 @@ def test_a_gateway_that_calls_is_told(full: Awx) -> None:
 # ------------------------------------------------------------------ a part of it
 
 
+class Part(t.NamedTuple):
+    wrote: int
+    """Changes of AWX that check mode has made."""
+    foretold: set[tuple[str, int]]
+    changed: set[tuple[str, int]]
+    state: Data
+
+
 @pytest.fixture(scope="module")
-def part(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    """What one workflow and its templates are, applied without an interruption."""
-    with ready(Awx()) as awx:
-        Administrator(awx, tmp_path_factory.mktemp("part")).changed(of_one_workflow())
-        return awx.state()
+def first(tmp_path_factory: pytest.TempPathFactory) -> Part:
+    """One workflow and its templates on an empty AWX: in check mode, and in earnest, without an interruption."""
+
+    def make() -> Part:
+        with ready(Awx()) as awx:
+            administrator = Administrator(awx, tmp_path_factory.mktemp("part"))
+            foretold = administrator.changed(of_one_workflow(), "--check")
+            wrote = len(awx.written)
+            return Part(wrote, foretold, administrator.changed(of_one_workflow()), awx.state())
+
+    return once(tmp_path_factory, "part", make)
+
+
+@pytest.fixture
+def part(first: Part) -> Data:
+    return first.state
+
+
+def test_an_empty_awx_is_foretold(first: Part) -> None:
+    assert first.wrote == 0
+    assert first.foretold == first.changed
 
 
 def link(awx: Awx, parent: str, child: str, kind: str) -> None:
@@ -324,8 +366,15 @@ def a_node_of_their_own(awx: Awx) -> None:
     link(awx, "plan", "mine", "always_nodes")
 
 
+def a_job_for_the_approval(awx: Awx) -> None:
+    """As AWX's own editor does: the identifier of the node stays, the approval is deleted."""
+    awx.named(NODES, "approve")["unified_job_template"] = awx.named("job_templates", PLAN)["id"]
+    awx.objects["workflow_approval_templates"].clear()
+
+
 EDITS: dict[str, Sequence[Callable[[Awx], None]]] = {
     "fields, and a link past the approval": (rehearse_only, other_variables, around_the_approval),
+    "a job in the place of the approval": (a_job_for_the_approval,),
     "links of another kind": (always,),
     "links that would close a circle, and a node": (the_other_way_round, a_node_of_their_own),
 }
@@ -334,6 +383,22 @@ EDITS: dict[str, Sequence[Callable[[Awx], None]]] = {
 def first_of(names: Iterable[object]) -> list[t.Any]:
     """Each applies the whole data again, which takes long: all but one are thorough."""
     return [pytest.param(name, marks=[pytest.mark.thorough] if number else []) for number, name in enumerate(names)]
+
+
+def by_names(state: Data) -> Data:
+    """The same for two whose nodes and approvals have other numbers."""
+    made_anew = [one for kind in (NODES, "workflow_approval_templates") for one in state["objects"][kind].values()]
+    names = {one["id"]: one.get("identifier") or one["name"] for one in made_anew}
+
+    def named(one: Data) -> Data:
+        return one | {key: names.get(one[key], one[key]) for key in ("id", "unified_job_template") if key in one}
+
+    objects = {kind: sorted(map(named, rows.values()), key=str) for kind, rows in state["objects"].items()}
+    return state | {
+        "objects": objects,
+        "associated": {(kind, names.get(key, key), name): [names.get(one, one) for one in ids]
+                       for (kind, key, name), ids in state["associated"].items()},
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", first_of(EDITS))
@@ -349,13 +414,14 @@ def test_what_was_edited_is_foretold_and_brought_back(name: str, awx: Awx, part:
     assert awx.state() == edited
     assert not awx.written
     assert administrator.changed(of_one_workflow()) == foretold
-    assert awx.state() == part
+    assert by_names(awx.state()) == by_names(part)
     denied = awx.walk(ROTATE, {"approve": "failed"})
     assert denied == {"plan", "approve"}
 
 
-@pytest.mark.parametrize("after", first_of([12, 2, 6, 17]))
+@pytest.mark.parametrize("after", first_of([9, 2, 6, 12]))
 def test_what_was_interrupted_is_completed(after: int, awx: Awx, part: Data, tmp_path: Path) -> None:
+    """At first where the node of the approval is there already and the approval is not."""
     administrator = Administrator(awx, tmp_path)
     awx.fails_after = after
     assert administrator.run(of_one_workflow()).code == 2
@@ -365,16 +431,29 @@ def test_what_was_interrupted_is_completed(after: int, awx: Awx, part: Data, tmp
     assert awx.state() == part
 
 
+def test_a_value_of_a_schedule_that_nobody_asks_for(awx: Awx, part: Data, tmp_path: Path) -> None:
+    """It was entered while its template asked for it. AWX refuses every change of such a schedule."""
+    awx.load(part)
+    schedule = awx.named("schedules", NIGHTLY)
+    schedule.update(limit="gw9", diff_mode=False, enabled=False)
+    with pytest.raises(RefusedError, match="not configured to prompt"):
+        awx.answer("PATCH", f"{awx.root}schedules/{schedule['id']}/", {}, {"enabled": True})
+    administrator = Administrator(awx, tmp_path)
+    foretold = administrator.changed(the_schedule(), "--check")
+    assert awx.named("schedules", NIGHTLY)["limit"] == "gw9"
+    assert administrator.changed(the_schedule()) == foretold
+    (before,) = part["objects"]["schedules"].values()
+    assert awx.named("schedules", NIGHTLY) | {"id": before["id"]} == before
+
+
 def test_a_schedule_that_is_left_off(awx: Awx, part: Data, tmp_path: Path) -> None:
     awx.load(part)
-    values = of_one_workflow() | {"controller_templates": [], "controller_workflows": []}
-    values["controller_schedules_left_off"] = [*values["controller_schedules_left_off"], NIGHTLY]
+    values = the_schedule() | {"controller_schedules_left_off": [NIGHTLY]}
     administrator = Administrator(awx, tmp_path)
     foretold = administrator.changed(values, "--check")
     assert awx.names("schedules") == {NIGHTLY}
     assert administrator.changed(values) == foretold
     assert awx.names("schedules") == set()
-    assert administrator.changed(values) == set()
 
 
 # ------------------------------------------------------------------ what AWX would refuse
@@ -389,39 +468,69 @@ VALUES: dict[str, tuple[Data, str]] = {
     "unknown": ({"controller_schedules_left_off": ["x"]}, "Each name in controller_schedules_left_off must be that"),
     "text": ({"controller_gateway_credentials": "one"}, "The credentials of the templates must be a list of names"),
 }
+ELSEWHERE = "of another organization"
+"""An inventory of each organization, a team, a project and a credential."""
 THERE: dict[str, tuple[Data, str]] = {
-    "project": ({"controller_project": "nowhere"}, "AWX has no project nowhere"),
-    "team": ({"controller_duty_team": "nobody"}, "AWX has no team nobody"),
+    "a type in use": ({}, "does not change the inputs of the credential type VPN key backup while a credential has it"),
     "playbooks": ({"controller_playbooks": "books"}, "The project vpnops.keys has no books/enroll_gateways.yml"),
     "credential": ({"controller_gateway_credentials": ["none"]}, "AWX has no credential none"),
+    "two credentials of a name": (
+        {"controller_gateway_credentials": [ELSEWHERE]},
+        f"AWX has more than one credential {ELSEWHERE}. They are told apart by their names.",
+    ),
     "two credentials": (
         {"controller_gateway_credentials": ["administrator of the gateways", "another administrator"]},
         "are of one type, and a job takes one of each",
     ),
-    "a type in use": ({}, "does not change the inputs of the credential type VPN key backup while a credential has it"),
+}
+NAMES: dict[str, tuple[str, str]] = {
+    "controller_project": (ELSEWHERE, f"AWX has no project {ELSEWHERE} in the organization Default. Nothing was"),
+    "controller_duty_team": (ELSEWHERE, f"AWX has no team {ELSEWHERE} in the organization Default. Nothing was"),
+    "controller_launching_team": ("nobody", "AWX has no team nobody in the organization Default. Nothing was"),
+    "controller_gateway_inventory": (ELSEWHERE, f"AWX has more than one inventory {ELSEWHERE}. They are told apart by"),
+    "controller_key_server_inventory": ("nowhere", "AWX has no inventory nowhere. Nothing was changed."),
 }
 
 
+def with_another_organization(awx: Awx) -> Awx:
+    default, other = awx.named("organizations", "Default")["id"], awx.add("organizations", name="Other")["id"]
+    for organization in (default, other):
+        awx.add("inventories", name=ELSEWHERE, organization=organization)
+        awx.add("credentials", name=ELSEWHERE, organization=organization)
+    for kind in ("teams", "projects"):
+        awx.add(kind, name=ELSEWHERE, organization=other)
+    return awx
+
+
 def test_values_are_checked_before_the_first_call(awx: Awx, tmp_path: Path) -> None:
-    """All of them at once, in one sentence each."""
+    """All of them at once, in one sentence each; nothing is said of those that are right."""
     wrong: Data = {name: value for values, _said in VALUES.values() for name, value in values.items()}
-    first = Administrator(awx, tmp_path, CONTROLLER_HOST="http://127.0.0.1:9")
-    for values in (wrong, {"controller_converge_every": 0}):
-        done = first.run(values)
-        assert done.code == 2
-        for given, said in VALUES.values():
-            assert (said in done.output) == (given.keys() <= values.keys()), done.output
+    wrong |= {"controller_converge_every": 9999, "controller_launching_team": "x"}
+    done = Administrator(awx, tmp_path, CONTROLLER_HOST="http://127.0.0.1:9").run(wrong)
+    assert done.code == 2
+    for given, said in VALUES.values():
+        assert (said in done.output) == ("controller_converge_every" not in given), done.output
     assert "network error" not in done.output
 
 
-@pytest.mark.parametrize("name", THERE)
+def test_names_are_looked_up_as_the_modules_do(awx: Awx, tmp_path: Path) -> None:
+    """All of them at once: inventories in all organizations, teams and projects in one."""
+    wrong = {name: value for name, (value, _said) in NAMES.items()}
+    done = Administrator(with_another_organization(awx), tmp_path).run(wrong)
+    assert done.code == 2
+    for _value, said in NAMES.values():
+        assert said in " ".join(done.output.split()), done.output
+    assert not awx.written
+
+
+@pytest.mark.parametrize("name", first_of(THERE))
 def test_what_awx_would_refuse_is_said_first(name: str, awx: Awx, tmp_path: Path) -> None:
     values, said = THERE[name]
     if name == "a type in use":
         inputs = {"fields": [{"id": "a", "label": "A"}]}
         made = awx.add("credential_types", name="VPN key backup", kind="cloud", inputs=inputs)
         awx.add("credentials", name="where", credential_type=made["id"])
-    done = Administrator(awx, tmp_path).run(values, "--check")
+    done = Administrator(with_another_organization(awx), tmp_path).run(values)
     assert done.code == 2
     assert said in " ".join(done.output.split()), done.output
     assert not awx.written
@@ -430,15 +539,12 @@ def test_what_awx_would_refuse_is_said_first(name: str, awx: Awx, tmp_path: Path
 # ------------------------------------------------------------------ where AWX is
 
 
-def test_behind_the_platform_gateway(part: Data, tmp_path: Path) -> None:
-    """/api/controller/v2, and a token of the gateway."""
+@pytest.mark.thorough
+def test_nobody_else_is_let_past_the_platform_gateway(tmp_path: Path) -> None:
+    """Neither with another path nor with a token of the controller; `applied` was made with the right ones."""
     with ready(Awx(BEHIND_GATEWAY, GATEWAY_TOKEN)) as awx:
-        behind = {"CONTROLLER_OPTIONAL_API_URLPATTERN_PREFIX": "/api/controller/"}
-        administrator = Administrator(awx, tmp_path, **behind)
-        administrator.changed(of_one_workflow())
-        assert awx.state() == part
         for environment in ({"CONTROLLER_OPTIONAL_API_URLPATTERN_PREFIX": "/api/"}, {"CONTROLLER_OAUTH_TOKEN": TOKEN}):
-            done = Administrator(awx, tmp_path, **(behind | environment)).run(of_one_workflow())
+            done = Administrator(awx, tmp_path, **(BEHIND | environment)).run(of_one_workflow())
             assert done.code == 2
             assert "could not be found" in done.output or "Invalid authentication credentials" in done.output
 
@@ -472,25 +578,47 @@ def certificates(path: Path) -> tuple[Path, Path]:
 
 
 def test_a_private_authority(tmp_path: Path) -> None:
-    """As the guide says: SSL_CERT_FILE names the authority, or CONTROLLER_VERIFY_SSL=false."""
-    authority, own = certificates(tmp_path)
-    values = of_one_workflow() | {"controller_templates": [], "controller_workflows": [], "controller_schedules": []}
+    """As the guide says: SSL_CERT_FILE names the authority (as for `applied`), or CONTROLLER_VERIFY_SSL=false."""
+    _authority, own = certificates(tmp_path)
+    values = of_one_workflow() | {"controller_templates": [], "controller_workflows": [], "__schedules": []}
     with ready(Awx(certificate=own)) as awx:
         unknown = Administrator(awx, tmp_path / "unknown").run(values)
         assert unknown.code == 2
         assert "CERTIFICATE_VERIFY_FAILED" in unknown.output, unknown.output
         assert not awx.written
-        assert Administrator(awx, tmp_path / "known", SSL_CERT_FILE=str(authority)).changed(values)
-        assert Administrator(awx, tmp_path / "any", CONTROLLER_VERIFY_SSL="false").changed(values) == set()
+        assert Administrator(awx, tmp_path / "any", CONTROLLER_VERIFY_SSL="false").changed(values)
+
+
+def crowded(awx: Awx) -> Awx:
+    """With more objects of others than awx.awx looks at where nobody says how many."""
+    plan = awx.add("job_templates", name="theirs", project=awx.named("projects", "vpnops.keys")["id"],
+                   inventory=awx.named("inventories", "VPN gateways")["id"], playbook="playbooks/audit_keys.yml")["id"]
+    default = awx.named("organizations", "Default")["id"]
+    workflow = awx.add("workflow_job_templates", name="theirs", organization=default)["id"]
+    rule = shipped("schedules")["__schedules"][1]["rrule"]
+    for number in range(1001):
+        last = awx._last
+        theirs: dict[str, Data] = {
+            "credentials": {"name": f"{number}"},
+            "schedules": {"name": f"{number}", "unified_job_template": plan, "rrule": rule},
+            NODES: {"identifier": f"{number}", "workflow_job_template": workflow, "unified_job_template": plan},
+        }
+        for offset, (kind, fields) in enumerate(theirs.items(), last + 1):
+            awx.objects[kind][offset] = FIELDS[kind] | fields | {"id": offset}
+        awx._last = last + len(theirs)
+    return awx
 
 
 def test_as_a_job_of_its_own(awx: Awx, tmp_path: Path) -> None:
-    """AWX is told by one of its jobs, whose credential is the one that AWX has for that. The key for callbacks is in
-    nothing that AWX keeps."""
-    itself = Credential(env={"CONTROLLER_HOST": awx.url, "CONTROLLER_OAUTH_TOKEN": TOKEN})
+    """AWX, which is a large one, is told by one of its jobs, whose credential is the one that AWX has for that. The key
+    for callbacks is in nothing that AWX keeps."""
+    itself = Credential(env={"CONTROLLER_HOST": crowded(awx).url, "CONTROLLER_OAUTH_TOKEN": TOKEN})
     controller = Controller(tmp_path, {"all": {"hosts": {}}}, [itself])
-    converge = {"controller_host_config_key": HOST_CONFIG_KEY, "controller_workflows": [], "controller_schedules": []}
-    job = controller.run("configure_awx.yml", converge)
+    every = shipped("job_templates")["controller_templates"]
+    converge = {"controller_templates": [one for one in every if one["name"] == "Gateways: converge"]}
+    others = ("controller_credential_types", "controller_workflows", "controller_schedules")
+    values = converge | {name: [] for name in others} | {"controller_host_config_key": HOST_CONFIG_KEY}
+    job = controller.run("configure_awx.yml", values, own=converge)
     assert job.code == 0, job.output
     assert job.changed > 0
     assert awx.named("job_templates", "Gateways: converge")["host_config_key"] == HOST_CONFIG_KEY

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -220,7 +221,44 @@ def test_schedules(awx: Awx) -> None:
     ]
     for more, wrong in wrongs:
         assert wrong in refused(awx, "schedules", **(job | more))
-    assert post(awx, "schedules", **job, rrule=rule)["enabled"]
+    made = post(awx, "schedules", **job, rrule=rule, job_type="run")
+    assert made["enabled"]
+    awx.objects["schedules"][made["id"]]["limit"] = "gw1"
+    assert "not configured to prompt" in refused(awx, f"schedules/{made['id']}", "PATCH", enabled=False)
+
+
+def test_pages(awx: Awx) -> None:
+    """The address of the next page asks the same question; a page has 25 objects, or as many as asked for up to 200."""
+    for one in range(230):
+        awx.add("teams", name=f"team {one}", description="many")
+    awx.add("teams", name="another")
+    for size, pages in (("", [25] * 9 + [5]), ("100", [100, 100, 30]), ("1000", [200, 30])):
+        path, query, found = f"{ROOT}teams/", {"description": "many", **({"page_size": size} if size else {})}, []
+        while path:
+            listed = awx.answer("GET", path, dict(query), {})[1]
+            assert listed is not None
+            found.append(len(listed["results"]))
+            path, _mark, following = (listed["next"] or "").partition("?")
+            query = dict(parse_qsl(following))
+        assert found == pages
+
+
+def test_roles(awx: Awx) -> None:
+    """A workflow can be approved, a job template can not; a role is given to a team once, and taken away."""
+    team = awx.add("teams", name="security")["id"]
+    template, workflow = (awx.answer("GET", f"{ROOT}{kind}/{number(awx, kind, name)}/", {}, {})[1]
+                          for kind, name in (("job_templates", "run"), ("workflow_job_templates", "flow")))  # fmt: skip
+    assert template is not None
+    assert workflow is not None
+    assert "approval_role" not in template["summary_fields"]["object_roles"]
+    at = f"roles/{workflow['summary_fields']['object_roles']['approval_role']['id']}/teams"
+    for body in ({"id": team}, {"id": team}):
+        post(awx, at, **body)
+    listed = awx.answer("GET", f"{ROOT}{at}/", {}, {})[1]
+    assert listed is not None
+    assert [one["name"] for one in listed["results"]] == ["security"]
+    post(awx, at, id=team, disassociate=True)
+    assert awx.state()["roles"] == {}
 
 
 def test_launches(awx: Awx) -> None:
@@ -247,7 +285,10 @@ def test_callbacks(awx: Awx) -> None:
     assert "permission" in refused(awx, at, host_config_key="")
     awx.objects["job_templates"][job]["host_config_key"] = "key"
     assert "permission" in refused(awx, at, host_config_key="other")
-    assert post(awx, at, host_config_key="key")["limit"] == "gw1"
+    assert post(awx, at, host_config_key="key") is None
+    assert [one["limit"] for one in awx.launched] == ["gw1"]
+    assert "already pending" in refused(awx, at, host_config_key="key")
+    awx.launched.clear()
     awx.objects["job_templates"][job]["ask_limit_on_launch"] = True
     assert "Cannot start automatically, user input required!" in refused(awx, at, host_config_key="key")
     awx.objects["inventories"][awx.named("inventories", "all")["id"]]["host_addresses"] = {}
