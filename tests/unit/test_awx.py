@@ -133,10 +133,11 @@ FILES = ["settings", "surveys", "credential_types", "job_templates", "workflows"
 def test_other_collections_can_apply_the_data(name: str) -> None:
     """Variables and fields are those that infra.aap_configuration documents: nothing of our own in an item.
 
-    Its roles are not run here: it is on Ansible Galaxy, and in no package that pip or apt can fetch. The fields below
-    were written down by hand from memory of the README files of its roles controller_credential_types, controller_job_templates,
-    controller_workflow_job_templates, controller_schedules and controller_roles, which hand them to the modules of
-    awx.awx; tests/integration/awx gives the same fields to these modules. A change of that schema is not noticed."""
+    Its roles are not run here: it is on Ansible Galaxy, and in no package that pip or apt can fetch. The fields
+    below were written down by hand from memory of the README files of its roles controller_credential_types,
+    controller_job_templates, controller_workflow_job_templates, controller_schedules and controller_roles, which
+    hand them to the modules of awx.awx; tests/integration/awx gives the same fields to these modules. A change of
+    that schema is not noticed."""
     kinds = {
         "controller_credential_types": CREDENTIAL_TYPE,
         "controller_templates": CHANGES_A_JOB | {"name", "description", "organization", "credentials",
