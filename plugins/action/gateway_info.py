@@ -10,7 +10,7 @@ from ..plugin_utils.gateways.action import GatewayAction
 
 class ActionModule(GatewayAction):
     MODULE = "gateway_info"
-    WAITS = "within"
+    WAITS = "wait_timeout"
 
     def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
         return super().run(tmp, task_vars) | {"spent": self.spent}

@@ -44,16 +44,16 @@ EMERGENCY_OUTAGE = "every tunnel of the gateway is down for some seconds, until 
 
 @dataclass(frozen=True)
 class Wish:
-    """How it shall be done. `minimum_share`: per cent of the peers that must be reachable. `confirm_within`: seconds
-    after which a gateway that changes its key alone goes back; `settle_within`: for which each waits for its tunnels;
+    """How it shall be done. `minimum_share`: per cent of the peers that must be reachable. `confirm_timeout`: seconds
+    after which a gateway that changes its key alone goes back; `settle_timeout`: for which each waits for its tunnels;
     `timeout`: that each has for an answer."""
 
     mode: str = PLANNED
     strategy: str = "in_place"
     unreachable: str = "defer"
     minimum_share: int = 50
-    confirm_within: float = 60.0
-    settle_within: float = 15.0
+    confirm_timeout: float = 60.0
+    settle_timeout: float = 15.0
     timeout: float = 120.0
 
 
@@ -85,8 +85,8 @@ class Away:
 @dataclass(frozen=True)
 class Plan:
     """`peers` can be told now, `unreachable` and `refused` are left for later. `digest`: what an approval is bound
-    to. Seconds: `confirm_within`, after which a target that is not confirmed goes back by itself; `begin_within`, after
-    which no further one begins its change; and `change_timeout`, which each has for all its answers until then."""
+    to. Seconds: `confirm_timeout`, after which a target that is not confirmed goes back by itself; `begin_timeout`,
+    after which no further one begins its change; and `change_timeout`, which each has for all answers until then."""
 
     names: Sequence[str]
     targets: Sequence[Target]
@@ -95,8 +95,8 @@ class Plan:
     refused: Sequence[Away]
     refusals: Sequence[str]
     digest: str
-    confirm_within: float
-    begin_within: float
+    confirm_timeout: float
+    begin_timeout: float
     change_timeout: float
 
     def to_result(self) -> dict[str, t.Any]:
@@ -131,8 +131,8 @@ def plan(directory: Directory, observations: Observations, targets: Sequence[str
         targets=[_target(directory.gateways.get(name), seen[name], wish) for name in targets],
         refusals=[text for name in targets for text in _against(directory, name, seen[name], wish)],
         digest="",
-        confirm_within=window(wish, len(targets), len(directory.gateways)),
-        begin_within=begin_within(wish, len(targets), len(directory.gateways)),
+        confirm_timeout=window(wish, len(targets), len(directory.gateways)),
+        begin_timeout=begin_timeout(wish, len(targets), len(directory.gateways)),
         change_timeout=change_timeout(wish),
         **_by_reachability(peers, told),
     )
@@ -155,13 +155,13 @@ def window(wish: Wish, targets: int, gateways: int) -> float:
     control node itself does takes a second for some gateways of the directory.
     """
     if targets < 2:
-        return wish.confirm_within + _own_seconds(gateways)
-    settling = wish.settle_within * (1 if targets <= SILENT_TARGETS else 2)
+        return wish.confirm_timeout + _own_seconds(gateways)
+    settling = wish.settle_timeout * (1 if targets <= SILENT_TARGETS else 2)
     last = change_timeout(wish) + settling + SLACK_SECONDS + 2 * _answered(wish)
-    return max(wish.confirm_within, last) + _turns(wish, targets) + _own_seconds(gateways)
+    return max(wish.confirm_timeout, last) + _turns(wish, targets) + _own_seconds(gateways)
 
 
-def begin_within(wish: Wish, targets: int, gateways: int) -> float:
+def begin_timeout(wish: Wish, targets: int, gateways: int) -> float:
     """Seconds from the first change after which no further target begins with its own."""
     if targets < 2:
         return window(wish, targets, gateways)

@@ -50,18 +50,18 @@ class Clock:
         long each takes for its three answers, a silent one for ever. Its last answer may come as late as it likes."""
         limit, now = self.made.change_timeout, 0.0
         left: list[tuple[float, float, float, float]] = []
-        for change, look, confirm in seconds:
-            if now > self.made.begin_within:
+        for change, observed, confirm in seconds:
+            if now > self.made.begin_timeout:
                 break
             spent = min(change, limit)
             if change <= limit:
-                left.append((now, max(limit - spent, 1), look, confirm))
+                left.append((now, max(limit - spent, 1), observed, confirm))
             now += spent
         mine = next(one for one in left if one[2] == GOOD)
-        now += self._together([min(look, rest) + self.settle for began, rest, look, confirm in left])
-        still = [(max(rest - look, 1), confirm) for began, rest, look, confirm in left if look <= rest]
+        now += self._together([min(observed, rest) + self.settle for began, rest, observed, confirm in left])
+        still = [(max(rest - observed, 1), confirm) for began, rest, observed, confirm in left if observed <= rest]
         now += self._together([min(confirm, rest) for rest, confirm in still])
-        return now < mine[0] + self.made.confirm_within
+        return now < mine[0] + self.made.confirm_timeout
 
     def _together(self, seconds: Sequence[float]) -> float:
         """How long as many as there are forks take at a time."""
@@ -93,7 +93,7 @@ def test_nobody_uses_up_the_time_of_another_one(
     some = names(others + 1)
     if not others and confirm < settle + 30:
         return
-    wish: Data = {"timeout": timeout, "settle_within": settle, "confirm_within": confirm}
+    wish: Data = {"timeout": timeout, "settle_timeout": settle, "confirm_timeout": confirm}
     made = plan(all_seen(some), book(*map(entry, some)), targets=some, **wish)
     seconds = [(GOOD, GOOD, 2.0), *[CONDUCT[conduct]] * others]
     assert Clock(made, settle, 5).is_confirmed(seconds)
@@ -109,12 +109,12 @@ def test_no_target_begins_when_the_time_of_all_is_up(silent: int) -> None:
 
 
 def test_the_time_to_confirm() -> None:
-    assert plan().confirm_within == 60
-    assert plan(targets=NAMES[:3], confirm_within=30, timeout=7).confirm_within == 7 + 15 + 5 + 2 * 7 + 2 * 7
-    assert plan(targets=NAMES[:3], confirm_within=300, timeout=7).confirm_within == 300 + 2 * 7
+    assert plan().confirm_timeout == 60
+    assert plan(targets=NAMES[:3], confirm_timeout=30, timeout=7).confirm_timeout == 7 + 15 + 5 + 2 * 7 + 2 * 7
+    assert plan(targets=NAMES[:3], confirm_timeout=300, timeout=7).confirm_timeout == 300 + 2 * 7
     many = book(*map(entry, names(50)))
-    assert plan(all_seen(names(50)), many, targets=["gw1"]).confirm_within == 70
-    assert plan(all_seen(names(400)), book(*map(entry, names(400))), targets=names(400)).confirm_within < 76 * 60
+    assert plan(all_seen(names(50)), many, targets=["gw1"]).confirm_timeout == 70
+    assert plan(all_seen(names(400)), book(*map(entry, names(400))), targets=names(400)).confirm_timeout < 76 * 60
     assert plan(timeout=1000).change_timeout == planning.CHANGE_SECONDS
 
 
@@ -123,8 +123,8 @@ def test_every_target_of_an_honest_run_begins() -> None:
     for number in (1, 2, 3, 40, 400):
         some = names(number)
         made = plan(all_seen(some), book(*map(entry, some)), targets=some)
-        assert (number - 1) * planning.ANSWERED_SECONDS <= made.begin_within
-        assert min(number - 1, 1) * made.change_timeout < made.begin_within
+        assert (number - 1) * planning.ANSWERED_SECONDS <= made.begin_timeout
+        assert min(number - 1, 1) * made.change_timeout < made.begin_timeout
 
 
 # -- who is meant

@@ -97,7 +97,7 @@ def test_no_change_begins_when_the_time_of_all_is_up() -> None:
     """The gateway is not even asked, and the module knows nothing of it."""
     made = object.__new__(gateway_key.ActionModule)
     made.host = "gw7"
-    options = {"state": "active", "confirm_within": 60}
+    options = {"state": "active", "confirm_timeout": 60}
     for moment in (None, time.time() + 60):
         assert made.sent({**options, "begin_before": moment}) == options
     with pytest.raises(VpnKeysError, match=r"gw7: its change was not begun.*; run it again\.") as caught:
