@@ -174,6 +174,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._backends import BACKENDS
 from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fingerprint import short
 from ..module_utils._gateway import change, detached, entry
@@ -194,7 +195,6 @@ ARGUMENT_SPEC = dict(
     confirm_timeout=dict(type="float", default=60),
     begin_before=dict(type="float"),
 )
-ALGORITHM = {"wireguard": "x25519", "strongswan": "ed25519"}
 
 
 class Step(t.NamedTuple):
@@ -314,8 +314,9 @@ def meant(observed: Observation, wanted: PublicKey | None) -> PublicKey:
 def kind(observed: Observation, options: entry.Data) -> tuple[str, int]:
     """Algorithm and size of a key that is to be made."""
     own = in_use(observed)
-    algorithm = options["algorithm"] or (own.algorithm if own else ALGORITHM[options["platform"]])
-    if (algorithm == "x25519") != (options["platform"] == "wireguard"):
+    possible = BACKENDS[options["platform"]].algorithms
+    algorithm = options["algorithm"] or (own.algorithm if own else possible[0])
+    if algorithm not in possible:
         raise VpnKeysError("bad_input", f"{options['platform']} has no {algorithm} keys", state=NOTHING_CHANGED)
     return algorithm, options["bits"]
 

@@ -213,6 +213,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._backends import BACKENDS
 from ..module_utils._gateway import entry, wanted
 from ..module_utils._gateway.platform import PeerChange, WantedPeer
 from ..module_utils._gateway.wireguard import bridge as wg_bridge
@@ -247,10 +248,10 @@ ARGUMENT_SPEC = dict(
     follow_seconds=dict(type="float", default=0),
 )
 NEW = "(new)"
-# Stands for a key that is still to be made, in check mode. Nobody holds its private half.
+# By algorithm, what stands for a key that is still to be made, in check mode. Nobody holds its private half.
 NOT_YET = {
-    "wireguard": from_der(X25519_PREFIX + b"vpnops.keys: a key not made yet."),
-    "strongswan": from_der(ED25519_PREFIX + b"vpnops.keys: a key not made yet."),
+    "x25519": from_der(X25519_PREFIX + b"vpnops.keys: a key not made yet."),
+    "ed25519": from_der(ED25519_PREFIX + b"vpnops.keys: a key not made yet."),
 }
 
 
@@ -258,7 +259,7 @@ def beside(peer: Mapping[str, Any], options: entry.Data, check: bool) -> PublicK
     """The key that is accepted beside the current one."""
     text = peer["staged"] or (peer["previous"] if options["accept_previous"] else None)
     if text == NEW and check:
-        return NOT_YET[options["platform"]]
+        return NOT_YET[BACKENDS[options["platform"]].algorithms[0]]
     return entry.key_option(text)
 
 

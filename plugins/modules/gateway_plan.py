@@ -210,13 +210,15 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._backends import IN_PLACE, SECOND_INTERFACE
+
 ARGUMENT_SPEC = dict(
     directory=dict(type="dict", required=True),
     observations=dict(type="dict", default={}),
     targets=dict(type="list", elements="str", default=[]),
     confirm=dict(type="list", elements="str"),
     mode=dict(type="str", choices=["planned", "emergency", "abort", "revoke"], default="planned"),
-    strategy=dict(type="str", choices=["in_place", "second_interface"], default="in_place"),
+    strategy=dict(type="str", choices=[IN_PLACE, SECOND_INTERFACE], default=IN_PLACE),
     unreachable=dict(type="str", choices=["defer", "fail"], default="defer"),
     minimum_share=dict(type="int", default=50),
     confirm_timeout=dict(type="float", default=60),

@@ -610,6 +610,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._directory.options imp
     finish,
 )
 
+from ..module_utils._backends import BACKENDS
 from ..module_utils._directory import transaction
 
 ARGUMENT_SPEC = dict(
@@ -633,7 +634,7 @@ ARGUMENT_SPEC = dict(
         elements="dict",
         options=dict(
             name=dict(type="str", required=True),
-            platform=dict(type="str", choices=["wireguard", "strongswan"]),
+            platform=dict(type="str", choices=list(BACKENDS)),
             algorithm=dict(type="str", choices=["x25519", "ed25519", "rsa"]),
             identity=dict(type="str"),
             endpoint=dict(type="str"),

@@ -19,6 +19,7 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..module_utils._backends import BACKENDS
 from ..module_utils._errors import VpnKeysError, sentence
 from ..module_utils._fleet import observed
 from ..module_utils._fleet.observed import Blocked, Change, Observation, StoredKey, Tunnel
@@ -108,7 +109,7 @@ _CHANGED: dict[str, Reader] = {"changed": flag}
 
 GATEWAY = record(
     {
-        "platform": choice("wireguard", "strongswan"),
+        "platform": choice(*BACKENDS),
         "own": record({"file": nullable(_key), "runtime": nullable(_key)}),
         "pending": nullable(_key),
         "previous": nullable(_key),

@@ -16,6 +16,7 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from .. import _public_key
+from .._backends import BACKENDS
 from .._errors import NOTHING_CHANGED, VpnKeysError, sentence
 from .._fingerprint import short
 from .._printable import printable
@@ -25,8 +26,6 @@ from .acknowledgements import Ledger
 from .context import EVENT_FIELDS, Context, log
 from .records import Book, Row
 
-ALGORITHMS = {"wireguard": ("x25519",), "strongswan": ("ed25519", "rsa")}
-"""What each platform can use, the default first."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,252}")
 LONGEST_NAME = 80
 """Characters of a name that may be none that a sentence shows."""
@@ -121,9 +120,10 @@ def _facts(row: Row | None, given: Options, key: _public_key.PublicKey | None) -
     name = given["name"]
     facts = {field: (row or {}).get(field) for field in METADATA}
     facts.update({field: given[field] for field in METADATA if given.get(field) is not None})
-    if facts["platform"] not in ALGORITHMS:
+    backend = BACKENDS.get(str(facts["platform"]))
+    if backend is None:
         raise VpnKeysError("bad_input", "platform is missing", host=name, state=NOTHING_CHANGED)
-    possible = ALGORITHMS[facts["platform"]]
+    possible = backend.algorithms
     facts["algorithm"] = facts["algorithm"] or (key.algorithm if key else possible[0])
     if facts["algorithm"] not in possible:
         raise VpnKeysError(
@@ -216,7 +216,7 @@ def _record(
     """A new key under the next serial. `key` is None if a check mode run foretells it."""
     if key:
         _refuse_duplicate(book, gateway, key)
-        possible = ALGORITHMS[book.gateways[gateway]["platform"]]
+        possible = BACKENDS[book.gateways[gateway]["platform"]].algorithms
         if key.algorithm not in possible:
             raise VpnKeysError(
                 "bad_public_key",

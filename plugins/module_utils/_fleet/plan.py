@@ -16,6 +16,7 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from .._backends import BACKENDS, IN_PLACE
 from .._errors import NOTHING_CHANGED, NOTHING_REPORTED, VpnKeysError, clause, sentence
 from .._fingerprint import short
 from .findings import listed
@@ -24,12 +25,6 @@ from .observed import ABSENT, READY, REFUSED, UNREACHABLE, Observation, Observat
 
 PLANNED, ABORT, REVOKE = "planned", "abort", "revoke"
 
-# What a planned change costs each tunnel. The figures come from the benchmark (performance guide).
-OUTAGE = {
-    ("wireguard", "in_place"): "about 0.01 to 0.1 s per tunnel, longer on high-latency links",
-    ("wireguard", "second_interface"): "none",
-    ("strongswan", "in_place"): "at most a packet or two per tunnel",
-}
 CHANGE_SECONDS = 40.0
 """So long a gateway may take for its change, twice what its module waits for the new key to be in use, whatever longer
 time it has for other answers: all that change their keys in a run wait for each of them."""
@@ -49,7 +44,7 @@ class Wish:
     `timeout`: that each has for an answer."""
 
     mode: str = PLANNED
-    strategy: str = "in_place"
+    strategy: str = IN_PLACE
     unreachable: str = "defer"
     minimum_share: int = 50
     confirm_timeout: float = 60.0
@@ -233,12 +228,16 @@ def _too_few(made: Plan, wish: Wish) -> list[str]:
 def _target(one: Gateway | None, observation: Observation, wish: Wish) -> Target:
     if one is None:
         return Target(observation.host, None, None, None, None, "")
-    strategy = wish.strategy if one.platform == "wireguard" else "in_place"
-    outage = EMERGENCY_OUTAGE if wish.mode == EMERGENCY else OUTAGE.get((one.platform, strategy), "")
+    outage = EMERGENCY_OUTAGE if wish.mode == EMERGENCY else _outage(one.platform, wish.strategy)
     old = one.rotation.old if one.rotation else None
     serial, fingerprint = old or (one.serial, one.fingerprint)
     resumes = one.rotation.state if one.rotation else None
     return Target(one.name, one.platform, serial, fingerprint, resumes, outage, _note(one, observation, wish))
+
+
+def _outage(platform: str, strategy: str) -> str:
+    backend = BACKENDS.get(platform)
+    return backend.outage[backend.strategy(strategy)] if backend else ""
 
 
 def _note(one: Gateway, observation: Observation, wish: Wish) -> str:

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._backends import BACKENDS
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from .._printable import printable
 from .._public_key import PublicKey, parse
@@ -23,7 +24,7 @@ if t.TYPE_CHECKING:
     Data = dict[str, t.Any]
 
 GATEWAY_SPEC: Data = dict(
-    platform=dict(type="str", choices=["wireguard", "strongswan"], default="wireguard"),
+    platform=dict(type="str", choices=list(BACKENDS), default="wireguard"),
     interface=dict(type="str", default="wg0"),
     identity=dict(type="str", default=""),
     timeout=dict(type="float", default=120),
