@@ -128,7 +128,7 @@ EXAMPLES = r"""
 
 - name: Gather gateway state
   vpnops.keys.gateway_info:
-    check: true
+    preflight: true
   register: observed
 
 - name: Plan a rotation of gw1

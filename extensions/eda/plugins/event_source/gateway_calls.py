@@ -169,18 +169,18 @@ class Events:
     async def _tell(self, gateway: str) -> None:
         try:
             pause = self._pause(gateway)
-            await asyncio.sleep(max(0.0, self.last.get(gateway, -pause) + pause - time.monotonic()))
-            self.pauses[gateway] = min(2 * pause, max(self.quiet, LONGEST_QUIET))
+            await asyncio.sleep(max(0.0, self.last.get(gateway, -math.inf) + pause - time.monotonic()))
+            self.pauses[gateway] = min(2 * pause, max(self.quiet, LONGEST_QUIET)) or self.quiet
             await self.queue.put({"gateway": gateway, "meta": {"hosts": gateway}})
             self.last[gateway] = time.monotonic()
         finally:
             del self.waiting[gateway]
 
     def _pause(self, gateway: str) -> float:
-        """Seconds from its last event to the next one; as at first, where it was calm for longer than it had to be."""
-        pause = self.pauses.get(gateway, self.quiet)
+        """Seconds from its last event to the next one; none where it was calm for longer than it had to be."""
+        pause = self.pauses.get(gateway, 0.0)
         is_calm = time.monotonic() - self.last.get(gateway, -math.inf) > 2 * pause
-        return self.quiet if is_calm else pause
+        return 0.0 if is_calm else pause
 
 
 def origin(address: str) -> str:
