@@ -154,6 +154,7 @@ key:
   returned: success, if a key stands there now; in check mode only if no key would be generated or removed
   type: dict
   contains:
+    # rsa_key, of docs/returned
     label:
       description: Label of the key.
       type: str
@@ -202,6 +203,7 @@ key:
         dc/ldkNNrxtPRnnVLdxHsfGn2YvfSBq0vdNCV1Pj1IBOB1w8XT+PZBseQkgLE5hH
         WQIDAQAB
         -----END PUBLIC KEY-----
+    # rsa_key ends
 diff:
   description: The key before and after, by fingerprint.
   returned: success

@@ -121,6 +121,7 @@ units:
   type: list
   elements: dict
   contains:
+    # unit, of docs/returned
     label:
       description: Label of the key; null if the key servers do not agree on one.
       type: str
@@ -342,6 +343,8 @@ units:
             none.
           type: str
           sample: null
+    # unit ends
+# claims, of docs/returned
 claims:
   description:
     - >-
@@ -368,6 +371,7 @@ claims:
       description: The claim, and what does not fit, in one sentence.
       type: str
       sample: ks9 names ks1 and ks2 as peers of EUROPE (1234), and neither names it.
+# claims ends
 findings:
   description: What else the operator should know and is about no unit, in one sentence each.
   returned: success

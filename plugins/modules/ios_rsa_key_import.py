@@ -156,6 +156,7 @@ key:
   returned: success; in check mode only if an equal key is there already
   type: dict
   contains:
+    # rsa_key, of docs/returned
     label:
       description: Label of the key.
       type: str
@@ -204,6 +205,7 @@ key:
         dc/ldkNNrxtPRnnVLdxHsfGn2YvfSBq0vdNCV1Pj1IBOB1w8XT+PZBseQkgLE5hH
         WQIDAQAB
         -----END PUBLIC KEY-----
+    # rsa_key ends
 diff:
   description: The key before and after, by fingerprint.
   returned: success

@@ -63,6 +63,7 @@ rsa_keys:
   type: list
   elements: dict
   contains:
+    # rsa_key, of docs/returned
     label:
       description: Label of the key.
       type: str
@@ -111,6 +112,7 @@ rsa_keys:
         dc/ldkNNrxtPRnnVLdxHsfGn2YvfSBq0vdNCV1Pj1IBOB1w8XT+PZBseQkgLE5hH
         WQIDAQAB
         -----END PUBLIC KEY-----
+    # rsa_key ends
 code:
   description:
     - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.

@@ -147,6 +147,7 @@ units:
   type: list
   elements: dict
   contains:
+    # unit, of docs/returned
     label:
       description: Label of the key; null if the key servers do not agree on one.
       type: str
@@ -368,6 +369,7 @@ units:
             none.
           type: str
           sample: null
+    # unit ends
     done:
       description:
         - >-
@@ -384,6 +386,7 @@ units:
       description: Why carrying out the plan failed and what state things are in; null if it did not fail.
       type: str
       sample: null
+# claims, of docs/returned
 claims:
   description:
     - >-
@@ -410,6 +413,7 @@ claims:
       description: The claim, and what does not fit, in one sentence.
       type: str
       sample: ks9 names ks1 and ks2 as peers of EUROPE (1234), and neither names it.
+# claims ends
 diff:
   description: Fingerprints by key server, before and after, for every unit with something to do.
   returned: success, or if a unit failed

@@ -13,7 +13,10 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +258,19 @@ def test_guide_has_every_legacy_algorithm() -> None:
 
 def test_guide_has_every_error_code() -> None:
     assert {code for code, _meaning in rows("Code")} == CODES | {"internal"}
+
+
+def test_what_several_modules_return_alike_stands_in_one_place() -> None:
+    """As scripts/returned writes it. Each source is used, and by more than one module."""
+    script = SourceFileLoader("returned", str(ROOT / "scripts/returned"))
+    spec = spec_from_loader(script.name, script)
+    assert spec
+    returned = module_from_spec(spec)
+    script.exec_module(returned)
+    texts = {path.stem: path.read_text("utf-8") for path in (ROOT / "plugins/modules").glob("*.py")}
+    assert [name for name, text in texts.items() if returned.filled(text) != text] == []
+    users = Counter(found[2] for text in texts.values() for found in returned.BLOCK.finditer(text))
+    assert set(users) == {path.stem for path in (ROOT / "docs/returned").glob("*.yml")}
+    assert min(users.values()) > 1
+    changed = texts["ios_rsa_key_info"].replace("Label of the key.", "Another text.")
+    assert changed != texts["ios_rsa_key_info"] == returned.filled(changed)
