@@ -102,7 +102,7 @@ bench: setup ## the same work done by other tools; results in tests/bench/result
 	$(AWAY) PATH="$(CURDIR)/.venv-bench/bin:$$PATH" python -m bench
 
 lab: setup ## start simulated key servers and (as root) real gateways, write .lab/inventory.yml (LAB=FILE.yml GATEWAYS=N)
-	scripts/gateway-packages || true
+	[ "$(GATEWAYS)" = 0 ] || scripts/gateway-packages || true
 	python -m lab up "$(LAB)" --dir .lab
 	python -m lab gateways up "$(GATEWAYS)" --platform "$(PLATFORM)" --dir .lab --if-possible
 
