@@ -48,15 +48,15 @@ docs: setup ## guides and descriptions of all plugins as a site in .build/docs, 
 	$(AWAY) scripts/docs
 
 test-unit: setup ## the pure parts, by transcripts and properties
-	$(AWAY) python -m pytest tests/unit -m "not thorough" --quiet --numprocesses auto
+	$(AWAY) python -m pytest tests/unit -m "not thorough" --quiet --numprocesses auto --dist worksteal
 
 coverage: setup ## the same, and how many of their branches that reaches
-	$(AWAY) python -m pytest tests/unit -m "not thorough" --quiet --numprocesses auto --cov --cov-config=tests/coverage.ini
+	$(AWAY) python -m pytest tests/unit -m "not thorough" --quiet --numprocesses auto --dist worksteal --cov --cov-config=tests/coverage.ini
 
 test-integration: setup ## modules, roles and playbooks against simulated devices and real gateways (as root)
 	scripts/gateway-packages
 	scripts/browser-package
-	$(AWAY) python -m pytest tests/integration -m "not thorough" --quiet --durations 30 --numprocesses auto
+	$(AWAY) python -m pytest tests/integration -m "not thorough" --quiet --durations 30 --numprocesses auto --dist worksteal
 
 # Whether it runs there is the question, not whether it is right: a handful of examples will do.
 test-oldest: export EFFORT := quick
@@ -72,7 +72,7 @@ test-events: setup ## a gateway that was away calls ansible-rulebook and is told
 
 test-thorough: export EFFORT := thorough
 test-thorough: coverage test-events test-scenarios ## what takes longer (as root): real gateways killed, rebooted, cut off at each step; the demo; half an hour and more
-	$(AWAY) python -m pytest tests/unit tests/integration -m thorough --quiet --numprocesses auto
+	$(AWAY) python -m pytest tests/unit tests/integration -m thorough --quiet --numprocesses auto --dist worksteal
 
 test-molecule: setup ## molecule scenarios that users copy first: a conflict, a rotation (as root; SCENARIOS="weak")
 	scripts/gateway-packages

@@ -40,13 +40,15 @@ KEPT: dict[str, dict[str, tuple[str, ...]]] = {
         "test_nothing_is_told_by_failures": ("import fails", "drops in the export"),
     },
     "directory/test_modules.py": {"test_secrets_are_shown_nowhere": ("how0",)},
-    # The workflow of test_key_servers.py has an approved plan, too.
+    # So do runner/test_key_servers.py and test_only_what_was_approved of the module.
     "test_role.py": {"test_an_approved_plan_and_no_other": ()},
-    # The way of two customers is that of all of them.
+    # Any lie is in test_a_liar_changes_no_plan_of_others_and_is_in_none of tests/unit, these are two of them.
     "test_tampered.py": {
         "test_it_is_given_no_key_and_the_others_go_on": ("identity_label_and_peers", "nonsense"),
         "test_a_split_group_with_choice_and_consent": ("a1",),
     },
+    # Reloaded at every line is in test_cut_at_every_line.
+    "test_kill.py": {"test_ansible_loses_a_device": ("drop",)},
     "progress/test_progress.py": {"test_bars_on_a_terminal": ("False-80",)},
 }
 """What `make test` runs of tests whose parameters differ little: these; the rest of them is thorough."""
