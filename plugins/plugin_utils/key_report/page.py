@@ -31,7 +31,7 @@ LONGEST_NAME = 32
 PIECE = re.compile(r"(<[^>]*>)|([^<\s]+)")
 BREAKABLE = re.compile(r"[^\w.,:;()]")
 """Behind these a browser may begin a new line."""
-COLUMNS = {**STATUS, "observed": lambda row: "yes" if row["observed"] else f"no: {row['why'] or row['reached']}"}
+COLUMNS = {**STATUS, "observed": lambda row: "yes" if row["observed"] else f"no: {row['why'] or row['reachability']}"}
 """The table of gateway_status, and why somebody was not observed."""
 
 
