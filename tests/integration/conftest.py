@@ -16,6 +16,53 @@ from integration.devices import assert_spared
 
 from lab import DeviceSpec, Fleet
 
+KEPT: dict[str, dict[str, tuple[str, ...]]] = {
+    # Each release is met by some of these; how each differs in a dialogue is in tests/unit/ios.
+    "test_every_ios.py": {
+        "test_a_sync_reaches_every_device": ("xe17",),
+        "test_keys_are_made_and_removed_on_every_device": ("ios15",),
+    },
+    "test_ios_rsa_key.py": {"test_errors_leave_the_keys_alone": ("xe16",)},
+    "test_ios_rsa_key_import.py": {
+        "test_the_order_of_a_replacement": ("ios15",),
+        "test_errors_leave_an_empty_label_empty": ("xe17",),
+        "test_a_failing_replacement_keeps_the_old_key": ("xe16",),
+    },
+    # Every row is in test_every_row_of_the_plan and tests/unit/key_servers; the failures are in test_faults.py and
+    # test_kill.py, without a process for each.
+    "test_ios_rsa_key_sync.py": {
+        "test_every_row": ("conflict", "not exportable"),
+        "test_one_that_fails_keeps_every_old_key": ("hangs", "import fails"),
+    },
+    # The longest outputs.
+    "test_secrets.py": {
+        "test_nothing_is_told": ("debug", "logged"),
+        "test_nothing_is_told_by_failures": ("import fails", "drops in the export"),
+    },
+    "directory/test_modules.py": {"test_secrets_are_shown_nowhere": ("how0",)},
+    # So do runner/test_key_servers.py and test_only_what_was_approved of the module.
+    "test_role.py": {"test_an_approved_plan_and_no_other": ()},
+    # Any lie is in test_a_liar_changes_no_plan_of_others_and_is_in_none of tests/unit, these are two of them.
+    "test_tampered.py": {
+        "test_it_is_given_no_key_and_the_others_go_on": ("identity_label_and_peers", "nonsense"),
+        "test_a_split_group_with_choice_and_consent": ("a1",),
+    },
+    # Reloaded at every line is in test_cut_at_every_line.
+    "test_kill.py": {"test_ansible_loses_a_device": ("drop",)},
+    "progress/test_progress.py": {"test_bars_on_a_terminal": ("False-80",)},
+}
+"""What `make test` runs of tests whose parameters differ little: these; the rest of them is thorough."""
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            name, dummy, parameter = item.name.rstrip("]").partition("[")
+            kept = KEPT.get(str(item.path.relative_to(HERE)), {}).get(name)
+            if kept is not None and parameter not in kept:
+                item.add_marker("thorough")
+
 
 @pytest.fixture
 def start_fleet() -> Iterator[Callable[..., Fleet]]:

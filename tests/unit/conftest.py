@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
+from unit.effort import promised
 
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "busy", max_examples=promised(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("busy")

@@ -245,6 +245,13 @@ def test_the_packages_are_listed_with_a_proof_each() -> None:
     assert all(proof.is_absolute() for proof in machine.packages().values())
 
 
+def test_a_lab_may_have_no_gateways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`make lab GATEWAYS=0` wants key servers alone."""
+    assert main(["gateways", "up", "0", "--dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "no gateways, as asked\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_wrong_order_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(GatewayLabError, match="the platforms are wireguard and strongswan"):
         Mesh(1, platform="ipsec", directory=tmp_path)  # type: ignore[arg-type]

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ...module_utils._fleet import findings as fleet
@@ -92,11 +93,17 @@ def to_result(findings: Iterable[Finding]) -> list[dict[str, t.Any]]:
             "hosts": where,
             "what": what,
             "since": since[kind, what],
-            # Not str.format: a name may hold braces.
-            "next": KINDS[kind][1].replace("{host}", ",".join(where) if len(where) <= FEW else "..."),
+            "next": _next(KINDS[kind][1], where),
         }
         for kind, what, where in rows
     ]
+
+
+def _next(what: str, where: Sequence[str]) -> str:
+    """Of all of them, in a sentence or as the value of a variable. Not str.format: a name may hold braces."""
+    few = len(where) <= FEW
+    sentence, value = (", ".join(where), ",".join(where)) if few else ("each of them", "...")
+    return re.sub("(=?){host}", lambda found: f"={value}" if found[1] else sentence, what)
 
 
 def counts(found: Iterable[dict[str, t.Any]]) -> dict[str, int]:

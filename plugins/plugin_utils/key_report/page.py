@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import html
+import re
 import typing as t
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ...module_utils._fingerprint import short
 from ...module_utils._fleet.findings import listed
 from ...module_utils._fleet.status import FleetStatus
 from ...module_utils._fleet.stored import STATES
 from ..tables.gateways import STATUS
-from . import pictures, rotations, times
+from . import folds, pictures, rotations, times
 
 Data = dict[str, t.Any]
 HERE = Path(__file__).parent
 MOST_CELLS, MOST_EVENTS, MOST_HOSTS = 200, 500, 16
 """What somebody still reads; the JSON has more."""
+LONGEST_NAME = 32
+PIECE = re.compile(r"(<[^>]*>)|([^<\s]+)")
+BREAKABLE = re.compile(r"[^\w.,:;()]")
+"""Behind these a browser may begin a new line."""
 COLUMNS = {**STATUS, "observed": lambda row: "yes" if row["observed"] else f"no: {row['why'] or row['reachability']}"}
 """The table of gateway_status, and why somebody was not observed."""
 
@@ -38,6 +44,8 @@ def render(report: Data, fleet: FleetStatus | None) -> str:
         cells=fleet and pictures.cells(fleet),
         matrix=fleet and pictures.matrix(fleet),
         columns=COLUMNS,
+        servers=folds.servers(report["units"] or (), report["limits"]["minimum_size"]),
+        gateways=report["mesh"] and folds.apart(report["mesh"]["gateways"], folds.good_gateway),
         strip=pictures.strip(report["rotations"], report["at"]),
         states=STATES,
         most_cells=MOST_CELLS,
@@ -73,6 +81,9 @@ def _environment() -> jinja2.Environment:
         yes=yes,
         details=details,
         hosts=hosts,
+        unbroken=unbroken,
+        newest=folds.newest,
+        apart_keys=lambda keys: folds.apart(keys, folds.good_key),
         interruption=rotations.interruption,
     )
     return environment
@@ -85,6 +96,21 @@ def visible(value: t.Any) -> t.Any:
     if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
         return value
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in value)
+
+
+def unbroken(text: t.Any) -> Markup:
+    """What is not broken at a blank is not broken at all, as a name must not be. What is longer than any name may be
+    broken anywhere, or the page would be wider than its window."""
+    return Markup(PIECE.sub(_piece, escape(visible(text))))
+
+
+def _piece(found: re.Match[str]) -> str:
+    tag, word = found.groups()
+    if tag:
+        return str(tag)
+    if len(html.unescape(word)) > LONGEST_NAME:
+        return f'<span class="long">{word}</span>'
+    return f'<span class="name">{word}</span>' if BREAKABLE.search(word) else word
 
 
 def yes(value: bool | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import typing as t
 from collections.abc import Sequence
+from datetime import datetime
 
 from ...module_utils._fleet.status import FleetStatus
 from ...module_utils._fleet.stored import APART, CHANGING, DRIFT, PENDING, RIGHT, UNSEEN
@@ -21,7 +22,10 @@ MANY = 400
 """With more of them a cell would be smaller than what a screen or a printer can show."""
 NAMED = 40
 WORST = (DRIFT, PENDING, CHANGING, UNSEEN, RIGHT, APART)
-LANES = 16
+NARROW = 560
+"""The width of a circle whose names can still be read on a telephone."""
+LANES, PITCH = 16, 26
+"""Of the strip: how many lanes, and the pixels from one to the next."""
 
 
 def cut(name: str, most: int = 18) -> str:
@@ -64,7 +68,7 @@ def circle(fleet: FleetStatus, rows: Sequence[Data]) -> Data | None:
             if state != APART:
                 tunnel = any(cell.tunnel for cell in pair)
                 edges.append({"from": one, "to": other, "state": state, "tunnel": tunnel, "pair": pair})
-    return {"width": width, "height": height, "nodes": nodes, "edges": edges}
+    return {"width": width, "height": height, "nodes": nodes, "edges": edges, "narrow": width <= NARROW}
 
 
 # ------------------------------------------------------------------ all pairs: a matrix
@@ -125,40 +129,43 @@ def _runs(fleet: FleetStatus, holder: str, names: Sequence[str]) -> list[tuple[i
 
 
 def strip(rotations: Sequence[Data], at: str) -> Data | None:
-    """A lane for each of the gateways that changed their keys last, a mark for each rotation."""
+    """A lane for each of the gateways that changed their keys last, a mark for each rotation. Across in per cent, so
+    that it fits any window; down in pixels."""
     lanes = list(dict.fromkeys(one["gateway"] for one in rotations))[:LANES]
     marks = [(one, times.moment(one["begun_at"])) for one in rotations if one["gateway"] in lanes]
     dated = [(one, when) for one, when in marks if when]
     if not dated:
         return None
-    width, left, right, pitch, top = 760, 160, 30, 26, 14
     first = min(when for dummy, when in dated)
     last = max([times.moment(at) or first, *(when for dummy, when in dated)])
     length = max((last - first).total_seconds(), 1.0)
-    scale = (width - left - right) / length
+    day, texts = _axis([first, first + (last - first) / 2, last])
     return {
-        "width": width,
-        "left": left,
-        "end": width - right,
-        "height": top + pitch * len(lanes) + 34,
-        "lanes": [
-            {"label": cut(name), "y": top + pitch * row + pitch / 2} for row, name in enumerate(lanes)
-        ],
+        "pitch": PITCH,
+        "height": PITCH * len(lanes),
+        "lanes": [{"name": name, "y": PITCH * row + PITCH / 2} for row, name in enumerate(lanes)],
         "marks": [
             {
                 "rotation": one,
-                "x": round(left + (when - first).total_seconds() * scale, 1),
-                "y": top + pitch * lanes.index(one["gateway"]) + pitch / 2,
+                "x": round((when - first).total_seconds() / length * 100, 2),
+                "y": PITCH * lanes.index(one["gateway"]) + PITCH / 2,
             }
             for one, when in dated
         ],
+        "day": day,
         "ticks": [
-            {
-                "x": round(left + part * length * scale, 1),
-                "anchor": anchor,
-                "text": times.iso(first + part * (last - first))[:10],
-            }
-            for part, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
+            {"x": x, "anchor": anchor, "text": text}
+            for x, anchor, text in zip((0, 50, 100), ("start", "middle", "end"), texts, strict=False)
         ],
         "left_out": len({one["gateway"] for one in rotations}) - len(lanes),
     }
+
+
+def _axis(moments: Sequence[datetime]) -> tuple[str, list[str]]:
+    """What all moments share, and what tells them apart, as short as can be; one text where they are the same."""
+    texts = [times.iso(when) for when in moments]
+    for start, end in ((0, 10), (11, 16), (5, 16), (11, 19), (0, 19)):
+        parts = [text[start:end].replace("T", " ") for text in texts]
+        if len(set(parts)) == len(parts) and len({text[:start] for text in texts}) == 1:
+            return texts[0][:start].rstrip("-T"), parts
+    return texts[0][:10], [texts[0][11:19]]

@@ -114,6 +114,7 @@ NOT_RUN = {
     "make demo": "test_demo.py runs it in `make test-thorough`, as it takes a minute",
     "make test": "is what runs the tests",
     "make lint": "a part of `make test`",
+    "make quick": "tests/unit/test_scripts.py has what it chooses, and the rest is in `make test`",
     "make test-unit": "a part of `make test`",
     "make help": "reads the Makefile, as test_make_targets does",
     "make lab": "takes the directory .lab of the checkout, where somebody may have a lab; it is `python -m lab up`,"

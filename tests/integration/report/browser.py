@@ -16,11 +16,11 @@ from pathlib import Path
 from playwright import sync_api
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-WIDTHS = (360, 1280)
+WIDTHS = (360, 400, 1200, 1280)
 
 # Boxes of texts that must not lie upon each other: headings, and the labels of each picture.
 BOXES = """
-() => [...document.querySelectorAll('h1, h2, h3, caption, svg[role=img] text')]
+() => [...document.querySelectorAll('h1, h2, h3, caption:not(.hidden), svg[role=img] text, .lanes div')]
   .map(one => ({text: one.textContent, box: one.getBoundingClientRect()}))
   .filter(one => one.box.width && one.box.height)
   .map(({text, box}) => ({text, left: box.left, top: box.top, right: box.right, bottom: box.bottom}))
@@ -45,6 +45,55 @@ CONTRASTS = """
       const pair = [light(getComputedStyle(one).color), light(behind(one))].sort((a, b) => b - a);
       return {text: one.textContent.trim().slice(0, 40), ratio: (pair[0] + 0.05) / (pair[1] + 0.05)};
     });
+}
+"""
+# Words of cells and headings that stand in two lines. What is longer than any name may; hidden heads are not seen.
+BROKEN = """
+most => {
+  const found = [];
+  for (const place of document.querySelectorAll('td, th, h3, .lanes div')) {
+    if (getComputedStyle(place.closest('thead') || place).position === 'absolute') continue;
+    const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      for (const word of node.data.matchAll(/\\S+/g)) {
+        const range = document.createRange();
+        range.setStart(node, word.index);
+        range.setEnd(node, word.index + word[0].length);
+        const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
+        if (lines.size > 1 && word[0].length <= most) found.push(word[0]);
+      }
+    }
+  }
+  return found;
+}
+"""
+# What is wider than its place and cannot be seen without scrolling. A lane's name may end in dots.
+CUT = """
+() => [...document.querySelectorAll('body *')]
+  .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'visible')
+  .filter(one => !one.closest('.hidden, thead, .lanes'))
+  .map(one => one.tagName + ' ' + one.textContent.trim().slice(0, 40))
+"""
+# Labels of pictures through which a line runs. The serial of a gateway stands on its mark, which hides the lines.
+CROSSED = """
+() => {
+  const found = [];
+  for (const picture of document.querySelectorAll('svg[role=img]')) {
+    const lines = [...picture.querySelectorAll('line')].map(one => {
+      const matrix = one.getScreenCTM();
+      const at = (x, y) => new DOMPoint(x, y).matrixTransform(matrix);
+      return [at(one.x1.baseVal.value, one.y1.baseVal.value), at(one.x2.baseVal.value, one.y2.baseVal.value)];
+    });
+    for (const text of picture.querySelectorAll('text:not([font-weight])')) {
+      const box = text.getBoundingClientRect();
+      const inside = point => point.x > box.left + 1 && point.x < box.right - 1
+        && point.y > box.top + 2 && point.y < box.bottom - 2;
+      const along = ([a, b]) => [...Array(401).keys()]
+        .some(step => inside({x: a.x + (b.x - a.x) * step / 400, y: a.y + (b.y - a.y) * step / 400}));
+      if (box.width && lines.some(along)) found.push(text.textContent);
+    }
+  }
+  return found;
 }
 """
 Data = dict[str, t.Any]
@@ -86,6 +135,12 @@ class View:
         assert self.ask("document.documentElement.scrollWidth") <= self.ask("innerWidth")
         assert overlapping(self.ask(BOXES)) == []
 
+    def assert_whole(self) -> None:
+        """No name is broken, nothing is cut off, no line runs through a label."""
+        assert self.page.evaluate(BROKEN, 32) == []
+        assert self.ask(CUT) == []
+        assert self.ask(CROSSED) == []
+
     def assert_legible(self) -> None:
         contrasts = self.ask(CONTRASTS)
         assert len(contrasts) > 20
@@ -100,6 +155,11 @@ class View:
         assert self.ask("[...document.querySelectorAll('table')].every(one => one.caption"
                         " && [...one.tHead.rows[0].cells].every(cell => cell.scope === 'col'))")  # fmt: skip
         assert self.ask("[...document.querySelectorAll('a')].every(one => document.getElementById(one.hash.slice(1)))")
+
+    def on_paper(self) -> None:
+        """As it is printed, in what A4 leaves between its margins."""
+        self.page.emulate_media(media="print")
+        self.page.set_viewport_size({"width": 700, "height": 990})
 
     def printed(self) -> bytes:
         """As PDF on A4."""

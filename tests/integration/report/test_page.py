@@ -23,7 +23,7 @@ def write(path: Path, inputs: build.Inputs) -> Path:
     return path
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", [WIDTHS[0], WIDTHS[-1]])
 @pytest.mark.parametrize("gateways", [0, 8, 16, 60])
 def test_every_size(browser: Browser, tmp_path: Path, gateways: int, width: int) -> None:
     view = browser.open(write(tmp_path / "report.html", samples.troubled(gateways)), width)
@@ -45,9 +45,36 @@ def test_the_largest_picture(browser: Browser, tmp_path: Path) -> None:
     view.page.close()
 
 
+@pytest.mark.parametrize("width", [400, 1200, None])
+@pytest.mark.parametrize("inputs", [samples.troubled(8), samples.large()], ids=["small", "large"])
+def test_names_are_whole(browser: Browser, tmp_path: Path, inputs: build.Inputs, width: int | None) -> None:
+    """On a telephone, a screen and paper (None): no name in two lines, nothing cut off, no line through a label."""
+    view = browser.open(write(tmp_path / "report.html", inputs), width or 1200)
+    if width is None:
+        view.on_paper()
+    view.assert_fits()
+    view.assert_whole()
+    view.page.close()
+
+
+def test_many_good_rows_fold_and_open(browser: Browser, tmp_path: Path) -> None:
+    """60 key servers that are as they should be are six lines; a click or a printer shows them."""
+    view = browser.open(write(tmp_path / "report.html", samples.large()), 1200)
+    rows = view.page.locator("section[aria-labelledby=key-servers] tbody tr")
+    visible = "[...document.querySelectorAll('section[aria-labelledby=key-servers] tbody tr')]"
+    visible += ".filter(one => one.checkVisibility()).length"
+    assert rows.count() == 60
+    assert view.ask(visible) == 0
+    view.page.locator("section[aria-labelledby=key-servers] summary").first.click()
+    assert view.ask(visible) == 10
+    view.on_paper()
+    assert view.ask(visible) == 60
+    view.page.close()
+
+
 def test_whatever_is_written_stays_text(browser: Browser, tmp_path: Path) -> None:
     """Names, reasons, what devices say: each of them is a script here."""
-    view = browser.open(write(tmp_path / "report.html", samples.hostile(EVIL)), WIDTHS[1])
+    view = browser.open(write(tmp_path / "report.html", samples.hostile(EVIL)), WIDTHS[-1])
     view.assert_quiet()
     view.assert_fits()
     assert view.page.title() != "taken over"
@@ -60,12 +87,10 @@ def test_whatever_is_written_stays_text(browser: Browser, tmp_path: Path) -> Non
 
 def test_printed(browser: Browser, tmp_path: Path) -> None:
     """On paper all is there that can only be scrolled to on a screen."""
-    view = browser.open(write(tmp_path / "report.html", samples.troubled(16)), WIDTHS[1])
-    view.page.emulate_media(media="print")
-    view.page.set_viewport_size({"width": 700, "height": 990})  # what A4 leaves between its margins
+    view = browser.open(write(tmp_path / "report.html", samples.troubled(16)), WIDTHS[-1])
+    view.on_paper()
     view.assert_fits()
-    cut_off = "[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
-    assert view.ask(cut_off) == 0
+    view.assert_whole()
     assert not view.page.locator("nav").is_visible()
     assert len(view.printed()) > 20_000
     view.page.close()

@@ -48,7 +48,7 @@ def add(verbs: Any) -> None:
         return made
 
     up = verb("up", _up, f"start gateways in the background; adds group gateways to {INVENTORY} in the directory")
-    up.add_argument("count", type=int)
+    up.add_argument("count", type=int, help="how many; with 0 none are started")
     up.add_argument("--platform", choices=sorted(meshes.PLATFORMS), default="wireguard")
     up.add_argument("--algorithm", choices=("x25519", "ed25519", "rsa"), default="")
     up.add_argument("--link", choices=("full", "hub", "none"), default="full")
@@ -72,6 +72,9 @@ def add(verbs: Any) -> None:
 
 
 def _up(args: argparse.Namespace) -> None:
+    if not args.count:
+        print("no gateways, as asked")
+        return
     reason = available()
     if reason and args.if_possible:
         print(f"no gateways: {reason}")

@@ -11,6 +11,7 @@ import typing as t
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.directory.samples import DEFAULTS, Data, Records, context, gateway, key_of, names, new_key, pending
+from unit.effort import examples
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _pending
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, records, stored, view
@@ -73,7 +74,7 @@ def check(before: Book, after: Book) -> None:
         assert peer not in names_
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(steps(), max_size=25))
 def test_whatever_is_done(sequence: list[Step]) -> None:
     book = Book("directory", lambda _kind, _row: True)
@@ -199,7 +200,7 @@ def fleet() -> Records:
     return kept
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.one_of(moves(), sayings()), max_size=30))
 def test_marks_say_what_a_note_for_every_pair_would_say(sequence: list[Step | Data]) -> None:
     kept, pairs = fleet(), Pairs()
@@ -229,7 +230,7 @@ def test_marks_say_what_a_note_for_every_pair_would_say(sequence: list[Step | Da
             assert asked.peers_pending(name) == [peer for peer, of in pairs.pending(kept.book).items() if name in of]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.one_of(moves(), sayings(), st.sampled_from(FLEET)), max_size=30))
 def test_what_was_tampered_with_and_is_as_before_again_was_never_learned(sequence: list[Step | Data | str]) -> None:
     """A name: somebody changes the record of that gateway, or changes it back. Whatever is said meanwhile, no peer is

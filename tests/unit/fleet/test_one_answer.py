@@ -10,6 +10,7 @@ import itertools
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.effort import examples
 from unit.fleet import fleets, views
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import sentence
@@ -26,7 +27,7 @@ def pairs(found: FleetStatus) -> list[Cell]:
     return [found.cell(holder, owner) for holder, owner in itertools.permutations(found.names, 2)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(seed=SEEDS)
 def test_every_row_is_the_same_in_the_status_and_on_the_page(seed: int) -> None:
     made = fleets.fleet(seed)
@@ -39,7 +40,7 @@ def test_every_row_is_the_same_in_the_status_and_on_the_page(seed: int) -> None:
     assert report["mesh"]["gateways"] == found.to_result()["gateways"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(seed=SEEDS)
 def test_every_pair_on_the_page_is_that_of_the_status(seed: int) -> None:
     """Its state and its serials: in the table of all pairs, in the one of those that differ, in the picture, and in
@@ -94,7 +95,7 @@ SIGNS = {
 }  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(seed=SEEDS)
 def test_every_finding_is_the_same_in_the_status_and_on_the_page(seed: int) -> None:
     """As it is read: how bad it is, of whom, which sentence, and what to do next."""
@@ -116,7 +117,7 @@ def test_every_finding_is_the_same_in_the_status_and_on_the_page(seed: int) -> N
     assert {row["next"] for row in paper.findings} == {one["next"] for one in report["findings"]}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(seed=SEEDS)
 def test_every_finding_is_the_same_in_the_status_and_in_the_report(seed: int) -> None:
     made = fleets.fleet(seed)

@@ -14,6 +14,7 @@ import typing as t
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.effort import examples, promised
 from unit.fleet import fleets, invariants
 from unit.fleet.chain import ACTS, SECRETS, Lie, Run
 from unit.fleet.samples import Data
@@ -72,7 +73,7 @@ def shown(view: t.Callable[..., Data], number: int, act: int, after: Run, seen: 
 
 
 @pytest.mark.timeout(1800)
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=promised(2000), deadline=None)
 @given(st.integers(0, SHARED - 1), st.sampled_from(range(len(ACTS))), st.builds(Lie, SEEDS, mutations(NAMES)))
 def test_whatever_one_gateway_prints_the_others_are_as_if_it_were_absent(number: int, act: int, lie: Lie) -> None:
     """What is recorded of them, planned for them, sent to them and shown of them. See invariants for what that is.
@@ -97,7 +98,7 @@ def assert_nothing_leaks(run: Run) -> None:
     assert [one for one in kept if one in received] == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(SEEDS, SEEDS)
 def test_a_host_that_the_directory_does_not_know_changes_nothing(fleet: int, lies: int) -> None:
     made = fleets.fleet(fleet)

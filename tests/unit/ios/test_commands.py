@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.effort import examples
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._ios import commands, key_listings
@@ -223,7 +224,7 @@ ANYTHING = st.one_of(
 
 
 @given(st.sampled_from(BUILDERS), LABELS, st.lists(ANYTHING, min_size=4, max_size=4))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 def test_no_builder_makes_a_line_that_destroys_unasked(builder: Any, name: str, values: list[object]) -> None:
     try:
         proofs: dict[str, object] = {"free": free(name), "held": held(name)}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.effort import examples
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fingerprint import fingerprint
@@ -144,7 +145,7 @@ def test_noise_between_lines_changes_no_reading(name: str, reader: Callable[[str
 
 @pytest.mark.parametrize("name", ["mypubkey_xe", "export_xe_aes", "export_ios15_3des"])
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_noise_in_the_middle_of_hex_and_base64_changes_no_reading(name: str, data: st.DataObject) -> None:
     reader = read_rsa_keys if name.startswith("mypubkey") else read_export
     text = TRANSCRIPTS[name]
@@ -712,7 +713,7 @@ SOUP = st.lists(
 
 
 @given(st.one_of(st.text(), SOUP))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_readers_take_any_text(text: str) -> None:
     for reader in READERS.values():
         outcome(reader, text)
@@ -727,7 +728,7 @@ def test_readers_take_any_text(text: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_readers_take_any_damage(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(ALL_TEXTS))
     for dummy in range(data.draw(st.integers(1, 4))):

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.effort import examples
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._ios import pem
@@ -370,7 +371,7 @@ def test_a_wrong_padding_never_opens(padding: bytes) -> None:
 
 
 @given(st.integers(0, len(KEY.der) - 1), st.integers(1, 255))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_damaged_number_never_opens(at: int, change: int) -> None:
     der = bytearray(KEY.der)
     der[at] ^= change
@@ -379,7 +380,7 @@ def test_a_damaged_number_never_opens(at: int, change: int) -> None:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_file_opens_as_itself_or_not_at_all(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(EXPORTS))
     text = read_export(TRANSCRIPTS[name]).private_pem

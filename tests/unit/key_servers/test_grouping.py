@@ -11,6 +11,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.effort import examples
 
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.grouping import (
     MOST_CLAIMS,
@@ -480,7 +481,7 @@ def fleets(draw: st.DrawFn) -> list[Host]:
     return together(*hosts, *drawn)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(fleets())
 def test_every_host_is_somewhere_and_every_key_in_one_unit(hosts: list[Host]) -> None:
     found = as_configured(hosts)
@@ -496,7 +497,7 @@ def test_every_host_is_somewhere_and_every_key_in_one_unit(hosts: list[Host]) ->
     assert len(planned) == len(set(planned))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(fleets(), st.randoms(use_true_random=False))
 def test_the_order_of_the_hosts_does_not_matter(hosts: list[Host], random: Random) -> None:
     shuffled = list(hosts)
@@ -504,7 +505,7 @@ def test_the_order_of_the_hosts_does_not_matter(hosts: list[Host], random: Rando
     assert as_configured(shuffled) == as_configured(hosts)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(fleets(), any_host("ks9"))
 def test_who_is_named_by_nobody_changes_nothing_for_anybody(hosts: list[Host], liar: Host) -> None:
     """Whatever it says of groups, identities, labels, addresses and peers, readable or not."""
@@ -519,7 +520,7 @@ def test_who_is_named_by_nobody_changes_nothing_for_anybody(hosts: list[Host], l
     ] or any("says that" in claim.why for claim in found.claims if claim.host != "ks9")
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(fleets(), any_host("ks9"))
 def test_nobody_shares_a_key_with_whom_nobody_in_its_groups_names(hosts: list[Host], liar: Host) -> None:
     """A plan carries keys only within a unit; in it, each key server is named by another one of its group there."""
@@ -537,7 +538,7 @@ def test_nobody_shares_a_key_with_whom_nobody_in_its_groups_names(hosts: list[Ho
                 assert not others or any(name in names[member] for member in others)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(fleets(), any_host("ks9"), st.booleans())
 def test_what_the_operator_says_counts_in_place_of_what_devices_say(
     hosts: list[Host], liar: Host, by_label: bool

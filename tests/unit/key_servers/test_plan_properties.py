@@ -17,6 +17,7 @@ from random import Random
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from unit.effort import examples
 
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import (
     Clean,
@@ -35,7 +36,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan impo
 
 LABEL = "GETVPN"
 SETTINGS = settings(
-    max_examples=100,
+    max_examples=examples(100),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

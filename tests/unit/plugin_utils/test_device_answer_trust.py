@@ -10,6 +10,7 @@ import json
 
 import pytest
 from hypothesis import given, settings
+from unit.effort import examples
 from unit.plugin_utils.honest import HONEST, assert_harmless
 from unit.plugin_utils.test_device_answer import INFO, Data, key
 
@@ -29,7 +30,7 @@ def play(module: str, mutation: Mutation) -> Data:
     return device_answer.arrived("gw1", asked(module), printed.decode("utf-8", "surrogateescape"))
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(mutations(["gw1", "gw2", "gw3"]))
 def test_any_mutation_is_harmless(mutation: Mutation) -> None:
     """Of the module that no run of the role asks. For the others, see tests/unit/fleet/test_trust.py."""

@@ -107,6 +107,29 @@ def troubled(number: int) -> Inputs:
     return inputs(key_servers=servers, rsa_keys=rsa_keys, directory=directory, gateways=observations)
 
 
+def many_servers(groups: int = 6, size: int = 10) -> Data:
+    """Groups of key servers in which all is as it should be."""
+    return compared(
+        *(
+            unit(
+                "in_sync",
+                *(
+                    server(f"ks-frankfurt-{group}-{number}.example.net", f"{group + 1:02x}" * 32)
+                    for number in range(size)
+                ),
+                label=f"REKEY-{group}", groups=[f"GROUP-{group}"], fingerprint=f"{group + 1:02x}" * 32,
+            )
+            for group in range(groups)
+        )
+    )  # fmt: skip
+
+
+def large() -> Inputs:
+    """60 key servers that are as they should be, and 400 gateways with trouble."""
+    servers, gateways = many_servers(), troubled(400)
+    return inputs(key_servers=servers, directory=gateways.directory, gateways=gateways.gateways)
+
+
 def hostile(text: str) -> Inputs:
     """Whatever anybody can choose is this text."""
     names_ = [f"{text} {number}" for number in range(3)]

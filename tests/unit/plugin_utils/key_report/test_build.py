@@ -32,7 +32,7 @@ from unit.plugin_utils.key_report.samples import A, B, compared, inputs, listed,
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.findings import SEVERITIES
-from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report import build, page, store, text
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report import build, findings, page, store, text
 
 Data = dict[str, t.Any]
 
@@ -217,7 +217,21 @@ def test_what_is_said_of_several_is_said_once_in_natural_order() -> None:
     observations["gw1"] = seen("gw1", {}, own=2)
     (one,) = report(directory=directory, gateways=observations)["findings"]
     assert one["hosts"] == ["gw2", "gw9", "gw10"]
-    assert "gw2,gw9,gw10" in one["next"]
+    assert "while gw2, gw9, gw10 can be reached" in one["next"]
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence", "value"), [(2, "gw2, gw3", "=gw2,gw3"), (findings.FEW + 1, "each of them", "=...")]
+)
+def test_what_to_do_is_a_sentence_however_many_there_are(number: int, sentence: str, value: str) -> None:
+    """Of many the command names a place to fill in, and the sentence has no hole."""
+    hosts = tuple(names(number + 1)[1:])
+    drafts = [findings.Finding(kind, hosts, "What.") for kind in findings.KINDS]
+    for one in findings.to_result(drafts):
+        template = findings.KINDS[one["kind"]][1]
+        assert one["next"].count(value) == template.count("={host}")
+        assert one["next"].count(sentence) >= template.replace("={host}", "").count("{host}")
+        assert "..." not in one["next"].replace("=...", "")
 
 
 def test_a_pair_of_which_only_one_end_has_a_key() -> None:

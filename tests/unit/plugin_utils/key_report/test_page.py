@@ -9,18 +9,19 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markupsafe import Markup, escape
 from unit.fleet.samples import mesh as mesh_of
 from unit.plugin_utils.key_report import samples
 
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import FleetStatus, status
-from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report import build, page, pictures, times
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report import build, folds, page, pictures, times
 
 Attributes = list[tuple[str, str | None]]
 
@@ -130,8 +131,98 @@ def test_the_strip_stays_in_its_frame() -> None:
     assert strip is not None
     assert len(strip["lanes"]) == pictures.LANES
     assert strip["left_out"] == 4
-    assert all(strip["left"] <= mark["x"] <= strip["end"] for mark in strip["marks"])
+    assert all(0 <= mark["x"] <= 100 and 0 < mark["y"] < strip["height"] for mark in strip["marks"])
     assert pictures.strip([], samples.AT) is None
+
+
+@pytest.mark.parametrize(
+    ("begun", "at", "day", "texts"),
+    [
+        ("2026-06-01T00:00:00Z", "2026-11-22T12:00:00Z", "", ["2026-06-01", "2026-08-27", "2026-11-22"]),
+        ("2026-11-22T01:10:00Z", "2026-11-22T12:00:00Z", "2026-11-22", ["01:10", "06:35", "12:00"]),
+        ("2026-11-21T23:00:00Z", "2026-11-22T12:00:00Z", "2026", ["11-21 23:00", "11-22 05:30", "11-22 12:00"]),
+        ("2026-11-22T12:00:00Z", "2026-11-22T12:00:40Z", "2026-11-22", ["12:00:00", "12:00:20", "12:00:40"]),
+        ("2026-11-22T12:00:00Z", "2026-11-22T12:00:00Z", "2026-11-22", ["12:00:00"]),
+    ],
+)
+def test_the_axis_says_what_tells_its_moments_apart(begun: str, at: str, day: str, texts: list[str]) -> None:
+    strip = pictures.strip([samples.rotation(1, "gw1", begun_at=begun)], at)
+    assert strip is not None
+    assert (strip["day"], [tick["text"] for tick in strip["ticks"]]) == (day, texts)
+
+
+MOMENTS = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2030, 1, 1))  # noqa: DTZ001
+
+
+@given(MOMENTS, st.integers(0, 10**8))
+def test_no_text_is_on_the_axis_twice(begun: datetime, seconds: int) -> None:
+    first = begun.replace(tzinfo=timezone.utc)
+    at = times.iso(first + timedelta(seconds=seconds))
+    strip = pictures.strip([samples.rotation(1, "gw1", begun_at=times.iso(first))], at)
+    assert strip is not None
+    texts = [tick["text"] for tick in strip["ticks"]]
+    assert len(set(texts)) == len(texts)
+
+
+# -- rows that fold
+
+
+def test_many_good_rows_fold_and_others_never() -> None:
+    report = build.build(samples.large(), None)
+    parts = folds.servers(report["units"], 2048)
+    assert [(len(one.shown), len(one.folded)) for one in parts] == [(0, 10)] * 6
+    for change in (
+        {"saved": False}, {"problem": "no answer"}, {"staged": "ab"}, {"acks_missed": 1}, {"fingerprint": "ab"},
+        {"fingerprint": None}, {"size": 1024},
+    ):  # fmt: skip
+        unit = report["units"][0]
+        bad = {**unit["key_servers"][3], **change}
+        units = [{**unit, "key_servers": [*unit["key_servers"], bad]}, *report["units"][1:]]
+        assert folds.servers(units, 2048)[0].shown == [bad], change
+
+
+def test_few_good_rows_do_not_fold() -> None:
+    report = build.build(samples.inputs(key_servers=samples.many_servers(2, 6)), None)
+    assert [len(one.folded) for one in folds.servers(report["units"], 2048)] == [0, 0]
+
+
+@pytest.mark.parametrize("number", [8, 60])
+def test_every_gateway_and_key_with_a_finding_is_shown(number: int) -> None:
+    """What folds has no finding but those of its peers."""
+    inputs = samples.troubled(number)
+    fleet = build.fleet_of(inputs)
+    assert fleet is not None
+    report = build.build(inputs, fleet)
+    rows = folds.apart(report["mesh"]["gateways"], folds.good_gateway, 0)
+    assert [*rows.shown, *rows.folded] != []
+    shown = {row["gateway"] for row in rows.shown}
+    assert {"gw1", "gw2", "gw3", f"gw{number}"} <= shown  # rotating, pending, revoked, unreachable
+    keys = folds.apart(report["keys"], folds.good_key, 0)
+    assert all(key["accepted_by"]["count"] == 0 and not key["weak"] and not key["old"] for key in keys.folded)
+    assert any(key["weak"] for key in keys.shown)
+
+
+@pytest.mark.parametrize("inputs", [samples.large(), samples.troubled(8)], ids=["large", "small"])
+def test_each_legend_is_there_once(inputs: build.Inputs) -> None:
+    text = " ".join(read(render(inputs)).text)
+    assert text.count("Equal letters are equal keys") == 1
+    assert text.count("holds the next key beside the current one") == 1
+
+
+# -- names
+
+
+@given(st.text(max_size=60))
+def test_a_text_is_kept_however_it_is_broken(text: str) -> None:
+    assert "".join(read(page.unbroken(text)).text) == "".join(read(str(escape(page.visible(text)))).text)
+
+
+def test_what_is_broken_where() -> None:
+    assert page.unbroken("ks1, ks-2 <b>") == 'ks1, <span class="name">ks-2</span> <span class="name">&lt;b&gt;</span>'
+    assert page.unbroken("x" * 33) == f'<span class="long">{"x" * 33}</span>'
+    assert page.unbroken(Markup('<code title="a-b">c-d</code>')) == (
+        '<code title="a-b"><span class="name">c-d</span></code>'
+    )
 
 
 # -- the page
@@ -147,6 +238,8 @@ class Reader(HTMLParser):
         self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
+        if tag == "span" and attrs in ([("class", "name")], [("class", "long")]):
+            return  # how a word is broken depends on the word
         self.tags.append(tag)
         self.attributes += attrs
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.effort import examples
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn import Survey
@@ -93,7 +94,7 @@ lies = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(honest(), lies, st.booleans())
 def test_a_liar_changes_no_plan_of_others_and_is_in_none(seen: dict[str, Seen], lie: Seen, overwrite: bool) -> None:
     alone = planned(seen, overwrite=overwrite).planned
