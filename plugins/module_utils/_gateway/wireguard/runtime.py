@@ -13,6 +13,7 @@ import base64
 import os
 import re
 import socket
+import struct
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ from dataclasses import dataclass, field, replace
 from ..._errors import NOTHING_CHANGED, VpnKeysError
 from ..._printable import printable
 from .. import commands, detached, files
+from . import netlink
+from .netlink import Seen
 
 SOCKETS = ("/run/wireguard", "/var/run/wireguard")
 KICK = 1
@@ -108,30 +111,29 @@ def control_socket(interface: str) -> str:
 
 
 def handshakes(interface: str) -> dict[str, float]:
-    """When each peer was last authenticated, in Unix seconds.
-
-    A userspace daemon is asked directly: that costs no process and tells nanoseconds, where `wg` tells whole seconds.
-    """
-    path = control_socket(interface)
-    if path:
-        try:
-            return read_handshakes(_ask(path))
-        except OSError as error:
-            raise VpnKeysError("unreadable", f"The daemon of {interface} does not answer: {error.strerror}.") from None
-    rows = (line.split("\t") for line in commands.run("wg", "show", interface, "latest-handshakes").splitlines())
-    return {key: float(stamp) for key, stamp in rows}
+    """When each peer was last authenticated, in Unix seconds."""
+    return {key: one.handshake for key, one in _seen(interface).items()}
 
 
 def received(interface: str) -> dict[str, int]:
     """How many bytes have come from each peer."""
+    return {key: one.received for key, one in _seen(interface).items()}
+
+
+def _seen(interface: str) -> dict[str, Seen]:
+    """Of each peer. A userspace daemon and the kernel are asked directly: that costs no process and tells nanoseconds,
+    where `wg`, which is asked if the kernel says nothing, tells whole seconds."""
     path = control_socket(interface)
     if path:
         try:
-            return read_received(_ask(path))
+            return read_seen(_ask(path))
         except OSError as error:
             raise VpnKeysError("unreadable", f"The daemon of {interface} does not answer: {error.strerror}.") from None
-    rows = (line.split("\t") for line in commands.run("wg", "show", interface, "transfer").splitlines())
-    return {key: int(came) for key, came, dummy in rows}
+    try:
+        return netlink.peers(interface)
+    except (OSError, ValueError, struct.error):
+        rows = [line.split("\t") for line in commands.run("wg", "show", interface, "dump").splitlines()]
+        return {row[0]: Seen(float(row[4]), int(row[5])) for row in rows[1:]}
 
 
 def _ask(path: str) -> str:
@@ -148,24 +150,24 @@ def _ask(path: str) -> str:
     return answer.decode(errors="replace")
 
 
-_STAMP = re.compile(r"public_key=([0-9a-f]{64})\n(?:(?!public_key=).*\n)*?last_handshake_time_sec=(\d+)\n"
-                    r"last_handshake_time_nsec=(\d+)\n")  # fmt: skip
+_OF_PEER = re.compile(r"^public_key=([0-9a-f]{64})$", re.MULTILINE)
+_FIELD = re.compile(r"^(last_handshake_time_sec|last_handshake_time_nsec|rx_bytes)=(\d+)$", re.MULTILINE)
 
 
-def read_handshakes(answer: str) -> dict[str, float]:
-    """The handshakes in what a userspace daemon answers."""
+def read_seen(answer: str) -> dict[str, Seen]:
+    """The peers in what a userspace daemon answers."""
+    parts = _OF_PEER.split(answer)
     return {
-        base64.b64encode(bytes.fromhex(key)).decode(): int(seconds) + int(nanoseconds) / 1e9
-        for key, seconds, nanoseconds in _STAMP.findall(answer)
+        base64.b64encode(bytes.fromhex(parts[at])).decode(): _seen_in(dict(_FIELD.findall(parts[at + 1])))
+        for at in range(1, len(parts), 2)
     }
 
 
-_RECEIVED = re.compile(r"public_key=([0-9a-f]{64})\n(?:(?!public_key=).*\n)*?rx_bytes=(\d+)\n")
-
-
-def read_received(answer: str) -> dict[str, int]:
-    """The received bytes in what a userspace daemon answers."""
-    return {base64.b64encode(bytes.fromhex(key)).decode(): int(came) for key, came in _RECEIVED.findall(answer)}
+def _seen_in(fields: t.Mapping[str, str]) -> Seen:
+    seconds, nanoseconds, came = (
+        int(fields.get(name, "0")) for name in ("last_handshake_time_sec", "last_handshake_time_nsec", "rx_bytes")
+    )
+    return Seen(seconds + nanoseconds / 1e9, came)
 
 
 # ---- keys

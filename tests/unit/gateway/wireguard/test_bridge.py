@@ -105,8 +105,8 @@ def test_received() -> None:
     key = "00" * 31 + "{}"
     rows = ["public_key={}", f"preshared_key={'11' * 32}", "last_handshake_time_sec=1", "tx_bytes=5", "rx_bytes={}", ""]
     answer = "".join("\n".join(rows).format(key.format(end), count) for end, count in (("01", 7), ("02", 0)))
-    found = wg_runtime.read_received("private_key=" + "22" * 32 + "\n" + answer + "errno=0\n\n")
-    assert list(found.values()) == [7, 0]
+    found = wg_runtime.read_seen("private_key=" + "22" * 32 + "\n" + answer + "errno=0\n\n")
+    assert [one.received for one in found.values()] == [7, 0]
 
 
 # ---- what is in the way

@@ -27,7 +27,8 @@ def test_handshakes_of_a_userspace_daemon() -> None:
         "last_handshake_time_sec=1700000000\nlast_handshake_time_nsec=250000000\ntx_bytes=1\nallowed_ip=::/0\n"
         f"public_key={hexadecimal(B.text)}\nlast_handshake_time_sec=0\nlast_handshake_time_nsec=0\nerrno=0\n\n"
     )
-    assert wg_runtime.read_handshakes(answer) == {A.text: 1700000000.25, B.text: 0}
+    seen = wg_runtime.read_seen(answer)
+    assert {key: one.handshake for key, one in seen.items()} == {A.text: 1700000000.25, B.text: 0}
 
 
 def test_arguments_in_the_order_that_leaves_no_gap() -> None:
