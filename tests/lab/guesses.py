@@ -116,6 +116,14 @@ SWITCHES: dict[str, tuple[str, str]] = {
         "guess",
         "whether key servers with different keys stop hearing each other (both become primary)",
     ),
+    "rekey_new_key": (
+        "guess",
+        (
+            "the first rekey after the label of the key has changed: signed with the old key, and carries the new one "
+            "(in_band; RFC 3547 allows it), or signed with the new one, which members reject (out_of_band)"
+        ),
+    ),
+    "label_change_rekeys": ("guess", "whether a change of the label on the primary sends a rekey by itself"),
     "sig_key_length": ("seen", "`sig key length`: bytes of the public key; an old IOS 15 showed bits of the modulus"),
 }
 WRONG: dict[str, str] = {
@@ -195,6 +203,11 @@ WRONG: dict[str, str] = {
     "coop_needs_key": (
         "during a replacement the group splits until the last key server has the new key; a split is reported"
     ),
+    "rekey_new_key": (
+        "nothing: who acknowledges and who registers again is counted, and decides what is waited for; "
+        "out of band all members register again within one life of their keys"
+    ),
+    "label_change_rekeys": "nothing: one more rekey is sent in any case, and only what follows it counts",
     "sig_key_length": "nothing: the size of a key is never derived from it",
 }
 """What would go wrong on a device that does otherwise than the lab's default."""
