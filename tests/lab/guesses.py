@@ -230,6 +230,15 @@ OUTPUTS: tuple[tuple[str, str], ...] = (
     ("guess", "`ks policy` of a group whose RSA key is missing: no KEK, no TEK"),
     ("guess", "a COOP peer that does not answer: role Unknown, status Dead, IKE Failed"),
     ("guess", "`crypto gdoi ks rekey` says nothing; members that registered under another key do not acknowledge it"),
+    (
+        "guess",
+        (
+            "running groups: a primary announces itself each 20 s; a secondary that heard none for 30 s asks, and "
+            "takes over after 60 s"
+        ),
+    ),
+    ("guess", "running groups: the counters of a member begin again when it registers again"),
+    ("guess", "running groups: a member registers again up to 60 s before its keys end, and keeps them until then"),
     ("guess", "after the key of the SSH helper is gone, the next RSA key gets a helper"),
     ("guess", "a key being replaced in the background stays usable until the new one is there"),
     ("guess", "modulus questions of usage keys in the background: one for both keys"),

@@ -142,9 +142,15 @@ class Group:
     """The group. Read anything; change it with the methods, and `advance` its clock."""
 
     def __init__(
-        self, servers: Sequence[Server], members: Sequence[Member], *, kek_life: int = 86400, tek_life: int = 3600
+        self,
+        servers: Sequence[Server],
+        members: Sequence[Member],
+        *,
+        kek_life: int = 86400,
+        tek_life: int = 3600,
+        now: float = 0,
     ) -> None:
-        self.now = 0.0
+        self.now = now
         self.kek_life, self.tek_life = kek_life, tek_life
         self.servers = {server.address: server for server in servers}
         self.members = {member.address: member for member in members}
@@ -157,7 +163,8 @@ class Group:
             server.save()
             others = [other.address for other in servers if other is not server]
             server.heard = dict.fromkeys(others, 0)
-            server.last_heard = dict.fromkeys(others, 0.0)
+            server.last_heard = dict.fromkeys(others, now)
+            server.primary_heard = now
         first = max(servers, key=lambda server: server.rank)
         first.role = "Primary"
         self._new_policy(first, kek=True)
@@ -165,6 +172,7 @@ class Group:
             server.policy = first.policy
         for member in members:
             self._register(member)
+        self._ticks = 0
         self.at(TICK, self._tick)
 
     # The clock
@@ -331,8 +339,9 @@ class Group:
 
     def _tick(self) -> None:
         self.at(TICK, self._tick)
+        self._ticks += 1
         for server in list(self.servers.values()):
-            if server.up and int(self.now) % HELLO == 0:
+            if server.up and self._ticks * TICK % HELLO == 0:
                 self._announce(server)
         for server in list(self.servers.values()):
             if server.up and server.role == "Secondary":
@@ -411,13 +420,29 @@ class Group:
     def reload(self, address: str, seconds: float = 90) -> None:
         """What was not saved is gone; its counters begin again, and it takes part as a secondary."""
         server = self.servers[address]
+        self.down(address)
+        server.label, server.keys = server.startup[0], dict(server.startup[1])
+        self.at(seconds, lambda: self.boot(address))
+
+    def down(self, address: str) -> None:
+        """A key server goes away, and forgets what it knew of the group at run time."""
+        server = self.servers[address]
         server.up, server.role, server.trial, server.rekeys = False, "Secondary", None, 0
         server.entries, server.policy = {}, None
-        server.label, server.keys = server.startup[0], dict(server.startup[1])
 
-        def boot() -> None:
-            server.up = True
-            server.last_heard = dict.fromkeys(server.last_heard, self.now)
-            server.primary_heard = self.now
+    def boot(self, address: str) -> None:
+        """And comes back."""
+        server = self.servers[address]
+        server.up, server.primary_heard = True, self.now
+        server.last_heard = dict.fromkeys(server.last_heard, self.now)
 
-        self.at(seconds, boot)
+    def clear(self, address: str) -> None:
+        """`clear crypto gdoi`: its policy and the members that it knows of begin anew."""
+        server = self.servers[address]
+        known, server.entries, server.rekeys = list(server.entries), {}, 0
+        if server.key is not None:
+            self._new_policy(server, kek=True, drop=True)
+        self._synchronize(server)
+        for member in known:
+            if self.members[member].up:
+                self._register(self.members[member])
