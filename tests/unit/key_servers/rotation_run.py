@@ -82,14 +82,16 @@ class Run:
         primary = self.group.primary()
         policy = primary.policy if primary else None
         now, group = self.group.now, self.group
-        timers = policy and rotation.Timers(
-            group.kek_life,
-            int(policy.kek.ends - now),
-            max(int(min(policy.kek.ends - 200, policy.teks[-1].ends - 90) - now), 0),
-            group.tek_life,
-            int(policy.teks[-1].ends - now),
-            acknowledged=True,
-        )
+        timers = None
+        if policy:
+            timers = rotation.Timers(
+                group.kek_life,
+                int(policy.kek.ends - now),
+                max(int(min(policy.kek.ends - 200, policy.teks[-1].ends - 90) - now), 0),
+                group.tek_life,
+                int(policy.teks[-1].ends - now),
+                acknowledged=True,
+            )
         entries = primary.entries if primary else {}
         members = tuple(
             rotation.Member(entry.address, entry.version, entry.server, entry.sent, entry.acked, entry.missed)

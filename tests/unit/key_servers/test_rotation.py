@@ -246,7 +246,7 @@ def test_members_are_counted_from_before_the_primary_is_changed() -> None:
 # -- members
 
 ALL_NEW = tuple(server(name, label=NEW, rekeys=1 if name == "ks1" else 0) for name in NAMES)
-RECORD = {
+RECORD: dict[str, Any] = {
     "state": "learning",
     "baseline": Baseline((member("gm0"), member("gm1")), (("ks1", 0),), 900),
     "deadline": 5000.0,
@@ -291,7 +291,7 @@ def test_a_key_server_that_lost_the_label_in_a_reload_gets_it_again() -> None:
 
 def test_what_was_not_watched_from_the_beginning_proves_no_good_behavior() -> None:
     accepted = tuple(member(name, sent=6, acked=6) for name in ("gm0", "gm1"))
-    record = {**RECORD, "proving": True}
+    record: dict[str, Any] = {**RECORD, "proving": True}
     good = ask(seen(*ALL_NEW, members=accepted), Facts(), **record)
     assert good.facts.rekey == (RekeyFact("15.7", "1.0.4", "in_band"),)
     assert ask(seen(*ALL_NEW, members=accepted), Facts(), **{**record, "watched": False}).facts.rekey == ()
@@ -301,7 +301,7 @@ def test_what_was_not_watched_from_the_beginning_proves_no_good_behavior() -> No
 
 
 def test_the_old_key_stays_for_a_life_of_all_keys_and_while_another_group_names_it() -> None:
-    record = {"state": "verified", "since": 1000}
+    record: dict[str, Any] = {"state": "verified", "since": 1000}
     assert ask(seen(*ALL_NEW, now=90000), **record).until == 91000
     assert ask(seen(*ALL_NEW, now=91001), **record).step == Remove(NAMES, OLD)
     shared = (*ALL_NEW[:2], dataclasses.replace(ALL_NEW[2], others=(("H", OLD),)))
