@@ -289,6 +289,17 @@ def test_a_key_server_that_lost_the_label_in_a_reload_gets_it_again() -> None:
     assert found.step == Switch(("ks3",), NEW)
 
 
+@pytest.mark.parametrize("state", ["surveyed", "canary", "secondaries"])
+def test_a_new_key_that_is_missing_is_brought_before_any_label_names_it(state: str) -> None:
+    assert ask(seen(server("ks3", new=None)), state=state).step == Prepare(NEW, ("ks3",))
+
+
+@pytest.mark.parametrize("state", ["primary", "learning", "verified"])
+def test_a_key_server_that_lost_label_and_key_gets_the_key_first(state: str) -> None:
+    lost = seen(*ALL_NEW[:2], server("ks3", new=None))
+    assert ask(lost, **{**RECORD, "state": state}).step == Prepare(NEW, ("ks3",))
+
+
 def test_what_was_not_watched_from_the_beginning_proves_no_good_behavior() -> None:
     accepted = tuple(member(name, sent=6, acked=6) for name in ("gm0", "gm1"))
     record: dict[str, Any] = {**RECORD, "proving": True}
