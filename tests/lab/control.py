@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Steering a running lab: JSON lines over a unix socket.
 
-Request: {"do": "state" | "set" | "clear" | "reload" | "log" | "ping", "name": DEVICE or "all", "values": {...}}.
-Answer: {"ok": true, "result": ...} or {"ok": false, "error": "one sentence"}. A lab of several processes has one socket
-each; the first, control.sock, passes on what is not its own.
+Request: {"do": "state" | "set" | "clear" | "reload" | "log" | "move" | "ping", "name": DEVICE or "all",
+"values": {...}}. Answer: {"ok": true, "result": ...} or {"ok": false, "error": "one sentence"}. A lab of several
+processes has one socket each; the first, control.sock, passes on what is not its own.
 """
 
 from __future__ import annotations
@@ -94,6 +94,13 @@ def _reload(device: Device, values: dict[str, Any]) -> None:
     device.reload(values.get("seconds"))
 
 
+def _move(device: Device, values: dict[str, Any]) -> None:
+    """The clock of all running groups that the device has heard of: name one device, not all."""
+    if device.coop.running is None:
+        raise ValueError("the groups of this lab stand still: give it a speed")
+    device.coop.running.move(float(values["seconds"]))
+
+
 def _log(device: Device, values: dict[str, Any]) -> Sequence[Any]:
     return [[entry.time, entry.session, entry.mode, entry.kind, entry.text] for entry in list(device.log)]
 
@@ -105,4 +112,5 @@ _VERBS = {
     "clear": _clear,
     "reload": _reload,
     "log": _log,
+    "move": _move,
 }

@@ -16,6 +16,7 @@ from .config import Group
 
 if TYPE_CHECKING:
     from .device import Device
+    from .running import Running
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Coop:
 
     devices: dict[str, Device] = field(default_factory=dict)  # by GET VPN address
     primaries: dict[int | str, str] = field(default_factory=dict)  # group identity -> address
+    running: Running | None = None  # then elections are held there
 
     def add(self, device: Device) -> None:
         """A key server of this lab (in this process or another)."""
@@ -65,11 +67,14 @@ class Coop:
 
     def elect(self) -> None:
         """Hold the elections that are due: at the start, and whenever a key server leaves or comes."""
+        if self.running:
+            return self.running.catch_up()
         for device in self.devices.values():
             if device.alive:
                 for group in device.config.groups.values():
                     if group.local and group.redundancy:
                         self.primary(device, group)
+        return None
 
     def _serves(self, address: str, identity: int | str) -> bool:
         device = self.devices.get(address)

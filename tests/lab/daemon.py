@@ -73,7 +73,7 @@ async def serve(lab: LabSpec, directory: Path | None, shard: tuple[int, int] = (
     index, count = shard
     parts = shards(lab.devices, count)
     key = host_key(directory) if directory else None
-    running = Lab(lab.devices, lab.host, key, served=parts[index], slice_of=shard)
+    running = Lab(lab.devices, lab.host, key, served=parts[index], slice_of=shard, speed=lab.speed)
     await running.start()
     server = None
     ports = [(device.spec, device.host, device.port) for device in running.devices.values()]

@@ -21,6 +21,7 @@ from .coop import Coop
 from .device import Device
 from .keys import KeySource, pool_key, pool_size
 from .pem import plain_pem
+from .running import Running
 from .server import DeviceServer
 from .spec import DeviceSpec, check
 
@@ -28,7 +29,10 @@ _HOST_KEY_POOL = 2048
 
 
 class Lab:
-    """The devices of a lab file; those in `served` (None: all) listen in this process, the others are known of."""
+    """The devices of a lab file; those in `served` (None: all) listen in this process, the others are known of.
+
+    `speed`: of running groups, see running.py; None: groups stand still.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class Lab:
         host_key: asyncssh.SSHKey | None = None,
         served: Sequence[str] | None = None,
         slice_of: tuple[int, int] = (0, 1),
+        speed: float | None = None,
     ) -> None:
         check(specs)
         self.host = host
@@ -52,6 +57,8 @@ class Lab:
                 self.coop.add(device)
             if served is None or spec.name in served:
                 self.devices[spec.name] = device
+        if speed is not None:
+            self.coop.running = Running(self.coop, speed)
 
     @property
     def host_key(self) -> asyncssh.SSHKey:
@@ -76,12 +83,16 @@ class Fleet:
     """A lab in a background thread, for tests: `with Fleet([DeviceSpec("ks1")]) as fleet: fleet["ks1"].port`."""
 
     def __init__(
-        self, specs: Sequence[DeviceSpec], host: str = "127.0.0.1", host_key: asyncssh.SSHKey | None = None
+        self,
+        specs: Sequence[DeviceSpec],
+        host: str = "127.0.0.1",
+        host_key: asyncssh.SSHKey | None = None,
+        speed: float | None = None,
     ) -> None:
-        self._specs, self._host, self._host_key = tuple(specs), host, host_key
+        self._specs, self._host, self._host_key, self._speed = tuple(specs), host, host_key, speed
 
     def __enter__(self) -> Fleet:
-        self._lab = Lab(self._specs, self._host, self._host_key)
+        self._lab = Lab(self._specs, self._host, self._host_key, speed=self._speed)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="lab", daemon=True)
         self._thread.start()

@@ -5,25 +5,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import ipaddress
 from typing import TYPE_CHECKING
 
+from . import running
 from .grammar import Args
 
 if TYPE_CHECKING:
     from .config import Group
     from .device import Device
+    from .rekeying import Entry
     from .shell import Action, Shell
 
 _HANDLE = 2147483650
-_SA_LIFETIME = 3600
+_SA_LIFETIME = running.SA_LIFETIME
 _XE_FEATURES = (
     "    IP D3P Window            : Disabled",
     "    Split Resiliency Factor  : 0",
     "    CKM status               : Disabled",
 )
-_GM_VERSION = {False: "1.0.4", True: "1.0.27"}
+_GM_VERSION = running.GM_VERSION
 
 
 def _groups(shell: Shell, args: Args) -> list[Group] | None:
@@ -38,11 +38,9 @@ def _groups(shell: Shell, args: Args) -> list[Group] | None:
     return [groups[name]]
 
 
-def _left(device: Device, lifetime: int) -> int:
-    return lifetime - int(device.uptime()) % lifetime
-
-
 def _role(device: Device, group: Group) -> str:
+    if found := running.running(device, group):
+        return found[1].role
     return "Primary" if not group.redundancy or device.coop.primary(device, group) == group.address else "Secondary"
 
 
@@ -93,11 +91,12 @@ def _information(device: Device, group: Group) -> list[str]:
         ]
     if not group.local:
         return [*out, ""]
-    out += [f"    Group Members            : {device.members(group.name)}", "    IPSec SA Direction       : Both"]
+    members = len(running.members(device, group))
+    out += [f"    Group Members            : {members}", "    IPSec SA Direction       : Both"]
     if xe:
         out += _XE_FEATURES
     out += _redundancy(device, group)
-    left = _left(device, group.rekey_lifetime)
+    left = running.kek_left(device, group)
     out += [
         f"    Group Rekey Lifetime     : {group.rekey_lifetime} secs",
         "    Group Rekey",
@@ -122,7 +121,7 @@ def _information(device: Device, group: Group) -> list[str]:
         ]
         if xe:
             out.append("      Tagging method         : None")
-        out += ["      SA Rekey", f"         Remaining Lifetime  : {_left(device, _SA_LIFETIME)} secs"]
+        out += ["      SA Rekey", f"         Remaining Lifetime  : {running.tek_left(device, group)} secs"]
         out += [f"      ACL Configured         : access-list {sa.acl}", ""]
     return [*out, "    Group Server list        : Local", ""]
 
@@ -143,7 +142,8 @@ async def _key_server(shell: Shell, args: Args, detail: bool) -> None:
         return
     xe = device.personality.xe_getvpn
     served = [group for group in groups if group.local]
-    out = [f"Total group members registered to this box: {sum(device.members(g.name) for g in served)}", ""]
+    members = {group.name: len(running.members(device, group)) for group in served}
+    out = [f"Total group members registered to this box: {sum(members.values())}", ""]
     for group in served:
         out += [f"Key Server Information For Group {group.name}:", f"    Group Name               : {group.name}"]
         if xe:
@@ -151,7 +151,7 @@ async def _key_server(shell: Shell, args: Args, detail: bool) -> None:
         out.append(f"    Group Identity           : {group.identity}")
         if xe:
             out.append(f"    Group Type               : {_type(group)}")
-        out.append(f"    Group Members            : {device.members(group.name)}")
+        out.append(f"    Group Members            : {members[group.name]}")
         if xe:
             out.append("    Rekey Acknowledgement Cfg: Cisco")
         out.append("    IPSec SA Direction       : Both")
@@ -214,12 +214,15 @@ def _coop(device: Device, group: Group, handle: int) -> list[str]:
 def _session(device: Device, group: Group, address: str, number: int, handle: int, xe: bool) -> list[str]:
     theirs = device.coop.peer(device, group, address)
     known = device.coop.devices.get(address)
+    heard = int(known.uptime()) // 20 if known else 0
+    if found := running.running(device, group):
+        heard = found[1].heard.get(address, 0)
+        if address not in found[0].servers or not found[0].alive(found[1], address):
+            theirs = None
+        elif known and theirs is None:
+            theirs = next((g for g in known.config.groups.values() if g.identity == group.identity), None)
     up = theirs is not None
-    role = (
-        ("Primary" if known and theirs and known.coop.primary(known, theirs) == address else "Secondary")
-        if up
-        else "Unknown"
-    )
+    role = _role(known, theirs) if known and theirs else "Unknown"
     out = [
         f"        Session {number}:",
         f"                Server handle: {handle}",
@@ -232,7 +235,7 @@ def _session(device: Device, group: Group, address: str, number: int, handle: in
     out += [
         f"                Peer Priority: {theirs.priority if theirs else 'Unknown':<9}",
         f"                Peer KS Role: {role:<10}, Peer KS Status: {'Alive' if up else 'Dead':<10}",
-        f"                Antireplay Sequence Number: {int(known.uptime()) // 20 if known and up else 0}",
+        f"                Antireplay Sequence Number: {heard if up else 0}",
         "",
         f"                IKE status: {'Established' if up else 'Failed'}",
         "                Counters:",
@@ -264,28 +267,21 @@ async def show_policy(shell: Shell, args: Args) -> None:
     await shell.show("\n".join(out) + "\n")
 
 
-def _spi(device: Device, group: Group, size: int, age: int = 0) -> str:
-    seed = f"{group.identity}/{device.rekeys.get(group.name, 0) - age}"
-    return "0x" + hashlib.sha256(seed.encode()).hexdigest()[: size * 2].upper()
-
-
 def _policy(device: Device, group: Group, handle: int) -> list[str]:
     p = device.personality
     stored = device.key_of(group)
     out = [f"For group {group.name} (handle: {handle}) server {group.address} (handle: {handle}):", ""]
-    rekeys = device.rekeys.get(group.name, 0)
-    # After a rekey the old TEK lives on for a while.
-    ages = range(2 if rekeys else 1)
+    rekeys, ages = running.rekeys(device, group), range(running.teks(device, group))
     out += [f"  # of teks : {len(group.sas) * len(ages) if stored else 0}  Seq num : {rekeys}"]
     if stored is None:
         return [*out, ""]
     bits = stored.bits
     length = bits if p.sig_key_length == "bits" else len(stored.key.spki)
     aes = group.algorithm.startswith("aes")
-    left = _left(device, group.rekey_lifetime)
+    left = running.kek_left(device, group)
     out += [
         f"  KEK POLICY (transport type : {'Unicast' if group.transport == 'unicast' else 'Multicast'})",
-        f"    spi : {_spi(device, group, 16)}",
+        f"    spi : {running.spi(device, group, 16)}",
         f"    management alg     : disabled    encrypt alg       : {'AES' if aes else '3DES':<10}",
         f"    crypto iv length   : {16 if aes else 8:<11} key size          : {group.key_length:<10}",
         f"    orig life(sec): {group.rekey_lifetime:<11} remaining life(sec): {left:<10}",
@@ -305,12 +301,12 @@ def _policy(device: Device, group: Group, handle: int) -> list[str]:
 
 
 def _tek(device: Device, group: Group, number: int, acl: str, age: int) -> list[str]:
-    left = 0 if age else _left(device, _SA_LIFETIME)
+    left = running.tek_left(device, group, age)
     rekey = f"    time to rekey (sec): {'n/a' if age else max(left - 60, 0):<10}"
     override = f"    override life (sec): {0:<13} antireplay window size: {64:<10}"
     out = [
         "  TEK POLICY (encaps : ENCAPS_TUNNEL)",
-        f"    spi                : {_spi(device, group, 4, age)[:9]}{number % 10}",
+        f"    spi                : {running.spi(device, group, 4, age)[:9]}{number % 10}",
         f"    access-list        : {acl}",
         "    transform          : esp-256-aes esp-sha-hmac ",
         f"    alg key size       : {32:<13} sig key size          : {20:<10}",
@@ -323,17 +319,11 @@ def _tek(device: Device, group: Group, number: int, acl: str, age: int) -> list[
 # -- members
 
 
-def member_addresses(device: Device, group: Group) -> list[str]:
-    """The simulated group members registered with this key server."""
-    first = int(ipaddress.IPv4Address("172.16.0.0")) + device.index % 1024 * 1024
-    return [str(ipaddress.IPv4Address(first + n + 1)) for n in range(device.members(group.name))]
-
-
-def _member(device: Device, group: Group, address: str) -> list[str]:
+def _member(device: Device, group: Group, entry: Entry) -> list[str]:
     xe = device.personality.xe_getvpn
-    sent, missed = device.rekeys.get(group.name, 0), device.missed.get(group.name, 0)
+    sent, acked = entry.sent, entry.acked
     out = [
-        f"Group Member ID    : {address}  GM Version: {_GM_VERSION[xe]}",
+        f"Group Member ID    : {entry.address}  GM Version: {entry.version}",
         f" Group ID          : {group.identity}",
         f" Group Name        : {group.name}",
     ]
@@ -343,12 +333,12 @@ def _member(device: Device, group: Group, address: str) -> list[str]:
     return out + [
         f" Key Server ID     : {group.address}",
         f" Rekeys sent       : {sent}",
-        f" Rekeys retries    : {missed * 2}",
-        f" Rekey Acks Rcvd   : {sent - missed}",
-        f" Rekey Acks missed : {missed}",
+        f" Rekeys retries    : {entry.retries}",
+        f" Rekey Acks Rcvd   : {acked}",
+        f" Rekey Acks missed : {entry.missed}",
         "",
         f" Sent seq num : {sent}    0    0    0",
-        f" Rcvd seq num : {sent - missed}    0    0    0" if xe else f"Rcvd seq num :  {sent - missed}    0    0    0",
+        f" Rcvd seq num : {acked}    0    0    0" if xe else f"Rcvd seq num :  {acked}    0    0    0",
         "",
     ]
 
@@ -363,22 +353,20 @@ async def show_members(shell: Shell, args: Args) -> None:
     for group in groups:
         if not group.local:
             continue
-        addresses = member_addresses(device, group)
+        members = running.members(device, group)
         if wanted is not None:
-            if wanted in addresses:
-                out += _member(device, group, wanted)
-            else:
-                out.append(device.personality.text("no_such_member"))
+            one = next((entry for entry in members if entry.address == wanted), None)
+            out += _member(device, group, one) if one else [device.personality.text("no_such_member")]
             continue
-        out.append(f"Number of rekeys sent for group {group.name} : {device.rekeys.get(group.name, 0)}")
+        out.append(f"Number of rekeys sent for group {group.name} : {running.rekeys(device, group)}")
         if device.personality.xe_getvpn:
             out += [
                 f"Number of retransmits during the last rekey for group {group.name} : 0",
                 f"Duration of the last rekey for group {group.name} : 10000 msec",
             ]
         out.append("")
-        for address in addresses:
-            out += _member(device, group, address)
+        for entry in members:
+            out += _member(device, group, entry)
     await shell.show("\n".join(out) + "\n")
 
 
@@ -393,21 +381,26 @@ async def show_members_summary(shell: Shell, args: Args) -> None:
         for address in group.peers:
             if device.coop.peer(device, group, address):
                 servers.append((device.coop.devices[address], address, "REDUNDANT"))
-        total = sum(server.members(group.name) for server, dummy, dummy_ in servers)
+        total = sum(len(running.members(server, _on(server, group))) for server, dummy, dummy_ in servers)
         out.append(f"Group Name: {group.name}, ID: {group.identity}, Group Members: {total}")
         for server, address, state in servers:
-            out += _summary(server, group, address, state)
+            out += _summary(server, _on(server, group), address, state)
         out.append("")
     await shell.show("\n".join(out) + "\n")
 
 
+def _on(server: Device, group: Group) -> Group:
+    """The same group as another key server has it."""
+    groups = server.config.groups.values()
+    return next((one for one in groups if one.identity == group.identity and one.local), group)
+
+
 def _summary(server: Device, group: Group, address: str, state: str) -> list[str]:
-    sent, missed = server.rekeys.get(group.name, 0), server.missed.get(group.name, 0)
-    version = _GM_VERSION[server.personality.xe_getvpn]
+    members = running.members(server, group)
     return [
-        f"  Key Server ID: {address}, GMDB state: {state}, Group Members: {server.members(group.name)}",
+        f"  Key Server ID: {address}, GMDB state: {state}, Group Members: {len(members)}",
         "    Member ID           Version     Rekey sent  Rekey Ack missed",
-        *(f"    {member:<19} {version:<11} {sent:<11} {missed}" for member in member_addresses(server, group)),
+        *(f"    {one.address:<19} {one.version:<11} {one.sent:<11} {one.missed}" for one in members),
     ]
 
 
@@ -425,10 +418,10 @@ async def show_ks_rekey(shell: Shell, args: Args) -> None:
     """`show crypto gdoi ks rekey`."""
     device, groups = shell.device, _groups(shell, args)
     for group in (group for group in groups or () if group.local):
-        left = _left(device, group.rekey_lifetime)
+        left = running.kek_left(device, group)
         await shell.show(
             f"Group {group.name} ({'Unicast' if group.transport == 'unicast' else 'Multicast'})\n"
-            f"    Number of Rekeys sent               : {device.rekeys.get(group.name, 0)}\n"
+            f"    Number of Rekeys sent               : {running.rekeys(device, group)}\n"
             f"    Number of Rekeys retransmitted      : 0\n    KEK rekey lifetime (sec)            : "
             f"{group.rekey_lifetime}\n        Remaining lifetime (sec)        : {left}\n\n"
         )
@@ -450,6 +443,8 @@ async def clear_gdoi(shell: Shell, args: Args) -> None:
     if groups is not None and await shell.ask_yes_no(shell.device.personality.text("clear_gdoi")):
         device = shell.device
         for group in groups:
+            if found := running.running(device, group):
+                found[0].clear(group.address)
             device.rekeys.pop(group.name, None)
             device.missed.pop(group.name, None)
             stored = device.key_of(group)
@@ -464,6 +459,8 @@ async def rekey(shell: Shell, args: Args) -> None:
         stored = device.key_of(group)
         if stored is None:
             device.say_log("log_no_keys", group=group.name)
+        elif found := running.running(device, group):
+            found[0].rekey(group.address, replace_now=bool(args.get("replace_now")))
         elif group.local and _role(device, group) == "Primary":
             device.rekeys[group.name] = device.rekeys.get(group.name, 0) + 1
             if stored.fingerprint != device.registered_key.get(group.name, stored.fingerprint):

@@ -116,6 +116,14 @@ SWITCHES: dict[str, tuple[str, str]] = {
         "guess",
         "whether key servers with different keys stop hearing each other (both become primary)",
     ),
+    "rekey_new_key": (
+        "guess",
+        (
+            "the first rekey after the label of the key has changed: signed with the old key, and carries the new one "
+            "(in_band; RFC 3547 allows it), or signed with the new one, which members reject (out_of_band)"
+        ),
+    ),
+    "label_change_rekeys": ("guess", "whether a change of the label on the primary sends a rekey by itself"),
     "sig_key_length": ("seen", "`sig key length`: bytes of the public key; an old IOS 15 showed bits of the modulus"),
 }
 WRONG: dict[str, str] = {
@@ -195,6 +203,11 @@ WRONG: dict[str, str] = {
     "coop_needs_key": (
         "during a replacement the group splits until the last key server has the new key; a split is reported"
     ),
+    "rekey_new_key": (
+        "nothing: who acknowledges and who registers again is counted, and decides what is waited for; "
+        "out of band all members register again within one life of their keys"
+    ),
+    "label_change_rekeys": "nothing: one more rekey is sent in any case, and only what follows it counts",
     "sig_key_length": "nothing: the size of a key is never derived from it",
 }
 """What would go wrong on a device that does otherwise than the lab's default."""
@@ -217,6 +230,15 @@ OUTPUTS: tuple[tuple[str, str], ...] = (
     ("guess", "`ks policy` of a group whose RSA key is missing: no KEK, no TEK"),
     ("guess", "a COOP peer that does not answer: role Unknown, status Dead, IKE Failed"),
     ("guess", "`crypto gdoi ks rekey` says nothing; members that registered under another key do not acknowledge it"),
+    (
+        "guess",
+        (
+            "running groups: a primary announces itself each 20 s; a secondary that heard none for 30 s asks, and "
+            "takes over after 60 s"
+        ),
+    ),
+    ("guess", "running groups: the counters of a member begin again when it registers again"),
+    ("guess", "running groups: a member registers again up to 60 s before its keys end, and keeps them until then"),
     ("guess", "after the key of the SSH helper is gone, the next RSA key gets a helper"),
     ("guess", "a key being replaced in the background stays usable until the new one is there"),
     ("guess", "modulus questions of usage keys in the background: one for both keys"),

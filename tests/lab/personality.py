@@ -84,6 +84,8 @@ class Personality:
     # -- GET VPN
     xe_getvpn: bool = False
     coop_needs_key: bool = False
+    rekey_new_key: Literal["in_band", "out_of_band"] = "out_of_band"
+    label_change_rekeys: bool = False
     sig_key_length: Literal["bits", "spki_bytes"] = "spki_bytes"
     texts: Mapping[str, str] = field(default_factory=dict, hash=False)
 

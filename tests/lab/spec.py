@@ -79,10 +79,11 @@ class DeviceSpec:
 
 @dataclass(frozen=True)
 class LabSpec:
-    """A whole lab file."""
+    """A whole lab file. `speed`: of running groups, see running.py; None: groups stand still."""
 
     devices: tuple[DeviceSpec, ...]
     host: str = "127.0.0.1"
+    speed: float | None = None
 
 
 def load(path: Path | str) -> LabSpec:
@@ -95,10 +96,13 @@ def load(path: Path | str) -> LabSpec:
 
 
 def parse(data: Any) -> LabSpec:
-    """The lab of a loaded lab file: `devices` (a list), `defaults` (merged into each device), `host`, `base_port`."""
+    """The lab of a loaded lab file.
+
+    It holds `devices` (a list), `defaults` (merged into each device), `host`, `base_port`, `speed`.
+    """
     if not isinstance(data, Mapping) or not isinstance(data.get("devices"), list):
         raise ValueError("a lab file is a mapping with a list of devices")
-    unknown = set(data) - {"devices", "defaults", "host", "base_port"}
+    unknown = set(data) - {"devices", "defaults", "host", "base_port", "speed"}
     if unknown:
         raise ValueError(f"unknown in a lab file: {', '.join(sorted(map(str, unknown)))}")
     defaults, base = dict(data.get("defaults") or {}), int(data.get("base_port") or 0)
@@ -113,7 +117,8 @@ def parse(data: Any) -> LabSpec:
         merged["groups"] = tuple(_build(GroupSpec, group) for group in merged.get("groups") or ())
         devices.append(_build(DeviceSpec, merged))
     check(devices)
-    return LabSpec(tuple(devices), str(data.get("host") or "127.0.0.1"))
+    speed = data.get("speed")
+    return LabSpec(tuple(devices), str(data.get("host") or "127.0.0.1"), None if speed is None else float(speed))
 
 
 def check(devices: Sequence[DeviceSpec]) -> None:

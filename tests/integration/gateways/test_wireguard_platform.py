@@ -51,11 +51,7 @@ class Gateways:
     def install(self, name: str) -> None:
         """Copy the code; it does not outlive a reboot."""
         target = self.mesh.path(name, f"{CODE}/ansible_collections/vpnops/keys/plugins/module_utils")
-        target.mkdir(parents=True)
-        source = ROOT / "plugins" / "module_utils"
-        for path in [*source.glob("*.py"), *source.glob("_gateway/*.py")]:
-            (target / path.relative_to(source)).parent.mkdir(exist_ok=True)
-            shutil.copy(path, target / path.relative_to(source))
+        shutil.copytree(ROOT / "plugins/module_utils", target, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(Path(__file__).parent / "wireguard_inside.py", self.mesh.path(name, CODE))
 
     def reboot(self, name: str) -> None:
