@@ -16,7 +16,7 @@ ROLES: dict[str, dict[str, str]] = {
         "path": "gateway_keys_report_path",
         "url": "gateway_keys_directory_url",
         "verify_key": "key_report_verify_key",
-        "within": "gateway_keys_settle_within",
+        "wait_timeout": "gateway_keys_settle_timeout",
     },
     "key_server_sync": {"path": "key_server_sync_report_path", "allowed_hosts": "--limit"},
 }
