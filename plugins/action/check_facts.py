@@ -30,5 +30,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         names = claimed_variables.claimed(variables.get("ansible_facts") or ())
         if names:
             refusal = claimed_variables.refusal(str(variables["inventory_hostname"]), names)
-            result |= failures.failure(refusal, self._task._role)
+            result |= failures.failure(refusal, self._task)
         return result

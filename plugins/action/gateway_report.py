@@ -12,7 +12,7 @@ from ..module_utils._fleet import plan as planning
 from ..module_utils._fleet.findings import failing, listed, sentences
 from ..module_utils._fleet.model import EMERGENCY, Directory
 from ..module_utils._fleet.observed import REFUSED, Observation, Observations, none_observed
-from ..module_utils._fleet.outcome import converged, outcome
+from ..module_utils._fleet.outcome import converged, enrolled, outcome
 from ..module_utils._fleet.status import status
 from ..module_utils._fleet.verify import Proof
 from ..module_utils._printable import printable
@@ -57,6 +57,14 @@ class ActionModule(ControlAction):
         found = converged(before, directory, _answers(options))
         problems = sentences(failing(found.findings, options["fail_on"]))
         return self._told(options, found.to_result(), gateways.converged(found, display.columns), "drift", problems)
+
+    def enrolled(self, directory: Directory, options: Data) -> Result:
+        given = options["directory"]
+        found = {
+            "gateways": enrolled(directory),
+            **{name: str(given[name]) if given.get(name) else None for name in ("where", "signing_key_path")},
+        }
+        return output.show(gateways.enrolled(found, display.columns)) | {"enrolled": found}
 
     def status(self, directory: Directory, options: Data) -> Result:
         observations = device_answer.observations(options["observations"])
@@ -103,5 +111,6 @@ WHAT: dict[str, Callable[[ActionModule, Directory, Data], Result]] = {
     "dropped": ActionModule.dropped,
     "outcome": ActionModule.outcome,
     "converged": ActionModule.converged,
+    "enrolled": ActionModule.enrolled,
     "status": ActionModule.status,
 }

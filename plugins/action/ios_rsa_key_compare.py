@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._errors import VpnKeysError
+from ..module_utils._errors import VpnKeysError, rendered
 from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
 from ..modules.ios_rsa_key_compare import ARGUMENT_SPEC
 from ..plugin_utils import advice
@@ -26,15 +26,16 @@ class ActionModule(IosAction):
         details = options["details"]
         seen = await survey.observe(list(targets.values()), options["parallel"], options["timeout"], policies=details)
         addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
-        plans, names = survey.plan_all(seen, options, addresses), advice.names(self._task._role)
-        problems = {name: str(found) for name, found in seen.items() if isinstance(found, VpnKeysError)}
+        plans, names = survey.plan_all(seen, options, addresses), advice.of_task(self._task)
+        problems = {name: rendered(error.marked, names) for name, error in plans.problems.items()}
         units = [survey.to_result(one, names) for one in plans.planned]
         result: Result = {
             "changed": False,
-            "in_sync": all(unit["in_sync"] for unit in units) and not problems and not plans.claims,
+            "in_sync": bool(units) and all(unit["in_sync"] for unit in units) and not problems and not plans.claims,
             "units": units,
             "claims": survey.claims_to_result(plans.claims, names),
             "findings": list(plans.findings),
+            "compromised": survey.shown_compromised(plans),
             "problems": problems,
             "tampered": [name for name, target in targets.items() if target.refused],
             "ungrouped": [name for name in plans.ungrouped if name not in problems],

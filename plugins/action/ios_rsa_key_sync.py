@@ -54,7 +54,7 @@ class ActionModule(IosAction):
 
     @property
     def _names(self) -> Mapping[str, str]:
-        return advice.names(self._task._role)
+        return advice.of_task(self._task)
 
     async def _carry_out(
         self,

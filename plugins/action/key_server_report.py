@@ -7,7 +7,9 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ..module_utils._errors import rendered
 from ..modules.key_server_report import ARGUMENT_SPEC
+from ..plugin_utils import advice
 from ..plugin_utils.control_action import ControlAction, Result, display
 from ..plugin_utils.key_servers import results
 from ..plugin_utils.tables import key_servers, output
@@ -30,5 +32,5 @@ class ActionModule(ControlAction):
         if complaint := key_servers.complaint(whole, options["require"]):
             # The table has been shown; a failed task would print it a second time, in JSON.
             del result["lines"]
-            result |= {"failed": True, "msg": complaint}
+            result |= {"failed": True, "msg": rendered(complaint, advice.of_task(self._task))}
         return result

@@ -16,6 +16,8 @@ options:
       - >-
         Name all key servers of a GET VPN group, from the inventory group and not from the hosts of the play:
         a limited play must not leave anybody out. Whoever is not named is neither looked at nor changed.
+      - >-
+        An element may be a pattern of hosts as Ansible has them, such as V(key_servers:!ks3). Each must match a host.
       - At least one key server must be named, here or in O(groups).
     type: list
     elements: str
@@ -55,6 +57,27 @@ options:
         type: list
         elements: str
         required: true
+  only_groups:
+    description:
+      - >-
+        The GET VPN groups that are meant, by name or by pattern: as Ansible has patterns of hosts, such as V(EUROPE),
+        V(EU*), V(all:!ASIA) or V(~EU[12]). Each must match a group.
+      - >-
+        All O(hosts) are looked at all the same, as only they together say what belongs together. Other groups are
+        neither planned nor reported, and do not fail the task. Groups that share a key are chosen together.
+    type: list
+    elements: str
+  allowed_hosts:
+    description:
+      - >-
+        Key servers that may be changed, for example C(ansible_play_hosts_all) of a limited play. Groups without any of
+        them are left out, as those that O(only_groups) does not choose.
+      - >-
+        M(vpnops.keys.ios_rsa_key_sync) leaves alone a unit whose plan would change another key server, and says so in
+        RV(vpnops.keys.ios_rsa_key_sync#module:units[].error). To give a key away is no change.
+      - Without this option every key server may be changed.
+    type: list
+    elements: str
   primary:
     description:
       - >-
@@ -101,9 +124,16 @@ options:
       - >-
         Such a key is never copied. Where all key servers hold one, the plan is a new key, made on the primary; this
         replaces keys, so it needs O(overwrite). Of units that hold no such key, no key is replaced then.
+      - >-
+        Fails for a fingerprint that no key server holds, as one of its digits may be wrong, unless
+        O(allow_absent_compromised=true).
     type: list
     elements: str
     default: []
+  allow_absent_compromised:
+    description: Go on where no key server holds a key of O(compromised), as after an earlier run that has replaced it.
+    type: bool
+    default: false
   save:
     description: >-
       Write the configuration of the key servers that were changed by this run, or by an earlier one from this control

@@ -67,9 +67,11 @@ EXAMPLES = r"""
     interface: wg0
   register: look
 
-- name: The file and the running daemon have the same key
+- name: The file and the running daemon have a key, the same
   ansible.builtin.assert:
-    that: look.gateway.own.file == look.gateway.own.runtime
+    that:
+      - look.gateway.own.file is mapping
+      - look.gateway.own.file == look.gateway.own.runtime
 """
 
 RETURN = r"""

@@ -41,10 +41,11 @@ options:
         V(dropped) says who still accepts a key that was revoked, from the directory and from the results of
         M(vpnops.keys.gateway_peers) in O(answers).
       - V(converged) says who had to store what, and whether that is acknowledged now, from the same.
+      - V(enrolled) lists the gateways of the directory, and says where it and its signing key are.
       - V(outcome) reports a change.
       - V(status) compares the directory with what the gateways say of themselves.
     type: str
-    choices: [dropped, outcome, converged, status]
+    choices: [dropped, outcome, converged, enrolled, status]
     default: status
   directory:
     description: Result of M(vpnops.keys.key_directory) or M(vpnops.keys.key_directory_info).
@@ -151,6 +152,12 @@ converged:
     (C(interrupted)), and what is left as C(findings), as in RV(status).
   returned: if O(what=converged)
   type: dict
+enrolled:
+  description: >-
+    Each gateway with its key and of how many others it has still to store the key (C(gateways)), and where the
+    directory (C(where)) and its signing key (C(signing_key_path)) are, null where that is not known.
+  returned: if O(what=enrolled)
+  type: dict
 status:
   description: The state of the fleet.
   returned: if O(what=status)
@@ -215,7 +222,7 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENT_SPEC = dict(
-    what=dict(type="str", choices=["dropped", "outcome", "converged", "status"], default="status"),
+    what=dict(type="str", choices=["dropped", "outcome", "converged", "enrolled", "status"], default="status"),
     directory=dict(type="dict", required=True),
     before=dict(type="dict"),
     observations=dict(type="dict", default={}),

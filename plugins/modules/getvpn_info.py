@@ -45,8 +45,10 @@ EXAMPLES = r"""
 
 - name: Stop where members miss rekeys
   ansible.builtin.assert:
-    that: getvpn.groups | selectattr('acks_missed', 'gt', 0) | length == 0
-    fail_msg: Some members have missed rekeys.
+    that:
+      - getvpn.groups | length > 0
+      - getvpn.groups | selectattr('acks_missed') | length == 0
+    fail_msg: There is no group, or some members have missed rekeys.
 """
 
 RETURN = r"""

@@ -263,7 +263,7 @@ units:
       elements: str
       sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or bring back an older key."]
     strangers:
-      description: Those of them that are about COOP peers which no key server of the inventory is.
+      description: Those of them that are about addresses of COOP peers that the inventory gives to no key server.
       type: list
       elements: str
       sample: []
@@ -378,6 +378,21 @@ findings:
   type: list
   elements: str
   sample: []
+compromised:
+  description: Of each key of O(compromised), as it was given, the key servers that hold it.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    fingerprint:
+      description: The fingerprint or its beginning.
+      type: str
+      sample: fdcb3bcb8304
+    key_servers:
+      description: The key servers, under whatever label.
+      type: list
+      elements: str
+      sample: [ks1, ks2]
 problems:
   description: Why a key server could not be looked at, in one sentence each, by key server.
   returned: success

@@ -48,10 +48,12 @@ EXAMPLES = r"""
     label: GETVPN-REKEY
   register: rekey
 
-- name: Make sure that it is not known to be lost at a reload
+- name: Make sure that it is there, and not known to be lost at a reload
   ansible.builtin.assert:
-    that: rekey.rsa_keys | selectattr('saved', 'false') | length == 0
-    fail_msg: The key is not saved.
+    that:
+      - rekey.rsa_keys | length > 0
+      - rekey.rsa_keys | selectattr('saved', 'false') | length == 0
+    fail_msg: The key is not there, or not saved.
 """
 
 RETURN = r"""

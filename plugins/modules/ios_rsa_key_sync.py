@@ -64,15 +64,6 @@ options:
       - Without this option the plans of this run are carried out.
     type: list
     elements: str
-  allowed_hosts:
-    description:
-      - >-
-        Key servers that this run may change, for example C(ansible_play_hosts_all) of a limited play. A unit
-        whose plan would change another one is left alone and has RV(units[].error). To give a key away is no
-        change.
-      - Without this option every key server of a unit may be changed.
-    type: list
-    elements: str
   backup_directory:
     description:
       - >-
@@ -289,7 +280,7 @@ units:
       elements: str
       sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or bring back an older key."]
     strangers:
-      description: Those of them that are about COOP peers which no key server of the inventory is.
+      description: Those of them that are about addresses of COOP peers that the inventory gives to no key server.
       type: list
       elements: str
       sample: []
@@ -444,7 +435,6 @@ from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE, FLEET_SPEC
 ARGUMENT_SPEC = dict(
     FLEET_SPEC,
     approved=dict(type="list", elements="str"),
-    allowed_hosts=dict(type="list", elements="str"),
     backup_directory=dict(type="path"),
     backup_passphrase=dict(type="str", no_log=True),
     generation_timeout=dict(type="int", default=600),

@@ -58,6 +58,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+where:
+  description: Where the directory is, without a password.
+  returned: success
+  type: str
+  sample: /home/alice/.ansible/vpnops.keys/directory.db
+signing_key_path:
+  description: The file of its signing key; null if the key itself was given.
+  returned: success
+  type: str
+  sample: /home/alice/.ansible/vpnops.keys/directory.db.key
 directory:
   description: The directory.
   returned: success

@@ -62,7 +62,7 @@ class ControlAction(ActionBase):  # type: ignore[misc]
 
     def failure(self, error: VpnKeysError) -> Result:
         """What failures.failure says, for this task."""
-        return failures.failure(error, self._task._role)
+        return failures.failure(error, self._task)
 
 
 def _require(libraries: tuple[str, ...]) -> None:

@@ -40,9 +40,9 @@ class DirectoryAction(ActionBase):  # type: ignore[misc]
         try:
             arguments = self.arguments(dict(self._task.args), variables)
         except VpnKeysError as error:
-            return result | failures.failure(error, self._task._role)
+            return result | failures.failure(error, self._task)
         result.update(self._execute_module(self._task.resolved_action, arguments, task_vars=variables))
-        names = advice.names(self._task._role)
+        names = advice.of_task(self._task)
         for place, field in ((result, "msg"), *((one, "why") for one in result.get("refused", ()))):
             if isinstance(place.get(field), str):
                 place[field] = rendered(place[field], names)

@@ -16,9 +16,9 @@ LONGEST_MESSAGE = 20_000
 """Characters. One sentence for each of a few hundred devices; a message is no place for more."""
 
 
-def failure(error: VpnKeysError, role: t.Any = None) -> dict[str, t.Any]:
-    """What went wrong, by the names of what the reader can set. `role`: of the task, or None."""
-    text = rendered(error.marked, advice.names(role))
+def failure(error: VpnKeysError, task: t.Any) -> dict[str, t.Any]:
+    """What went wrong, by the names of what the reader can set. `task`: as Ansible has it."""
+    text = rendered(error.marked, advice.of_task(task))
     return {
         "failed": True,
         "msg": printable(text, LONGEST_MESSAGE),

@@ -43,6 +43,9 @@ OPTIONS: Mapping[str, t.Any] = {
     "exportable": True,
     "save": True,
     "compromised": [],
+    "allow_absent_compromised": True,
+    "only_groups": None,
+    "allowed_hosts": None,
     "primary": [],
 }
 CONNECT_WITHIN = 10.0

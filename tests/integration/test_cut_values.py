@@ -26,6 +26,8 @@ def node(tmp_path: Path) -> ControlNode:
     [
         ("vpnops.keys.regenerate_gateway", "gateway_keys_why=laptop sold"),
         ("vpnops.keys.sync_key_servers", "key_server_sync_backup_passphrase=correct horse battery"),
+        ("vpnops.keys.audit_keys", "key_report_title=Keys zebra"),
+        ("vpnops.keys.configure_awx", "controller_password=correct horse battery"),
     ],
 )
 def test_a_value_that_was_cut_is_refused_and_its_rest_is_not_shown(
@@ -36,7 +38,7 @@ def test_a_value_that_was_cut_is_refused_and_its_rest_is_not_shown(
     assert CUT in " ".join(done.output.split()), done.output
     assert cut.partition(" ")[2] not in done.output
     called = {one["action"].rpartition(".")[2] for one in done.results}
-    assert called == {"check_facts", "validate_argument_spec", "assert"}
+    assert called <= {"check_facts", "validate_argument_spec", "check_variables", "assert"}
 
 
 def test_a_value_with_blanks_in_json_is_none(node: ControlNode) -> None:

@@ -20,6 +20,7 @@ from lab import DeviceSpec, Fleet, KeySpec
 StartFleet = Callable[..., Fleet]
 MakeNode = Callable[[Fleet], ControlNode]
 SYNC, COMPARE = "vpnops.keys.sync_key_servers", "vpnops.keys.compare_key_servers"
+LABEL_GROUP = "GETVPN"
 K1, K2 = KeySpec(LABEL, 1), KeySpec(LABEL, 2)
 
 
@@ -99,13 +100,17 @@ def test_consent(start_fleet: StartFleet, control_node: MakeNode) -> None:
         never = node.run(SYNC, *options(overwrite="never"))
         declined = node.run_on_terminal(SYNC, answers=[("Type yes", "no")])
         empty = node.run_on_terminal(SYNC, answers=[("Type yes", "")])
-    for run in (without_terminal, never, declined, empty):
+        short = node.run_on_terminal(SYNC, answers=[("Type yes", "y"), ("type the whole word yes", "y")])
+        # Of ansible-runner: a terminal on which nobody can type.
+        nobody = node.run_words_on_terminal(node.command(SYNC), env={"AWX_ISOLATED_DATA_DIR": "/runner"})
+    for run in (without_terminal, never, declined, empty, short, nobody):
         assert run.code == 2, run.output
         message = run.error("key_server_report")[1]
         assert "REKEY (GETVPN): " in message
         assert "key_server_sync_overwrite: always" in message
         assert "registered group members hold the old public key" in re.sub(r"\s+", " ", run.output)
-    accepted = node.run_on_terminal(SYNC, answers=[("Type yes", "yes")])
+    assert "Type yes" not in nobody.output
+    accepted = node.run_on_terminal(SYNC, answers=[("Type yes", "y"), ("type the whole word yes", "yes")])
     assert accepted.code == 0, accepted.output
     assert accepted.output.index("registered group members") < accepted.output.index("Type yes")
     assert {held(device)[LABEL] for device in fleet} == {(key(1).fingerprint, True, True)}
@@ -167,8 +172,15 @@ def test_a_stolen_key_concerns_only_the_group_that_holds_it(start_fleet: StartFl
     assert "THIRD is not the same key everywhere" in said
     assert "Nothing is replaced here, as none of them holds a compromised key." in said
     assert "always allows it" not in said
+    assert f"the compromised key {key(1).fingerprint[:12]} was replaced in this run." in said
     with unchanged(fleet):
-        assert node.run(SYNC, *stolen).code == 2
+        again = node.run(SYNC, *stolen)
+        allowed = node.run(SYNC, *stolen, *options(allow_absent_compromised=True, only_groups=[LABEL_GROUP]))
+    assert again.error("ios_rsa_key_compare")[0] == "not_found"
+    assert "set key_server_sync_allow_absent_compromised" in again.error("ios_rsa_key_compare")[1]
+    assert allowed.code == 0, allowed.output
+    assert "THIRD is not the same" not in allowed.output
+    assert "Left out, as not chosen: OTHER, THIRD." in allowed.output
 
 
 def test_limit_takes_nobody_out_of_the_group(start_fleet: StartFleet, control_node: MakeNode) -> None:
@@ -181,6 +193,22 @@ def test_limit_takes_nobody_out_of_the_group(start_fleet: StartFleet, control_no
     assert all(device.sessions >= 1 for device in fleet)
     assert node.run(SYNC, "--limit", "ks2,ks3").code == 0
     assert {held(device)[LABEL][0] for device in fleet} == {key(1).fingerprint}
+
+
+def test_limit_chooses_groups(start_fleet: StartFleet, control_node: MakeNode) -> None:
+    """Nothing is planned, asked or failed for the others, whether they differ or cannot be read."""
+    third = (KeySpec("THIRD", 3), KeySpec("THIRD", 4))
+    away = KeySpec("AWAY", 5)
+    fleet = start_fleet(
+        *four(K1, None, None, K1),
+        *group_of(*((f"t{n}", "ios15", (third[n],)) for n in (0, 1)), name="THIRD", identity=3, label="THIRD"),
+        *group_of(*((f"a{n}", "ios15", (away,)) for n in (0, 1)), name="AWAY", identity=4, label="AWAY"),
+    )
+    fleet["a1"].set_fault(closed=True)
+    done = control_node(fleet).run(SYNC, "--limit", "ks*")
+    assert done.code == 0, done.output
+    assert "Left out, as not chosen: AWAY, THIRD." in done.output
+    assert {held(fleet[f"ks{n}"])[LABEL][0] for n in (1, 2, 3, 4)} == {key(1).fingerprint}
 
 
 def test_an_approved_plan_and_no_other(start_fleet: StartFleet, control_node: MakeNode, tmp_path: Path) -> None:
@@ -230,7 +258,8 @@ def test_nothing_to_work_on(start_fleet: StartFleet, control_node: MakeNode) -> 
     node = control_node(fleet)
     without_groups = node.run(SYNC)
     assert without_groups.code == 2
-    assert "No key server serves a GET VPN group; set the label" in without_groups.error("key_server_report")[1]
+    said = without_groups.error("key_server_report")[1]
+    assert "No key server serves a GET VPN group; set key_server_sync_label" in said
     assert node.run(SYNC, *options(inventory_group="nobody")).code != 0
     assert node.run(SYNC, *options(mode="whatever")).code != 0
     assert node.run(SYNC, *options(hosts=["ks9"])).code == 2

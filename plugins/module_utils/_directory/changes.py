@@ -54,7 +54,7 @@ def _known(book: Book, name: str, revoked_too: bool = False) -> Row:
             "not_found",
             f"The directory knows no gateway {printable(name, LONGEST_NAME)}",
             state=NOTHING_CHANGED,
-            advice="see that the name is right, or enroll it with O(state)=present",
+            advice="see that the name is right, or enroll it with state=present",
         )
     if name not in book.repaired and (found := records.tampered(book, [name])):
         raise VpnKeysError(
@@ -63,8 +63,8 @@ def _known(book: Book, name: str, revoked_too: bool = False) -> Row:
             "database",
             host=name,
             state=NOTHING_CHANGED,
-            advice="restore the database from a backup, or enroll the gateway anew with O(state)=present and "
-            "O(repair), giving the key that the gateway itself shows",
+            advice="restore the database from a backup, or enroll the gateway anew with state=present and "
+            "repair, giving the key that the gateway itself shows",
         )
     if row["revoked"] and not revoked_too:
         raise VpnKeysError(
@@ -274,7 +274,7 @@ def _begin(book: Book, name: str, options: Options, context: Context) -> None:
             "wrong_state",
             f"{name} has no key in the directory that could be replaced",
             state=NOTHING_CHANGED,
-            advice="enroll its key with O(state)=present",
+            advice="enroll its key with state=present",
         )
     if rotation := _held(book, name, context):
         _resume(book, rotation, options, context)
@@ -356,7 +356,7 @@ def _stage_key(book: Book, given: Options, options: Options, context: Context) -
             "wrong_state",
             f"No rotation of {name} is open",
             state=NOTHING_CHANGED,
-            advice="begin with O(state)=prepared",
+            advice="begin with state=prepared",
         )
     key = _parsed(name, given["public_key"]) if given.get("public_key") else None
     if key is None and not context.check:
@@ -394,7 +394,7 @@ def _need_new_key(book: Book, name: str) -> Row:
             "wrong_state",
             f"The rotation of {name} has no new key yet",
             state=NOTHING_CHANGED,
-            advice="record it with O(state)=staged and O(keys)",
+            advice="record it with state=staged and O(keys)",
         )
     return row
 

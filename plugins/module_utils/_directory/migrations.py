@@ -68,7 +68,7 @@ def check(found: str | None, where: str, revisions: Sequence[t.Any] = REVISIONS)
             f"The directory {where} was made by an older version of vpnops.keys (it has schema {found}, this version "
             f"needs {known[-1]})",
             state=NOTHING_CHANGED,
-            advice="run vpnops.keys.key_directory with O(state)=present once, which upgrades it",
+            advice="run vpnops.keys.key_directory with state=present once, which upgrades it",
         )
 
 

@@ -34,7 +34,7 @@ def must_advance(rotation: Mapping[str, t.Any] | None, gateway: str, wanted: str
             "wrong_state",
             f"No rotation of {gateway} has begun",
             state=NOTHING_CHANGED,
-            advice="begin with O(state)=prepared",
+            advice="begin with state=prepared",
         )
     state = rotation["state"]
     if state == wanted:
@@ -44,7 +44,7 @@ def must_advance(rotation: Mapping[str, t.Any] | None, gateway: str, wanted: str
             "wrong_state",
             f"The last rotation of {gateway} is {state}, so it cannot become {wanted}",
             state=NOTHING_CHANGED,
-            advice="begin another one with O(state)=prepared",
+            advice="begin another one with state=prepared",
         )
     step = STATES.index(wanted) - STATES.index(state) if wanted in STATES else 1
     if step < 0:

@@ -46,7 +46,13 @@ def read(options: Options) -> Row:
         public = store.verifier(identity, _trusted(options, place), place.where)
         book = store.load(connection, identity, public)
         history = store.history(connection, book, options["only"], options["events_limit"])
-    return {"changed": False, **view.build(book, _about(identity), options["only"]), **history}
+    shown = view.build(book, _about(identity), options["only"])
+    return {"changed": False, **_place(options, place), **shown, **history}
+
+
+def _place(options: Options, place: Place) -> Row:
+    """Where everything is, for people. No password is in it."""
+    return {"where": place.where, "signing_key_path": None if options["signing_key"] else _key_path(options, place)}
 
 
 def _no_directory(place: Place) -> VpnKeysError:
@@ -76,7 +82,7 @@ def _trusted(options: Options, place: Place) -> str:
             "bad_input",
             f"Nothing says which key the directory {place.where} must be signed with{looked}",
             state=NOTHING_READ,
-            advice="set O(verify_key) to its public key or fingerprint",
+            advice="set O(signing_key_path) or O(signing_key)",
         )
     return _fingerprint(key)
 
@@ -119,6 +125,7 @@ def write(options: Options, check: bool, diff: bool = False) -> Row:
         "events": done.after.events,
         "ignored": done.after.ignored,
         "refused": done.after.refused,
+        **_place(options, database.locate(options["url"])),
         **view.build(done.after, _about(done.identity), options["only"]),
     }
     if diff:
@@ -270,7 +277,7 @@ def _next_key(
         if not options["new_signing_key"]:
             raise VpnKeysError(
                 "bad_input",
-                "O(state)=rekeyed with O(signing_key) needs O(new_signing_key) too",
+                "state=rekeyed with O(signing_key) needs O(new_signing_key) too",
                 state=NOTHING_CHANGED,
             )
         new = _from_text(options["new_signing_key"], "new_signing_key")

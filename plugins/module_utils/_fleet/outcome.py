@@ -162,3 +162,20 @@ def _row(before: Directory, now: Directory, one: Observation) -> dict[str, t.Any
 
 def _not_stored(now: Directory, one: Observation) -> Finding:
     return Finding(findings.NOT_STORED, one.host, f"It did not store what is pending: {sentence(one.why)}")
+
+
+# ------------------------------------------------------------------ enrollment
+
+
+def enrolled(directory: Directory) -> list[dict[str, t.Any]]:
+    """One row for each gateway in use: its key, and of whom it has still to store the key."""
+    return [
+        {
+            "gateway": name,
+            "platform": directory.gateways[name].platform,
+            "serial": directory.gateways[name].serial,
+            "fingerprint": directory.gateways[name].fingerprint,
+            "pending": {"count": directory.pending.count_of(name), "first": directory.pending.pending_of(name, SHOWN)},
+        }
+        for name in directory.in_use
+    ]

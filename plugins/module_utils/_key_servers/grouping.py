@@ -477,14 +477,14 @@ def _served(members: Iterable[_Member]) -> tuple[tuple[str, str], ...]:
 
 
 def _strangers(members: Iterable[_Member], known: Collection[str]) -> tuple[str, ...]:
-    """A sentence for every peer address that no host of the inventory owns."""
+    """A sentence for every peer address that the inventory gives to nobody. Whose it is may be in the inventory."""
     namers: dict[str, set[str]] = {}
     for member in members:
         for peer in member.peers:
             if peer not in known:
                 namers.setdefault(peer, set()).add(member.host)
     return tuple(
-        f"{peer}, a peer of {_list(sorted(names))}, is the address of no key server of the inventory."
+        f"{peer}, a peer of {_list(sorted(names))}, is an address that the inventory gives to no key server."
         for peer, names in sorted(namers.items())
     )
 

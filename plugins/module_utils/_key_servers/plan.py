@@ -666,8 +666,6 @@ def _findings(label: str, order: Sequence[KeyServer], policy: Policy, steps: Seq
         key = f"the compromised key {short(fingerprint)} under {label}"
         if where:
             found.append(f"{_list(where)}: {key}.")
-        else:
-            found.append(f"No key server holds {key}. Is each digit of it right?")
     return (*found, *_scratch_findings(label, order, steps))
 
 

@@ -89,7 +89,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         return result | self._told(self._asked(variables))
 
     def failure(self, error: VpnKeysError) -> Data:
-        return {**failures.failure(error, self._task._role), "findings": []}
+        return {**failures.failure(error, self._task), "findings": []}
 
     def sent(self, options: Data) -> Data:
         """The options for the module, from those of the task."""

@@ -75,8 +75,7 @@ class IosAction(ControlAction):
 
     def fleet(self, options: Mapping[str, t.Any]) -> dict[str, Target]:
         """How to reach every host that `hosts` and `groups` name. Raises bad_input."""
-        hostvars = self.variables.get("hostvars", {})
-        return {name: self.target(name) for name in survey.check_options(options, lambda name: name in hostvars)}
+        return {name: self.target(name) for name in survey.check_options(options, self.variables.get("groups", {}))}
 
     def _read(self, name: str, variables: Mapping[str, t.Any], given: Mapping[str, t.Any], facts: t.Any) -> Target:
         if told := told_by_device(facts):

@@ -103,7 +103,8 @@ _COMPARED = _record(
         "claims": _many(_record({"why": _TEXT})),
         "findings": _TEXTS,
         "ungrouped": _TEXTS,
-    }
+    },
+    {"compromised": _many(_record({"fingerprint": _TEXT, "key_servers": _TEXTS}))},
 )
 _DONE = _many(
     _record(

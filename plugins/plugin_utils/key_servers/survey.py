@@ -10,21 +10,25 @@ import dataclasses
 import re
 import typing as t
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from ansible.errors import AnsibleError
 
 from ...module_utils._addresses import rank, spelled
 from ...module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, NOTHING_IS_CHANGED, VpnKeysError, rendered, stated
+from ...module_utils._fingerprint import short
 from ...module_utils._ios import getvpn, rsa_keys
 from ...module_utils._ios.getvpn import Survey
 from ...module_utils._ios.getvpn_config import Group
 from ...module_utils._ios.getvpn_members import Member
 from ...module_utils._ios.key_listings import KeyRing
-from ...module_utils._ios.labels import Label
+from ...module_utils._ios.labels import SCRATCH_SUFFIX, Label
 from ...module_utils._key_servers import grouping
 from ...module_utils._key_servers import plan as planning
 from ...module_utils._key_servers.grouping import Claim, GivenGroup, Grouping, GroupOnHost, Host, Unit
 from ...module_utils._key_servers.plan import Copy, KeyServer, Plan, Policy
+from .. import host_patterns
 from ..ios import session as ios_session
 from ..ios.options import Target
 
@@ -73,13 +77,25 @@ async def observe(
 
 
 @dataclass(frozen=True)
+class Compromised:
+    """A key that nobody shall hold any more. `fingerprint`: as it was given; `held`: host and label."""
+
+    fingerprint: str
+    held: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Plans:
-    """One plan per unit; the hosts that are in none; what is claimed and confirmed by nobody; what else to know."""
+    """One plan per unit; the hosts that are in none; what is claimed and confirmed by nobody; what else to know; who
+    holds a compromised key, if anybody; who could not be read, as an error by host. All but `compromised` and
+    `findings` is of what was chosen."""
 
     planned: list[Planned]
     ungrouped: tuple[str, ...]
     claims: tuple[Claim, ...]
     findings: tuple[str, ...]
+    compromised: tuple[Compromised, ...]
+    problems: Mapping[str, VpnKeysError]
 
 
 def own_addresses(targets: Mapping[str, Target], hostvars: Mapping[str, t.Any]) -> dict[str, tuple[str, ...]]:
@@ -126,8 +142,104 @@ def plan_all(seen: Mapping[str, Seen], options: Mapping[str, t.Any], addresses: 
         primary=tuple(options["primary"]),
     )
     grouped = _group(seen, options, addresses)
-    planned = [_plan(unit, seen, policy) for unit in grouped.units]
-    return Plans(planned, grouped.ungrouped, grouped.claims, grouped.findings)
+    unreadable = {name: found for name, found in seen.items() if isinstance(found, VpnKeysError)}
+    units = _chosen(grouped.units, options, unreadable)
+    compromised = _compromised(seen, policy.compromised, options["allow_absent_compromised"])
+    # Whom the reader asked for: with a choice, the key servers of the groups, and those of the limit.
+    wide = not options["only_groups"]
+    allowed = options["allowed_hosts"] if wide else ()
+    about = {host for unit in units for host in unit.hosts}.union(seen if allowed is None else allowed)
+    return Plans(
+        [_plan(unit, seen, policy) for unit in units],
+        tuple(name for name in grouped.ungrouped if name in about),
+        tuple(claim for claim in grouped.claims if about.intersection((claim.host, *claim.names))),
+        (*grouped.findings, *_left_out(grouped.units, units), *_under_other_labels(compromised, grouped.units)),
+        compromised,
+        {name: error for name, error in unreadable.items() if name in about},
+    )
+
+
+def _chosen(
+    units: Sequence[Unit], options: Mapping[str, t.Any], unreadable: Collection[str]
+) -> Sequence[Unit]:
+    """The units that are meant. Raises bad_input where there are some, and none is."""
+    patterns, allowed = options["only_groups"], options["allowed_hosts"]
+    names = [name for unit in units for name in unit.groups]
+    try:
+        groups = set(host_patterns.chosen(names, patterns, "O(only_groups)") if patterns else names)
+    except VpnKeysError as error:
+        # The group may be one of theirs.
+        away = f"; {_names(unreadable)} could not be read" if unreadable else ""
+        raise VpnKeysError(error.code, error.what + away, state=error.state, advice=error.advice) from None
+    of_groups = [unit for unit in units if not unit.groups or groups.intersection(unit.groups)]
+    found = [unit for unit in of_groups if allowed is None or set(allowed).intersection(unit.hosts)]
+    if of_groups and not found and not set(allowed).intersection(unreadable):
+        raise VpnKeysError(
+            "bad_input",
+            f"O(allowed_hosts) leaves no key server of {_names(groups)}",
+            state=NOTHING_DONE,
+            advice="name a key server of the group that is meant",
+        )
+    return found
+
+
+def _left_out(units: Sequence[Unit], chosen: Collection[Unit]) -> list[str]:
+    names = [name for unit in units if unit not in chosen for name in unit.groups or unit.hosts]
+    return [f"Left out, as not chosen: {_names(names)}."] if names else []
+
+
+def _compromised(seen: Mapping[str, Seen], fingerprints: Sequence[str], absent: bool) -> tuple[Compromised, ...]:
+    """Who holds which. Raises not_found for one that nobody holds, unless that is allowed: a digit may be wrong."""
+    held = tuple(
+        Compromised(one, tuple((name, label) for name, label, key in _all_keys(seen) if key.startswith(one)))
+        for one in fingerprints
+    )
+    lost = [short(one.fingerprint) for one in held if not one.held]
+    if lost and not absent:
+        unread = [name for name, found in seen.items() if isinstance(found, VpnKeysError)]
+        raise VpnKeysError(
+            "not_found",
+            f"No key server holds the compromised key {', '.join(lost)}"
+            f"{', as far as they could be read' if unread else ''}",
+            state=NOTHING_CHANGED,
+            advice="compare each digit with the reports; if an earlier run has replaced it, set "
+            "O(allow_absent_compromised)",
+        )
+    return held
+
+
+def _all_keys(seen: Mapping[str, Seen]) -> list[tuple[str, str, str]]:
+    """Host, label and fingerprint of all that could be read."""
+    return [
+        (name, label, t.cast(str, rsa_keys.identity([key for key in found.ring.keys if key.label == label])))
+        for name, found in seen.items()
+        if isinstance(found, Survey)
+        for label in found.ring.labels
+    ]
+
+
+def _under_other_labels(compromised: Sequence[Compromised], units: Sequence[Unit]) -> list[str]:
+    """What no plan can replace."""
+    used = {
+        (host, label) for unit in units if unit.label for host in unit.hosts for label in _both(unit.label)
+    }
+    return [
+        f"{host} holds the compromised key {short(one.fingerprint)} under {label}, which no GET VPN group uses."
+        for one in compromised
+        for host, label in one.held
+        if (host, label) not in used
+    ]
+
+
+def _both(label: str) -> tuple[str, str]:
+    """A label and its scratch label."""
+    return label, label + SCRATCH_SUFFIX
+
+
+def _names(names: Iterable[str]) -> str:
+    listed = sorted(set(names))
+    more = len(listed) - host_patterns.SHOWN
+    return ", ".join(listed[: host_patterns.SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _fingerprint(text: str) -> str:
@@ -355,12 +467,34 @@ def _server_to_result(server: KeyServer) -> dict[str, t.Any]:
     }
 
 
-def check_options(options: Mapping[str, t.Any], known: Callable[[str], bool]) -> list[str]:
-    """The hosts to look at. Raises bad_input for names that are not in the inventory, or none at all."""
+def shown_compromised(plans: Plans) -> list[dict[str, t.Any]]:
+    return [
+        {"fingerprint": one.fingerprint, "key_servers": sorted({host for host, _label in one.held})}
+        for one in plans.compromised
+    ]
+
+
+def _matching(patterns: Sequence[str], groups: Mapping[str, Iterable[str]]) -> list[str]:
+    """The hosts of the inventory that are named, or meant by patterns. Raises bad_input."""
+    known = set(groups.get("all", ()))
+    if known.issuperset(patterns):
+        return list(patterns)
+    try:
+        hosts, unknown = host_patterns.resolved(groups, patterns)
+    except AnsibleError as error:
+        raise VpnKeysError("bad_input", f"O(hosts): {error.message}", state=NOTHING_DONE) from None
+    if unknown:
+        raise VpnKeysError("bad_input", f"Not in the inventory: {', '.join(unknown)}", state=NOTHING_DONE)
+    return hosts
+
+
+def check_options(options: Mapping[str, t.Any], groups: Mapping[str, Iterable[str]]) -> list[str]:
+    """The hosts to look at. Raises bad_input for names that are not in the inventory, or none at all. `groups`: as the
+    variable of that name."""
     hosts = list(
         dict.fromkeys(
             [
-                *(options["hosts"] or []),
+                *_matching(options["hosts"] or [], groups),
                 *(host for group in options["groups"] or [] for host in group["hosts"]),
             ]
         )
@@ -368,11 +502,15 @@ def check_options(options: Mapping[str, t.Any], known: Callable[[str], bool]) ->
     for label in [options["label"], *(group["label"] for group in options["groups"] or [])]:
         if label is not None:
             Label.parse(label)
-    unknown = [host for host in hosts if not known(host)]
+    unknown = sorted(set(hosts).difference(groups.get("all", ())))
     if unknown:
         raise VpnKeysError("bad_input", f"Not in the inventory: {', '.join(unknown)}", state=NOTHING_DONE)
     if not hosts:
         raise VpnKeysError("bad_input", "There is no key server to look at: set O(hosts)", state=NOTHING_DONE)
+    if options["allowed_hosts"] is not None and not set(hosts).intersection(options["allowed_hosts"]):
+        raise VpnKeysError(
+            "bad_input", f"O(allowed_hosts) leaves none of the key servers {_names(hosts)}", state=NOTHING_DONE
+        )
     outside = [name for name in options["primary"] if name not in hosts]
     if outside:
         raise VpnKeysError(

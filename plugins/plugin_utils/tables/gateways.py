@@ -62,6 +62,13 @@ CONVERGED: dict[str, Column] = {
     "missing keys of": _pending,
     "now": lambda row: "done" if row["stored"] else row["why"],
 }
+ENROLLED: dict[str, Column] = {
+    "gateway": lambda row: str(row["gateway"]),
+    "platform": lambda row: row["platform"] or "-",
+    "serial": lambda row: str(row["serial"] or "-"),
+    "key": lambda row: _key(row["fingerprint"]),
+    "pending": _pending,
+}
 STATUS: dict[str, Column] = {
     "gateway": lambda row: str(row["gateway"]),
     "serial": lambda row: str(row["serial"] or "-"),
@@ -143,6 +150,20 @@ def converged(found: Converged, width: int) -> str:
             if one.kind == UNFINISHED
         ]
     )
+    return page.text()
+
+
+def enrolled(found: Mapping[str, t.Any], width: int) -> str:
+    """`found`: rows, and `where` the directory and its signing key are (None where that is not known)."""
+    page = Page(width)
+    page.table("Enrolled", ENROLLED, found["gateways"], NARROW)
+    if found["where"]:
+        page.note(f"The directory is {found['where']}.")
+    if found["signing_key_path"]:
+        page.note(
+            f"Its signing key is {found['signing_key_path']}.",
+            "Keep a copy of both: without them no gateway can be changed.",
+        )
     return page.text()
 
 

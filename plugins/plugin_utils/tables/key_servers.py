@@ -49,11 +49,24 @@ def merge(found: Mapping[str, t.Any], done: Mapping[str, t.Any] | None, proof: M
         "in_sync": bool(units) and all(unit["in_sync"] for unit in units) and not problems and not claims,
         "units": units,
         "claims": claims,
-        "findings": list(last["findings"]),
+        "findings": [*last["findings"], *_replaced(found, proof)],
         "problems": problems,
         "ungrouped": list(last["ungrouped"]),
         "error": (done or {}).get("msg") if (done or {}).get("failed") and not done_units else None,
     }
+
+
+def _replaced(found: Mapping[str, t.Any], proof: Mapping[str, t.Any] | None) -> list[str]:
+    """What became of each compromised key, where it has been looked at again."""
+    after = {one["fingerprint"]: one["key_servers"] for one in (proof or {}).get("compromised", ())}
+    sentences = []
+    for one in found.get("compromised", ()):
+        left = after.get(one["fingerprint"], one["key_servers"])
+        gone = [name for name in one["key_servers"] if name not in left]
+        key = f"the compromised key {short(one['fingerprint'])}"
+        sentences += [f"{', '.join(gone)}: {key} was replaced in this run."] if gone else []
+        sentences += [f"{', '.join(left)}: {key} is still there."] if left and proof else []
+    return sentences
 
 
 def _identity(unit: Mapping[str, t.Any]) -> tuple[str, ...]:
@@ -127,7 +140,7 @@ def complaint(report: Data, require: str) -> str | None:
                 f"{_title(unit)}: {unit['blocked'] or VERDICTS[unit['verdict']] + '.'}{_consent_hint(unit)}"
             )
     if not report["units"] and not report["problems"]:
-        sentences.append("No key server serves a GET VPN group; set the label, or look at the configuration.")
+        sentences.append("No key server serves a GET VPN group; set O(label), or look at the configuration.")
     said = " ".join(sentences)
     if require == "in_sync":
         sentences += [claim["why"] for claim in report["claims"] if claim["why"] not in said]

@@ -22,9 +22,23 @@ def test_keys_are_kept(make_site: Make) -> None:
     assert {name: (site.own(name), site.configuration(name)) for name in site.names} == before
     assert {name: site.recorded(name) for name in site.names} == {name: own for name, (own, dummy) in before.items()}
     site.assert_whole()
+    said = " ".join(done.output.split())
+    assert f"The directory is {site.database}." in said
+    assert f"Its signing key is {site.database}.key." in said
+    rows = done.result("gateway_report")["enrolled"]["gateways"]
+    assert [(row["gateway"], row["pending"]["count"]) for row in rows] == [(name, 0) for name in site.names]
     again = site.play("enroll_gateways")
     assert again.code == 0, again.output
     assert not any(one["result"].get("changed") for one in again.results), again.output
+
+
+def test_a_directory_that_cannot_be_opened(make_site: Make) -> None:
+    """It is found before any gateway is contacted."""
+    site = make_site(enrolled=False)
+    done = site.play("enroll_gateways", env={"VPNOPS_KEYS_DIRECTORY_URL": "postgresql://keys:wrong@127.0.0.1:9/keys"})
+    assert done.code != 0
+    assert done.status("Open the directory, or make it") == "failed"
+    assert not [one for one in done.results if one["action"].endswith("gateway_key")]
 
 
 NEW_GATEWAY = """

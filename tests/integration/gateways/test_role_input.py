@@ -33,7 +33,12 @@ def test_names(site: Site) -> None:
     stopped(site, site.rotate("gw1", confirm="gw2"), "The confirmation gw2 is not gw1. Nothing was changed;")
     stopped(site, site.rotate("gw9"), "The directory does not know gw9; it knows gw1, gw2, gw3. Nothing was changed.")
     stopped(site, site.rotate(""), "Name the gateway (gateway=gw1), several of them, or all. Nothing was changed.")
-    stopped(site, site.rotate("gw9", mode="emergency"), "The directory does not know gw9")
+    emergency = site.rotate("gw9", mode="emergency")
+    stopped(site, emergency, "The directory does not know gw9")
+    aborted = site.abort("gw1", confirm="gw2")
+    stopped(site, aborted, "The confirmation gw2 is not gw1.")
+    for done in (emergency, aborted, site.rotate("gw9")):
+        assert not [one for one in done.results if one["action"].endswith("gateway_info")], "a gateway was contacted"
     assert site.fingerprints() == before
     assert site.view() == view
 

@@ -139,7 +139,7 @@ SLICES: dict[str, tuple[dict[str, str], str]] = {
         {"workflow_job_name": PLAN, "workflow_job_id": "7"},
         "This job is a slice of Key servers: plan. Key servers of a group must be looked at together.",
     ),
-    "by what the key servers say": ({}, "a peer of ks1, is the address of no key server of the inventory."),
+    "by what the key servers say": ({}, "a peer of ks1, is an address that the inventory gives to no key server."),
 }
 
 

@@ -280,8 +280,7 @@ def test_a_compromised_key_that_all_hold_gives_way_to_a_new_one() -> None:
 def test_after_it_is_gone_nothing_is_left_to_do() -> None:
     found = decide(fleet(key(B), key(B), key(B)), Policy(overwrite=True, compromised=(A,)))
     assert (found.verdict, found.steps) == ("in_sync", ())
-    sentence = f"No key server holds the compromised key {A[:12]} under GETVPN. Is each digit of it right?"
-    assert found.findings == (sentence,)
+    assert found.findings == ()
 
 
 def test_a_good_key_wins_over_the_compromised_one_of_the_primary() -> None:

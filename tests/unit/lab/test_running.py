@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.vpnops.keys.plugins.module_utils._ios import getvpn_listings
+from ansible_collections.vpnops.keys.plugins.module_utils._ios import getvpn_coop, getvpn_members, getvpn_policy
 from lab import DeviceSpec, GroupSpec, KeySpec, control
 from lab.fleet import Lab
 from lab.running import Running
@@ -42,11 +42,11 @@ class Devices:
         self.running.catch_up()
         self.ks1.run("terminal length 0")
 
-    def members(self) -> list[getvpn_listings.Member]:
-        return list(getvpn_listings.read_members(self.ks1.run("show crypto gdoi ks members")))
+    def members(self) -> list[getvpn_members.Member]:
+        return list(getvpn_members.read_members(self.ks1.run("show crypto gdoi ks members")))
 
-    def policy(self) -> getvpn_listings.Policy:
-        return getvpn_listings.read_policy(self.ks1.run("show crypto gdoi ks policy"))[0]
+    def policy(self) -> getvpn_policy.Policy:
+        return getvpn_policy.read_policy(self.ks1.run("show crypto gdoi ks policy"))[0]
 
     def switch(self) -> None:
         for device in self.coop.devices.values():
@@ -102,7 +102,7 @@ def test_key_servers_show_whether_they_hear_each_other(console: Any, strict: boo
     lab.ks1.lines("rekey authentication mypubkey rsa NEW", "end")
     for seconds, alive in ((30, True), (60, not strict)):
         lab.running.move(seconds)
-        coop = getvpn_listings.read_coop(lab.ks1.run("show crypto gdoi ks coop"))["G"]
+        coop = getvpn_coop.read_coop(lab.ks1.run("show crypto gdoi ks coop"))["G"]
         assert (coop.role, coop.peers[0].status) == ("Primary", "Alive" if alive else "Dead")
         assert coop.peers[0].role == ("Secondary" if alive else None)
     assert (lab.running.groups[7].servers[B].role == "Primary") is strict
@@ -128,7 +128,7 @@ def test_a_device_that_is_away_hands_over_and_comes_back_as_secondary(console: A
     device.alive = True
     lab.running.move(1)
     lab.running.move(60)
-    assert getvpn_listings.read_coop(lab.ks1.run("show crypto gdoi ks coop"))["G"].role == "Secondary"
+    assert getvpn_coop.read_coop(lab.ks1.run("show crypto gdoi ks coop"))["G"].role == "Secondary"
     assert len(lab.running.groups[7].servers[A].entries) == 6
 
 

@@ -34,6 +34,7 @@ ADDRESS = {name: f"10.0.0.{number}" for number, name in enumerate((*NAMES, "liar
 OPTIONS: dict[str, t.Any] = {
     "label": None, "groups": None, "overwrite": True, "size": 2048, "minimum_size": 0, "allow_weak_source": True,
     "exportable": True, "save": True, "compromised": [], "primary": [],
+    "allow_absent_compromised": False, "only_groups": None, "allowed_hosts": None,
 }  # fmt: skip
 
 
@@ -193,6 +194,125 @@ def test_members_of_a_group_of_the_same_name_in_another_unit_are_not_counted() -
     )
     units = planned({"ks1": mine, "ks2": theirs}).planned
     assert [[member.address for member in unit.members] for unit in units] == [["198.51.100.1"], ["198.51.100.2"]]
+
+
+# What is chosen
+
+
+def three() -> dict[str, Seen]:
+    """EUROPE on ks1 and ks2, which hold the same key, ASIA on ks3, and nothing that could be read of ks4."""
+
+    def one(name: str, number: int, label: str, peer: str = "") -> Survey:
+        group = Group(name, "gdoi", name, label, 1, (ADDRESS[peer],) if peer else ())
+        return survey((group,), KeyRing((rsa_key(label, number),)))
+
+    return {
+        "ks1": one("EUROPE", 1, "E", "ks2"),
+        "ks2": one("EUROPE", 1, "E", "ks1"),
+        "ks3": one("ASIA", 3, "A", "ks4"),
+        "ks4": VpnKeysError("unreachable", "it does not answer", host="ks4"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "groups", "problems"),
+    [
+        ({}, ["ASIA", "EUROPE"], ["ks4"]),
+        ({"only_groups": ["EUROPE"]}, ["EUROPE"], []),
+        ({"only_groups": ["E*"]}, ["EUROPE"], []),
+        ({"only_groups": ["all:!EUROPE"]}, ["ASIA"], ["ks4"]),
+        ({"allowed_hosts": ["ks1"]}, ["EUROPE"], []),
+        ({"allowed_hosts": ["ks4"]}, ["ASIA"], ["ks4"]),
+        ({"allowed_hosts": ["ks1", "ks3"], "only_groups": ["EUROPE"]}, ["EUROPE"], []),
+    ],
+)
+def test_other_groups_than_the_chosen_are_neither_planned_nor_a_problem(
+    options: dict[str, t.Any], groups: list[str], problems: list[str]
+) -> None:
+    found = planned(three(), **options)
+    assert [name for one in found.planned for name in one.unit.groups] == groups
+    assert list(found.problems) == problems
+    left = [text for text in found.findings if text.startswith("Left out, as not chosen: ")]
+    assert bool(left) == (len(groups) == 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"only_groups": ["EUROP"]}, "matches nothing: EUROP; ks4 could not be read. Nothing was done; there are ASIA"),
+        ({"only_groups": ["ASIA"], "allowed_hosts": ["ks1"]}, "allowed_hosts leaves no key server of ASIA. Nothing"),
+    ],
+)
+def test_a_choice_of_nothing_is_refused(options: dict[str, t.Any], says: str) -> None:
+    with pytest.raises(VpnKeysError) as caught:
+        planned(three(), **options)
+    assert says in str(caught.value)
+
+
+def test_several_that_cannot_be_read_stop_only_their_own_groups() -> None:
+    seen = three()
+    away = {name: VpnKeysError("unreachable", "it does not answer", host=name) for name in ("ks2", "ks4")}
+    more = survey((Group("AFRICA", "gdoi", "3", "F", 1),), KeyRing((rsa_key("F", 5),)))
+    found = planned({**seen, **away, "liar": more})
+    verdicts = {one.unit.groups: one.plan.verdict for one in found.planned}
+    assert verdicts == {("AFRICA",): "in_sync", ("ASIA",): "unknown", ("EUROPE",): "unknown"}
+    assert not [text for one in found.planned for text in one.unit.strangers]
+
+
+GROUPS = {"all": ["ks1", "ks2", "ks3", "gw1"], "key_servers": ["ks1", "ks2", "ks3"]}
+ALL = {**OPTIONS, "parallel": 1, "timeout": 1}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "found"),
+    [
+        (["ks2", "ks1"], ["ks2", "ks1"]),
+        (["key_servers:!ks3"], ["ks1", "ks2"]),
+        (["key_servers", "!ks2"], ["ks1", "ks3"]),
+        (["key_servers[0:1]"], ["ks1", "ks2"]),
+    ],
+)
+def test_key_servers_are_named_as_ansible_names_hosts(hosts: list[str], found: list[str]) -> None:
+    assert key_servers.check_options({**ALL, "hosts": hosts}, GROUPS) == found
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"hosts": ["ks1", "ks9"]}, "Not in the inventory: ks9"),
+        ({"hosts": ["key_servers:ks9"]}, "Not in the inventory: ks9"),
+        ({"hosts": []}, "There is no key server to look at"),
+        ({"hosts": ["ks1"], "allowed_hosts": ["gw1"]}, "allowed_hosts leaves none of the key servers ks1"),
+    ],
+)
+def test_key_servers_that_are_not_there(options: dict[str, t.Any], says: str) -> None:
+    with pytest.raises(VpnKeysError) as caught:
+        key_servers.check_options({**ALL, **options}, GROUPS)
+    assert says in str(caught.value)
+
+
+# Compromised keys
+
+
+def test_a_compromised_key_that_nobody_holds_is_refused_unless_that_is_allowed() -> None:
+    known, unknown = rsa_key("E", 1).fingerprint, "0123456789ab"
+    with pytest.raises(VpnKeysError) as caught:
+        planned(three(), compromised=[known, unknown])
+    assert caught.value.code == "not_found"
+    said = "No key server holds the compromised key 0123456789ab, as far as they could be read. Nothing was changed;"
+    assert said in str(caught.value)
+    found = planned(three(), compromised=[known, unknown], allow_absent_compromised=True)
+    assert key_servers.shown_compromised(found) == [
+        {"fingerprint": known, "key_servers": ["ks1", "ks2"]},
+        {"fingerprint": unknown, "key_servers": []},
+    ]
+
+
+def test_a_compromised_key_under_a_label_that_no_group_uses_is_named() -> None:
+    seen = {**three(), "ks1": survey((), KeyRing((rsa_key("OLD", 7), rsa_key("E", 1))))}
+    found = planned(seen, compromised=[rsa_key("OLD", 7).fingerprint[:12]])
+    (said,) = [text for text in found.findings if "under OLD" in text]
+    assert said.startswith("ks1 holds the compromised key ")
 
 
 # Addresses of the inventory

@@ -129,3 +129,15 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 def test_markup_in_names_stays_text() -> None:
     found = compared("in_sync", server("[red]ks1[/red]", A))
     assert "[red]ks1[/red]" in key_servers.render(key_servers.merge(found, None, None), 120)
+
+
+def test_what_became_of_a_compromised_key() -> None:
+    before = {"compromised": [{"fingerprint": "a" * 12, "key_servers": ["ks1", "ks2"]}]}
+    after = {"compromised": [{"fingerprint": "a" * 12, "key_servers": ["ks2"]}]}
+    done = key_servers.merge({**MISSING, **before}, synced(ks2=["imported"]), {**EQUAL, **after})
+    assert [text for text in done["findings"] if "compromised" in text] == [
+        "ks1: the compromised key aaaaaaaaaaaa was replaced in this run.",
+        "ks2: the compromised key aaaaaaaaaaaa is still there.",
+    ]
+    looked = key_servers.merge({**MISSING, **before}, None, None)
+    assert not [text for text in looked["findings"] if "replaced" in text]
