@@ -78,7 +78,10 @@ def test_every_module_of_a_playbook_gives_variables_with_that_beginning() -> Non
 
 MESSAGES = {
     "gateway_keys": ("module_utils/_directory", "module_utils/_fleet", "plugin_utils/gateways"),
-    "key_server_sync": ("module_utils/_key_servers", "plugin_utils/key_servers", "plugin_utils/tables/key_servers.py"),
+    "key_server_sync": (
+        "module_utils/_key_servers/grouping.py", "module_utils/_key_servers/plan.py", "plugin_utils/key_servers",
+        "plugin_utils/tables/key_servers.py",
+    ),
 }
 GIVEN_BY_THE_ROLE = {
     "gateway_keys": set(
