@@ -37,5 +37,5 @@ class ActionModule(ControlAction):
 
 def _known(directory: Directory, names: list[str]) -> list[str]:
     """Of one whose records were tampered with the plan says more than that it is not known; all leaves it out."""
-    suspect = [] if names == ["all"] else [one.gateway for one in directory.tampered]
+    suspect = [] if names == ["all"] else [one.gateway for one in directory.tampered if one.gateway]
     return [*directory.in_use, *suspect]
