@@ -521,7 +521,12 @@ def test_an_empty_database_is_no_new_directory_where_one_was(attacked: Directory
             for table in TABLES if how == "no rows" else ("alembic_version",):
                 connection.execute(f"DELETE FROM {table}")
             connection.commit()
-    for work in (attacked.read, attacked.write, lambda: attacked.write(gateways=[gateway("gw1", new_key())])):
+    works: tuple[t.Callable[[], Data], ...] = (
+        attacked.read,
+        attacked.write,
+        lambda: attacked.write(gateways=[gateway("gw1", new_key())]),
+    )
+    for work in works:
         with pytest.raises(VpnKeysError, match="this control node has seen the directory") as caught:
             work()
         assert caught.value.code == "tampered"
