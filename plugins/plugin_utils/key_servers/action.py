@@ -15,7 +15,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 
 from ...module_utils._errors import NOTHING_DONE, VpnKeysError
-from ...module_utils._ios.dialogue import Talk, Terminal
+from ...module_utils._ios.dialogue import Dialogue, Terminal
 from ...module_utils._printable import printable
 from ..claimed_variables import LONGEST, claimed
 from ..control_action import ControlAction, Result, display
@@ -144,7 +144,7 @@ class IosAction(ControlAction):
             if self.variables.get(name) is not None
         }
 
-    async def on_device(self, operation: Callable[[Terminal], Talk[T]]) -> T:
+    async def on_device(self, operation: Callable[[Terminal], Dialogue[T]]) -> T:
         """One operation in one session with the host of this task."""
         async with ios_session.session(self.target()) as session:
             return await session.do(operation)

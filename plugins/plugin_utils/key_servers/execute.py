@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from ...module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ...module_utils._fingerprint import short
 from ...module_utils._ios import replacement, rsa_keys
-from ...module_utils._ios.dialogue import Talk, Terminal
+from ...module_utils._ios.dialogue import Dialogue, Terminal
 from ...module_utils._ios.labels import Label
 from ...module_utils._ios.pem import Usage
 from ...module_utils._ios.rsa_keys import Sealed
@@ -41,7 +41,7 @@ LOCKS = "~/.ansible/vpnops.keys"
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ExecutionOptions:
     """What the user wants beside the plan itself."""
 
     save: bool
@@ -77,7 +77,7 @@ def hosts_of(steps: Sequence[Step], *, sources: bool = True) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def moves_of(steps: Sequence[Step]) -> int:
+def operations_of(steps: Sequence[Step]) -> int:
     """How many moves on devices the steps are. A replacement is two: the new key is staged, then swapped."""
     return sum(
         len(step.missing) + 2 * len(step.replace)
@@ -89,11 +89,15 @@ def moves_of(steps: Sequence[Step]) -> int:
     )
 
 
-async def carry_out(
-    plan: Plan, targets: Mapping[str, Target], wishes: Wishes, progress: Progress, kept: ios_session.Kept
+async def run_plan(
+    plan: Plan,
+    targets: Mapping[str, Target],
+    wishes: ExecutionOptions,
+    progress: Progress,
+    pool: ios_session.SessionPool,
 ) -> None:
     """All steps of the plan. Raises VpnKeysError; what was done until then is in `progress`."""
-    worker = _Worker(Label.parse(plan.label), plan, targets, wishes, progress, kept)
+    worker = _Worker(Label.parse(plan.label), plan, targets, wishes, progress, pool)
     await worker.unchanged_since(plan)
     for step in plan.steps:
         await worker.take(step)
@@ -104,9 +108,9 @@ class _Worker:
     label: Label
     plan: Plan
     targets: Mapping[str, Target]
-    wishes: Wishes
+    wishes: ExecutionOptions
     progress: Progress
-    kept: ios_session.Kept
+    pool: ios_session.SessionPool
     saved: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -118,7 +122,7 @@ class _Worker:
     async def unchanged_since(self, plan: Plan) -> None:
         """All devices can be talked to, and what the plan was made for still stands. Raises conflict."""
         seen = {one.name: _stood(one.copy, one.staged) for one in plan.observed}
-        rings = await self._everywhere(hosts_of(plan.steps), rsa_keys.look)
+        rings = await self._everywhere(hosts_of(plan.steps), rsa_keys.observe)
         changed = {
             host: _difference(seen[host], found)
             for host, found in ((host, _stood(*observed_copies(ring, self.label))) for host, ring in rings.items())
@@ -134,14 +138,14 @@ class _Worker:
             )
 
     async def take(self, step: Step) -> None:
-        moves: dict[type, Callable[[t.Any], Awaitable[None]]] = {
+        operations: dict[type, Callable[[t.Any], Awaitable[None]]] = {
             Finish: self._finish,
             Generate: self._generate,
             Distribute: self._distribute,
             Clean: self._clean,
             Save: self._save,
         }
-        await moves[type(step)](step)
+        await operations[type(step)](step)
 
     async def _finish(self, step: Finish) -> None:
         save, staged = self.wishes.save, self.staged[step.host]
@@ -154,7 +158,7 @@ class _Worker:
     async def _generate(self, step: Generate) -> None:
         label = self.label.scratch if step.scratch else self.label
 
-        def work(tty: Terminal) -> Talk[str]:
+        def work(tty: Terminal) -> Dialogue[str]:
             timeout, usage = self.wishes.generation_timeout, t.cast(Usage, step.usage)
             keys = yield from rsa_keys.generate(tty, label, step.bits, usage=usage, exportable=True, timeout=timeout)
             if self.wishes.save:
@@ -179,12 +183,12 @@ class _Worker:
             )
         wishes = {"exportable": step.exportable, "save": self.wishes.save}
 
-        async def bring(host: str) -> None:
-            await self._do(host, lambda tty: replacement.bring(tty, self.label, sealed, **wishes))
+        async def import_key(host: str) -> None:
+            await self._do(host, lambda tty: replacement.import_key(tty, self.label, sealed, **wishes))
             self._now_holds(host, sealed)
             self._done(host, "imported", f"from {step.source}")
 
-        await self._all(step.missing, bring)
+        await self._all(step.missing, import_key)
         if step.replace:
             await self._replace(step, sealed)
 
@@ -196,7 +200,7 @@ class _Worker:
         found_there: set[str] = set()
 
         async def stage(host: str) -> None:
-            old[host] = await self._do(host, lambda tty: replacement.take_old(tty, self.label, self.held[host]))
+            old[host] = await self._do(host, lambda tty: replacement.export_old(tty, self.label, self.held[host]))
             self._back_up(host, old[host])
             leftover = self.staged.get(host)
             if not await self._do(host, lambda tty: replacement.stage(tty, self.label, sealed, leftover, save=save)):
@@ -286,9 +290,9 @@ class _Worker:
         key_files.keep(old, path, self.wishes.backup_passphrase, "pkcs8")
         self.progress.did(host, "backed up", f"the old key to {path}")
 
-    async def _do(self, host: str, operation: Callable[[Terminal], Talk[T]]) -> T:
+    async def _do(self, host: str, operation: Callable[[Terminal], Dialogue[T]]) -> T:
         # A device ends sessions that were idle for too long; then the next operation gets a new one.
-        async with self.kept.session(self.targets[host]) as session:
+        async with self.pool.session(self.targets[host]) as session:
             try:
                 return await session.do(operation)
             except VpnKeysError as error:
@@ -296,7 +300,7 @@ class _Worker:
                     self.progress.did(host, "cut short")
                 raise
 
-    async def _everywhere(self, hosts: t.Iterable[str], operation: Callable[[Terminal], Talk[T]]) -> dict[str, T]:
+    async def _everywhere(self, hosts: t.Iterable[str], operation: Callable[[Terminal], Dialogue[T]]) -> dict[str, T]:
         hosts = list(hosts)
         results = await asyncio.gather(*(self._do(host, operation) for host in hosts), return_exceptions=True)
         _raise_first(results)

@@ -18,12 +18,12 @@ from contextlib import suppress
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
 CLEAR = b"\r\x1b[2K"
 UP = b"\x1b[1A\x1b[2K"
-CALM = 0.15
+QUIET_PERIOD = 0.15
 """Seconds after other text until the lines come back: a question follows its text at once, and must stay visible."""
 TICK = 0.2
 
 
-class Foot:
+class StatusLines:
     """The lines themselves. Whatever is written to the terminal by this process removes them first.
 
     They are only painted while `lock` is free, which Ansible holds while it writes, and while it asks a question.
@@ -68,7 +68,7 @@ class Foot:
         if not self._lock.acquire(blocking=False):
             return
         try:
-            if self._open_line or time.monotonic() - self._text_at < CALM:
+            if self._open_line or time.monotonic() - self._text_at < QUIET_PERIOD:
                 return
             self._write(self._removal() + "\n".join(lines).encode(self._encoding, "replace"))
             self._painted = [len(COLOURS.sub("", line)) for line in lines]
