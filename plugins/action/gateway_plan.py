@@ -37,4 +37,4 @@ class ActionModule(ControlAction):
 
 def _known(directory: Directory) -> list[str]:
     """Of one that is revoked, or whose records were tampered with, the plan says more than that it is not known."""
-    return [*directory.gateways, *(one.gateway for one in directory.tampered)]
+    return [*directory.gateways, *(one.gateway for one in directory.tampered if one.gateway)]

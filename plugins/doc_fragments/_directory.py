@@ -47,6 +47,14 @@ options:
       - It may be one that the directory had earlier, if each key since then was signed by the one before.
       - Without it, the public half of the signing key is trusted.
     type: str
+  witness_path:
+    description:
+      - >-
+        File that remembers the number and the root of the newest checkpoint that was seen from here. A database that
+        is older than that, or has become something else, is refused.
+      - >-
+        The default is the file of the signing key with C(.witness) added. Without such a file nothing is remembered.
+    type: path
   only:
     description:
       - Names of the gateways that the result is about. Without it, all of them.

@@ -20,8 +20,9 @@ description:
     One task does one step for any number of gateways: all of it in one transaction, or nothing. Two control nodes
     can write at the same time.
   - >-
-    Every record of a gateway, a key or a rotation is signed with the directory's own Ed25519 key. A record that
-    somebody else wrote is named in RV(directory.tampered), is not distributed, and stops every step for its gateway.
+    Every record is signed with the directory's own Ed25519 key, and a checkpoint signs all of them together. A record
+    that somebody else wrote, removed or put back is named in RV(directory.tampered), is not distributed, and stops
+    every step for its gateway. Where that cannot be told gateway by gateway, it stops every step.
   - No private key of a gateway ever is in the directory.
 extends_documentation_fragment:
   - vpnops.keys._attributes
@@ -230,8 +231,16 @@ options:
         Sign the records of gateways that were tampered with anew, from what is given in O(gateways) and nothing else.
         O(gateways[].public_key) is needed; what was tampered with is revoked.
       - Read the key from the gateway itself, not from a peer or the directory.
+      - >-
+        Where the directory as a whole cannot be believed, the task fails, and says what would be accepted as it is and
+        which O(confirm) accepts it. What peers have stored is forgotten then, so they are told everything again.
     type: bool
     default: false
+  confirm:
+    description: >-
+      With O(repair), accept the directory as a whole as it is now. The value is the one that O(repair) without it says;
+      it is another one as soon as anything changes.
+    type: str
   lost:
     description: With O(state=revoked), revoke the gateways themselves. Nobody may accept anything of them again.
     type: bool
@@ -374,7 +383,7 @@ directory:
     schema:
       description: The revision of its tables.
       type: str
-      sample: r0002
+      sample: r0003
     revision:
       description: >-
         The highest number that a change of what peers have to store has had. It counts the changes of all gateways
@@ -385,6 +394,43 @@ directory:
       description: Fingerprint of the key that signs its records.
       type: str
       sample: 696575a809c1aa91b00b1be1581b4111134c4dab245ab3daa6eee376215a3ba7
+    checkpoint:
+      description: >-
+        What signs all records as they are now. Each change of anything makes the next one, in the same transaction.
+      type: dict
+      contains:
+        number:
+          description: Its number. It only rises.
+          type: int
+          sample: 17
+        root:
+          description: Root of the Merkle tree (RFC 6962, SHA-256) over all records, in hex.
+          type: str
+          sample: 7d1a54d4ff1e9f5ae1a2e2f3b3a52c2c0d5b0a4a1c7d1d3b1fd47f0b5f4ac1d0
+        previous:
+          description: The root before, in hex; zeros for the first one.
+          type: str
+          sample: 0c9cf3b8a1f4b8c76c1a2f0c7c0d6c2f5b7f0a0b3f1c8e9d7a6b5c4d3e2f1a0b
+        size:
+          description: How many leaves the tree has.
+          type: int
+          sample: 42
+        time:
+          description: When it was made, in UTC.
+          type: str
+          sample: "2026-11-22T03:12:45Z"
+        expires:
+          description: >-
+            Until when it is good for somebody who gets it from elsewhere than the database. Nothing here refuses an
+            older one.
+          type: str
+          sample: "2026-12-22T03:12:45Z"
+        note:
+          description: >-
+            The whole of it as a signed note, as programs for transparency logs read it
+            (U(https://c2sp.org/tlog-checkpoint)).
+          type: str
+          sample: "vpnops.keys/e7de404f-ce7e-4349-88f6-639533cbd125\n42\n..."
     gateways:
       description:
         - >-
@@ -426,12 +472,16 @@ directory:
               revoked_at:
           rotation:
     tampered:
-      description: Records that the directory did not sign as they are now. Their gateways are nowhere else.
+      description:
+        - >-
+          Records that are not as the directory signed them last: changed, removed, made up, or old ones put back. Their
+          gateways are nowhere else.
+        - Where one of them is about the directory as a whole, nothing is returned of any gateway.
       type: list
       elements: dict
       contains:
         gateway:
-          description: Name of the gateway.
+          description: Name of the gateway; null where it is about the directory as a whole.
           type: str
           sample: gw4
         serial:
@@ -441,7 +491,22 @@ directory:
         what:
           description: Which record.
           type: str
-          choices: [gateway, key, rotation, two current keys, no current key]
+          choices:
+            - gateway
+            - key
+            - rotation
+            - acknowledgement
+            - two current keys
+            - no current key
+            - checkpoint
+            - records
+            - revision
+            - signing keys
+            - events
+            - checkpoints
+            - rolled back
+            - two histories
+            - another directory
           sample: key
 peers:
   description:
@@ -694,6 +759,7 @@ ARGUMENT_SPEC = dict(
     ),
     adopt=dict(type="bool", default=False),
     repair=dict(type="bool", default=False),
+    confirm=dict(type="str"),
     lost=dict(type="bool", default=False),
     mode=dict(type="str", choices=["planned", "emergency"], default="planned"),
     strategy=dict(type="str", choices=["in_place", "second_interface"], default="in_place"),

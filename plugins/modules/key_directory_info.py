@@ -15,9 +15,11 @@ author:
 description:
   - Returns every gateway with its key, what every other gateway has to store of it, and who has not stored it yet.
   - >-
-    A record that the directory did not sign as it is now is named in RV(directory.tampered). Nothing is returned of
-    what it says, and its gateway is in none of the other lists.
-  - The signatures do not show that somebody put the whole database back to what it was earlier.
+    A record that is not as the directory signed it last, or is missing, is named in RV(directory.tampered). Nothing is
+    returned of what it says, and its gateway is in none of the other lists.
+  - >-
+    That somebody put the whole database back to what it was earlier is seen where O(witness_path) remembers a newer
+    one.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.info_module
@@ -32,6 +34,11 @@ options:
     description: How many events are returned, the newest ones.
     type: int
     default: 100
+  fail_on_tampered:
+    description: >-
+      Fail where the directory as a whole cannot be believed. Set it where something is to be given to gateways.
+    type: bool
+    default: false
 seealso:
   - module: vpnops.keys.key_directory
 """
@@ -80,7 +87,7 @@ directory:
     schema:
       description: The revision of its tables.
       type: str
-      sample: r0002
+      sample: r0003
     revision:
       description: >-
         The highest number that a change of what peers have to store has had. It counts the changes of all gateways
@@ -91,6 +98,43 @@ directory:
       description: Fingerprint of the key that signs its records.
       type: str
       sample: 696575a809c1aa91b00b1be1581b4111134c4dab245ab3daa6eee376215a3ba7
+    checkpoint:
+      description: >-
+        What signs all records as they are now. Each change of anything makes the next one, in the same transaction.
+      type: dict
+      contains:
+        number:
+          description: Its number. It only rises.
+          type: int
+          sample: 17
+        root:
+          description: Root of the Merkle tree (RFC 6962, SHA-256) over all records, in hex.
+          type: str
+          sample: 7d1a54d4ff1e9f5ae1a2e2f3b3a52c2c0d5b0a4a1c7d1d3b1fd47f0b5f4ac1d0
+        previous:
+          description: The root before, in hex; zeros for the first one.
+          type: str
+          sample: 0c9cf3b8a1f4b8c76c1a2f0c7c0d6c2f5b7f0a0b3f1c8e9d7a6b5c4d3e2f1a0b
+        size:
+          description: How many leaves the tree has.
+          type: int
+          sample: 42
+        time:
+          description: When it was made, in UTC.
+          type: str
+          sample: "2026-11-22T03:12:45Z"
+        expires:
+          description: >-
+            Until when it is good for somebody who gets it from elsewhere than the database. Nothing here refuses an
+            older one.
+          type: str
+          sample: "2026-12-22T03:12:45Z"
+        note:
+          description: >-
+            The whole of it as a signed note, as programs for transparency logs read it
+            (U(https://c2sp.org/tlog-checkpoint)).
+          type: str
+          sample: "vpnops.keys/e7de404f-ce7e-4349-88f6-639533cbd125\n42\n..."
     gateways:
       description:
         - >-
@@ -132,12 +176,16 @@ directory:
               revoked_at:
           rotation:
     tampered:
-      description: Records that the directory did not sign as they are now. Their gateways are nowhere else.
+      description:
+        - >-
+          Records that are not as the directory signed them last: changed, removed, made up, or old ones put back. Their
+          gateways are nowhere else.
+        - Where one of them is about the directory as a whole, nothing is returned of any gateway.
       type: list
       elements: dict
       contains:
         gateway:
-          description: Name of the gateway.
+          description: Name of the gateway; null where it is about the directory as a whole.
           type: str
           sample: gw4
         serial:
@@ -147,7 +195,22 @@ directory:
         what:
           description: Which record.
           type: str
-          choices: [gateway, key, rotation, two current keys, no current key]
+          choices:
+            - gateway
+            - key
+            - rotation
+            - acknowledgement
+            - two current keys
+            - no current key
+            - checkpoint
+            - records
+            - revision
+            - signing keys
+            - events
+            - checkpoints
+            - rolled back
+            - two histories
+            - another directory
           sample: key
 peers:
   description:
@@ -392,7 +455,9 @@ from ansible_collections.vpnops.keys.plugins.module_utils._directory.options imp
 
 from ..module_utils._directory import transaction
 
-ARGUMENT_SPEC = dict(events_limit=dict(type="int", default=100), **DIRECTORY_SPEC)
+ARGUMENT_SPEC = dict(
+    events_limit=dict(type="int", default=100), fail_on_tampered=dict(type="bool", default=False), **DIRECTORY_SPEC
+)
 LIBRARIES = DIRECTORY_LIBRARIES
 MUTUALLY_EXCLUSIVE = DIRECTORY_MUTUALLY_EXCLUSIVE
 

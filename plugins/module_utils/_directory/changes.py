@@ -48,6 +48,7 @@ def _names(options: Options, state: str) -> list[str]:
 
 def _known(book: Book, name: str, revoked_too: bool = False) -> Row:
     """A gateway that may be worked on. All its records are genuine."""
+    _refuse_tampered(book, name)
     row = book.gateways.get(name)
     if row is None:
         raise VpnKeysError(
@@ -56,6 +57,25 @@ def _known(book: Book, name: str, revoked_too: bool = False) -> Row:
             state=NOTHING_CHANGED,
             advice="see that the name is right, or enroll it with state=present",
         )
+    if row["revoked"] and not revoked_too:
+        raise _lost(name)
+    return row
+
+
+LOST = "gateway revoked"
+"""The event of a gateway that nobody may accept again."""
+
+
+def _lost(name: str) -> VpnKeysError:
+    return VpnKeysError(
+        "refused",
+        f"{name} is revoked as lost",
+        state=NOTHING_CHANGED,
+        advice="a gateway that replaces it needs another name",
+    )
+
+
+def _refuse_tampered(book: Book, name: str) -> None:
     if name not in book.repaired and (found := records.tampered(book, [name])):
         raise VpnKeysError(
             "tampered",
@@ -66,14 +86,6 @@ def _known(book: Book, name: str, revoked_too: bool = False) -> Row:
             advice="restore the database from a backup, or enroll the gateway anew with state=present and "
             "repair, giving the key that the gateway itself shows",
         )
-    if row["revoked"] and not revoked_too:
-        raise VpnKeysError(
-            "refused",
-            f"{name} is revoked as lost",
-            state=NOTHING_CHANGED,
-            advice="a gateway that replaces it needs another name",
-        )
-    return row
 
 
 def _what(found: Sequence[Row]) -> str:
@@ -95,6 +107,7 @@ def enroll(book: Book, given: Options, options: Options, context: Context) -> No
         _repair(book, name, key, context)
     facts = _facts(book.gateways.get(name), given, key)
     if name not in book.gateways:
+        _refuse_tampered(book, name)  # its record was removed
         book.gateways[name] = {
             "name": name,
             **facts,
@@ -183,6 +196,8 @@ def _repair(book: Book, name: str, key: _public_key.PublicKey | None, context: C
             f"{name} can be repaired only with the O(public_key) that it shows itself",
             state=NOTHING_CHANGED,
         )
+    if name in book.lost:
+        raise _lost(name)
     found = records.tampered(book, [name])
     log(book, context, "repaired", gateway=name, outcome="done", details={"tampered": found})
     lost = {one["serial"] for one in found if one["what"] == "key"}
@@ -196,6 +211,7 @@ def _repair(book: Book, name: str, key: _public_key.PublicKey | None, context: C
     if last := book.rotations.get(name):
         last.update(state="aborted", ended_at=last["ended_at"] or context.now)
     book.gateways.pop(name, None)
+    book.taken[name] = max([one["serial"] or 0 for one in book.strays if one["gateway"] == name], default=0)
     book.strays = [one for one in book.strays if one["gateway"] != name]
     book.repaired.add(name)
 
@@ -225,7 +241,7 @@ def _record(
                 state=NOTHING_CHANGED,
             )
     keys = records.keys_of_one(book, gateway)
-    serial = keys[0]["serial"] + 1 if keys else 1
+    serial = max(keys[0]["serial"] if keys else 0, book.taken.get(gateway, 0)) + 1
     row = {
         "gateway": gateway,
         "serial": serial,
@@ -568,7 +584,7 @@ def revoked(book: Book, options: Options, context: Context) -> None:
             _advance(book, name, "aborted", context)
         if options["lost"] and not gateway["revoked"]:
             gateway.update(revoked=True, revoked_at=context.now)
-            log(book, context, "gateway revoked", gateway=name, outcome="done")
+            log(book, context, LOST, gateway=name, outcome="done")
 
 
 STATES: dict[str, Callable[[Book, Options, Context], None]] = {

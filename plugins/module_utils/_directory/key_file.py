@@ -55,16 +55,10 @@ def _unusable(path: str, why: str) -> VpnKeysError:
 
 def write(path: str, key: ed25519.Ed25519PrivateKey) -> None:
     """Whole and on the disk, or not there; for its owner alone."""
-    folder, partial = os.path.dirname(path), f"{path}.partial"
+    folder = os.path.dirname(path)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(signing.to_pem(key))
-            file.flush()
-            os.fsync(file.fileno())
-        move(partial, path)
+        replace(path, signing.to_pem(key))
     except OSError as error:
         raise VpnKeysError(
             "signing_key",
@@ -72,6 +66,18 @@ def write(path: str, key: ed25519.Ed25519PrivateKey) -> None:
             state=NOTHING_CHANGED,
             advice=f"make {folder} writable for the user who runs this",
         ) from None
+
+
+def replace(path: str, text: str) -> None:
+    """The same of any small file. Raises OSError."""
+    partial = f"{path}.partial"
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    move(partial, path)
 
 
 def move(path: str, to: str) -> None:

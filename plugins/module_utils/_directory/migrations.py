@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Iterator, Sequence
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
-from .revisions import r0001_first, r0002_marks
+from .revisions import r0001_first, r0002_marks, r0003_checkpoints
 
 try:
     import sqlalchemy as sa
@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
 VERSIONS = "alembic_version"
 """The table in which Alembic keeps the revision."""
 
-REVISIONS = (r0001_first, r0002_marks)
+REVISIONS = (r0001_first, r0002_marks, r0003_checkpoints)
 """Oldest first. One is never changed after its release; another is added."""
 
 
@@ -49,6 +49,15 @@ def revision_of(connection: sa.Connection) -> str | None:
     if not sa.inspect(connection).has_table(VERSIONS):
         return None
     return t.cast("str | None", connection.scalar(sa.text(f"SELECT version_num FROM {VERSIONS}")))
+
+
+def is_older(found: str | None, revisions: Sequence[t.Any] = REVISIONS) -> bool:
+    """Whether a directory is to be upgraded."""
+    return found in [module.revision for module in revisions[:-1]]
+
+
+def has_checkpoints(found: str | None) -> bool:
+    return found not in (None, r0001_first.revision, r0002_marks.revision)
 
 
 def check(found: str | None, where: str, revisions: Sequence[t.Any] = REVISIONS) -> None:

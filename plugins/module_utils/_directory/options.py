@@ -26,6 +26,7 @@ DIRECTORY_SPEC = dict(
     signing_key_path=dict(type="path", no_log=False),
     signing_key=dict(type="str", no_log=True),
     verify_key=dict(type="str", no_log=False),
+    witness_path=dict(type="path"),
     only=dict(type="list", elements="str"),
 )
 DIRECTORY_MUTUALLY_EXCLUSIVE = [("signing_key_path", "signing_key")]

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from . import rotation
 
+if t.TYPE_CHECKING:
+    from .seal import Seal
+
 Row = dict[str, t.Any]
 
 
@@ -47,7 +50,13 @@ class Book:
     `revision`: the highest number that a change of what peers must store has had. `marks`: up to which one each peer
     has stored everything. `acknowledgements`: what they say beyond that; where there is one, it counts instead of the
     mark. `ignored` and `refused`: what was asked for and left out, of peers and of gateways. `strays`: records that
-    belong to no place (`gateway`, `what`, and `key`, the values of their primary key).
+    belong to no place, are not there any more, or are not believed (`gateway`, `serial`, `what`, and `place`, `table`
+    and `key`, the values of their primary key). `taken`: serials up to which no key is there, but was once. `lost`:
+    gateways that were revoked once, as the events say, whatever their records do.
+
+    `whole`: what is wrong with the directory as a whole (names of `WHOLE`); then nothing of it is believed. `seal`:
+    what proves the records, `proved`: the places of those that are as it says. `unsealed`: leaves of records that are
+    still to be sealed.
     """
 
     id: str
@@ -65,6 +74,12 @@ class Book:
     refused: list[Row] = field(default_factory=list)
     repaired: set[str] = field(default_factory=set)
     original: Book | None = None
+    whole: tuple[str, ...] = ()
+    taken: dict[str, int] = field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
+    seal: Seal | None = field(default=None, repr=False)
+    proved: set[str] = field(default_factory=set, repr=False)
+    unsealed: dict[str, str | None] = field(default_factory=dict, repr=False)
     _index: Index | None = field(default=None, repr=False, compare=False)
 
     def copy(self) -> Book:
@@ -81,6 +96,7 @@ class Book:
             ignored=[],
             refused=[],
             repaired=set(self.repaired),
+            taken=dict(self.taken),
             original=self,
             _index=None,
         )
@@ -166,13 +182,20 @@ def open_rotation(book: Book, gateway: str) -> Row | None:
 
 
 def tampered(book: Book, only: Iterable[str] | None = None) -> list[Row]:
-    """Records that the directory did not sign as they were found, of all gateways or only these."""
+    """Records that the directory did not sign as they were found, of all gateways or only these; of all, also what is
+    wrong with the directory itself, which has no gateway."""
     book = book.original or book  # changed rows are signed when they are written
     wanted = None if only is None else set(only)
     names = {*book.gateways, *book.index().by_gateway, *book.rotations} if wanted is None else wanted
     found = [{name: one[name] for name in _FOUND} for one in book.strays if wanted is None or one["gateway"] in wanted]
     found += [one for name in names for one in _tampered(book, name)]
-    return sorted(found, key=lambda one: (one["gateway"], one["what"], one["serial"] or 0))
+    found = sorted(found, key=lambda one: (one["gateway"], one["what"], one["serial"] or 0))
+    whole = book.whole if wanted is None else ()
+    return [*({"gateway": None, "serial": None, "what": what} for what in whole), *_once(found)]
+
+
+def _once(found: Iterable[Row]) -> list[Row]:
+    return list({tuple(one.values()): one for one in found}.values())
 
 
 _FOUND = ("gateway", "serial", "what")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import json
 import typing as t
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from .records import Row
 
@@ -27,13 +27,17 @@ LARGEST = 2**30
 
 
 class Kind(t.NamedTuple):
-    """What the values of a column are: whether one is so as it was read, what it becomes, what stands for one that is
-    none, and as what it is read, where SQLAlchemy itself would fail at what it does not expect."""
+    """What the values of a column are: `plain`: the type of one that is as it should be; `parse`: what any other one
+    becomes, STRANGE if it is none; what stands for one that is none; and as what it is read, where SQLAlchemy itself
+    would fail at what it does not expect."""
 
-    fits: Callable[[t.Any], bool]
-    becomes: Callable[[t.Any], t.Any]
+    plain: type | None
+    parse: Callable[[t.Any], t.Any]
     empty: t.Any
     read_as: str = ""
+
+
+STRANGE: t.Any = object()
 
 
 def _decoded(value: t.Any) -> t.Any:
@@ -46,22 +50,35 @@ def _decoded(value: t.Any) -> t.Any:
         return None
 
 
-def _is_list_of_texts(value: t.Any) -> bool:
+def _texts(value: t.Any) -> t.Any:
     found = _decoded(value)
-    return isinstance(found, list) and all(isinstance(one, str) for one in found)
+    return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else STRANGE
 
 
-def _is_count(value: t.Any) -> bool:
+def _dictionary(value: t.Any) -> t.Any:
+    found = _decoded(value)
+    return found if isinstance(found, dict) else STRANGE
+
+
+def is_count(value: t.Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
 
 
+def _count(value: t.Any) -> t.Any:
+    return value if is_count(value) else STRANGE
+
+
+def _truth(value: t.Any) -> t.Any:
+    return bool(value) if isinstance(value, int) and value in (0, 1) else STRANGE
+
+
 KINDS = {
-    "Text": Kind(lambda value: isinstance(value, str), str, ""),
-    "Integer": Kind(_is_count, int, 0),
-    "Boolean": Kind(lambda value: isinstance(value, int) and value in (0, 1), bool, False, "Integer"),
-    "JSON": Kind(lambda value: isinstance(_decoded(value), dict), _decoded, {}, "Text"),
+    "Text": Kind(str, lambda value: str(value) if isinstance(value, str) else STRANGE, ""),
+    "Integer": Kind(None, _count, 0),
+    "Boolean": Kind(None, _truth, False, "Integer"),
+    "JSON": Kind(None, _dictionary, {}, "Text"),
 }
-LISTS = Kind(_is_list_of_texts, _decoded, [], "Text")
+LISTS = Kind(None, _texts, [], "Text")
 """The column `networks`, the only one with JSON that holds no dictionary."""
 
 
@@ -89,7 +106,7 @@ def read(
     columns = [_column(column) for column in table.columns]
     select = sa.select(*(column.selected for column in columns)).where(*where).order_by(order).limit(limit)
     keys = [column.name for column in table.primary_key]
-    return [_read(dict(raw), columns, keys) for raw in connection.execute(select).mappings()]
+    return [_read(values, columns, keys) for values in connection.execute(select)]
 
 
 def _column(column: t.Any) -> Column:
@@ -99,18 +116,20 @@ def _column(column: t.Any) -> Column:
     return Column(column.name, kind, column.nullable, selected)
 
 
-def _read(raw: Mapping[str, t.Any], columns: Sequence[Column], keys: Sequence[str]) -> Read:
+def _read(values: Sequence[t.Any], columns: Sequence[Column], keys: Sequence[str]) -> Read:
     row: Row = {}
     strange = set()
-    for name, kind, nullable, dummy in columns:
-        value = raw[name]
-        if value is None and nullable:
-            row[name] = None
-        elif kind.fits(value):
-            row[name] = kind.becomes(value)
+    for (name, kind, nullable, dummy), value in zip(columns, values):  # noqa: B905 - as many as were selected
+        if type(value) is kind.plain or (value is None and nullable):
+            row[name] = value
+        elif (parsed := kind.parse(value)) is not STRANGE:
+            row[name] = parsed
         else:
             strange.add(name)
             row[name] = None if nullable else copy.copy(kind.empty)
-    if strange and "signature" in row:
+    if not strange:
+        return Read(row, True, tuple(row[name] for name in keys), True)
+    if "signature" in row:
         row["signature"] = ""
-    return Read(row, not strange, tuple(raw[name] for name in keys), not strange & set(keys))
+    raw = {column.name: value for column, value in zip(columns, values)}  # noqa: B905
+    return Read(row, False, tuple(raw[name] for name in keys), not strange & set(keys))

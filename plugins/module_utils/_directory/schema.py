@@ -112,6 +112,23 @@ else:
         sa.Column("outcome", sa.Text),
         sa.Column("why", sa.Text),
         sa.Column("details", JSON),
+        # Over this and all events before it.
+        sa.Column("hash", sa.Text),
+    )
+    # Of every record the hash that is signed by the newest checkpoint.
+    leaves = sa.Table(
+        "leaves",
+        METADATA,
+        sa.Column("place", sa.Text, primary_key=True),
+        sa.Column("hash", sa.Text, nullable=False),
+    )
+    checkpoints = sa.Table(
+        "checkpoints",
+        METADATA,
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("note", sa.Text, nullable=False),
+        # Over this and all checkpoints before it.
+        sa.Column("hash", sa.Text, nullable=False),
     )
     directory_keys = sa.Table(
         "directory_keys",
@@ -123,3 +140,8 @@ else:
         sa.Column("retired_at", sa.Text),
         sa.Column("signature", sa.Text, nullable=False),
     )
+
+
+def table(name: str) -> sa.Table:
+    found: sa.Table = globals()[name]
+    return found

@@ -125,7 +125,7 @@ def claim(kind: str, directory: str, row: Mapping[str, t.Any]) -> tuple[str, byt
 
 
 def is_signed(public: bytes, signature: str, message: bytes) -> bool:
-    key = _public(public)
+    key = public_key(public)
     if key is None:
         return False
     try:
@@ -146,7 +146,8 @@ def _form(signature: t.Any) -> tuple[int, str]:
 
 
 @functools.lru_cache(maxsize=8)
-def _public(der: bytes) -> ed25519.Ed25519PublicKey | None:
+def public_key(der: bytes) -> ed25519.Ed25519PublicKey | None:
+    """None for what is no Ed25519 key."""
     try:
         key = serialization.load_der_public_key(der)
     except (UnsupportedAlgorithm, ValueError):

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from .._printable import printable
-from . import rows, schema, signing
+from . import changes, rows, schema, seal, signing
 from .records import Book, Row
+from .seal import Seal
 
 try:
     import sqlalchemy as sa
@@ -41,11 +42,12 @@ class Identity:
 def found(connection: sa.Connection, where: str) -> Identity | None:
     """None where the tables are there and nothing is in them. Raises VpnKeysError(tampered) for what no version of this
     ever wrote there."""
-    number = connection.execute(sa.select(schema.directory.c.id)).scalar_one_or_none()
+    numbers = list(connection.execute(sa.select(schema.directory.c.id)).scalars())
     keys = rows.read(connection, schema.directory_keys, order=schema.directory_keys.c.id)
-    if not (number and keys):
+    if not any((numbers, keys, *(_first(connection, name) for name in _FILLED))):
         return None
-    if not (isinstance(number, str) and all(one.sound for one in keys)):
+    number = numbers[0] if len(numbers) == 1 else None
+    if not (number and isinstance(number, str) and keys and all(one.sound for one in keys)):
         raise VpnKeysError(
             "tampered",
             f"The directory {where} holds something that is no record of vpnops.keys, so somebody else wrote to it",
@@ -53,6 +55,14 @@ def found(connection: sa.Connection, where: str) -> Identity | None:
             advice="restore the database from a backup",
         )
     return Identity(number, tuple(one.row for one in keys))
+
+
+_FILLED = ("gateways", "events", "leaves", "checkpoints")
+"""Tables that are empty where there is no directory yet."""
+
+
+def _first(connection: sa.Connection, table: str) -> t.Any:
+    return connection.execute(sa.select(sa.literal(1)).select_from(schema.table(table)).limit(1)).first()
 
 
 def create(connection: sa.Connection, key: ed25519.Ed25519PrivateKey, now: str) -> Identity:
@@ -77,80 +87,198 @@ def verifier(identity: Identity, trusted: str, where: str) -> bytes:
     return public
 
 
-def load(connection: sa.Connection, identity: Identity, public: bytes) -> Book:
-    """Everything that decisions are made on. A record that is none, or has no place, is its gateway's trouble."""
-    known: dict[tuple[str, bytes], bool] = {}
-
-    def genuine(kind: str, row: Row) -> bool:
-        signed = signing.claim(kind, identity.id, row)
-        if signed is not None and signed not in known:
-            known[signed] = signing.is_signed(public, *signed)
-        return signed is not None and known[signed]
-
-    last = sa.select(sa.func.max(schema.rotations.c.id)).group_by(schema.rotations.c.gateway)
-    book = Book(identity.id, genuine)
-    for kind, table, read in (
-        ("gateway", schema.gateways, rows.read(connection, schema.gateways)),
-        ("key", schema.keys, rows.read(connection, schema.keys)),
-        ("rotation", schema.rotations, rows.read(connection, schema.rotations, schema.rotations.c.id.in_(last))),
-    ):
-        _place(book, kind, table, read)
-    for one in rows.read(connection, schema.acknowledgements):
-        if one.keyed:
-            book.acknowledgements[one.row["peer"], one.row["gateway"]] = one.row
-    book.marks = {one.row["peer"]: one.row for one in rows.read(connection, schema.marks) if one.keyed}
+def load(
+    connection: sa.Connection, identity: Identity, public: bytes, every_link: bool = True, sealed: bool = True
+) -> Book:
+    """Everything that decisions are made on. A record that is none, has no place, or is not the newest one that was
+    signed, is its gateway's trouble. `sealed`: False for a directory without checkpoints, and for one that is to be
+    believed as it is; then all that is signed is still to be sealed."""
+    found = seal.read(connection, identity.id, public, every_link) if sealed else seal.Seal()
+    reading = Reading(connection, identity, public, found, sealed)
+    book = reading.book
+    reading.place_all()
     counter = [one.row["revision"] for one in rows.read(connection, schema.directory)]
-    signed = [row["revision"] for row in book.gateways.values() if genuine("gateway", row)]
+    signed = [row["revision"] for row in book.gateways.values() if reading.genuine("gateway", row)]
     book.revision = max([*counter, *signed], default=0)
-    book.last_rotation_id = max((row["id"] for row in book.rotations.values()), default=0)
+    # The number of one that was removed is never that of another.
+    removed = [one["key"][0] for one in book.strays if one["table"] == "rotations"]
+    known = [row["id"] for row in book.rotations.values()]
+    book.last_rotation_id = max([*known, *filter(rows.is_count, removed)], default=0)
+    lost = sa.select(schema.events.c.gateway).where(schema.events.c.what == changes.LOST)
+    book.lost = frozenset(name for name in connection.scalars(lost) if isinstance(name, str))
+    book.whole = found.wrong
+    if sealed and not found.wrong:
+        book.whole = tuple(what for table, what in WHOLE.items() if table in reading.strange)
     return book
 
 
-def _place(book: Book, kind: str, table: sa.Table, read: Iterable[rows.Read]) -> None:
-    for one in read:
-        row = one.row
-        if not one.keyed:
-            name = one.key[0] if kind == "gateway" else row["gateway"]
-            gateway = name if isinstance(name, str) and name else repr(name)
-            stray = {"gateway": gateway, "serial": None, "what": kind, "table": table.name, "key": one.key}
-            book.strays.append(stray)
-        elif kind == "gateway":
-            book.gateways[row["name"]] = row
-        elif kind == "key":
-            book.keys[row["gateway"], row["serial"]] = row
+KINDS = {"gateways": "gateway", "keys": "key", "rotations": "rotation"}
+"""By table, the records that are signed one by one."""
+WHOLE = {"directory": "revision", "directory_keys": "signing keys", "leaves": "records"}
+TABLES = ("directory", "directory_keys", "gateways", "keys", "rotations", "marks", "acknowledgements")
+
+
+class Reading:
+    """All records of a directory on their way to a book. Where nothing says what was signed last, each is believed for
+    the signature that it bears itself. `strange`: tables of the directory itself that are not as they were signed."""
+
+    def __init__(
+        self, connection: sa.Connection, identity: Identity, public: bytes, found: Seal, sealed: bool
+    ) -> None:
+        self.connection, self.identity, self.public, self.sealed = connection, identity, public, sealed
+        self.leaves = found.leaves
+        self.book = Book(identity.id, self.genuine, seal=found)
+        self.strange: set[str] = set()
+        self.signed: dict[tuple[str, bytes], bool] = {}
+
+    def genuine(self, kind: str, row: Row) -> bool:
+        if self.leaves or not self.sealed:
+            return seal.place(TABLE_OF[kind], row) in self.book.proved
+        return self.verifies(kind, row)
+
+    def verifies(self, kind: str, row: Row) -> bool:
+        signed = signing.claim(kind, self.identity.id, row)
+        if signed is not None and signed not in self.signed:
+            self.signed[signed] = signing.is_signed(self.public, *signed)
+        return signed is not None and self.signed[signed]
+
+    def place_all(self) -> None:
+        unseen = set(self.leaves) - seal.HEADS
+        for name in TABLES:
+            table = schema.table(name)
+            # The newest rotation first: it stands for all of its gateway.
+            for one in rows.read(self.connection, table, order=table.c.id.desc() if name == "rotations" else None):
+                at = seal.place(name, one.row) if one.keyed else ""
+                unseen.discard(at)
+                if self._is_proved(name, at, one):
+                    self.book.proved.add(at)
+                    _place(self.book, name, one.row)
+                else:
+                    self._doubt(name, at, one)
+        for at in sorted(unseen):
+            self._miss(at)
+
+    def _is_proved(self, table: str, at: str, one: rows.Read) -> bool:
+        if not (at and one.sound):
+            return False
+        if self.leaves:
+            return at in self.leaves and self.leaves[at] == seal.leaf(table, one.row)
+        if self.sealed or table not in KINDS or self.verifies(KINDS[table], one.row):
+            self.book.unsealed[at] = seal.leaf(table, one.row)
+            return True
+        return False
+
+    def _doubt(self, table: str, at: str, one: rows.Read) -> None:
+        """Not as it was signed. A record that decisions would be made on has its place, as one that is not genuine."""
+        if table in WHOLE:
+            self.strange.add(table)
+        elif one.keyed and table in KINDS and not _is_superseded(self.book, table, one.row):
+            _place(self.book, table, one.row)
         else:
-            book.rotations[row["gateway"]] = row
+            name = one.row["gateway"] if table in ("keys", "rotations") else one.key[0]
+            gateway = name if isinstance(name, str) and name else repr(name)
+            self._stray(gateway, one.row["serial"] if one.keyed and table == "keys" else None, at, table, one.key)
+
+    def _miss(self, at: str) -> None:
+        """Something that was signed is not there."""
+        table, *key = seal.parsed(at) or ("leaves",)
+        if table in WHOLE:
+            self.strange.add(table)
+        else:
+            primary = tuple(key[1:] if table == "rotations" else key)
+            self._stray(key[0], key[1] if table == "keys" else None, at, table, primary)
+
+    def _stray(self, gateway: str, serial: int | None, at: str, table: str, key: tuple[t.Any, ...]) -> None:
+        what = KINDS.get(table, "acknowledgement")
+        self.book.strays.append(
+            {"gateway": gateway, "serial": serial, "what": what, "place": at, "table": table, "key": key}
+        )
+
+
+TABLE_OF = {kind: table for table, kind in KINDS.items()}
+
+
+def _is_superseded(book: Book, table: str, row: Row) -> bool:
+    """An earlier rotation than the last one: no decision is made on it."""
+    return table == "rotations" and book.rotations.get(row["gateway"], row)["id"] > row["id"]
+
+
+def _place(book: Book, table: str, row: Row) -> None:
+    if table == "gateways":
+        book.gateways[row["name"]] = row
+    elif table == "keys":
+        book.keys[row["gateway"], row["serial"]] = row
+    elif table == "rotations" and not _is_superseded(book, table, row):
+        book.rotations[row["gateway"]] = row
+    elif table == "marks":
+        book.marks[row["peer"]] = row
+    elif table == "acknowledgements":
+        book.acknowledgements[row["peer"], row["gateway"]] = row
 
 
 # -- writing
 
 
-def save(connection: sa.Connection, before: Book, after: Book, key: ed25519.Ed25519PrivateKey) -> bool:
-    """Write what differs, signed; whether there was anything that counts as a change."""
-    pairs: tuple[tuple[str, t.Any, t.Any, t.Any], ...] = (
-        ("gateway", schema.gateways, before.gateways, after.gateways),
-        ("key", schema.keys, before.keys, after.keys),
-        ("", schema.marks, before.marks, after.marks),
-        ("", schema.acknowledgements, before.acknowledgements, after.acknowledgements),
-        ("rotation", schema.rotations, _by_id(before), _by_id(after)),
-    )
-    changed = bool(after.events)
+def save(
+    connection: sa.Connection, before: Book, after: Book, key: ed25519.Ed25519PrivateKey, now: str, seen: int = 0
+) -> bool:
+    """Write what differs, signed; whether there was anything that counts as a change. `seen`: the highest number of a
+    checkpoint that this control node knows."""
+    changed, leaves = bool(after.events), dict(before.unsealed)
     for stray in before.strays:
         if stray not in after.strays:
-            _delete(connection, schema.METADATA.tables[stray["table"]], [stray["key"]])
-    for kind, table, old, new in pairs:
+            _delete(connection, schema.table(stray["table"]), [stray["key"]])
+            leaves[stray["place"]] = None
+    for table, old, new in _pairs(before, after):
+        kind = KINDS.get(table, "")
         for name, row in new.items():
             # Of a repaired gateway also what the repair leaves as it is: the signature may be all that is wrong.
-            if kind and (row != old.get(name) or _gateway(kind, row) in after.repaired):
-                if name in old:
+            if row != old.get(name) or (kind and _gateway(kind, row) in after.repaired):
+                if kind and name in old:
                     _refuse_tampered(kind, old[name], before, after)
-                row["signature"] = signing.sign(key, kind, after.id, row)
-        changed |= _write(connection, table, old, new) and bool(kind)
+                if kind:
+                    row["signature"] = signing.sign(key, kind, after.id, row)
+                leaves[seal.place(table, row)] = seal.leaf(table, row)
+        leaves.update({seal.place(table, row): None for name, row in old.items() if name not in new})
+        changed |= _write(connection, schema.table(table), old, new) and bool(kind)
     if after.revision != before.revision:
         connection.execute(sa.update(schema.directory).values(revision=after.revision))
-    log(connection, after.events)
+        row = {"id": after.id, "revision": after.revision}
+        leaves[seal.place("directory", row)] = seal.leaf("directory", row)
+    log(connection, after, key, leaves, now, seen)
     after.original = None  # all of it is signed now
     return changed
+
+
+Pair = tuple[str, t.Mapping[t.Any, Row], t.Mapping[t.Any, Row]]
+
+
+def _pairs(before: Book, after: Book) -> tuple[Pair, ...]:
+    """In this order no record is written before one that it needs. An earlier rotation than the last one stays."""
+    last = _by_id(after)
+    return (
+        ("gateways", before.gateways, after.gateways),
+        ("keys", before.keys, after.keys),
+        ("marks", before.marks, after.marks),
+        ("acknowledgements", before.acknowledgements, after.acknowledgements),
+        ("rotations", {number: row for number, row in _by_id(before).items() if number in last}, last),
+    )
+
+
+def log(
+    connection: sa.Connection,
+    book: Book,
+    key: ed25519.Ed25519PrivateKey,
+    leaves: seal.Leaves,
+    now: str,
+    seen: int = 0,
+) -> None:
+    """The events of a change, and the checkpoint that signs all there is after it."""
+    before = book.seal or seal.Seal()
+    real = {at: value for at, value in leaves.items() if before.leaves.get(at) != value}
+    book.seal = seal.advance(connection, before, book.id, key, real, book.events, now, seen)
+    book.proved.update(at for at, value in leaves.items() if value is not None)
+    book.unsealed = {}
 
 
 def _gateway(kind: str, row: Row) -> str:
@@ -201,37 +329,53 @@ def _delete(connection: sa.Connection, table: sa.Table, keys: Sequence[tuple[t.A
     connection.execute(statement, [{f"is_{name}": key[n] for n, name in enumerate(names)} for key in keys])
 
 
+def believe(
+    connection: sa.Connection, book: Book, key: ed25519.Ed25519PrivateKey, event: Row, now: str, seen: int
+) -> Book:
+    """Seal what is there as it is (`book`, as it was loaded for that). What peers have stored nobody signs for: it is
+    forgotten, so they are told everything again."""
+    book.seal = seal.start_anew(connection, book.id, signing.public_der(key))
+    after = book.copy()
+    after.marks, after.acknowledgements = {}, {}
+    after.strays = [one for one in book.strays if one["table"] in KINDS]
+    after.events = [event]
+    save(connection, book, after, key, now, seen)
+    after.events = []
+    return after
+
+
 # -- a new key of the directory
 
 
 def rekey(
     connection: sa.Connection,
     identity: Identity,
-    old: ed25519.Ed25519PrivateKey,
-    new: ed25519.Ed25519PrivateKey,
+    before: Book,
+    keys: tuple[ed25519.Ed25519PrivateKey, ed25519.Ed25519PrivateKey],
     now: str,
-) -> Identity:
-    """Sign everything anew that verifies; what does not stays as it is, and stays found."""
-    public, former = signing.public_der(old), signing.current(identity.keys)
-    for kind, table in (("gateway", schema.gateways), ("key", schema.keys), ("rotation", schema.rotations)):
+) -> tuple[Identity, seal.Leaves]:
+    """Sign everything anew that is genuine; what is not stays as it is, and stays found. `keys`: the old and the new
+    one. The leaves of what was signed."""
+    old, new = keys
+    leaves: seal.Leaves = dict(before.unsealed)
+    for table, kind in KINDS.items():
         genuine = [
             one.row
-            for one in rows.read(connection, table)
-            if one.sound and signing.verifies(public, kind, identity.id, one.row)
+            for one in rows.read(connection, schema.table(table))
+            if one.sound and before.genuine(kind, one.row)
         ]
         for row in genuine:
             row["signature"] = signing.sign(new, kind, identity.id, row)
+            leaves[seal.place(table, row)] = seal.leaf(table, row)
         if genuine:
-            _update(connection, table, genuine)
+            _update(connection, schema.table(table), genuine)
+    former = {**signing.current(identity.keys), "retired_at": now}
     row = signing.key_row(former["id"] + 1, signing.public_der(new), now, old, identity.id)
-    _update(connection, schema.directory_keys, [{**former, "retired_at": now}])
+    _update(connection, schema.directory_keys, [former])
     connection.execute(sa.insert(schema.directory_keys), [row])
-    return Identity(identity.id, (*identity.keys, row))
-
-
-def log(connection: sa.Connection, events: list[Row]) -> None:
-    if events:
-        connection.execute(sa.insert(schema.events), events)
+    for one in (former, {"retired_at": None, **row}):
+        leaves[seal.place("directory_keys", one)] = seal.leaf("directory_keys", one)
+    return Identity(identity.id, (*identity.keys, row)), leaves
 
 
 # -- for readers

@@ -7,16 +7,35 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .._errors import NOTHING_CHANGED, NOTHING_READ, VpnKeysError
 from .._fingerprint import fingerprint
-from . import acknowledgements, changes, database, key_file, lock_owner, migrations, signing, store, view
+from .._printable import printable
+from . import (
+    acknowledgements,
+    backup,
+    changes,
+    checkpoint,
+    database,
+    key_file,
+    lock_owner,
+    merkle,
+    migrations,
+    records,
+    seal,
+    signing,
+    store,
+    view,
+    witness,
+)
 from .context import Context, event
 from .database import Place
 from .records import Book, Row
+from .whole import WHOLE
 
 try:
     import sqlalchemy as sa
@@ -33,8 +52,10 @@ Options = Mapping[str, t.Any]
 def read(options: Options) -> Row:
     """The result of key_directory_info. Raises VpnKeysError."""
     place = database.locate(options["url"])
+    remembered = _witness_path(options, place)
+    seen = witness.read(remembered)
     if database.missing_file(place):
-        raise _no_directory(place)
+        raise _no_directory(place, seen, remembered)
     with database.transaction(place, write=False) as connection:
         revision = migrations.revision_of(connection)
         identity = None
@@ -42,11 +63,17 @@ def read(options: Options) -> Row:
             migrations.check(revision, place.where)
             identity = store.found(connection, place.where)
         if identity is None:
-            raise _no_directory(place)
+            raise _no_directory(place, seen, remembered)
         public = store.verifier(identity, _trusted(options, place), place.where)
         book = store.load(connection, identity, public)
+        _compare(connection, book, seen)
         history = store.history(connection, book, options["only"], options["events_limit"])
-    shown = view.build(book, _about(identity), options["only"])
+    if book.whole:
+        if options["fail_on_tampered"]:
+            raise _not_believed(book, place)
+    else:
+        witness.keep(remembered, _checkpoint(book))
+    shown = view.build(book, _about(identity, book), options["only"])
     return {"changed": False, **_place(options, place), **shown, **history}
 
 
@@ -55,7 +82,18 @@ def _place(options: Options, place: Place) -> Row:
     return {"where": place.where, "signing_key_path": None if options["signing_key"] else _key_path(options, place)}
 
 
-def _no_directory(place: Place) -> VpnKeysError:
+
+
+def _no_directory(place: Place, seen: witness.Seen | None = None, remembered: str | None = None) -> VpnKeysError:
+    if seen:
+        return VpnKeysError(
+            "tampered",
+            f"There is no directory {place.where} any more: this control node has seen the directory {seen.directory} "
+            f"there, with the number {seen.number}",
+            state=NOTHING_CHANGED,
+            advice="restore the database from a backup, or see that O(url) is right; to begin with an empty one, move "
+            f"{remembered} away",
+        )
     return VpnKeysError(
         "not_found",
         f"There is no directory {place.where}",
@@ -64,8 +102,55 @@ def _no_directory(place: Place) -> VpnKeysError:
     )
 
 
-def _about(identity: store.Identity) -> Row:
-    return {"id": identity.id, "schema": migrations.REVISIONS[-1].revision, "key_fingerprint": identity.fingerprint}
+def _witness_path(options: Options, place: Place) -> str | None:
+    return witness.path_of(options["witness_path"], _key_path(options, place))
+
+
+def _checkpoint(book: Book) -> checkpoint.Checkpoint | None:
+    return book.seal.checkpoint if book.seal else None
+
+
+def _compare(connection: sa.Connection, book: Book, seen: witness.Seen | None) -> None:
+    """With what this control node has seen; a directory without any checkpoint is older than all of them."""
+    if book.whole:
+        return
+    wrong = witness.against(seen, _checkpoint(book), lambda number: seal.root_at(connection, number))
+    book.whole = (wrong,) if wrong else ()
+
+
+def _not_believed(book: Book, place: Place) -> VpnKeysError:
+    why = "; ".join(WHOLE[what] for what in book.whole)
+    return VpnKeysError(
+        "tampered",
+        f"The directory {place.where} cannot be believed: {why}",
+        state=NOTHING_CHANGED,
+        advice="find out who wrote to the database, or which old backup it is, and restore its newest backup; "
+        "vpnops.keys.key_directory with repair=true says what could be accepted as it is",
+    )
+
+
+def _about(identity: store.Identity, book: Book) -> Row:
+    return {
+        "id": identity.id,
+        "schema": migrations.REVISIONS[-1].revision,
+        "key_fingerprint": identity.fingerprint,
+        "checkpoint": _shown(book.seal),
+    }
+
+
+def _shown(found: seal.Seal | None) -> Row | None:
+    if found is None or found.checkpoint is None:
+        return None
+    one = found.checkpoint
+    return {
+        "number": one.number,
+        "root": one.root.hex(),
+        "previous": one.previous.hex(),
+        "size": one.size,
+        "time": one.time,
+        "expires": one.expires,
+        "note": found.note,
+    }
 
 
 def _trusted(options: Options, place: Place) -> str:
@@ -126,7 +211,7 @@ def write(options: Options, check: bool, diff: bool = False) -> Row:
         "ignored": done.after.ignored,
         "refused": done.after.refused,
         **_place(options, database.locate(options["url"])),
-        **view.build(done.after, _about(done.identity), options["only"]),
+        **view.build(done.after, _about(done.identity, done.after), options["only"]),
     }
     if diff:
         result["diff"] = {"before": view.outline(done.before), "after": view.outline(done.after)}
@@ -136,52 +221,178 @@ def write(options: Options, check: bool, diff: bool = False) -> Row:
 def change(options: Options, check: bool) -> Outcome:
     """The whole step in one transaction, which is undone in check mode."""
     place = database.locate(options["url"])
-    state, path = options["state"], None if options["signing_key"] else _key_path(options, place)
+    path = None if options["signing_key"] else _key_path(options, place)
     if path is None and not options["signing_key"]:
         raise VpnKeysError(
             "bad_input",
             f"O(signing_key_path) or O(signing_key) is needed for the directory {place.where}",
             state=NOTHING_CHANGED,
         )
+    remembered = _witness_path(options, place)
+    seen = witness.read(remembered)
     absent = database.missing_file(place)
-    if absent and state != "present":
-        raise _no_directory(place)
+    if absent and (options["state"] != "present" or seen):
+        raise _no_directory(place, seen, remembered)
     with database.transaction(place, write=True, memory=check and absent) as connection:
-        fresh = migrations.revision_of(connection) is None
-        if fresh and state != "present":
-            raise _no_directory(place)
-        upgraded = migrations.upgrade(connection, place.where)
-        now = database.now(connection)
-        identity = None if fresh else store.found(connection, place.where)
-        created = identity is None
-        rename = False
-        if identity is None:
-            key = _first_key(options, path)
-            identity = store.create(connection, key, now)
-        else:
-            key, rename = _signing_key(options, path, identity, place)
-        trusted = signing.anchor(options["verify_key"]) if options["verify_key"] else _fingerprint(key)
-        before = store.load(connection, identity, store.verifier(identity, trusted, place.where))
-        context = _context(options, now, check)
-        if state == "rekeyed":
-            # With a name still to be changed, the last run was killed between its last two steps.
-            new = None if rename else _next_key(options, path, identity, check)
-            done = Outcome(rename, before, before, identity)
-            if new:
-                done = _rekey(connection, done, key, new, context)
-                rename = path is not None
-        else:
-            after = changes.apply(before, state, options, context)
-            if upgraded:
-                acknowledgements.compact(after, now)
-            done = Outcome(store.save(connection, before, after, key) or upgraded, before, after, identity)
+        opening = Opening(connection, options, place, path, seen, check)
+        if not (opening.exists() or opening.may_be_made()):
+            raise _no_directory(place, seen, remembered)
+        done = opening.rekeyed() if options["state"] == "rekeyed" else opening.changed()
         if check:
             database.rollback(connection)
-        elif created and path and key_file.read(path) is None:
-            key_file.write(path, key)
-    if rename and path and not check:
-        _settle(path)
+        elif opening.created and path and key_file.read(path) is None:
+            key_file.write(path, opening.key)
+    if not check:
+        witness.keep(remembered, _checkpoint(done.after))
+        if opening.rename and path:
+            _settle(path)
     return done
+
+
+class Opening:
+    """A directory in a transaction, from its tables to a book that may be changed.
+
+    `created`: it was not there; `rename`: the file of its signing key still has the name PATH.new; `upgrades`: events
+    that are to be written with the step; `repairs`: those that are written.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        options: Options,
+        place: Place,
+        path: str | None,
+        seen: witness.Seen | None,
+        check: bool,
+    ) -> None:
+        self.connection, self.options, self.place, self.path = connection, options, place, path
+        self.seen, self.check = seen, check
+        self.former = migrations.revision_of(connection)
+        self.upgrades: list[Row] = []
+        self.repairs: list[Row] = []
+        self.created = self.rename = False
+
+    def exists(self) -> bool:
+        """With tables as they are now; where there are none, they are made if they may be."""
+        if self.former is None and not self.may_be_made():
+            return False
+        kept = _backup(self.connection, self.place, self.former, self.check)
+        upgraded = migrations.upgrade(self.connection, self.place.where)
+        self.context = _context(self.options, database.now(self.connection), self.check)
+        self.found = None if self.former is None else store.found(self.connection, self.place.where)
+        if upgraded and self.found:
+            details = {"schema": [self.former, migrations.REVISIONS[-1].revision], "backup": kept}
+            self.upgrades.append(event(self.context, "upgraded", outcome="done", details=details))
+        return self.found is not None
+
+    def may_be_made(self) -> bool:
+        return self.options["state"] == "present" and self.seen is None
+
+    def book(self) -> Book:
+        """Raises VpnKeysError(tampered) unless the directory can be believed as a whole."""
+        options, connection = self.options, self.connection
+        if self.found is None:
+            self.created, self.key = True, _first_key(options, self.path)
+            self.found = store.create(connection, self.key, self.context.now)
+        else:
+            self.key, self.rename = _signing_key(options, self.path, self.found, self.place)
+        trusted = signing.anchor(options["verify_key"]) if options["verify_key"] else _fingerprint(self.key)
+        self.public = store.verifier(self.found, trusted, self.place.where)
+        sealed = not self.created and migrations.has_checkpoints(self.former)
+        # What events say counts for a repair.
+        every_link = bool(options["repair"])
+        book = store.load(connection, self.found, self.public, every_link, sealed)
+        if sealed:
+            _compare(connection, book, self.seen)
+        else:
+            book.seal = seal.start_anew(connection, book.id, self.public)
+            book.whole = ("rolled back",) if self.seen else ()
+        return self._repaired(book) if book.whole else book
+
+    def _repaired(self, book: Book) -> Book:
+        if not self.options["repair"]:
+            raise _not_believed(book, self.place)
+        assert self.found
+        found = store.load(self.connection, self.found, self.public, sealed=False)
+        digest = _digest(book.whole, found)
+        if self.options["confirm"] != digest:
+            raise _unconfirmed(book, found, self.place, digest)
+        details = {"directory": list(book.whole), "accepted": _counts(found)}
+        repaired = event(self.context, "repaired", outcome="done", details=details)
+        self.repairs.append(repaired)
+        known = self.seen.number if self.seen and self.seen.directory == book.id else 0
+        return store.believe(self.connection, found, self.key, repaired, self.context.now, known)
+
+    def changed(self) -> Outcome:
+        """After what the task asks for."""
+        before = self.book()
+        after = changes.apply(before, self.options["state"], self.options, self.context)
+        if self.former and not migrations.has_checkpoints(self.former):
+            acknowledgements.compact(after, self.context.now)
+        return self._saved(before, after)
+
+    def _saved(self, before: Book, after: Book) -> Outcome:
+        after.events = [*self.upgrades, *after.events]
+        changed = store.save(self.connection, before, after, self.key, self.context.now)
+        after.events = [*self.repairs, *after.events]
+        assert self.found
+        return Outcome(changed or bool(self.repairs), before, after, self.found)
+
+    def rekeyed(self) -> Outcome:
+        """With the next signing key. With a name still to be changed, the last run was killed between its last two
+        steps."""
+        before = self.book()
+        assert self.found
+        new = None if self.rename else _next_key(self.options, self.path, self.found, self.check)
+        if new is None:
+            done = self._saved(before, before.copy())
+            return Outcome(done.changed or self.rename, done.before, done.after, done.identity)
+        self.rename = self.path is not None
+        now, details = self.context.now, {"fingerprint": _fingerprint(new)}
+        identity, leaves = store.rekey(self.connection, self.found, before, (self.key, new), now)
+        before.events = [*self.upgrades, event(self.context, "rekeyed", outcome="done", details=details)]
+        store.log(self.connection, before, new, leaves, now)
+        after = store.load(self.connection, identity, signing.public_der(new), every_link=False)
+        after.events, before.events = [*self.repairs, *before.events], []
+        return Outcome(True, before, after, identity)
+
+
+def _backup(connection: sa.Connection, place: Place, revision: str | None, check: bool) -> str:
+    """Where a directory that is to be upgraded is kept as it was; nothing where there is nothing to upgrade."""
+    if check or not migrations.is_older(revision):
+        return ""
+    tables = tuple(name for name in sa.inspect(connection).get_table_names() if not re.match(r"r\d{4}_", name))
+    return backup.make(connection, place, str(revision), tables)
+
+
+def _digest(whole: Sequence[str], found: Book) -> str:
+    """Of what would be accepted: whoever confirms it confirms what they have seen."""
+    leaves = sorted(f"{place} {leaf}" for place, leaf in found.unsealed.items())
+    return merkle.leaf("\n".join([*whole, *leaves]).encode()).hex()[:16]
+
+
+def _counts(found: Book) -> Row:
+    kinds: dict[str, Mapping[t.Any, Row]] = {
+        "gateways": found.gateways,
+        "keys": found.keys,
+        "rotations": found.rotations,
+    }
+    return {table: sum(found.genuine(store.KINDS[table], row) for row in kinds[table].values()) for table in kinds}
+
+
+def _unconfirmed(book: Book, found: Book, place: Place, digest: str) -> VpnKeysError:
+    counts = _counts(found)
+    refused = sorted({one["gateway"] for one in records.tampered(found)})
+    without = f", without those of {', '.join(printable(name) for name in refused[:12])}" if refused else ""
+    return VpnKeysError(
+        "tampered",
+        f"{_not_believed(book, place).what}. Repaired, it is accepted as it is now: {counts['gateways']} gateways, "
+        f"{counts['keys']} keys and {counts['rotations']} last rotations with valid signatures{without}; what peers "
+        "have stored is forgotten, so they are told everything again",
+        state=NOTHING_CHANGED,
+        advice="if no backup is better, compare every key with its gateway, then run vpnops.keys.key_directory with "
+        f"repair=true and confirm={digest}",
+    )
 
 
 def _settle(path: str) -> None:
@@ -196,21 +407,6 @@ def _settle(path: str) -> None:
             state="Nothing is lost",
             advice="the next run that can write there finishes it",
         ) from None
-
-
-def _rekey(
-    connection: sa.Connection,
-    done: Outcome,
-    old: ed25519.Ed25519PrivateKey,
-    new: ed25519.Ed25519PrivateKey,
-    context: Context,
-) -> Outcome:
-    identity = store.rekey(connection, done.identity, old, new, context.now)
-    after = store.load(connection, identity, signing.public_der(new))
-    details = {"fingerprint": identity.fingerprint}
-    after.events.append(event(context, "rekeyed", outcome="done", details=details))
-    store.log(connection, after.events)
-    return Outcome(True, done.before, after, identity)
 
 
 def _context(options: Options, now: str, check: bool) -> Context:

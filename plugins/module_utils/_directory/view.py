@@ -70,8 +70,13 @@ def _gateway(gateway: Row, keys: Sequence[Row], rotation: Row | None, holders: S
 
 def build(book: Book, about: Row, only: Collection[str] | None) -> Row:
     """`directory`, `peers` and `learned`. A gateway of which any record was tampered with is in none of them: what is
-    known of it cannot be told from what somebody wants to be believed."""
+    known of it cannot be told from what somebody wants to be believed. Where that is so of the directory as a whole,
+    nothing is."""
     tampered = records.tampered(book)
+    found = [{**one, "gateway": one["gateway"] and printable(one["gateway"])} for one in tampered]
+    if book.whole:
+        shown = {**about, "revision": book.revision, "gateways": {}, "tampered": found}
+        return {"directory": shown, "peers": [], "learned": {}}
     known = acknowledgements.ledger(book, {one["gateway"] for one in tampered})
     holders = acknowledgements.holders(known)
     sound = [row for name, row in sorted(book.gateways.items()) if name not in known.suspects]
@@ -82,7 +87,6 @@ def build(book: Book, about: Row, only: Collection[str] | None) -> Row:
         peers.append(stored.peer(row, keys[name], rotation))
         if only is None or name in only:
             gateways[name] = _gateway(row, keys[name], rotation, holders.get(name, ()))
-    found = [{**one, "gateway": printable(one["gateway"])} for one in tampered]
     return {
         "directory": {**about, "revision": book.revision, "gateways": gateways, "tampered": found},
         "peers": peers,

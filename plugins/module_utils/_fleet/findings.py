@@ -44,8 +44,9 @@ KINDS: dict[str, Kind] = {
     "tampered": Kind(
         PROBLEM,
         True,
-        "Find out who wrote to the database. Restore it from a backup, or enroll the gateway anew with repair, giving "
-        "the key that the gateway itself shows.",
+        "Find out who wrote to the database, or which old backup it is. Restore its newest backup, or repair it with "
+        "vpnops.keys.key_directory: a gateway with the key that the gateway itself shows, the directory as it is with "
+        "confirm.",
     ),
     "wrong key": Kind(PROBLEM, True, SETTLE),
     NOT_STORED: Kind(PROBLEM, True, "Fix what the sentence says, then run vpnops.keys.converge_gateways."),

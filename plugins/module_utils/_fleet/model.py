@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .. import _pending
+from .._directory.whole import WHOLE
 from .._errors import NOTHING_REPORTED, VpnKeysError
 from .._pending import Pending
 
@@ -92,14 +93,17 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Tampered:
-    """A record that is not as the directory signed it. `what`: which kind of record."""
+    """A record that is not as the directory signed it. `what`: which kind of record; without a gateway it is what is
+    wrong with the directory as a whole, and then nothing of it is known."""
 
-    gateway: str
+    gateway: str | None
     serial: int | None
     what: str
 
     @property
     def sentence(self) -> str:
+        if self.gateway is None:
+            return f"It cannot be believed: {WHOLE.get(self.what, self.what)}"
         return f"Its {self.what}{f' {self.serial}' if self.serial else ''} is not as the directory signed it"
 
 
@@ -162,6 +166,11 @@ class Directory:
         return [peer for peer in self.behind if self.pending.is_pending(peer, name)]
 
     @property
+    def believed(self) -> bool:
+        """Whether anything that it says can be."""
+        return all(one.gateway is not None for one in self.tampered)
+
+    @property
     def in_use(self) -> list[str]:
         return [name for name, one in self.gateways.items() if not one.revoked]
 
@@ -187,7 +196,7 @@ def _parse(result: t.Any) -> tuple[list[Gateway], list[Tampered], t.Any]:
     aborted = {name: _maybe(_text, one.get("ended_at")) for name, one in last.items() if _never_used(one)}
     gateways = [_gateway(one, unused, since, aborted) for one in directory["gateways"].values()]
     tampered = [
-        Tampered(_text(one["gateway"]), _maybe(int, one.get("serial")), _text(one["what"]))
+        Tampered(_maybe(_text, one["gateway"]), _maybe(int, one.get("serial")), _text(one["what"]))
         for one in directory["tampered"]
     ]
     return gateways, tampered, _marks(result["peers"], result["learned"])

@@ -167,8 +167,8 @@ def _row(directory: Directory, one: Gateway, observation: Observation, there: Su
 
 def _of_all(directory: Directory, observations: Observations) -> Iterator[Finding]:
     for record in directory.tampered:
-        yield Finding("tampered", record.gateway, f"{record.sentence}.")
-    if observations and not directory.gateways:
+        yield Finding("tampered", record.gateway or "directory", f"{record.sentence}.")
+    if observations and directory.believed and not directory.gateways:
         yield Finding("empty directory", "directory", "It has no gateway.")
 
 
@@ -213,7 +213,7 @@ def _of_answer(observation: Observation) -> Iterator[Finding]:
 
 def _of_stranger(directory: Directory, observation: Observation) -> Iterator[Finding]:
     yield from _of_answer(observation)
-    if not any(observation.host == record.gateway for record in directory.tampered):
+    if directory.believed and not any(observation.host == record.gateway for record in directory.tampered):
         yield Finding("not enrolled", observation.host, "It is in the inventory, but not in the directory.")
 
 

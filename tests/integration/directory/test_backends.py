@@ -43,7 +43,12 @@ def test_the_tables(directory: Directory) -> None:
 
 
 def test_a_directory_of_the_first_version(server: postgres.Server, tmp_path: Path) -> None:
-    first.check_upgraded(first.in_postgresql(server.new_database(), tmp_path))
+    directory = first.in_postgresql(server.new_database(), tmp_path)
+    first.check_upgraded(directory)
+    with psycopg.connect(directory.url) as connection:
+        for table in first.TABLES:
+            (count,) = connection.execute(f"SELECT count(*) FROM r0001_{table}").fetchone() or (0,)  # type: ignore[arg-type]
+            assert count == sum(1 for _row in first.rows(table)), "it is kept as it was"
 
 
 def test_check_mode(directory: Directory) -> None:
@@ -99,6 +104,26 @@ def test_tampered(directory: Directory) -> None:
         connection.execute(sa.update(schema.gateways).where(schema.gateways.c.name == "gw1").values(endpoint="evil:1"))
     assert directory.read()["directory"]["tampered"] == [{"gateway": "gw1", "serial": None, "what": "gateway"}]
     directory.refused("tampered", "prepared", gateways=names("gw1"))
+
+
+FORGERIES = {
+    "DELETE FROM marks WHERE peer = 'gw2'": {"gateway": "gw2", "serial": None, "what": "acknowledgement"},
+    "DELETE FROM keys WHERE gateway = 'gw2'": {"gateway": "gw2", "serial": 1, "what": "key"},
+    "UPDATE events SET details = NULL WHERE id = 1": {"gateway": None, "serial": None, "what": "events"},
+    "DELETE FROM events WHERE id = (SELECT max(id) FROM events)": {"gateway": None, "serial": None, "what": "events"},
+    "UPDATE directory SET revision = revision + 1": {"gateway": None, "serial": None, "what": "revision"},
+    "DELETE FROM checkpoints WHERE number = 1": {"gateway": None, "serial": None, "what": "checkpoints"},
+}
+
+
+@pytest.mark.parametrize("statement", FORGERIES)
+def test_nothing_is_removed_or_changed_unnoticed(directory: Directory, statement: str) -> None:
+    mesh(directory)
+    directory.write("prepared", gateways=names("gw1"), why="yearly")
+    assert directory.read(fail_on_tampered=True)["directory"]["tampered"] == []
+    with database.transaction(database.locate(directory.url), write=True) as connection:
+        assert connection.exec_driver_sql(statement).rowcount
+    assert FORGERIES[statement] in directory.read()["directory"]["tampered"]
 
 
 def test_a_newer_schema(directory: Directory) -> None:

@@ -55,6 +55,7 @@ def test_eight_processes_write(writes: int, directory: Directory) -> None:
 
     found = directory.read(events_limit=10 * writes)
     assert found["directory"]["tampered"] == []
+    assert found["directory"]["checkpoint"]["number"] == writes
     assert {row["public_key"] for row in found["all_keys"]} == set(written)
     assert len(found["all_keys"]) == writes
     for name in GATEWAYS:

@@ -44,7 +44,8 @@ def test_the_default_directory(node: ControlNode) -> None:
     assert not home.exists()
     done = node.run([enrol, {READ: {}}], "--diff")
     assert done.result("key_directory")["diff"] == foretold.result("key_directory")["diff"]
-    assert sorted(path.name for path in home.iterdir()) == ["directory.db", "directory.db.key"]
+    files = [f"directory.db{end}" for end in ("", ".key", ".key.witness")]
+    assert sorted(path.name for path in home.iterdir()) == files
     found = done.result("key_directory_info")
     assert set(found["directory"]["gateways"]) == {"gw1", "gw2"}
     assert pending(found) == {"gw1": ["gw2"], "gw2": ["gw1"]}

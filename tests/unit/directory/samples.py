@@ -45,6 +45,9 @@ DEFAULTS: Data = {
     "mode": "planned",
     "strategy": "in_place",
     "events_limit": 1000,
+    "witness_path": None,
+    "fail_on_tampered": False,
+    "confirm": None,
 }
 
 

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import types
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,47 @@ def test_a_directory_of_the_first_version_is_upgraded_and_means_the_same(tmp_pat
     assert rows < sum(1 for _row in first.rows("acknowledgements"))
     old.write("swapped", gateways=names("gw2"))
     old.write("rekeyed", new_signing_key=signing.to_pem(signing.new_private_key()))
+
+
+def dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+def test_an_upgrade_keeps_the_directory_as_it_was(tmp_path: Path) -> None:
+    old = first.in_sqlite(tmp_path)
+    path, kept = tmp_path / "first.db", tmp_path / "first.db.r0001"
+    before = dump(path)
+    old.write(check=True)
+    assert not kept.exists()
+    result = old.write()
+    assert dump(kept) == before
+    assert kept.stat().st_mode & 0o777 == 0o600
+    upgraded, newest = result["events"][0], migrations.REVISIONS[-1].revision
+    assert upgraded["what"] == "upgraded"
+    assert upgraded["details"] == {"schema": ["r0001", newest], "backup": str(kept)}
+    assert result["directory"]["checkpoint"]["number"] == 1
+    assert len(old.read()["events"]) > 1, "the events from before are in the chain"
+    # The file is a backup that works, but not where a newer directory was seen.
+    shutil.copy(kept, path)
+    assert "older than it was" in refusal(old)
+    Path(f"{path}.key.witness").unlink()
+    assert old.write()["changed"]
+
+
+def refusal(directory: Directory) -> str:
+    with pytest.raises(VpnKeysError) as caught:
+        directory.write()
+    assert caught.value.code == "tampered"
+    return str(caught.value)
+
+
+def test_what_was_tampered_with_before_an_upgrade_is_tampered_with_afterwards(tmp_path: Path) -> None:
+    old = first.in_sqlite(tmp_path)
+    with sqlite3.connect(tmp_path / "first.db") as connection:
+        connection.execute("UPDATE gateways SET endpoint = 'evil:1' WHERE name = 'gw1'")
+    for shown in (old.write(), old.read()):
+        assert shown["directory"]["tampered"] == [{"gateway": "gw1", "serial": None, "what": "gateway"}]
 
 
 @pytest.mark.parametrize("table", ["gateways", "keys", "rotations", "directory_keys"])

@@ -14,6 +14,7 @@ import pytest
 from unit.fleet import samples
 from unit.fleet.samples import all_seen, book, entry, fp, names, refused, revoked, seen, stored, unreachable
 
+from ansible_collections.vpnops.keys.plugins.module_utils._directory.whole import WHOLE
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
@@ -241,6 +242,16 @@ def test_tampered_records_and_hosts_that_it_does_not_know() -> None:
         ("gw3", "refused", "Incorrect sudo password"),
     }
     assert ("directory", "empty directory", "It has no gateway.") in of(book(), {"gw1": unreachable("gw1")})
+
+
+@pytest.mark.parametrize("what", WHOLE)
+def test_a_directory_that_cannot_be_believed_is_the_one_finding(what: str) -> None:
+    """Nothing is said of the gateways: that they are not in it is no finding then."""
+    directory = book(tampered=[{"gateway": None, "serial": None, "what": what}])
+    found = of(directory, {"gw1": seen("gw1", NAMES[:2]), "gw2": unreachable("gw2")})
+    assert found == {("directory", "tampered", f"It cannot be believed: {WHOLE[what]}.")}
+    finding = findings.Finding("tampered", "directory", "")
+    assert findings.failing([finding], "problems") == [finding]
 
 
 def test_an_open_rotation_is_no_drift() -> None:

@@ -1,0 +1,69 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Signed notes (https://c2sp.org/signed-note) with Ed25519. PRIVATE to the collection. No I/O.
+
+A text that ends with a newline, an empty line, and a line for each signature: a dash, the name of the key, and base64
+of the key's number and the signature.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+except ImportError:  # the modules name the missing library
+    pass
+
+DASH = "\u2014 "
+ED25519 = b"\x01"
+
+
+def raw(public: ed25519.Ed25519PublicKey) -> bytes:
+    return public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+
+
+def key_number(name: str, public: bytes) -> bytes:
+    """Four bytes that say which key a line is of. `public`: 32 bytes."""
+    return hashlib.sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
+
+
+def verifier_key(name: str, public: bytes) -> str:
+    """The public key as other programs take it."""
+    number = key_number(name, public)
+    return f"{name}+{number.hex()}+{base64.b64encode(ED25519 + public).decode()}"
+
+
+def sign(text: str, name: str, key: ed25519.Ed25519PrivateKey) -> str:
+    """`text` ends with a newline; `name` has neither spaces nor plus signs."""
+    signature = key_number(name, raw(key.public_key())) + key.sign(text.encode())
+    return f"{text}\n{DASH}{name} {base64.b64encode(signature).decode()}\n"
+
+
+def opened(note: str, name: str, public: ed25519.Ed25519PublicKey) -> str | None:
+    """The text, if this key signed it; lines of other keys are passed over."""
+    text, blank, lines = note.rpartition("\n\n")
+    text += "\n"
+    start = DASH + name + " "
+    number = key_number(name, raw(public))
+    signatures = lines[:-1].split("\n")
+    if not blank or not lines.endswith("\n") or not all(line.startswith(DASH) for line in signatures):
+        return None
+    ours = (line[len(start) :] for line in signatures if line.startswith(start))
+    return text if any(_signs(public, number, one, text) for one in ours) else None
+
+
+def _signs(public: ed25519.Ed25519PublicKey, number: bytes, encoded: str, text: str) -> bool:
+    try:
+        signature = base64.b64decode(encoded, validate=True)
+        if signature[:4] != number:
+            return False
+        public.verify(signature[4:], text.encode())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
