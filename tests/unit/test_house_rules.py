@@ -32,6 +32,8 @@ READERS = {
     ("plugins/plugin_utils/gateways/possession.py", "_by_request"),
     ("plugins/plugin_utils/gateways/action.py", "_number"),
     ("plugins/module_utils/_directory/lock_owner.py", "_user"),
+    ("plugins/module_utils/_directory/seal.py", "root"),
+    ("plugins/module_utils/_directory/witness.py", "read"),
     ("plugins/module_utils/_fleet/model.py", "from_result"),
     ("plugins/module_utils/_fleet/plan.py", "from_result"),
     ("plugins/module_utils/_fleet/verify.py", "from_result"),

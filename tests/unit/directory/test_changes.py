@@ -474,7 +474,7 @@ def test_a_repair_is_not_deceived_by_half_of_the_key(records: Records, part: str
 def test_a_gateway_of_which_only_forged_keys_are_left_is_repaired(records: Records) -> None:
     del records.book.gateways["gw1"]
     records.forged.append(("key", "gw1", 1))
-    assert records.refused("prepared", gateways=names("gw1"))[0] == "not_found"
+    assert records.refused("prepared", gateways=names("gw1"))[0] == "tampered"
     assert [one["what"] for one in repair(records, 2)] == ["repaired", "enrolled", "adopted"]
     assert records.states("gw1") == {1: "revoked", 2: "current"}
 
