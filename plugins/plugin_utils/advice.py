@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 ROLES: dict[str, dict[str, str]] = {
     "gateway_keys": {
+        "adopt": "gateway_keys_adopt_reported_key",
         "path": "gateway_keys_report_path",
         "url": "gateway_keys_directory_url",
         "verify_key": "key_report_verify_key",
