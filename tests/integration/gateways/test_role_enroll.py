@@ -101,7 +101,7 @@ def test_a_key_that_the_directory_does_not_know(site: Site) -> None:
     sentence = done.error("Report gateways that were not enrolled")[1]
     assert "If the gateway is right, set gateway_keys_adopt_reported_key." in sentence, sentence
     assert site.recorded("gw1") == old
-    done = site.play("enroll_gateways", adopt="true")
+    done = site.play("enroll_gateways", adopt_reported_key="true")
     assert done.code == 0, done.output
     assert site.recorded("gw1") == new
     site.assert_whole()
