@@ -93,7 +93,7 @@ class Site:
 
     def converge_all(self, *arguments: str, **variables: t.Any) -> Run:
         """converge_gateways, and nobody is left alone because nothing is pending."""
-        return self.play("converge_gateways", *arguments, full="true", **variables)
+        return self.play("converge_gateways", *arguments, converge_all="true", **variables)
 
     def own_play(self, action: str, *arguments: str, env: Mapping[str, str] | None = None, **play: t.Any) -> Run:
         """A play of the user's own that imports the role."""

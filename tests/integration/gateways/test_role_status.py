@@ -74,7 +74,7 @@ def test_drift_of_peers(site: Site) -> None:
     told = differences(site)
     assert_told(told, "gw2: It stores no current key of gw1 in its running daemon.")
     assert_told(told, "gw3: It stores no current key of gw1 in its file.")
-    done = site.play("converge_gateways", full="true")
+    done = site.play("converge_gateways", converge_all="true")
     assert done.code == 0, done.output
     assert site.own("gw1") in set(site.stored_in_runtime("gw2")) & set(site.stored_in_file("gw3"))
     site.assert_whole()
@@ -100,7 +100,7 @@ def test_drift_of_the_gateway_and_the_directory(site: Site) -> None:
         database.execute("update keys set fingerprint = ? where gateway = 'gw3'", ("0" * 64,))
     database.close()
     assert_told(differences(site), "gw3", "key")
-    assert site.play("converge_gateways", full="true").code == 0
+    assert site.play("converge_gateways", converge_all="true").code == 0
     refused = site.rotate("gw3")
     assert refused.code != 0
     assert "gw3: Its key 1 is not as the directory signed it." in refused.error("gateway_plan")[1]
@@ -111,7 +111,7 @@ def test_an_open_rotation_is_told(site: Site) -> None:
     site.rotate("gw1", env=env)
     told = differences(site)
     assert_told(told, "gw1: A rotation (planned) begun by", "is open, state staged.")
-    done = site.play("converge_gateways", full="true")
+    done = site.play("converge_gateways", converge_all="true")
     assert done.code == 0, done.output
     assert "gw1: a rotation is open; run it again to finish it, or abort it." in done.output
     site.assert_tunnels()
@@ -123,7 +123,7 @@ def test_drift_strongswan(make_site: Make) -> None:
     site.mesh.run("gw2", "cp /etc/swanctl/pubkey/gw3.pub /etc/swanctl/pubkey/gw1.pub")
     told = differences(site)
     assert_told(told, "gw2: It stores the unknown key", "of gw1")
-    done = site.play("converge_gateways", full="true")
+    done = site.play("converge_gateways", converge_all="true")
     assert done.code == 0, done.output
     site.assert_whole()
     assert not [one for one in differences(site) if "nobody in the directory" not in one]

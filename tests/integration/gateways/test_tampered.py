@@ -510,7 +510,7 @@ def test_a_cache_of_facts(make_site: Make) -> None:
     site.mesh.tamper("gw3", facts(**claims(site, "gw3")), "setup")
     gathered = site.node.run([{"ansible.builtin.setup": {"gather_subset": ["!all", "min"]}}], env=env)
     assert gathered.code == 0, gathered.output
-    done = site.play("enroll_gateways", "--limit", "gw1,gw2", partial="true", env=env)
+    done = site.play("enroll_gateways", "--limit", "gw1,gw2", allow_partial_inventory="true", env=env)
     before.assert_untouched(done)
     assert "gw3" not in site.known(), done.output
     whole = site.play("enroll_gateways", env=env)
