@@ -17,6 +17,7 @@ from ..module_utils._errors import NOTHING_DONE, VpnKeysError
 SHOWN = 20
 """Of the names that there are, in one sentence."""
 
+
 def hosts(groups: Mapping[str, Iterable[str]], pattern: str) -> list[str]:
     """The hosts that match, in the order of the inventory. `groups`: as the variable of that name; `pattern`: as
     --limit takes it, also with @FILE. Raises AnsibleError for a pattern that cannot be read."""

@@ -120,7 +120,7 @@ def _read(values: Sequence[t.Any], columns: Sequence[Column], keys: Sequence[str
     row: Row = {}
     strange = set()
     for (name, kind, nullable, dummy), value in zip(columns, values):  # noqa: B905 - as many as were selected
-        if type(value) is kind.plain or (value is None and nullable):
+        if value.__class__ is kind.plain or (value is None and nullable):
             row[name] = value
         elif (parsed := kind.parse(value)) is not STRANGE:
             row[name] = parsed

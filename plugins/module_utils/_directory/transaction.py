@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from .._errors import NOTHING_CHANGED, NOTHING_READ, VpnKeysError
 from .._fingerprint import fingerprint
 from .._printable import printable
+from .._tampered import WHOLE
 from . import (
     acknowledgements,
     backup,
@@ -35,7 +36,6 @@ from . import (
 from .context import Context, event
 from .database import Place
 from .records import Book, Row
-from .whole import WHOLE
 
 try:
     import sqlalchemy as sa
@@ -80,8 +80,6 @@ def read(options: Options) -> Row:
 def _place(options: Options, place: Place) -> Row:
     """Where everything is, for people. No password is in it."""
     return {"where": place.where, "signing_key_path": None if options["signing_key"] else _key_path(options, place)}
-
-
 
 
 def _no_directory(place: Place, seen: witness.Seen | None = None, remembered: str | None = None) -> VpnKeysError:
@@ -285,6 +283,13 @@ class Opening:
             self.upgrades.append(event(self.context, "upgraded", outcome="done", details=details))
         return self.found is not None
 
+    @property
+    def identity(self) -> store.Identity:
+        """That of the directory, once `book` has found or made it."""
+        if self.found is None:
+            raise RuntimeError("no directory is open")
+        return self.found
+
     def may_be_made(self) -> bool:
         return self.options["state"] == "present" and self.seen is None
 
@@ -312,8 +317,7 @@ class Opening:
     def _repaired(self, book: Book) -> Book:
         if not self.options["repair"]:
             raise _not_believed(book, self.place)
-        assert self.found
-        found = store.load(self.connection, self.found, self.public, sealed=False)
+        found = store.load(self.connection, self.identity, self.public, sealed=False)
         digest = _digest(book.whole, found)
         if self.options["confirm"] != digest:
             raise _unconfirmed(book, found, self.place, digest)
@@ -335,21 +339,19 @@ class Opening:
         after.events = [*self.upgrades, *after.events]
         changed = store.save(self.connection, before, after, self.key, self.context.now)
         after.events = [*self.repairs, *after.events]
-        assert self.found
-        return Outcome(changed or bool(self.repairs), before, after, self.found)
+        return Outcome(changed or bool(self.repairs), before, after, self.identity)
 
     def rekeyed(self) -> Outcome:
         """With the next signing key. With a name still to be changed, the last run was killed between its last two
         steps."""
         before = self.book()
-        assert self.found
-        new = None if self.rename else _next_key(self.options, self.path, self.found, self.check)
+        new = None if self.rename else _next_key(self.options, self.path, self.identity, self.check)
         if new is None:
             done = self._saved(before, before.copy())
             return Outcome(done.changed or self.rename, done.before, done.after, done.identity)
         self.rename = self.path is not None
         now, details = self.context.now, {"fingerprint": _fingerprint(new)}
-        identity, leaves = store.rekey(self.connection, self.found, before, (self.key, new), now)
+        identity, leaves = store.rekey(self.connection, self.identity, before, (self.key, new), now)
         before.events = [*self.upgrades, event(self.context, "rekeyed", outcome="done", details=details)]
         store.log(self.connection, before, new, leaves, now)
         after = store.load(self.connection, identity, signing.public_der(new), every_link=False)

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .. import _pending
-from .._directory.whole import WHOLE
 from .._errors import NOTHING_REPORTED, VpnKeysError
 from .._pending import Pending
+from .._tampered import WHOLE
 
 REVOKED = "revoked"
 IN_USE = ("current", "staged")

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from unit.directory.samples import Data, Directory, acknowledgements, gateway, mesh, names, new_key, pending, stage
 
+from ansible_collections.vpnops.keys.plugins.module_utils import _tampered
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import (
     checkpoint,
     database,
@@ -32,7 +33,6 @@ from ansible_collections.vpnops.keys.plugins.module_utils._directory import (
     schema,
     seal,
     signing,
-    whole,
 )
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
@@ -93,7 +93,7 @@ GO_SEED = base64.b64decode("AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz")[1:]
 
 def test_notes_are_those_of_other_programs() -> None:
     key = ed25519.Ed25519PrivateKey.from_private_bytes(GO_SEED)
-    text = GO_NOTE.split("\n\n")[0] + "\n"
+    text = GO_NOTE.split("\n\n", maxsplit=1)[0] + "\n"
     assert note.sign(text, "PeterNeumann", key) == GO_NOTE
     assert note.opened(GO_NOTE, "PeterNeumann", key.public_key()) == text
     assert note.verifier_key("PeterNeumann", note.raw(key.public_key())) == GO_KEY
@@ -456,7 +456,7 @@ def test_a_directory_that_cannot_be_believed_is_refused_until_somebody_confirms_
     with pytest.raises(VpnKeysError) as caught:
         attacked.read(fail_on_tampered=True)
     assert caught.value.code == "tampered"
-    assert whole.WHOLE[what] in str(caught.value)
+    assert _tampered.WHOLE[what] in str(caught.value)
     steps: tuple[tuple[str, Data], ...] = (
         ("present", {"gateways": [gateway("gw9", new_key())]}),
         ("present", {"events": [{"what": "looked"}]}),
@@ -466,7 +466,7 @@ def test_a_directory_that_cannot_be_believed_is_refused_until_somebody_confirms_
         ("rekeyed", {}),
     )
     for state, given in steps:
-        assert whole.WHOLE[what] in attacked.refused("tampered", state, **given)
+        assert _tampered.WHOLE[what] in attacked.refused("tampered", state, **given)
     sentence = attacked.refused("tampered", repair=True)
     assert "what peers have stored is forgotten" in sentence
     attacked.refused("tampered", repair=True, confirm="0" * 16)
@@ -506,7 +506,7 @@ def spoil(directory: Directory, lived: Life, what: str, folder: Path) -> None:
 
 
 def test_all_that_may_be_wrong_is_tried() -> None:
-    assert {*WHOLE, "rolled back", "two histories", "another directory"} == set(whole.WHOLE)
+    assert {*WHOLE, "rolled back", "two histories", "another directory"} == set(_tampered.WHOLE)
 
 
 @pytest.mark.parametrize("how", ["no file", "an empty file", "no rows", "no revision"])

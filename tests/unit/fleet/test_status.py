@@ -14,12 +14,12 @@ import pytest
 from unit.fleet import samples
 from unit.fleet.samples import all_seen, book, entry, fp, names, refused, revoked, seen, stored, unreachable
 
-from ansible_collections.vpnops.keys.plugins.module_utils._directory.whole import WHOLE
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observation
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import FleetStatus, status
+from ansible_collections.vpnops.keys.plugins.module_utils._tampered import WHOLE
 from ansible_collections.vpnops.keys.plugins.plugin_utils.tables.gateways import STATUS
 
 NAMES = names(4)
