@@ -61,11 +61,13 @@ class ActionModule(IosAction):
                 if work:
                     sealed = await offer.take()
                     result["key"] = shown(
-                        await device.do(lambda tty: self._bring_about(tty, label, ring, sealed, options))
+                        await self.changing(
+                            device, lambda tty: self._bring_about(tty, label, ring, sealed, options)
+                        )
                     )
                 elif result["changed"]:
-                    key = await device.do(
-                        lambda tty: replacement.clean(tty, label, offer.fingerprint, save=options["save"])
+                    key = await self.changing(
+                        device, lambda tty: replacement.clean(tty, label, offer.fingerprint, save=options["save"])
                     )
                     result["key"] = shown(key)
         return result

@@ -326,6 +326,11 @@ def shown(planned: Planned, names: Mapping[str, str]) -> dict[str, t.Any]:
     }
 
 
+def title(unit: Unit) -> str:
+    """What people call it."""
+    return f"{unit.label or 'no label'} ({', '.join(unit.groups)})" if unit.groups else str(unit.label)
+
+
 def shown_claims(claims: Sequence[Claim], names: Mapping[str, str]) -> list[dict[str, t.Any]]:
     return [
         {"host": claim.host, "group": claim.group, "names": list(claim.names), "why": rendered(claim.why, names)}

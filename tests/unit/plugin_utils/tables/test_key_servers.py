@@ -129,3 +129,26 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 def test_markup_in_names_stays_text() -> None:
     found = compared("in_sync", server("[red]ks1[/red]", A))
     assert "[red]ks1[/red]" in key_servers.render(key_servers.merge(found, None, None), 120)
+
+
+REASON = "nothing answers on port 22. Is it up?"
+
+
+def test_one_reason_is_told_once_however_many_share_it() -> None:
+    """Key servers, groups and texts: what fails is not printed above its own message again."""
+    lost = [server(f"ks{number}", None, problem=f"ks{number}: {REASON}") for number in (1, 2, 3)]
+    blocked = f"ks1, ks2, ks3: {REASON}"
+    found = compared("unknown", *lost, blocked=blocked)
+    units = [found["units"][0] | {"label": label, "groups": [label]} for label in ("EAST", "WEST", "NORTH")]
+    merged = key_servers.merge(found | {"units": units}, None, None)
+    complaint = key_servers.complaint(merged, "readable") or ""
+    assert complaint == f"EAST (EAST), WEST (WEST), NORTH (NORTH): {blocked}"
+    assert REASON not in key_servers.render(merged, 200, said=complaint)
+    assert REASON in key_servers.render(merged, 200), "where nothing fails, the table tells it"
+
+
+def test_key_servers_of_no_group_share_a_reason_too() -> None:
+    problems = {f"ks{number}": f"ks{number}: {REASON}" for number in (1, 2, 3)}
+    merged = key_servers.merge(EQUAL | {"units": [], "problems": problems}, None, None)
+    assert key_servers.complaint(merged, "in_sync") == f"ks1, ks2, ks3: {REASON}"
+    assert key_servers.render(merged, 200).count(REASON) == 1
