@@ -9,4 +9,4 @@ from ..plugin_utils.gateways.action import GatewayAction
 
 class ActionModule(GatewayAction):
     MODULE = "gateway_info"
-    WAITS = "within"
+    WAITS = "wait_timeout"

@@ -14,7 +14,7 @@ from ..plugin_utils import device_answer
 from ..plugin_utils.control_action import ControlAction, Result, display
 from ..plugin_utils.tables import gateways, output
 
-WISH = ("mode", "strategy", "unreachable", "minimum_share", "confirm_within", "timeout")
+WISH = ("mode", "strategy", "unreachable", "minimum_share", "confirm_timeout", "timeout")
 
 
 class ActionModule(ControlAction):

@@ -8,7 +8,7 @@ import typing as t
 
 from ..module_utils._ios import getvpn
 from ..modules.getvpn_info import ARGUMENT_SPEC
-from ..plugin_utils.ios.results import shown_groups
+from ..plugin_utils.ios.results import groups_to_result
 from ..plugin_utils.key_servers.action import IosAction, Result
 
 
@@ -17,4 +17,4 @@ class ActionModule(IosAction):
 
     async def operate(self, _options: dict[str, t.Any]) -> Result:
         seen = await self.on_device(lambda tty: getvpn.survey(tty, policies=True))
-        return {"changed": False, "groups": shown_groups(seen)}
+        return {"changed": False, "groups": groups_to_result(seen)}

@@ -8,12 +8,12 @@ import typing as t
 
 from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError
 from ..module_utils._ios import replacement, rsa_keys
-from ..module_utils._ios.dialogue import Talk, Terminal
+from ..module_utils._ios.dialogue import Dialogue, Terminal
 from ..module_utils._ios.key_listings import RsaKey
 from ..module_utils._ios.labels import Label
 from ..modules.ios_rsa_key import ARGUMENT_SPEC
 from ..plugin_utils.ios import session
-from ..plugin_utils.ios.results import difference, shown
+from ..plugin_utils.ios.results import difference, to_result
 from ..plugin_utils.key_servers.action import IosAction, Result
 
 
@@ -28,10 +28,10 @@ class ActionModule(IosAction):
                     "bad_input", f"O({name}) must be at least {low}, not {options[name]}", state=NOTHING_DONE
                 )
         async with session.session(self.target()) as device:
-            return await self.changing(device, lambda tty: self._bring_about(tty, label, options))
+            return await self.changing(device, lambda tty: self._converge(tty, label, options))
 
-    def _bring_about(self, tty: Terminal, label: Label, options: dict[str, t.Any]) -> Talk[Result]:
-        ring = yield from rsa_keys.look(tty)
+    def _converge(self, tty: Terminal, label: Label, options: dict[str, t.Any]) -> Dialogue[Result]:
+        ring = yield from rsa_keys.observe(tty)
         keys = ring.of(label)
         if options["state"] == "absent":
             work, after = bool(keys), None
@@ -52,7 +52,7 @@ class ActionModule(IosAction):
         saves = options["save"] and (work or to_save)
         result = {"changed": work or to_save, "diff": difference(label, keys, after, saved=saves)}
         if self.check or not (work or to_save):
-            return result | ({"key": shown(keys[0])} if keys and not work else {})
+            return result | ({"key": to_result(keys[0])} if keys and not work else {})
         if options["state"] == "absent":
             if work:
                 yield from rsa_keys.remove(tty, label, str(rsa_keys.identity(keys)))
@@ -71,7 +71,7 @@ class ActionModule(IosAction):
                 timeout=options["generation_timeout"],
             )
         key = yield from replacement.clean(tty, label, str(rsa_keys.identity(made)), save=options["save"])
-        return result | {"key": shown(key)}
+        return result | {"key": to_result(key)}
 
     def _wanted(
         self, tty: Terminal, label: Label, keys: tuple[RsaKey, ...], options: dict[str, t.Any]

@@ -10,7 +10,7 @@ from ..module_utils._errors import VpnKeysError
 from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
 from ..modules.ios_rsa_key_compare import ARGUMENT_SPEC
 from ..plugin_utils import advice
-from ..plugin_utils.ios.results import shown_groups, shown_keys
+from ..plugin_utils.ios.results import groups_to_result, keys_to_result
 from ..plugin_utils.key_servers import manual, survey
 from ..plugin_utils.key_servers.action import IosAction, Result
 
@@ -24,16 +24,16 @@ class ActionModule(IosAction):
     async def operate(self, options: dict[str, t.Any]) -> Result:
         targets = self.fleet(options)
         details = options["details"]
-        seen = await survey.look(list(targets.values()), options["parallel"], options["timeout"], policies=details)
+        seen = await survey.observe(list(targets.values()), options["parallel"], options["timeout"], policies=details)
         addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
         plans, names = survey.plan_all(seen, options, addresses), advice.names(self._task._role)
         problems = {name: str(found) for name, found in seen.items() if isinstance(found, VpnKeysError)}
-        units = [survey.shown(one, names) for one in plans.planned]
+        units = [survey.to_result(one, names) for one in plans.planned]
         result: Result = {
             "changed": False,
             "in_sync": all(unit["in_sync"] for unit in units) and not problems and not plans.claims,
             "units": units,
-            "claims": survey.shown_claims(plans.claims, names),
+            "claims": survey.claims_to_result(plans.claims, names),
             "findings": list(plans.findings),
             "problems": problems,
             "tampered": [name for name, target in targets.items() if target.refused],
@@ -41,7 +41,7 @@ class ActionModule(IosAction):
         }
         if details:
             result["devices"] = {
-                name: {"rsa_keys": shown_keys(found), "groups": shown_groups(found)}
+                name: {"rsa_keys": keys_to_result(found), "groups": groups_to_result(found)}
                 for name, found in seen.items()
                 if not isinstance(found, VpnKeysError)
             }

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fingerprint import short
 from ..module_utils._ios import replacement, rsa_keys
-from ..module_utils._ios.dialogue import Talk, Terminal
+from ..module_utils._ios.dialogue import Dialogue, Terminal
 from ..module_utils._ios.key_listings import KeyRing, RsaKey
 from ..module_utils._ios.labels import Label
 from ..module_utils._ios.rsa_keys import Sealed
 from ..modules.ios_rsa_key_import import ARGUMENT_SPEC, MUTUALLY_EXCLUSIVE, REQUIRED_BY, REQUIRED_ONE_OF
 from ..plugin_utils import key_files
 from ..plugin_utils.ios import session
-from ..plugin_utils.ios.results import difference, shown
+from ..plugin_utils.ios.results import difference, to_result
 from ..plugin_utils.key_servers.action import IosAction, Result
 
 
@@ -55,21 +55,21 @@ class ActionModule(IosAction):
                     state=NOTHING_CHANGED,
                 )
             device = await sessions.enter_async_context(session.session(self.target()))
-            ring = await device.do(rsa_keys.look)
+            ring = await device.do(rsa_keys.observe)
             result, work = self._predict(ring, label, offer, options)
             if not self.check:
                 if work:
                     sealed = await offer.take()
-                    result["key"] = shown(
+                    result["key"] = to_result(
                         await self.changing(
-                            device, lambda tty: self._bring_about(tty, label, ring, sealed, options)
+                            device, lambda tty: self._converge(tty, label, ring, sealed, options)
                         )
                     )
                 elif result["changed"]:
                     key = await self.changing(
                         device, lambda tty: replacement.clean(tty, label, offer.fingerprint, save=options["save"])
                     )
-                    result["key"] = shown(key)
+                    result["key"] = to_result(key)
         return result
 
     async def _offer(self, label: Label, options: dict[str, t.Any], sessions: AsyncExitStack) -> _Offer:
@@ -83,7 +83,7 @@ class ActionModule(IosAction):
             return _Offer(sealed.fingerprint, sealed.bits, sealed.usage, given)
         from_label = Label.parse(options["from_label"]) if options["from_label"] else label
         source = await sessions.enter_async_context(session.session(self.target(options["from_host"])))
-        key = await source.do(lambda tty: rsa_keys.look_at(tty, from_label))
+        key = await source.do(lambda tty: rsa_keys.observe_at(tty, from_label))
 
         async def exported() -> Sealed:
             return await source.do(lambda tty: rsa_keys.export(tty, from_label))
@@ -126,17 +126,17 @@ class ActionModule(IosAction):
             "fingerprint": offer.fingerprint,
             "diff": difference(label, keys, after, saved=options["save"] and (not same or to_save)),
         }
-        return result | ({"key": shown(same[0])} if same else {}), not same
+        return result | ({"key": to_result(same[0])} if same else {}), not same
 
-    def _bring_about(
+    def _converge(
         self, tty: Terminal, label: Label, seen: KeyRing, sealed: Sealed, options: dict[str, t.Any]
-    ) -> Talk[RsaKey]:
+    ) -> Dialogue[RsaKey]:
         """`seen`: what was there when it was decided; a key that came since then is not replaced."""
         wishes = {"exportable": options["exportable"], "save": options["save"]}
         planned = rsa_keys.identity(seen.of(label))
         if planned is None:
-            return (yield from replacement.bring(tty, label, sealed, **wishes))
-        old = yield from replacement.take_old(tty, label, planned)
+            return (yield from replacement.import_key(tty, label, sealed, **wishes))
+        old = yield from replacement.export_old(tty, label, planned)
         if old and options["backup_path"]:
             key_files.keep(old, options["backup_path"], options["backup_passphrase"], "pkcs8")
         leftover = rsa_keys.identity(seen.of(label.scratch))

@@ -9,7 +9,7 @@ import typing as t
 from ..module_utils._ios import rsa_keys
 from ..module_utils._ios.labels import Label
 from ..modules.ios_rsa_key_info import ARGUMENT_SPEC
-from ..plugin_utils.ios.results import shown
+from ..plugin_utils.ios.results import to_result
 from ..plugin_utils.key_servers.action import IosAction, Result
 
 
@@ -18,6 +18,6 @@ class ActionModule(IosAction):
 
     async def operate(self, options: dict[str, t.Any]) -> Result:
         label = Label.parse(options["label"]) if options["label"] is not None else None
-        ring = await self.on_device(rsa_keys.look)
+        ring = await self.on_device(rsa_keys.observe)
         keys = ring.of(label) if label else [key for key in ring.keys if not key.temporary]
-        return {"changed": False, "rsa_keys": [shown(key) for key in keys]}
+        return {"changed": False, "rsa_keys": [to_result(key) for key in keys]}

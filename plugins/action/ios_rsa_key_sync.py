@@ -20,7 +20,7 @@ from ..plugin_utils.ios import session
 from ..plugin_utils.ios.options import Target
 from ..plugin_utils.key_servers import account, execute, interruption, survey
 from ..plugin_utils.key_servers.action import IosAction, Result, display
-from ..plugin_utils.key_servers.execute import Progress, Wishes
+from ..plugin_utils.key_servers.execute import ExecutionOptions, Progress
 from ..plugin_utils.key_servers.survey import Planned
 from ..plugin_utils.progress import pipe
 
@@ -51,17 +51,17 @@ class ActionModule(IosAction):
                     state=NOTHING_DONE,
                 )
         targets = self.fleet(options)
-        async with session.Kept() as kept:
+        async with session.SessionPool() as pool:
             # What was opened for the look is used for the work, unless that were more sessions than are wanted at once.
-            opener = kept.session if len(targets) <= options["parallel"] else session.session
-            seen = await survey.look(list(targets.values()), options["parallel"], options["timeout"], opener)
+            opener = pool.session if len(targets) <= options["parallel"] else session.session
+            seen = await survey.observe(list(targets.values()), options["parallel"], options["timeout"], opener)
             addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
             plans = survey.plan_all(seen, options, addresses)
             planned = plans.planned
             needed = {host for one in planned for host in execute.hosts_of(one.plan.steps)}
-            await kept.only(set() if self.check else needed)
-            done = await self._carry_out(planned, targets, options, kept)
-            return done | {"claims": survey.shown_claims(plans.claims, self._names)}
+            await pool.only(set() if self.check else needed)
+            done = await self._carry_out(planned, targets, options, pool)
+            return done | {"claims": survey.claims_to_result(plans.claims, self._names)}
 
     @property
     def _names(self) -> Mapping[str, str]:
@@ -72,9 +72,9 @@ class ActionModule(IosAction):
         planned: list[Planned],
         targets: dict[str, Target],
         options: dict[str, t.Any],
-        kept: session.Kept,
+        pool: session.SessionPool,
     ) -> Result:
-        wishes = Wishes(
+        wishes = ExecutionOptions(
             options["save"],
             options["generation_timeout"],
             options["backup_directory"],
@@ -82,12 +82,12 @@ class ActionModule(IosAction):
         )
         # Units that share a device take turns: two sessions must not write the configuration of one device at once.
         turns = {name: asyncio.Lock() for name in sorted(targets)}
-        moves = 0 if self.check else sum(execute.moves_of(one.plan.steps) for one in planned)
-        count = pipe.Count(moves, "moves")
+        operations = 0 if self.check else sum(execute.operations_of(one.plan.steps) for one in planned)
+        count = pipe.Count(operations, "moves")
         with interruption.in_hand() as asked:
             self._running: list[tuple[Planned, Progress]] = []
             watch = asyncio.ensure_future(interruption.watch(asked, self._interrupted))
-            work = (self._unit(one, targets, wishes, options, turns, count, kept, asked) for one in planned)
+            work = (self._unit(one, targets, wishes, options, turns, count, pool, asked) for one in planned)
             units = await asyncio.gather(*work)
             watch.cancel()
             if asked():
@@ -118,14 +118,14 @@ class ActionModule(IosAction):
         self,
         one: Planned,
         targets: dict[str, Target],
-        wishes: Wishes,
+        wishes: ExecutionOptions,
         options: dict[str, t.Any],
         turns: dict[str, asyncio.Lock],
         count: pipe.Count,
-        kept: session.Kept,
+        pool: session.SessionPool,
         asked: Callable[[], int],
     ) -> dict[str, t.Any]:
-        unit = survey.shown(one, self._names) | {"done": {}, "error": None}
+        unit = survey.to_result(one, self._names) | {"done": {}, "error": None}
         label = unit["label"]
         approved = options["approved"]
         if approved is not None and unit["steps"] and one.digest not in approved:
@@ -149,7 +149,7 @@ class ActionModule(IosAction):
                 async with AsyncExitStack() as waiting:
                     for host in sorted(execute.hosts_of(one.plan.steps)):
                         await waiting.enter_async_context(turns[host])
-                    await execute.carry_out(one.plan, targets, wishes, progress, kept)
+                    await execute.run_plan(one.plan, targets, wishes, progress, pool)
         except VpnKeysError as error:
             unit["error"] = rendered(error.marked, self._names)
         except Exception as error:  # noqa: BLE001 - one unit must not end the work on the others

@@ -91,7 +91,7 @@ from ansible.plugins.loader import action_loader
 
 from ..module_utils._errors import NOTHING_DONE
 from ..plugin_utils.progress import files, found, pipe, results, view
-from ..plugin_utils.progress.live import Foot, Ticker
+from ..plugin_utils.progress.live import StatusLines, Ticker
 from ..plugin_utils.progress.model import Devices, Outcome, Run, Section
 from ..plugin_utils.progress.view import Terminal
 
@@ -136,7 +136,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._run = Run("ansible", time.time())
         self._guard = threading.Lock()
         self._strategy = ""
-        self._foot: Foot | None = None
+        self._status_lines: StatusLines | None = None
         self._ticker: Ticker | None = None
         self._reader = -1
         self._shown = False
@@ -289,9 +289,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     # ------------------------------------------------------------------ showing
 
     def _say(self, text: str, what: str = "", *, stamped: bool = True) -> None:
-        if self._foot:
+        if self._status_lines:
+            columns = self._status_lines.size.columns
             text = textwrap.fill(
-                text, self._foot.size.columns, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+                text, columns, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
             )
         elif stamped:
             text = f"{time.strftime('%H:%M:%S')} {text}"
@@ -307,8 +308,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if self._ticker:
             return
         live = self.get_option("display") == "auto" and os.environ.get("TERM", "dumb") != "dumb"
-        if live and not self._foot and sys.stdout.isatty():
-            self._foot = Foot(sys.stdout, [sys.stderr], self._display._lock, pipe.tell_text)
+        if live and not self._status_lines and sys.stdout.isatty():
+            self._status_lines = StatusLines(sys.stdout, [sys.stderr], self._display._lock, pipe.tell_text)
         self._reader = pipe.opened()
         self._ticker = Ticker(self._reader, self._hear, self._tick)
         atexit.register(self._interrupted)
@@ -335,20 +336,20 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             sys.stdout.flush()
 
     def _tick(self) -> None:
-        if not self._foot or not self._shown:
+        if not self._status_lines or not self._shown:
             return
-        size = self._foot.size
+        size = self._status_lines.size
         from ansible.utils.color import ANSIBLE_COLOR
 
         terminal = Terminal(size.columns, size.lines, ANSIBLE_COLOR, sys.stdout.encoding)
         with self._guard:
             lines = view.bars(self._run, time.time(), terminal)
-        self._foot.paint(lines)
+        self._status_lines.paint(lines)
 
     def _show(self, shown: bool) -> None:
         self._shown = shown
-        if self._foot and not shown:
-            self._foot.remove()
+        if self._status_lines and not shown:
+            self._status_lines.remove()
 
     @staticmethod
     def _asks(play: t.Any) -> bool:

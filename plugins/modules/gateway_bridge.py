@@ -74,7 +74,7 @@ options:
     description: The UDP port of the second interfaces, the same on all gateways.
     type: int
     default: 51821
-  within:
+  guard_timeout:
     description: Seconds after O(state=up) when the guard removes everything by itself.
     type: float
     default: 180
@@ -98,7 +98,7 @@ EXAMPLES = r"""
 - name: Use the new key, while nothing depends on it
   vpnops.keys.gateway_key:
     state: active
-    confirm_within: 0
+    confirm_timeout: 0
   when: inventory_hostname == 'gw1'
 
 - name: Send by the first interface again
@@ -156,20 +156,19 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gateway import entry as seam
-from ..module_utils._gateway import wanted
+from ..module_utils._gateway import entry, wanted
 from ..module_utils._gateway.wireguard import bridge as wg_bridge
 from ..module_utils._gateway.wireguard import bridge_plan
 from ..module_utils._gateway.wireguard.platform import WireGuard
 
 ARGUMENT_SPEC = dict(
-    **seam.GATEWAY_SPEC,
+    **entry.GATEWAY_SPEC,
     state=dict(type="str", choices=["up", "carrying", "idle", "absent"], required=True),
     gateway=dict(type="str"),
     changing=dict(type="list", elements="str", default=[]),
     peers=dict(type="list", elements="dict", default=[]),
     port=dict(type="int", default=51821),
-    within=dict(type="float", default=180),
+    guard_timeout=dict(type="float", default=180),
 )
 
 
@@ -184,36 +183,36 @@ class Step(t.NamedTuple):
     then: list[str] | None = None
 
 
-def up(gateway: WireGuard, options: seam.Data) -> Step:
+def up(gateway: WireGuard, options: entry.Data) -> Step:
     entries = (peer for peer in options["peers"] if peer["name"] != options["gateway"] and usable(peer))
-    peers, dummy = wanted.sort_out(entries, lambda peer: seam.key_option(peer.get("staged")))
+    peers, dummy = wanted.sort_out(entries, lambda peer: entry.key_option(peer.get("staged")))
     want = bridge_plan.wanted(gateway, options["gateway"], peers, options["changing"], options["port"])
     done = wg_bridge.is_up(gateway.interface, want)
-    return Step(done, lambda: wg_bridge.up(gateway.interface, want, options["within"]), None if done else [])
+    return Step(done, lambda: wg_bridge.up(gateway.interface, want, options["guard_timeout"]), None if done else [])
 
 
-def carrying(gateway: WireGuard, options: seam.Data) -> Step:
+def carrying(gateway: WireGuard, options: entry.Data) -> Step:
     done = not wg_bridge.carried(gateway.interface).left
     return Step(done, lambda: wg_bridge.carry(gateway.interface), wg_bridge.planned(gateway.interface))
 
 
-def idle(gateway: WireGuard, options: seam.Data) -> Step:
+def idle(gateway: WireGuard, options: entry.Data) -> Step:
     done = not wg_bridge.carried(gateway.interface).there
     return Step(done, lambda: wg_bridge.idle(gateway.interface), [])
 
 
-def absent(gateway: WireGuard, options: seam.Data) -> Step:
+def absent(gateway: WireGuard, options: entry.Data) -> Step:
     return Step(wg_bridge.is_gone(gateway.interface), lambda: wg_bridge.down(gateway.interface), [])
 
 
 STATES = {"up": up, "carrying": carrying, "idle": idle, "absent": absent}
 
 
-def usable(peer: seam.Data) -> bool:
+def usable(peer: entry.Data) -> bool:
     return bool(peer.get("platform") == "wireguard" and peer.get("current") and not peer.get("withdrawn"))
 
 
-def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
+def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     options = module.params
     if not isinstance(gateway, WireGuard):
         return {"changed": False, "interface": "", "carried": [], "left": [], "diff": []}
@@ -246,7 +245,7 @@ def lines(networks: t.Iterable[str]) -> str:
 
 
 def main() -> None:
-    seam.run(ARGUMENT_SPEC, operate, required_if=[("state", "up", ["gateway", "changing"])])
+    entry.run(ARGUMENT_SPEC, operate, required_if=[("state", "up", ["gateway", "changing"])])
 
 
 if __name__ == "__main__":

@@ -86,11 +86,10 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import VpnKeysError
-from ..module_utils._gateway import call_in
-from ..module_utils._gateway import entry as seam
+from ..module_utils._gateway import call_in, entry
 
 ARGUMENT_SPEC = dict(
-    **seam.GATEWAY_SPEC,
+    **entry.GATEWAY_SPEC,
     url=dict(type="str", required=True),
     ca=dict(type="str", required=True),
     callers=dict(type="path", required=True),
@@ -101,7 +100,7 @@ def lines(changes: list[call_in.Change], which: str) -> str:
     return "".join(f"{change.what}: {getattr(change, which)}\n" for change in changes)
 
 
-def operate(module: AnsibleModule) -> seam.Data:
+def operate(module: AnsibleModule) -> entry.Data:
     changes, token_sha256 = call_in.install(module.params["url"], module.params["ca"], not module.check_mode)
     return {
         "changed": bool(changes),

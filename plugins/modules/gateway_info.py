@@ -23,7 +23,7 @@ extends_documentation_fragment:
   - vpnops.keys._attributes.gateway
   - vpnops.keys._gateway
 options:
-  check:
+  preflight:
     description:
       - Also return what would be in the way of a change of keys, as RV(obstacles).
       - Tries whether the file systems can be written, with a file that is removed at once.
@@ -31,7 +31,7 @@ options:
     default: false
   second_port:
     description:
-      - With O(check=true), also what would be in the way of M(vpnops.keys.gateway_bridge) with this UDP port.
+      - With O(preflight=true), also what would be in the way of M(vpnops.keys.gateway_bridge) with this UDP port.
       - It means nothing with O(platform=strongswan).
     type: int
   only:
@@ -47,11 +47,11 @@ options:
         key in use so far, C(staged) the one that shall come into use.
       - >-
         The module waits until each tunnel that is up by either of them is up by the new one, and until a change
-        of the gateway's own key is done, but no longer than O(within).
+        of the gateway's own key is done, but no longer than O(wait_timeout).
     type: list
     elements: dict
     default: []
-  within:
+  wait_timeout:
     description: Seconds to wait for what O(expect) names. It is no error when they pass; the result says what is.
     type: float
     default: 15
@@ -197,7 +197,7 @@ gateway:
       elements: str
 obstacles:
   description: What is in the way of a change of keys, in sentences. Empty is good.
-  returned: if O(check=true)
+  returned: if O(preflight=true)
   type: list
   elements: str
 findings:
@@ -219,9 +219,8 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gateway import detached
-from ..module_utils._gateway import entry as seam
-from ..module_utils._gateway.platform import Look
+from ..module_utils._gateway import detached, entry
+from ..module_utils._gateway.platform import Observation
 from ..module_utils._gateway.state import SWAPPING
 from ..module_utils._gateway.wireguard import bridge as wg_bridge
 from ..module_utils._gateway.wireguard.platform import WireGuard
@@ -229,57 +228,58 @@ from ..module_utils._printable import printable
 from ..module_utils._public_key import parse
 
 ARGUMENT_SPEC = dict(
-    **seam.GATEWAY_SPEC,
-    check=dict(type="bool", default=False),
+    **entry.GATEWAY_SPEC,
+    preflight=dict(type="bool", default=False),
     second_port=dict(type="int"),
     only=dict(type="list", elements="str"),
     expect=dict(type="list", elements="dict", default=[]),
-    within=dict(type="float", default=15),
+    wait_timeout=dict(type="float", default=15),
 )
 POLL = 0.2
 LONGEST = 450
 """Characters of a sentence about a line that an administrator wrote."""
 
 
-def arrived(look: Look, expected: list[tuple[str, str]]) -> bool:
+def arrived(observed: Observation, expected: list[tuple[str, str]]) -> bool:
     """Whether every tunnel that is up by a key of a pair is up by the new one. Pairs are fingerprints, old and new.
 
     Where both are the same, the tunnel has to come up if the key is stored here at all.
     """
-    proven = {tunnel.with_peer.fingerprint for tunnel in look.tunnels if tunnel.with_peer}
-    stored = {one.key.fingerprint for one in look.stored if one.runtime}
+    proven = {tunnel.with_peer.fingerprint for tunnel in observed.tunnels if tunnel.with_peer}
+    stored = {one.key.fingerprint for one in observed.stored if one.runtime}
     return all(new in proven or old not in (stored if old == new else proven) for old, new in expected)
 
 
-def wait(gateway: seam.Managed, expected: list[tuple[str, str]], within: float) -> Look:
+def wait(gateway: entry.Managed, expected: list[tuple[str, str]], within: float) -> Observation:
     """Look until what is expected is there, or the time is over."""
     end = time.monotonic() + within
     while True:
         journal = gateway.state.journal()
-        look = gateway.look()
+        observed = gateway.observe()
         changing = journal is not None and journal.step == SWAPPING and detached.running(f"change-{gateway.name}")
-        if (not changing and arrived(look, expected)) or time.monotonic() > end:
-            return look
+        if (not changing and arrived(observed, expected)) or time.monotonic() > end:
+            return observed
         time.sleep(POLL)
 
 
-def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
+def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     options = module.params
     expected = [
         (parse(peer["current"]).fingerprint, parse(peer.get("staged") or peer["current"]).fingerprint)
         for peer in options["expect"]
         if peer.get("current")
     ]
-    look = wait(gateway, expected, options["within"]) if options["expect"] else gateway.look()
-    result: seam.Data = {"changed": False, "gateway": shown(options["platform"], gateway, look, options["only"])}
-    if options["check"]:
+    observed = wait(gateway, expected, options["wait_timeout"]) if options["expect"] else gateway.observe()
+    shown = to_result(options["platform"], gateway, observed, options["only"])
+    result: entry.Data = {"changed": False, "gateway": shown}
+    if options["preflight"]:
         result["obstacles"] = [printable(text, LONGEST) for text in gateway.obstacles(writing=True)]
         if options["second_port"] and isinstance(gateway, WireGuard):
             result["obstacles"] += wg_bridge.obstacles(gateway, options["second_port"])
     return result
 
 
-def shown(platform: str, gateway: seam.Managed, look: Look, only: list[str] | None) -> seam.Data:
+def to_result(platform: str, gateway: entry.Managed, observed: Observation, only: list[str] | None) -> entry.Data:
     wanted = None if only is None else {parse(text).fingerprint for text in only}
     journal = gateway.state.journal()
     tunnels = [
@@ -291,13 +291,13 @@ def shown(platform: str, gateway: seam.Managed, look: Look, only: list[str] | No
             "proof": tunnel.proof,
             "by": round(tunnel.by, 3),
         }
-        for tunnel in look.tunnels
+        for tunnel in observed.tunnels
     ]
     return {
         "platform": platform,
-        "own": {"file": seam.shown(look.own.file), "runtime": seam.shown(look.own.runtime)},
-        "pending": seam.shown(look.pending),
-        "previous": seam.shown(look.previous),
+        "own": {"file": entry.to_result(observed.own.file), "runtime": entry.to_result(observed.own.runtime)},
+        "pending": entry.to_result(observed.pending),
+        "previous": entry.to_result(observed.previous),
         "change": journal and asdict(journal),
         "stored": [
             {
@@ -307,20 +307,20 @@ def shown(platform: str, gateway: seam.Managed, look: Look, only: list[str] | No
                 "file": one.file,
                 "runtime": one.runtime,
             }
-            for one in look.stored
+            for one in observed.stored
             if wanted is None or one.key.fingerprint in wanted
         ],
         "tunnels": [one for one in tunnels if wanted is None or one["with_peer"] in wanted or one["with_peer"] is None],
         "blocked": [
             {"peer": one.peer, "fingerprint": one.key and one.key.fingerprint, "why": printable(one.why, LONGEST)}
-            for one in look.blocked
+            for one in observed.blocked
         ],
-        "at_restart": [printable(text, LONGEST) for text in look.at_restart],
+        "at_restart": [printable(text, LONGEST) for text in observed.at_restart],
     }
 
 
 def main() -> None:
-    seam.run(ARGUMENT_SPEC, operate)
+    entry.run(ARGUMENT_SPEC, operate)
 
 
 if __name__ == "__main__":

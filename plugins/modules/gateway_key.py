@@ -77,7 +77,7 @@ options:
         A question that only a gateway with the private half of the key can answer. A gateway that shows a key and does
         not answer it fails: the key may be that of another one, whose tunnels it is after.
     type: str
-  confirm_within:
+  confirm_timeout:
     description:
       - Seconds from O(state=active) after which the old key comes back unless the change is confirmed.
       - >-
@@ -105,7 +105,7 @@ EXAMPLES = r"""
   vpnops.keys.gateway_key:
     state: active
     public_key: "{{ next_key.public_key }}"
-    confirm_within: 120
+    confirm_timeout: 120
 
 - name: Keep it
   vpnops.keys.gateway_key:
@@ -164,13 +164,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fingerprint import short
-from ..module_utils._gateway import change, detached
-from ..module_utils._gateway import entry as seam
-from ..module_utils._gateway.platform import Look
+from ..module_utils._gateway import change, detached, entry
+from ..module_utils._gateway.platform import Observation
 from ..module_utils._public_key import PublicKey
 
 ARGUMENT_SPEC = dict(
-    **seam.GATEWAY_SPEC,
+    **entry.GATEWAY_SPEC,
     state=dict(
         type="str",
         choices=["present", "staged", "active", "confirmed", "retired", "restored"],
@@ -180,7 +179,7 @@ ARGUMENT_SPEC = dict(
     algorithm=dict(type="str", choices=["x25519", "ed25519", "rsa"]),
     bits=dict(type="int", default=3072),
     challenge=dict(type="str"),
-    confirm_within=dict(type="float", default=60),
+    confirm_timeout=dict(type="float", default=60),
 )
 ALGORITHM = {"wireguard": "x25519", "strongswan": "ed25519"}
 
@@ -194,52 +193,53 @@ class Step(t.NamedTuple):
     act: t.Callable[[], PublicKey | None]
 
 
-def in_use(look: Look) -> PublicKey | None:
-    return look.own.runtime or look.own.file
+def in_use(observed: Observation) -> PublicKey | None:
+    return observed.own.runtime or observed.own.file
 
 
-def present(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
-    return Step(in_use(look) is not None, in_use(look), look.pending, lambda: gateway.generate(*kind(look, options)))
+def present(gateway: entry.Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+    own = in_use(observed)
+    return Step(own is not None, own, observed.pending, lambda: gateway.generate(*kind(observed, options)))
 
 
-def staged(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
-    own = in_use(look)
+def staged(gateway: entry.Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+    own = in_use(observed)
     if own is None:
         what = "This gateway has no key yet, so there is none to change"
         raise VpnKeysError("not_found", what, advice="Enroll it first")
-    if wanted is not None and wanted in (look.own.file, look.own.runtime):
-        return Step(True, own, look.pending, lambda: wanted)
-    waiting = look.pending
-    return Step(waiting is not None, own, waiting or "(new)", lambda: gateway.stage(*kind(look, options)))
+    if wanted is not None and wanted in (observed.own.file, observed.own.runtime):
+        return Step(True, own, observed.pending, lambda: wanted)
+    waiting = observed.pending
+    return Step(waiting is not None, own, waiting or "(new)", lambda: gateway.stage(*kind(observed, options)))
 
 
-def active(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
-    new = meant(look, wanted)
-    used = look.own.runtime == new
-    final = look.own.file == new and look.pending is None
+def active(gateway: entry.Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+    new = meant(observed, wanted)
+    used = observed.own.runtime == new
+    final = observed.own.file == new and observed.pending is None
     waiting = detached.running(f"change-{gateway.name}")
 
     def begin() -> PublicKey:
-        change.begin(gateway.name, gateway, gateway.state, options["confirm_within"])
+        change.begin(gateway.name, gateway, gateway.state, options["confirm_timeout"])
         change.await_swap(gateway.name, gateway.state)
         return new
 
-    return Step(used and (final or waiting), new, None if final else look.pending, begin)
+    return Step(used and (final or waiting), new, None if final else observed.pending, begin)
 
 
-def confirmed(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
-    new = meant(look, wanted)
+def confirmed(gateway: entry.Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+    new = meant(observed, wanted)
 
     def confirm() -> PublicKey:
         change.confirm(gateway.name, gateway, gateway.state)
         return new
 
-    return Step(look.own.file == new and look.pending is None, new, None, confirm)
+    return Step(observed.own.file == new and observed.pending is None, new, None, confirm)
 
 
-def retired(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
-    new = meant(look, wanted)
-    if look.pending is not None or new not in (look.own.file, look.own.runtime):
+def retired(gateway: entry.Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+    new = meant(observed, wanted)
+    if observed.pending is not None or new not in (observed.own.file, observed.own.runtime):
         raise VpnKeysError(
             "refused", "The new key is not confirmed yet, so the old one is kept", state=NOTHING_CHANGED
         )
@@ -249,11 +249,11 @@ def retired(gateway: seam.Managed, look: Look, options: seam.Data, wanted: Publi
         change.end(gateway.state)
         return new
 
-    return Step(look.previous is None and gateway.state.journal() is None, new, None, destroy)
+    return Step(observed.previous is None and gateway.state.journal() is None, new, None, destroy)
 
 
-def restored(gateway: seam.Managed, look: Look, options: seam.Data, wanted: PublicKey | None) -> Step:
-    old = look.previous or in_use(look)
+def restored(gateway: entry.Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+    old = observed.previous or in_use(observed)
     if wanted is not None and old != wanted:
         raise VpnKeysError(
             "refused",
@@ -267,7 +267,7 @@ def restored(gateway: seam.Managed, look: Look, options: seam.Data, wanted: Publ
         change.end(gateway.state)
         return old
 
-    done = look.pending is None and look.previous is None and gateway.state.journal() is None
+    done = observed.pending is None and observed.previous is None and gateway.state.journal() is None
     return Step(done, old, None, restore)
 
 
@@ -281,10 +281,10 @@ STATES = {
 }
 
 
-def meant(look: Look, wanted: PublicKey | None) -> PublicKey:
+def meant(observed: Observation, wanted: PublicKey | None) -> PublicKey:
     """The key that is being put into use: the one that waits, or the one that came into use already."""
-    here = look.pending or in_use(look)
-    if wanted is not None and wanted not in (look.pending, look.own.file, look.own.runtime):
+    here = observed.pending or in_use(observed)
+    if wanted is not None and wanted not in (observed.pending, observed.own.file, observed.own.runtime):
         raise VpnKeysError(
             "refused",
             f"The key {short(wanted.fingerprint)} does not wait on this gateway and is not in use there; "
@@ -298,24 +298,25 @@ def meant(look: Look, wanted: PublicKey | None) -> PublicKey:
     return new
 
 
-def kind(look: Look, options: seam.Data) -> tuple[str, int]:
+def kind(observed: Observation, options: entry.Data) -> tuple[str, int]:
     """Algorithm and size of a key that is to be made."""
-    own = in_use(look)
+    own = in_use(observed)
     algorithm = options["algorithm"] or (own.algorithm if own else ALGORITHM[options["platform"]])
     if (algorithm == "x25519") != (options["platform"] == "wireguard"):
         raise VpnKeysError("bad_input", f"{options['platform']} has no {algorithm} keys", state=NOTHING_CHANGED)
     return algorithm, options["bits"]
 
 
-def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
+def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     options = module.params
-    look = gateway.look()
-    step = STATES[options["state"]](gateway, look, options, seam.key_option(options["public_key"]))
+    observed = gateway.observe()
+    step = STATES[options["state"]](gateway, observed, options, entry.key_option(options["public_key"]))
     known = step.next if isinstance(step.next, PublicKey) and options["state"] == "staged" else step.own
     key = None if isinstance(step.next, str) or known is None else known
     if not step.done and not module.check_mode:
         key = step.act()
     asked = options["challenge"]
+    before = lines(in_use(observed), observed.pending)
     return {
         "changed": not step.done,
         "proof": gateway.prove(key, asked) if key and asked else "",
@@ -325,8 +326,8 @@ def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
         "diff": {
             "before_header": "own key",
             "after_header": "own key",
-            "before": lines(in_use(look), look.pending),
-            "after": lines(step.own or "(new)", step.next) if not step.done else lines(in_use(look), look.pending),
+            "before": before,
+            "after": before if step.done else lines(step.own or "(new)", step.next),
         },
     }
 
@@ -339,7 +340,7 @@ def lines(own: PublicKey | str | None, next_key: PublicKey | str | None) -> str:
 
 
 def main() -> None:
-    seam.run(ARGUMENT_SPEC, operate)
+    entry.run(ARGUMENT_SPEC, operate)
 
 
 if __name__ == "__main__":

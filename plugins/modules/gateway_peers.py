@@ -110,7 +110,7 @@ options:
       - This is how a peer is prepared for going back to its old key.
     type: bool
     default: false
-  follow:
+  follow_seconds:
     description:
       - Seconds for which traffic to a peer with a staged key moves by itself to whichever of the two keys it uses.
       - With WireGuard, where a network belongs to one key only, this is what keeps the silence short.
@@ -213,15 +213,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gateway import entry as seam
-from ..module_utils._gateway import wanted
+from ..module_utils._gateway import entry, wanted
 from ..module_utils._gateway.platform import PeerChange, WantedPeer
 from ..module_utils._gateway.wireguard import bridge as wg_bridge
 from ..module_utils._gateway.wireguard.platform import WireGuard
 from ..module_utils._public_key import ED25519_PREFIX, X25519_PREFIX, PublicKey, from_der
 
 ARGUMENT_SPEC = dict(
-    **seam.GATEWAY_SPEC,
+    **entry.GATEWAY_SPEC,
     gateway=dict(type="str", required=True),
     peers=dict(
         type="list",
@@ -245,7 +244,7 @@ ARGUMENT_SPEC = dict(
     ),
     revision=dict(type="int"),
     accept_previous=dict(type="bool", default=False),
-    follow=dict(type="float", default=0),
+    follow_seconds=dict(type="float", default=0),
 )
 NEW = "(new)"
 # Stands for a key that is still to be made, in check mode. Nobody holds its private half.
@@ -255,15 +254,15 @@ NOT_YET = {
 }
 
 
-def beside(peer: Mapping[str, Any], options: seam.Data, check: bool) -> PublicKey | None:
+def beside(peer: Mapping[str, Any], options: entry.Data, check: bool) -> PublicKey | None:
     """The key that is accepted beside the current one."""
     text = peer["staged"] or (peer["previous"] if options["accept_previous"] else None)
     if text == NEW and check:
         return NOT_YET[options["platform"]]
-    return seam.key_option(text)
+    return entry.key_option(text)
 
 
-def held(peer: WantedPeer) -> list[seam.Data]:
+def held(peer: WantedPeer) -> list[entry.Data]:
     """What is stored of a peer now. A key that is still to be made is not."""
     keys = {"withdrawn": None} if peer.current is None else {"current": peer.current, "staged": peer.staged}
     return [
@@ -280,13 +279,13 @@ def lines(changes: Iterable[PeerChange], which: str) -> str:
     return text
 
 
-def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
+def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     options = module.params
     others = [peer for peer in options["peers"] if peer["name"] != options["gateway"]]
     peers, refusals = wanted.sort_out(others, lambda peer: beside(peer, options, module.check_mode))
     strangers = {peer["name"] for peer in others if peer["platform"] != options["platform"]}
     mine = [peer for peer in peers if peer.name not in strangers]
-    changes = gateway.store(mine, options["follow"], write=not module.check_mode)
+    changes = gateway.store(mine, options["follow_seconds"], write=not module.check_mode)
     refusals += [wanted.Refusal(change.name, change.refused) for change in changes if change.refused]
     if isinstance(gateway, WireGuard) and not module.check_mode and any(peer.current is None for peer in mine):
         wg_bridge.down(gateway.interface)  # it might accept that key, too
@@ -306,7 +305,7 @@ def operate(module: AnsibleModule, gateway: seam.Managed) -> seam.Data:
 
 
 def main() -> None:
-    seam.run(ARGUMENT_SPEC, operate)
+    entry.run(ARGUMENT_SPEC, operate)
 
 
 if __name__ == "__main__":

@@ -79,10 +79,10 @@ options:
     description: Percentage of the peers that must be reachable. It counts with O(mode=planned) only.
     type: int
     default: 50
-  confirm_within:
+  confirm_timeout:
     description: >-
       Seconds after which a gateway that changes its key alone goes back to the old one unless it is confirmed. With
-      more of them it is longer, see RV(plan.confirm_within).
+      more of them it is longer, see RV(plan.confirm_timeout).
     type: float
     default: 60
   timeout:
@@ -174,9 +174,9 @@ plan:
         Stands for who changes, from which key, how, and who has to store it; not for who is reachable, nor for how far
         an interrupted rotation has come.
       type: str
-    confirm_within:
+    confirm_timeout:
       description: >-
-        Seconds after which each target goes back to its old key unless it is confirmed: O(confirm_within), and as long
+        Seconds after which each target goes back to its old key unless it is confirmed: O(confirm_timeout), and as long
         as each other target may take, and 1 for every 5 gateways of the directory.
       type: float
       sample: 60.0
@@ -202,7 +202,7 @@ ARGUMENT_SPEC = dict(
     strategy=dict(type="str", choices=["in_place", "second_interface"], default="in_place"),
     unreachable=dict(type="str", choices=["defer", "fail"], default="defer"),
     minimum_share=dict(type="int", default=50),
-    confirm_within=dict(type="float", default=60),
+    confirm_timeout=dict(type="float", default=60),
     timeout=dict(type="float", default=120),
     approved=dict(type="list", elements="str"),
     show=dict(type="bool", default=True),

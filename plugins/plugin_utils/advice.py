@@ -14,7 +14,7 @@ ROLES: dict[str, dict[str, str]] = {
     "gateway_keys": {
         "path": "gateway_keys_report_path",
         "url": "gateway_keys_directory_url",
-        "within": "gateway_keys_settle_within",
+        "wait_timeout": "gateway_keys_settle_timeout",
     },
     "key_server_sync": {"path": "key_server_sync_report_path"},
 }

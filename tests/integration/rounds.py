@@ -26,7 +26,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan impo
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios import session as ios_session
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios.options import Target
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import execute, survey
-from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.execute import Progress, Wishes
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.execute import ExecutionOptions, Progress
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.survey import Planned
 from ansible_collections.vpnops.keys.plugins.plugin_utils.progress.pipe import Count
 from lab import DeviceSpec, GroupSpec, KeySpec
@@ -121,7 +121,7 @@ class Outcome:
         return str(self.error or self.plan.blocked or "")
 
 
-async def look(
+async def observe(
     devices: Mapping[str, Device],
     *,
     patience: float = 30.0,
@@ -130,7 +130,7 @@ async def look(
 ) -> Outcome:
     """Look at all key servers and plan."""
     targets = {name: target(device, patience=patience) for name, device in devices.items()}
-    seen = await survey.look(list(targets.values()), 64, 60.0, opener or ios_session.session)
+    seen = await survey.observe(list(targets.values()), 64, 60.0, opener or ios_session.session)
     addresses = {name: (device.spec.address,) for name, device in devices.items()}
     return Outcome(survey.plan_all(seen, {**OPTIONS, **options}, addresses).planned)
 
@@ -138,7 +138,7 @@ async def look(
 async def carry(
     outcome: Outcome,
     devices: Mapping[str, Device],
-    kept: ios_session.Kept,
+    pool: ios_session.SessionPool,
     *,
     patience: float = 30.0,
     save: bool = True,
@@ -149,22 +149,22 @@ async def carry(
     def tell(*dummy: object) -> None:
         return None
 
-    moves = sum(execute.moves_of(one.plan.steps) for one in outcome.planned)
-    progress = Progress(tell, Count(moves, "moves"))
-    await kept.only({host for one in outcome.planned for host in execute.hosts_of(one.plan.steps)})
+    operations = sum(execute.operations_of(one.plan.steps) for one in outcome.planned)
+    progress = Progress(tell, Count(operations, "moves"))
+    await pool.only({host for one in outcome.planned for host in execute.hosts_of(one.plan.steps)})
     try:
         for one in outcome.planned:
             if one.plan.steps:
-                await execute.carry_out(one.plan, targets, Wishes(save, 20.0), progress, kept)
+                await execute.run_plan(one.plan, targets, ExecutionOptions(save, 20.0), progress, pool)
     except VpnKeysError as error:
         outcome.error = error
 
 
 async def sync(devices: Mapping[str, Device], *, patience: float = 30.0, **options: t.Any) -> Outcome:
     """One whole round."""
-    async with ios_session.Kept() as kept:
-        outcome = await look(devices, patience=patience, opener=kept.session, **options)
-        await carry(outcome, devices, kept, patience=patience, save=options.get("save", True))
+    async with ios_session.SessionPool() as pool:
+        outcome = await observe(devices, patience=patience, opener=pool.session, **options)
+        await carry(outcome, devices, pool, patience=patience, save=options.get("save", True))
     return outcome
 
 
@@ -337,7 +337,7 @@ def points(name: str, log: Iterable[LogEntry]) -> list[Point]:
 async def record(specs: Sequence[DeviceSpec], **options: t.Any) -> list[Point]:
     """The lines of an undisturbed round. What the devices hold at every instant of it must be right, too."""
     async with running(specs) as devices:
-        was = before(devices, target=(await look(devices, **options)).plan.fingerprint)
+        was = before(devices, target=(await observe(devices, **options)).plan.fingerprint)
         wrong = watch(was, devices)
         start = {name: len(device.log) for name, device in devices.items()}
         outcome = await sync(devices, **options)

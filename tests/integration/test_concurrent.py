@@ -81,7 +81,7 @@ async def _together(specs: list[DeviceSpec], chance: random.Random) -> list[str]
         outcomes, proofs = zip(*await asyncio.gather(_run(devices, 0), _run(devices, offset)), strict=True)
         for device in devices.values():
             device.clear_faults()
-        proof = (await rounds.look(devices, overwrite=True)).plan
+        proof = (await rounds.observe(devices, overwrite=True)).plan
         left = rounds.unfinished(devices)
         wrong = []
         if left and proof.verdict == "in_sync" and not proof.steps:
@@ -109,7 +109,7 @@ async def _run(devices: Mapping[str, Device], offset: float) -> tuple[Outcome, O
     """A sync, and the comparison after it that proves it: what the role does."""
     await asyncio.sleep(offset)
     done = await rounds.sync(devices, patience=5, overwrite=True)
-    return done, await rounds.look(devices, patience=5, overwrite=True)
+    return done, await rounds.observe(devices, patience=5, overwrite=True)
 
 
 def _without(devices: Mapping[str, Device]) -> list[str]:
@@ -162,10 +162,10 @@ def test_a_plan_that_has_grown_old(start: str) -> None:
 
 async def _too_late(specs: list[DeviceSpec]) -> None:
     async with rounds.running(specs) as devices:
-        old = await rounds.look(devices, overwrite=True)
+        old = await rounds.observe(devices, overwrite=True)
         assert not (await rounds.sync(devices, overwrite=True)).told
         was = rounds.before(devices, target=None)
-        async with session.Kept() as kept:
+        async with session.SessionPool() as kept:
             await rounds.carry(old, devices, kept)
         assert "has changed since the plan was made" in old.told
         assert rounds.before(devices, target=None) == was

@@ -88,11 +88,11 @@ async def _one_sync(
 ) -> tuple[rounds.Outcome, list[str], list[str]]:
     """A sync with faults on some devices (all, if none is named): its outcome, what went wrong, and what is left."""
     async with rounds.running(specs, ssh=ssh) as devices:
-        before = (await rounds.look(devices, overwrite=True, primary=primary)).plan
+        before = (await rounds.observe(devices, overwrite=True, primary=primary)).plan
         was = rounds.before(devices, target=before.fingerprint)
         for name in on or devices:
             devices[name].set_fault(**faults)
-        assert (await rounds.look(devices, patience=5, overwrite=True, primary=primary)).plan == before
+        assert (await rounds.observe(devices, patience=5, overwrite=True, primary=primary)).plan == before
         wrong = rounds.watch(was, devices)
         outcome = await rounds.sync(devices, patience=5, overwrite=True, primary=primary)
         return outcome, wrong + rounds.mishaps(was, devices), rounds.unfinished(devices)
@@ -292,7 +292,7 @@ async def _all_hang(points: Sequence[rounds.Point]) -> list[str]:
 
 async def _hangs(point: rounds.Point) -> str:
     async with rounds.running(STARTS["conflict"]({}), ssh=True) as devices:
-        await rounds.look(devices)  # the points were counted with one
+        await rounds.observe(devices)  # the points were counted with one
         was = rounds.before(devices, target=devices["ks1"].keys[LABEL].fingerprint)
         devices[point.host].set_fault(cut={"at": point.line, "unit": "line", "do": "hang"})
         try:

@@ -159,7 +159,7 @@ def test_cut_at_every_line(start: str, how: str, host: str) -> None:
 async def cut_there(start: Start, cut: Cut, point: Point) -> list[str]:
     """Cut one sync at that line and go on from there; returns what is wrong."""
     async with rounds.running(start.specs(cut.switches)) as devices:
-        target = (await rounds.look(devices, **start.options)).plan.fingerprint
+        target = (await rounds.observe(devices, **start.options)).plan.fingerprint
         was = rounds.before(devices, target=target)
         wrong = await _cut_short(devices, start, cut, point)
         await rounds.back(devices)
@@ -185,7 +185,7 @@ async def _cut_short(devices: Mapping[str, Device], start: Start, cut: Cut, poin
 
 async def _goes_on(devices: Mapping[str, Device], was: Before, point: Point, start: Start, cut: Cut) -> list[str]:
     """The runs that follow."""
-    target = (await rounds.look(devices, **start.options)).plan.fingerprint
+    target = (await rounds.observe(devices, **start.options)).plan.fingerprint
     moved = cut.fault is not None and cut.fault["do"] == "reload" and point.host == "ks1"
     if was.target and target != was.target and not moved:  # with the primary gone, another one has taken over
         return ["the next run would choose another key"]

@@ -84,7 +84,7 @@ async def _at(specs: list[DeviceSpec], slot: str, point: Point) -> list[str]:
         device = devices["ks2"]
         rounds.at_line(device, point.line, lambda: put(device, slot))
         outcome = await rounds.sync(devices, patience=5, overwrite=True)
-        proof = (await rounds.look(devices, overwrite=False)).plan
+        proof = (await rounds.observe(devices, overwrite=False)).plan
         wrong = []
         if FOREIGN.fingerprint not in {stored.fingerprint for stored in device.keys.values()}:
             wrong.append("the key is lost")

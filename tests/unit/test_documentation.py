@@ -209,11 +209,11 @@ SURVEY = Survey(
     ("name", "field"), [("ios_rsa_key_info", "rsa_keys"), ("ios_rsa_key", "key"), ("ios_rsa_key_import", "key")]
 )
 def test_documented_key(name: str, field: str) -> None:
-    agree([results.shown(KEY)], documented()[name]["return"][field], field)
+    agree([results.to_result(KEY)], documented()[name]["return"][field], field)
 
 
 def test_documented_groups() -> None:
-    agree(results.shown_groups(SURVEY), documented()["getvpn_info"]["return"]["groups"], "groups")
+    agree(results.groups_to_result(SURVEY), documented()["getvpn_info"]["return"]["groups"], "groups")
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ def test_documented_units(name: str, more: Data) -> None:
     plans = survey.plan_all({"ks1": SURVEY}, options, {"ks1": ["192.0.2.11"]})
     units = documented()[name]["return"]["units"]
     assert plans.planned
-    agree([{**survey.shown(one, {}), "steps": [], **more} for one in plans.planned], units, "units")
-    claims = survey.shown_claims([Claim("ks9", "EUROPE", ("ks1",), "ks9 names ks1.")], {})
+    agree([{**survey.to_result(one, {}), "steps": [], **more} for one in plans.planned], units, "units")
+    claims = survey.claims_to_result([Claim("ks9", "EUROPE", ("ks1",), "ks9 names ks1.")], {})
     agree(claims, documented()[name]["return"]["claims"], "claims")
 
     steps = units["contains"]["steps"]["contains"]

@@ -40,8 +40,8 @@ def test_the_text_is_composed_of_the_fields(fields: dict[str, str], text: str) -
 
 def test_options_are_named_by_what_the_reader_can_set() -> None:
     error = VpnKeysError("refused", "it is down", **WHOLE)
-    said = rendered(error.marked, {"adopt": "gateway_keys_adopt"})
-    assert said == "gw1: it is down. Nothing was changed; set gateway_keys_adopt if its own key is right."
+    said = rendered(error.marked, {"adopt": "gateway_keys_adopt_reported_key"})
+    assert said == "gw1: it is down. Nothing was changed; set gateway_keys_adopt_reported_key if its own key is right."
 
 
 def test_a_sentence_ends_once() -> None:

@@ -34,8 +34,8 @@ class Kind(t.NamedTuple):
 
 
 SETTLE = (
-    "See which side is right, then run vpnops.keys.converge_gateways with gateway_keys_full=true, or "
-    "vpnops.keys.enroll_gateways with gateway_keys_adopt=true."
+    "See which side is right, then run vpnops.keys.converge_gateways with gateway_keys_converge_all=true, or "
+    "vpnops.keys.enroll_gateways with gateway_keys_adopt_reported_key=true."
 )
 # In the order in which they are shown.
 KINDS: dict[str, Kind] = {

@@ -42,14 +42,14 @@ EMERGENCY_OUTAGE = "every tunnel of the gateway is down for some seconds, until 
 
 @dataclass(frozen=True)
 class Wish:
-    """How it shall be done. `minimum_share`: per cent of the peers that must be reachable. `confirm_within`: seconds
+    """How it shall be done. `minimum_share`: per cent of the peers that must be reachable. `confirm_timeout`: seconds
     after which a gateway that changes its key alone goes back; `timeout`: seconds that each has for an answer."""
 
     mode: str = PLANNED
     strategy: str = "in_place"
     unreachable: str = "defer"
     minimum_share: int = 50
-    confirm_within: float = 60.0
+    confirm_timeout: float = 60.0
     timeout: float = 120.0
 
 
@@ -81,8 +81,8 @@ class Away:
 @dataclass(frozen=True)
 class Plan:
     """`peers` can be told now, `unreachable` and `refused` are left for later. `digest`: what an approval is bound
-    to. Seconds: `confirm_within`, after which a target that is not confirmed goes back by itself, and `change_timeout`,
-    which each target has for each answer until then."""
+    to. Seconds: `confirm_timeout`, after which a target that is not confirmed goes back by itself, and
+    `change_timeout`, which each target has for each answer until then."""
 
     names: Sequence[str]
     targets: Sequence[Target]
@@ -91,7 +91,7 @@ class Plan:
     refused: Sequence[Away]
     refusals: Sequence[str]
     digest: str
-    confirm_within: float
+    confirm_timeout: float
     change_timeout: float
 
     def to_result(self) -> dict[str, t.Any]:
@@ -126,7 +126,7 @@ def plan(directory: Directory, observations: Observations, targets: Sequence[str
         targets=[_target(directory.gateways.get(name), seen[name], wish) for name in targets],
         refusals=[text for name in targets for text in _against(directory, name, seen[name], wish)],
         digest="",
-        confirm_within=window(wish, len(targets), len(directory.gateways)),
+        confirm_timeout=window(wish, len(targets), len(directory.gateways)),
         change_timeout=change_timeout(wish),
         **_by_reachability(peers, told),
     )
@@ -151,7 +151,7 @@ def window(wish: Wish, targets: int, gateways: int) -> float:
     others = max(targets - 1, 0)
     silent = min(others, SILENT_TARGETS)
     each = change_timeout(wish)
-    return wish.confirm_within + each * silent + min(each, ANSWERED_SECONDS) * (others - silent) + gateways // 5
+    return wish.confirm_timeout + each * silent + min(each, ANSWERED_SECONDS) * (others - silent) + gateways // 5
 
 
 def _telling(directory: Directory, observation: Observation, targets: t.AbstractSet[str]) -> Observation:

@@ -52,7 +52,7 @@ class Row:
             "fingerprint": one.fingerprint,
             "since": one.created_at,
             "state": one.state,
-            "reached": self.observation.state,
+            "reachability": self.observation.state,
             "why": self.observation.why,
             "observed": self.observation.seen,
             "own": self.own,

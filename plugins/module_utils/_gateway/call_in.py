@@ -127,11 +127,11 @@ def install(url: str, ca: str, write: bool) -> tuple[list[Change], str | None]:
     if not enabled:
         changes.append(Change(SERVICE, "not enabled", "enabled"))
     if write and changes:
-        _bring_about(wanted)
+        _converge(wanted)
     return changes, None if fresh and not write else sha256(token)
 
 
-def _bring_about(wanted: list[File]) -> None:
+def _converge(wanted: list[File]) -> None:
     try:
         os.makedirs(PLACE, mode=0o755, exist_ok=True)
     except OSError as error:

@@ -18,21 +18,21 @@ POLL = 0.05
 SWAP_SECONDS = 20.0
 
 
-def begin(name: str, platform: Platform, state: State, confirm_within: float) -> None:
+def begin(name: str, platform: Platform, state: State, confirm_timeout: float) -> None:
     """Start the change in a process of its own and return at once.
 
-    The pending key comes into use. Unless `confirm` is called within `confirm_within` seconds
+    The pending key comes into use. Unless `confirm` is called within `confirm_timeout` seconds
     from then on, the previous one comes back; 0: only where the new one cannot be used at all, and
     no peer is waited for.
     """
-    look = platform.look()
-    key = look.pending or look.own.runtime or look.own.file
+    observed = platform.observe()
+    key = observed.pending or observed.own.runtime or observed.own.file
     if key is None:
         raise VpnKeysError("not_found", "There is no key to put into use", state=NOTHING_CHANGED)
     wanted = key.fingerprint
     files.remove(state.file("confirmed"))
     state.note(SWAPPING, wanted)
-    detached.start(f"change-{name}", lambda: _change(platform, state, wanted, confirm_within))
+    detached.start(f"change-{name}", lambda: _change(platform, state, wanted, confirm_timeout))
 
 
 def await_swap(name: str, state: State) -> None:
@@ -49,15 +49,15 @@ def await_swap(name: str, state: State) -> None:
         )
 
 
-def _change(platform: Platform, state: State, key: str, confirm_within: float) -> None:
-    deadline = time.monotonic() + confirm_within
+def _change(platform: Platform, state: State, key: str, confirm_timeout: float) -> None:
+    deadline = time.monotonic() + confirm_timeout
     try:
-        platform.activate(awaited=confirm_within > 0)
-        if not confirm_within:
+        platform.activate(awaited=confirm_timeout > 0)
+        if not confirm_timeout:
             platform.persist()
             state.note(CONFIRMED, key)
             return
-        state.note(SWAPPED, key, deadline=time.time() + confirm_within)
+        state.note(SWAPPED, key, deadline=time.time() + confirm_timeout)
     except Exception as error:  # noqa: BLE001 - whatever it is, the timer must not die of it
         _go_back(platform, state, key, str(error))
         return
@@ -85,9 +85,9 @@ def _go_back(platform: Platform, state: State, key: str, error: str) -> None:
 
 def confirm(name: str, platform: Platform, state: State) -> None:
     """Make the change final: from here on the dead-man timer is off. Raises VpnKeysError where the key came back."""
-    look = platform.look()
+    observed = platform.observe()
     journal = state.journal()
-    if look.pending is not None and (look.own.runtime or look.own.file) != look.pending:
+    if observed.pending is not None and (observed.own.runtime or observed.own.file) != observed.pending:
         reason = f" ({journal.error})" if journal and journal.error else ""
         raise VpnKeysError(
             "refused",

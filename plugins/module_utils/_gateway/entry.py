@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The seam between the gateway modules and Ansible: options in, result out. PRIVATE to the collection."""
+"""Entry point of the gateway modules: options in, result out. PRIVATE to the collection."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def key_option(text: str | None) -> PublicKey | None:
     return parse(text) if text else None
 
 
-def shown(key: PublicKey | None) -> Data | None:
+def to_result(key: PublicKey | None) -> Data | None:
     """How a result shows a key."""
     if key is None:
         return None

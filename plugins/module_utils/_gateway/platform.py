@@ -71,7 +71,7 @@ class Blocked:
 
 
 @dataclass(frozen=True)
-class Look:
+class Observation:
     """Everything a gateway knows about keys, without any secret. `at_restart`: what the next start of the daemon would
     change for its peers, in sentences."""
 
@@ -124,7 +124,7 @@ class PeerChange:
 class Platform(t.Protocol):
     """A VPN daemon on this host. Every method raises VpnKeysError with one sentence."""
 
-    def look(self) -> Look:
+    def observe(self) -> Observation:
         """Read files and the running daemon."""
 
     def obstacles(self, writing: bool) -> list[str]:

@@ -25,14 +25,14 @@ T = t.TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Wire:
+class Exchange:
     """One move of the terminal: send this, then listen until text comes or `wait` seconds are over."""
 
     send: str = field(default="", repr=False)
     wait: float = 1.0
 
 
-Talk = Generator[Wire, "str | None", T]
+Dialogue = Generator[Exchange, "str | None", T]
 Answer = t.Union[str, Callable[[str], str]]
 
 
@@ -62,12 +62,12 @@ SAME_QUESTION = 2
 """How often the same question is answered. A device that asks again did not like the answer."""
 
 
-def snooze(seconds: float) -> Talk[None]:
+def snooze(seconds: float) -> Dialogue[None]:
     """Let time pass; what the device prints meanwhile is dropped. One that does not stop is not waited for."""
     dropped = 0
     while seconds > 0 and dropped <= TAIL:
         wait = min(seconds, LONGEST_WAIT)
-        text = yield Wire(wait=wait)
+        text = yield Exchange(wait=wait)
         if text is None:
             seconds -= wait
         else:
@@ -118,7 +118,7 @@ class Terminal:
 
     # ---------------------------------------------------------------- logging in
 
-    def login(self, enable_password: str | None, enable: bool) -> Talk[None]:
+    def login(self, enable_password: str | None, enable: bool) -> Dialogue[None]:
         """From the first byte to a privileged prompt with paging, wrapping and log messages off."""
         yield from self._first_prompt()
         # Only the prompt behind the echo of our own lines is surely one; before it, a banner may look like it.
@@ -128,11 +128,11 @@ class Terminal:
         if not self.privileged:
             yield from self._enable(enable_password, enable)
 
-    def _first_prompt(self) -> Talk[None]:
+    def _first_prompt(self) -> Dialogue[None]:
         out, silent, send = Output(self.name), 0.0, ""
         wait = FIRST_PROBE
         while silent < self.timeout:
-            text = yield Wire(send, wait)
+            text = yield Exchange(send, wait)
             send = ""
             if text is not None:
                 out.add(text)
@@ -158,7 +158,7 @@ class Terminal:
             advice="see what the device shows after an SSH login by hand",
         )
 
-    def _enable(self, password: str | None, wanted: bool) -> Talk[None]:
+    def _enable(self, password: str | None, wanted: bool) -> Dialogue[None]:
         if not wanted:
             raise VpnKeysError(
                 "no_privilege",
@@ -203,7 +203,7 @@ class Terminal:
         until: Sequence[str] = (),
         timeout: float | None = None,
         probe: bool = True,
-    ) -> Talk[Reply]:
+    ) -> Dialogue[Reply]:
         """Send one line; return what came up to the prompt, or up to a text that matches one of `until`.
 
         `answers`: (regex, answer) for the questions that the device may ask meanwhile.
@@ -212,7 +212,7 @@ class Terminal:
         """
         return (yield from self._await(line + "\r", line, answers, until, timeout or self.timeout, probe))
 
-    def send_ahead(self, lines: Sequence[str]) -> Talk[None]:
+    def send_ahead(self, lines: Sequence[str]) -> Dialogue[None]:
         """Send harmless lines in one go: one round trip. What the device says to them does not matter."""
         self._owed += len(lines) - 1
         yield from self._await("".join(f"{line}\r" for line in lines), lines[-1], (), (), self.timeout, True)
@@ -225,14 +225,14 @@ class Terminal:
         until: Sequence[str],
         timeout: float,
         probe: bool,
-    ) -> Talk[Reply]:
+    ) -> Dialogue[Reply]:
         out, silent, wait = Output(self.name), 0.0, FIRST_PROBE
         owed, nudges = self._owed, 0
         self.note = None
         echoed = not echo
         asked: list[str] = []
         while True:
-            text = yield Wire(send, wait)
+            text = yield Exchange(send, wait)
             send, paging, quiet = "", "", text is None
             if quiet:
                 silent, wait = silent + wait, min(wait * 2, LONGEST_WAIT)
@@ -272,14 +272,14 @@ class Terminal:
             if probe and not question and not paging:
                 send, nudges = "\r", nudges + 1
 
-    def _answer(self, pattern: str, answer: Answer, question: str, asked: list[str]) -> Talk[str]:
+    def _answer(self, pattern: str, answer: Answer, question: str, asked: list[str]) -> Dialogue[str]:
         """What to type; `asked`: the patterns of the questions so far. Nothing is typed to one that comes back."""
         asked.append(pattern)
         if asked.count(pattern) > SAME_QUESTION:
             yield from self._give_up(question)
         return (answer(question) if callable(answer) else answer) + "\r"
 
-    def _time_out(self, timeout: float) -> Talk[t.NoReturn]:
+    def _time_out(self, timeout: float) -> Dialogue[t.NoReturn]:
         yield from self.recover()
         raise VpnKeysError(
             "timeout",
@@ -289,7 +289,7 @@ class Terminal:
             advice="run again, it starts by looking",
         )
 
-    def _give_up(self, tail: str) -> Talk[t.NoReturn]:
+    def _give_up(self, tail: str) -> Dialogue[t.NoReturn]:
         question = screen.quote(tail.strip().rsplit("\n", 1)[-1])
         yield from self.recover()
         raise VpnKeysError(
@@ -298,7 +298,7 @@ class Terminal:
 
     # ---------------------------------------------------------------- pasting
 
-    def paste(self, lines: Sequence[str]) -> Talk[Reply | None]:
+    def paste(self, lines: Sequence[str]) -> Dialogue[Reply | None]:
         """Type lines into a question that shows no prompt. Each waits for the echo of the one before, so that a device
         that stops reading is noticed at once and nothing more reaches its command line.
 
@@ -309,7 +309,7 @@ class Terminal:
         for line in lines:
             out, send = Output(self.name), line + "\r"
             while True:
-                text = yield Wire(send, 0.05 if blind else FIRST_PROBE)
+                text = yield Exchange(send, 0.05 if blind else FIRST_PROBE)
                 send = ""
                 out.add(text or "")
                 if self._prompt_in(out.tail):
@@ -321,7 +321,7 @@ class Terminal:
                     break
         return None
 
-    def end_paste(self, line: str, until: Sequence[str], timeout: float | None = None) -> Talk[Reply]:
+    def end_paste(self, line: str, until: Sequence[str], timeout: float | None = None) -> Dialogue[Reply]:
         """The line that closes a paste (an empty one or `quit`), and what the device says to the whole of it."""
         reply = yield from self._await(line + "\r", line, (), until, timeout or self.timeout, False)
         self._pasting = not reply.at_prompt
@@ -329,7 +329,7 @@ class Terminal:
 
     # ---------------------------------------------------------------- getting back to the prompt
 
-    def recover(self) -> Talk[bool]:
+    def recover(self) -> Dialogue[bool]:
         """Leave whatever the terminal is in. True: the prompt is back; False: the session is of no use any more.
 
         A carriage return comes last, and only to a device that has said something that is no question: it would be an
@@ -342,7 +342,7 @@ class Terminal:
                 return False
             send, quiet = move, 0
             while quiet < 2:
-                text = yield Wire(send, 0.5)
+                text = yield Exchange(send, 0.5)
                 send = ""
                 if text is None:
                     quiet += 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .._errors import VpnKeysError
 from . import commands, getvpn_listings, rsa_keys
-from .dialogue import Talk, Terminal
+from .dialogue import Dialogue, Terminal
 from .getvpn_listings import Coop, Group, Member, Policy
 from .key_listings import KeyRing
 
@@ -26,9 +26,9 @@ class Survey:
     policies: tuple[Policy, ...] = ()
 
 
-def survey(tty: Terminal, *, policies: bool = False) -> Talk[Survey]:
+def survey(tty: Terminal, *, policies: bool = False) -> Dialogue[Survey]:
     """Keys, groups, COOP state and registered members, in one session. Raises what looking at keys raises."""
-    ring = yield from rsa_keys.look(tty)
+    ring = yield from rsa_keys.observe(tty)
     groups = tuple(group for group in (yield from _groups(tty)) if group.local_server)
     coop: dict[str, Coop] = {}
     members: list[Member] = []
@@ -44,7 +44,7 @@ def survey(tty: Terminal, *, policies: bool = False) -> Talk[Survey]:
     return Survey(ring, groups, coop, tuple(members), tuple(found))
 
 
-def _if_allowed(tty: Terminal, line: str) -> Talk[str]:
+def _if_allowed(tty: Terminal, line: str) -> Dialogue[str]:
     """Keys and configuration are enough for a decision; what else a device refuses to show is left out."""
     try:
         return (yield from rsa_keys.show(tty, line))
@@ -54,7 +54,7 @@ def _if_allowed(tty: Terminal, line: str) -> Talk[str]:
         return ""
 
 
-def _groups(tty: Terminal) -> Talk[tuple[Group, ...]]:
+def _groups(tty: Terminal) -> Dialogue[tuple[Group, ...]]:
     try:
         text = yield from rsa_keys.show(tty, commands.show_groups())
     except VpnKeysError as error:

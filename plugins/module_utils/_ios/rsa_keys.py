@@ -20,7 +20,7 @@ from itertools import chain, repeat
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from .._fingerprint import fingerprint, short
 from . import commands, key_listings, pem, screen
-from .dialogue import Answer, Reply, Talk, Terminal, snooze
+from .dialogue import Answer, Dialogue, Reply, Terminal, snooze
 from .key_listings import KeyRing, RsaKey
 from .labels import Label
 
@@ -74,7 +74,7 @@ def followed_by(error: VpnKeysError, text: str) -> VpnKeysError:
     return VpnKeysError(error.code, before.marked, host=error.host, state=text)
 
 
-def look(tty: Terminal) -> Talk[KeyRing]:
+def observe(tty: Terminal) -> Dialogue[KeyRing]:
     """All RSA keys of the device; a look right after another one is the same look.
 
     Raises no_privilege, refused, unreadable.
@@ -99,7 +99,7 @@ def _as_saved(key: RsaKey, saved: bool | None) -> RsaKey:
     return dataclasses.replace(key, saved=saved) if key.saved is None and not key.temporary else key
 
 
-def _look_once_more(tty: Terminal, label: Label, expected: str) -> Talk[KeyRing]:
+def _observe_once_more(tty: Terminal, label: Label, expected: str) -> Dialogue[KeyRing]:
     """What stands under a label, seen from where the next command is typed. Raises conflict if it is something else."""
     if tty.in_config:
         reply = yield from tty.ask(commands.show_keys_in_config())
@@ -123,12 +123,12 @@ def _look_once_more(tty: Terminal, label: Label, expected: str) -> Talk[KeyRing]
     return ring
 
 
-def look_at(tty: Terminal, label: Label) -> Talk[RsaKey]:
+def observe_at(tty: Terminal, label: Label) -> Dialogue[RsaKey]:
     """The one key under a label. Raises not_found, and bad_input for a pair of usage keys."""
-    return _single(tty, (yield from look(tty)), label)
+    return _single(tty, (yield from observe(tty)), label)
 
 
-def show(tty: Terminal, line: str) -> Talk[str]:
+def show(tty: Terminal, line: str) -> Dialogue[str]:
     """The output of one show command. Raises no_privilege or refused, with the privilege level found out."""
     yield from leave_config(tty)
     reply = yield from tty.ask(line)
@@ -156,7 +156,7 @@ def generate(
     exportable: bool,
     replace: str | None = None,
     timeout: float = GENERATION_TIMEOUT,
-) -> Talk[tuple[RsaKey, ...]]:
+) -> Dialogue[tuple[RsaKey, ...]]:
     """A new key under a free label; the key `replace` (its identity) is replaced by the device, in one step of its own.
 
     The size is never on the line but the answer to the device's question, so the device itself asks before it replaces.
@@ -189,13 +189,13 @@ def generate(
 
 def _generation(
     tty: Terminal, label: Label, usage: pem.Usage, exportable: bool, replace: str | None
-) -> Talk[tuple[KeyRing, str]]:
+) -> Dialogue[tuple[KeyRing, str]]:
     """What is there before, and the command. Raises in_use; conflict if the key to replace is another one by now."""
     if replace:
         yield from _enter_config(tty)
-        ring = yield from _look_once_more(tty, label, replace)
+        ring = yield from _observe_once_more(tty, label, replace)
         return ring, commands.regenerate(_held(tty, ring, label), usage=usage, exportable=exportable)
-    ring = yield from look(tty)
+    ring = yield from observe(tty)
     return ring, commands.generate(_free(tty, ring, label), usage=usage, exportable=exportable)
 
 
@@ -216,13 +216,13 @@ def _modulus(tty: Terminal, bits: int) -> Answer:
     return answer
 
 
-def _made(tty: Terminal, label: Label, before: KeyRing, reply: Reply, timeout: float) -> Talk[tuple[RsaKey, ...]]:
+def _made(tty: Terminal, label: Label, before: KeyRing, reply: Reply, timeout: float) -> Dialogue[tuple[RsaKey, ...]]:
     """The new key, waited for if the device makes it in the background. Raises generate_failed."""
     old = {key.spki for key in before.of(label)}
     in_background = screen.generation(reply.text) == "background"
     waited = 0.0
     for pause in chain(POLL, repeat(POLL[-1])):
-        ring = yield from look(tty)
+        ring = yield from observe(tty)
         keys = ring.of(label)
         if keys and {key.spki for key in keys}.isdisjoint(old):
             break
@@ -251,12 +251,12 @@ def _check_made(tty: Terminal, label: Label, keys: Sequence[RsaKey], bits: int, 
             )
 
 
-def export(tty: Terminal, label: Label) -> Talk[Sealed]:
+def export(tty: Terminal, label: Label) -> Dialogue[Sealed]:
     """The key pair, its private half encrypted under a fresh one-time passphrase, proved by decrypting it here.
 
     Raises not_found, not_exportable, export_failed.
     """
-    ring = yield from look(tty)
+    ring = yield from observe(tty)
     held = _held(tty, ring, label)
     key = _single(tty, ring, label)
     if not key.exportable:
@@ -289,9 +289,9 @@ def export(tty: Terminal, label: Label) -> Talk[Sealed]:
     return Sealed(key.spki, key.usage, key.public_key, pem.seal_3des(private, passphrase), passphrase)
 
 
-def bring_in(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -> Talk[RsaKey]:
+def import_key(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -> Dialogue[RsaKey]:
     """Import under a free label, and prove that it is the key that was sent. Raises in_use, import_failed."""
-    ring = yield from look(tty)
+    ring = yield from observe(tty)
     try:
         free = _free(tty, ring, label)
     except VpnKeysError as error:
@@ -299,7 +299,7 @@ def bring_in(tty: Terminal, label: Label, sealed: Sealed, *, exportable: bool) -
     return (yield from _import(tty, free, sealed, exportable))
 
 
-def exchange(tty: Terminal, label: Label, sealed: Sealed, old: str, *, exportable: bool) -> Talk[RsaKey]:
+def replace(tty: Terminal, label: Label, sealed: Sealed, old: str, *, exportable: bool) -> Dialogue[RsaKey]:
     """Another key in place of `old` (its identity) under a label, which is empty for no longer than IOS forces on us.
     Nothing is removed unless a key stands under the scratch label.
 
@@ -311,7 +311,7 @@ def exchange(tty: Terminal, label: Label, sealed: Sealed, old: str, *, exportabl
     return (yield from _import(tty, emptied.free(label), sealed, exportable))
 
 
-def _import(tty: Terminal, free: key_listings.FreeLabel, sealed: Sealed, exportable: bool) -> Talk[RsaKey]:
+def _import(tty: Terminal, free: key_listings.FreeLabel, sealed: Sealed, exportable: bool) -> Dialogue[RsaKey]:
     spellings = commands.imports(free, exportable=exportable, passphrase=sealed.passphrase, usage=sealed.usage)
     reply = yield from _command(
         tty,
@@ -322,7 +322,7 @@ def _import(tty: Terminal, free: key_listings.FreeLabel, sealed: Sealed, exporta
     )
     if not reply.at_prompt:
         reply = yield from _paste(tty, sealed)
-    ring = yield from look(tty)
+    ring = yield from observe(tty)
     arrived = [key for key in ring.of(free.label) if key.spki == sealed.spki]
     if not arrived or not screen.imported(reply.text):
         raise VpnKeysError(
@@ -334,7 +334,7 @@ def _import(tty: Terminal, free: key_listings.FreeLabel, sealed: Sealed, exporta
     return arrived[0]
 
 
-def _paste(tty: Terminal, sealed: Sealed) -> Talk[Reply]:
+def _paste(tty: Terminal, sealed: Sealed) -> Dialogue[Reply]:
     stopped = yield from tty.paste(commands.paste_lines(sealed.public_pem))
     if stopped is None:
         stopped = yield from tty.end_paste("", [screen.PRIVATE_PEM_PROMPT], IMPORT_TIMEOUT)
@@ -346,12 +346,12 @@ def _paste(tty: Terminal, sealed: Sealed) -> Talk[Reply]:
     return stopped
 
 
-def remove(tty: Terminal, label: Label, expected: str, beside: Label | None = None) -> Talk[None]:
+def remove(tty: Terminal, label: Label, expected: str, beside: Label | None = None) -> Dialogue[None]:
     """Remove the key `expected` (its identity) under one label, by name. Raises conflict, remove_failed.
 
     `beside`: a label under which a key must stand, so that a device never has neither of the two."""
     _ring, reply = yield from _zeroize(tty, label, expected, beside)
-    ring = yield from look(tty)
+    ring = yield from observe(tty)
     left = identity(ring.of(label))
     if left == expected:
         raise VpnKeysError("remove_failed", f"key {label} is still there{_said(reply.text)}", host=tty.name)
@@ -365,11 +365,11 @@ def remove(tty: Terminal, label: Label, expected: str, beside: Label | None = No
         )
 
 
-def _zeroize(tty: Terminal, label: Label, expected: str, beside: Label | None) -> Talk[tuple[KeyRing, Reply]]:
+def _zeroize(tty: Terminal, label: Label, expected: str, beside: Label | None) -> Dialogue[tuple[KeyRing, Reply]]:
     """What was there last thing before, and what the device said."""
     for enter in (_enter_config, leave_config):
         yield from enter(tty)
-        ring = yield from _look_once_more(tty, label, expected)
+        ring = yield from _observe_once_more(tty, label, expected)
         if beside and not ring.of(beside):
             raise VpnKeysError(
                 "conflict",
@@ -386,7 +386,7 @@ def _zeroize(tty: Terminal, label: Label, expected: str, beside: Label | None) -
     return ring, reply
 
 
-def save(tty: Terminal) -> Talk[None]:
+def save(tty: Terminal) -> Dialogue[None]:
     """Write the configuration, and with it the keys, to NVRAM. Raises save_failed."""
     yield from leave_config(tty)
     answers = [(screen.OVERWRITE_NVRAM_QUESTION, ""), (screen.DESTINATION_QUESTION, "")]
@@ -402,12 +402,12 @@ def save(tty: Terminal) -> Talk[None]:
     tty.has_saved()
 
 
-def leave_config(tty: Terminal) -> Talk[None]:
+def leave_config(tty: Terminal) -> Dialogue[None]:
     if tty.in_config:
         yield from tty.ask(commands.leave_config())
 
 
-def _enter_config(tty: Terminal) -> Talk[None]:
+def _enter_config(tty: Terminal) -> Dialogue[None]:
     if not tty.in_config:
         opened = yield from tty.ask(commands.enter_config(), probe=False)
         if not tty.in_config:
@@ -427,7 +427,7 @@ def _command(
     until: Sequence[str] = (),
     timeout: float | None = None,
     writes: bool = True,
-) -> Talk[Reply]:
+) -> Dialogue[Reply]:
     """A key command: in configuration mode, where every known release takes it, else in exec mode."""
     yield from _enter_config(tty)
     if writes:
@@ -445,7 +445,7 @@ def _spell(
     answers: Sequence[tuple[str, Answer]],
     until: Sequence[str],
     timeout: float | None,
-) -> Talk[Reply]:
+) -> Dialogue[Reply]:
     for line in spellings:
         reply = yield from tty.ask(line, answers=answers, until=until, timeout=timeout, probe=False)
         if not (reply.at_prompt and _unknown_command(reply)):
@@ -496,12 +496,12 @@ def _untouched(tty: Terminal) -> str:
     return "" if tty.wrote else NOTHING_CHANGED
 
 
-def _afterwards(tty: Terminal, label: Label) -> Talk[str]:
+def _afterwards(tty: Terminal, label: Label) -> Dialogue[str]:
     """What stands under a label after something went wrong, if the device still tells."""
     if not (yield from tty.recover()):
         return "The session was closed where the device stood; look at it before you run again."
     try:
-        return _now((yield from look(tty)), label)
+        return _now((yield from observe(tty)), label)
     except VpnKeysError:
         return "What stands there now could not be read; look at the device before you run again."
 

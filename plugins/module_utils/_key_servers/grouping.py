@@ -101,7 +101,7 @@ class Unit:
     `hosts` includes key servers that could not be read and belong here, so that the plan refuses.
     `served`: for each of its groups, by which name each key server has it: pairs of host and name. Empty where the
     operator says what belongs together, as the groups may have other names there.
-    `seam`: why nothing may be changed while the keys differ; None if it may.
+    `barrier`: why nothing may be changed while the keys differ; None if it may.
     `strangers`: those of the findings that are about peers outside the inventory.
     """
 
@@ -112,7 +112,7 @@ class Unit:
     findings: tuple[str, ...]
     strangers: tuple[str, ...]
     served: tuple[tuple[tuple[str, str], ...], ...] = ()
-    seam: str | None = None
+    barrier: str | None = None
 
 
 @dataclass(frozen=True)

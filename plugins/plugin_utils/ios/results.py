@@ -16,7 +16,7 @@ from ...module_utils._ios.key_listings import RsaKey
 from ...module_utils._ios.labels import Label
 
 
-def shown(key: RsaKey) -> dict[str, t.Any]:
+def to_result(key: RsaKey) -> dict[str, t.Any]:
     return {
         "label": key.label,
         "usage": key.usage,
@@ -56,12 +56,12 @@ def _lines(key: RsaKey | Mapping[str, t.Any], saved: bool | None) -> str:
     return "".join(f"{name}: {word}\n" for name, word in words.items())
 
 
-def shown_keys(seen: Survey) -> list[dict[str, t.Any]]:
+def keys_to_result(seen: Survey) -> list[dict[str, t.Any]]:
     """All keys of a device but its temporary ones."""
-    return [shown(key) for key in seen.ring.keys if not key.temporary]
+    return [to_result(key) for key in seen.ring.keys if not key.temporary]
 
 
-def shown_groups(seen: Survey) -> list[dict[str, t.Any]]:
+def groups_to_result(seen: Survey) -> list[dict[str, t.Any]]:
     """One entry per group that the device serves."""
     keys = {key.label: key for key in seen.ring.keys}
     policies = {policy.group: policy for policy in reversed(seen.policies)}

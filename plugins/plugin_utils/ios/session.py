@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from ...module_utils._errors import NOTHING_SENT, VpnKeysError
-from ...module_utils._ios.dialogue import MAY_HAVE_HAPPENED, Talk, Terminal
+from ...module_utils._ios.dialogue import MAY_HAVE_HAPPENED, Dialogue, Terminal
 from ..internal import internal_error
 from ..progress import pipe
 from . import ssh
@@ -64,7 +64,7 @@ class Session:
     async def log_in(self) -> None:
         await self._drive(self._terminal.login(self.target.become_password, self.target.become))
 
-    async def do(self, operation: Callable[[Terminal], Talk[T]]) -> T:
+    async def do(self, operation: Callable[[Terminal], Dialogue[T]]) -> T:
         """One operation. It may take SESSION_LIMIT, or what `allow` has set; the time between two does not count."""
         self._terminal.note = None
         if self._timer is None:
@@ -77,7 +77,7 @@ class Session:
         finally:
             self.allow(None)
 
-    async def _drive(self, talk: Talk[T]) -> T:
+    async def _drive(self, talk: Dialogue[T]) -> T:
         stdin, stdout = self._process.stdin, self._process.stdout
         try:
             wire = next(talk)
@@ -159,13 +159,13 @@ async def session(target: Target, limit: float = SESSION_LIMIT) -> AsyncIterator
         await way.close()
 
 
-class Kept:
+class SessionPool:
     """Opens sessions as `session` does, and keeps them for the next use: one login per device and task."""
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Session, AsyncExitStack]] = {}
 
-    async def __aenter__(self) -> Kept:
+    async def __aenter__(self) -> SessionPool:
         return self
 
     async def __aexit__(self, *dummy: object) -> None:

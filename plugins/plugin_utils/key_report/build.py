@@ -72,8 +72,8 @@ def build(inputs: Inputs, fleet: FleetStatus | None, failures: Sequence[Finding]
     of_gateways = keys.of_gateways(fleet) if fleet else []
     units = servers.units(inputs.key_servers, inputs.groups)
     every = [*on_servers, *of_gateways]
-    found = findings.shown([*failures, *_judge(inputs, units, every, fleet)])
-    changes = rotations.shown(inputs.directory)
+    found = findings.to_result([*failures, *_judge(inputs, units, every, fleet)])
+    changes = rotations.to_result(inputs.directory)
     report = {
         "schema": SCHEMA,
         "title": inputs.title,
@@ -90,7 +90,7 @@ def build(inputs: Inputs, fleet: FleetStatus | None, failures: Sequence[Finding]
         "findings": found,
         "units": units if inputs.key_servers is not None else None,
         "ungrouped": list((inputs.key_servers or {}).get("ungrouped", ())),
-        "keys": [keys.shown(key, inputs.at, inputs.limits) for key in every],
+        "keys": [keys.to_result(key, inputs.at, inputs.limits) for key in every],
         "mesh": _mesh(fleet) if fleet else None,
         "rotations": changes,
         "events": [dict(one) for one in (inputs.directory or {}).get("events", ())],

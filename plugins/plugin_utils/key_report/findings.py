@@ -75,7 +75,7 @@ def about(kind: str, host: str, what: str) -> Finding:
     return Finding(kind, (host,), what)
 
 
-def shown(findings: Iterable[Finding]) -> list[dict[str, t.Any]]:
+def to_result(findings: Iterable[Finding]) -> list[dict[str, t.Any]]:
     """As data, those that matter most first. What is said of several hosts is said once."""
     hosts: dict[tuple[str, str], set[str]] = {}
     since: dict[tuple[str, str], str | None] = {}

@@ -132,7 +132,7 @@ def _bits(text: str) -> int | None:
 # ------------------------------------------------------------------ what is said of them
 
 
-def shown(key: Key, at: str, limits: Mapping[str, int]) -> Data:
+def to_result(key: Key, at: str, limits: Mapping[str, int]) -> Data:
     age = times.age_days(key.made, at)
     return {
         "kind": key.kind,

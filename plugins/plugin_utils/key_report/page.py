@@ -25,7 +25,7 @@ Data = dict[str, t.Any]
 HERE = Path(__file__).parent
 MOST_CELLS, MOST_EVENTS, MOST_HOSTS = 200, 500, 16
 """What somebody still reads; the JSON has more."""
-COLUMNS = {**STATUS, "observed": lambda row: "yes" if row["observed"] else f"no: {row['why'] or row['reached']}"}
+COLUMNS = {**STATUS, "observed": lambda row: "yes" if row["observed"] else f"no: {row['why'] or row['reachability']}"}
 """The table of gateway_status, and why somebody was not observed."""
 
 

@@ -15,7 +15,7 @@ from . import times
 Data = dict[str, t.Any]
 
 
-def shown(view: Mapping[str, t.Any] | None) -> list[Data]:
+def to_result(view: Mapping[str, t.Any] | None) -> list[Data]:
     """Newest first, with the interruption where one was recorded, and null where none was."""
     measured = {}
     for event in reversed((view or {}).get("events", ())):

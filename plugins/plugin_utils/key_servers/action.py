@@ -16,7 +16,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 
 from ...module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError
-from ...module_utils._ios.dialogue import Talk, Terminal
+from ...module_utils._ios.dialogue import Dialogue, Terminal
 from ...module_utils._printable import printable
 from ..claimed_variables import LONGEST, claimed
 from ..control_action import ControlAction, Result, display
@@ -150,12 +150,12 @@ class IosAction(ControlAction):
             if self.variables.get(name) is not None
         }
 
-    async def on_device(self, operation: Callable[[Terminal], Talk[T]]) -> T:
+    async def on_device(self, operation: Callable[[Terminal], Dialogue[T]]) -> T:
         """One operation in one session with the host of this task."""
         async with ios_session.session(self.target()) as session:
             return await session.do(operation)
 
-    async def changing(self, session: ios_session.Session, operation: Callable[[Terminal], Talk[T]]) -> T:
+    async def changing(self, session: ios_session.Session, operation: Callable[[Terminal], Dialogue[T]]) -> T:
         """One operation that changes the host of this task: when the user interrupts Ansible, it is finished."""
         with interruption.in_hand() as asked:
             if asked():

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from ...module_utils._errors import NOTHING_CHANGED, VpnKeysError, together
 from ...module_utils._fingerprint import short
 from ...module_utils._ios import replacement, rsa_keys
-from ...module_utils._ios.dialogue import Talk, Terminal
+from ...module_utils._ios.dialogue import Dialogue, Terminal
 from ...module_utils._ios.labels import Label
 from ...module_utils._ios.pem import Usage
 from ...module_utils._ios.rsa_keys import Sealed
@@ -42,7 +42,7 @@ LOCKS = "~/.ansible/vpnops.keys"
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ExecutionOptions:
     """What the user wants beside the plan itself."""
 
     save: bool
@@ -82,7 +82,7 @@ def hosts_of(steps: Sequence[Step], *, sources: bool = True) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def moves_of(steps: Sequence[Step]) -> int:
+def operations_of(steps: Sequence[Step]) -> int:
     """How many moves on devices the steps are. A replacement is two: the new key is staged, then swapped."""
     return sum(
         len(step.missing) + 2 * len(step.replace)
@@ -94,12 +94,16 @@ def moves_of(steps: Sequence[Step]) -> int:
     )
 
 
-async def carry_out(
-    plan: Plan, targets: Mapping[str, Target], wishes: Wishes, progress: Progress, kept: ios_session.Kept
+async def run_plan(
+    plan: Plan,
+    targets: Mapping[str, Target],
+    wishes: ExecutionOptions,
+    progress: Progress,
+    pool: ios_session.SessionPool,
 ) -> None:
     """All steps of the plan. Raises VpnKeysError, also when it ends before the last step because the user asked for
     that (interrupted); what was done until then is in `progress`."""
-    worker = _Worker(Label.parse(plan.label), plan, targets, wishes, progress, kept)
+    worker = _Worker(Label.parse(plan.label), plan, targets, wishes, progress, pool)
     if not progress.asked():
         await worker.unchanged_since(plan)
     for step in plan.steps:
@@ -116,9 +120,9 @@ class _Worker:
     label: Label
     plan: Plan
     targets: Mapping[str, Target]
-    wishes: Wishes
+    wishes: ExecutionOptions
     progress: Progress
-    kept: ios_session.Kept
+    pool: ios_session.SessionPool
     saved: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -130,7 +134,7 @@ class _Worker:
     async def unchanged_since(self, plan: Plan) -> None:
         """All devices can be talked to, and what the plan was made for still stands. Raises conflict."""
         seen = {one.name: _stood(one.copy, one.staged) for one in plan.observed}
-        rings = await self._everywhere(hosts_of(plan.steps), rsa_keys.look)
+        rings = await self._everywhere(hosts_of(plan.steps), rsa_keys.observe)
         changed = {
             host: _difference(seen[host], found)
             for host, found in ((host, _stood(*observed_copies(ring, self.label))) for host, ring in rings.items())
@@ -146,14 +150,14 @@ class _Worker:
             )
 
     async def take(self, step: Step) -> None:
-        moves: dict[type, Callable[[t.Any], Awaitable[None]]] = {
+        operations: dict[type, Callable[[t.Any], Awaitable[None]]] = {
             Finish: self._finish,
             Generate: self._generate,
             Distribute: self._distribute,
             Clean: self._clean,
             Save: self._save,
         }
-        await moves[type(step)](step)
+        await operations[type(step)](step)
 
     async def _finish(self, step: Finish) -> None:
         save, staged = self.wishes.save, self.staged[step.host]
@@ -168,7 +172,7 @@ class _Worker:
     async def _generate(self, step: Generate) -> None:
         label = self.label.scratch if step.scratch else self.label
 
-        def work(tty: Terminal) -> Talk[str]:
+        def work(tty: Terminal) -> Dialogue[str]:
             timeout, usage = self.wishes.generation_timeout, t.cast(Usage, step.usage)
             keys = yield from rsa_keys.generate(tty, label, step.bits, usage=usage, exportable=True, timeout=timeout)
             if self.wishes.save:
@@ -193,12 +197,12 @@ class _Worker:
             )
         wishes = {"exportable": step.exportable, "save": self.wishes.save}
 
-        async def bring(host: str) -> None:
-            await self._do(host, lambda tty: replacement.bring(tty, self.label, sealed, **wishes), "imported")
+        async def import_key(host: str) -> None:
+            await self._do(host, lambda tty: replacement.import_key(tty, self.label, sealed, **wishes), "imported")
             self._now_holds(host, sealed)
             self._done(host, "imported", f"from {step.source}")
 
-        await self._all(step.missing, bring)
+        await self._all(step.missing, import_key)
         if step.replace and not self.progress.asked():
             await self._replace(step, sealed)
 
@@ -210,7 +214,7 @@ class _Worker:
         found_there: set[str] = set()
 
         async def stage(host: str) -> None:
-            old[host] = await self._do(host, lambda tty: replacement.take_old(tty, self.label, self.held[host]))
+            old[host] = await self._do(host, lambda tty: replacement.export_old(tty, self.label, self.held[host]))
             self._back_up(host, old[host])
             there = self.staged.get(host)
             put = functools.partial(replacement.stage, label=self.label, sealed=sealed, leftover=there, save=save)
@@ -309,10 +313,10 @@ class _Worker:
         key_files.keep(old, path, self.wishes.backup_passphrase, "pkcs8")
         self.progress.did(host, "backed up", f"the old key to {path}")
 
-    async def _do(self, host: str, operation: Callable[[Terminal], Talk[T]], to_be: str = "") -> T:
+    async def _do(self, host: str, operation: Callable[[Terminal], Dialogue[T]], to_be: str = "") -> T:
         """One operation on one host. `to_be`: what it makes true, where it changes something."""
         # A device ends sessions that were idle for too long; then the next operation gets a new one.
-        async with self.kept.session(self.targets[host]) as session:
+        async with self.pool.session(self.targets[host]) as session:
             try:
                 if to_be:
                     self.progress.doing[host] = to_be
@@ -324,7 +328,7 @@ class _Worker:
             finally:
                 self.progress.doing.pop(host, None)
 
-    async def _everywhere(self, hosts: t.Iterable[str], operation: Callable[[Terminal], Talk[T]]) -> dict[str, T]:
+    async def _everywhere(self, hosts: t.Iterable[str], operation: Callable[[Terminal], Dialogue[T]]) -> dict[str, T]:
         hosts = list(hosts)
         results = await asyncio.gather(*(self._do(host, operation) for host in hosts), return_exceptions=True)
         _raise_first(results)

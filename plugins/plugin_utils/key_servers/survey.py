@@ -53,7 +53,7 @@ class Planned:
         return planning.digest(self.plan)
 
 
-async def look(
+async def observe(
     targets: Sequence[Target],
     parallel: int,
     limit: float,
@@ -192,7 +192,7 @@ def _plan(unit: Unit, seen: Mapping[str, Seen], policy: Policy) -> Planned:
         decided = _spared(planning.plan(label.name, servers, dataclasses.replace(policy, overwrite=False)))
     else:
         decided = planning.plan(label.name, servers, policy)
-    return Planned(unit, _within_seam(unit, decided), servers, _registered(unit, seen))
+    return Planned(unit, _within_barrier(unit, decided), servers, _registered(unit, seen))
 
 
 def _usable_label(unit: Unit) -> tuple[Label | None, str | None]:
@@ -206,12 +206,12 @@ def _usable_label(unit: Unit) -> tuple[Label | None, str | None]:
         return None, told.marked
 
 
-def _within_seam(unit: Unit, decided: planning.Plan) -> planning.Plan:
+def _within_barrier(unit: Unit, decided: planning.Plan) -> planning.Plan:
     """Where one key server alone says that groups share a key, no key moves between them."""
-    if unit.seam is None or decided.verdict in ("in_sync", "split", "unknown"):
+    if unit.barrier is None or decided.verdict in ("in_sync", "split", "unknown"):
         return decided
     return dataclasses.replace(
-        decided, blocked=unit.seam, needs_consent=False, steps=(), would=(), source=None, fingerprint=None
+        decided, blocked=unit.barrier, needs_consent=False, steps=(), would=(), source=None, fingerprint=None
     )
 
 
@@ -295,14 +295,14 @@ def _with_old_key(planned: Planned, replaced: Collection[str]) -> int:
     return sum(member.key_server not in kept for member in planned.members) if replaced else 0
 
 
-def shown(planned: Planned, names: Mapping[str, str]) -> dict[str, t.Any]:
+def to_result(planned: Planned, names: Mapping[str, str]) -> dict[str, t.Any]:
     """A plan as a result: plain data, fingerprints only. `names`: what the reader can set, by option."""
     plan = planned.plan
     replaced = sorted(
         {host for step in (*plan.steps, *plan.would) if step.kind == "distribute" for host in step.replace}
     )
-    changes = [_shown_step(step) for step in plan.steps]
-    would = [_shown_step(step) for step in plan.would]
+    changes = [_step_to_result(step) for step in plan.steps]
+    would = [_step_to_result(step) for step in plan.would]
     return {
         "label": planned.unit.label,
         "groups": list(planned.unit.groups),
@@ -322,7 +322,7 @@ def shown(planned: Planned, names: Mapping[str, str]) -> dict[str, t.Any]:
         "registered_members": dict(Counter(member.group for member in planned.members)),
         "members_with_old_key": _with_old_key(planned, replaced),
         "digest": planned.digest,
-        "key_servers": [_shown_server(server) for server in planned.servers],
+        "key_servers": [_server_to_result(server) for server in planned.servers],
     }
 
 
@@ -331,18 +331,18 @@ def title(unit: Unit) -> str:
     return f"{unit.label or 'no label'} ({', '.join(unit.groups)})" if unit.groups else str(unit.label)
 
 
-def shown_claims(claims: Sequence[Claim], names: Mapping[str, str]) -> list[dict[str, t.Any]]:
+def claims_to_result(claims: Sequence[Claim], names: Mapping[str, str]) -> list[dict[str, t.Any]]:
     return [
         {"host": claim.host, "group": claim.group, "names": list(claim.names), "why": rendered(claim.why, names)}
         for claim in claims
     ]
 
 
-def _shown_step(step: planning.Step) -> dict[str, t.Any]:
+def _step_to_result(step: planning.Step) -> dict[str, t.Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(step).items()}
 
 
-def _shown_server(server: KeyServer) -> dict[str, t.Any]:
+def _server_to_result(server: KeyServer) -> dict[str, t.Any]:
     copy, staged = server.copy, server.staged
     return {
         "host": server.name,

@@ -67,7 +67,7 @@ def _step(step: Step) -> Data:
         "seconds": round(step.seconds(step.begun), 3),
         "counts": dict(step.counts),
         "devices": step.devices and _devices(step.devices, "failed"),
-        "steps": step.moves and _devices(step.moves),
+        "steps": step.operations and _devices(step.operations),
     }
 
 

@@ -18,14 +18,14 @@ from contextlib import suppress
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
 CLEAR = b"\r\x1b[2K"
 UP = b"\x1b[1A\x1b[2K"
-CALM = 0.15
+QUIET_PERIOD = 0.15
 """Seconds after a text like a question until the lines come back: if it is one, Ansible holds the lock by then."""
 QUESTION = (b":", b"?")
 """What questions end with."""
 TICK = 0.2
 
 
-class Foot:
+class StatusLines:
     """The lines themselves. Whatever is written to the terminal by this process appears above them.
 
     They are only painted while `lock` is free, which Ansible holds while it writes, and while it asks a question. What
@@ -87,7 +87,7 @@ class Foot:
         if not self._lock.acquire(blocking=False):
             return
         try:
-            if self._open_line or (self._asking and time.monotonic() - self._text_at < CALM):
+            if self._open_line or (self._asking and time.monotonic() - self._text_at < QUIET_PERIOD):
                 return
             self._lines = lines
             self._show()

@@ -66,7 +66,7 @@ class Step:
     started: set[str] = field(default_factory=set)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     devices: Devices | None = None
-    moves: Devices | None = None
+    operations: Devices | None = None
     ended: float | None = None
 
     @property
@@ -210,10 +210,10 @@ class Run:
         if step := self._open.get(key):
             step.devices = devices
 
-    def work(self, key: str, moves: Devices) -> None:
+    def work(self, key: str, operations: Devices) -> None:
         """How far a task is with what it does to many devices, one move after the other."""
         if step := self._open.get(key):
-            step.moves = replace(moves, begun=step.moves.begun if step.moves else moves.begun)
+            step.operations = replace(operations, begun=step.operations.begun if step.operations else operations.begun)
 
     def close(self, now: float, key: str | None = None) -> list[Step]:
         """A task, or all of them, is over: those that were open."""

@@ -91,9 +91,9 @@ def _row(run: Run, step: Step, now: float) -> _Row:
         done, total = step.devices.done, step.devices.total
     else:
         done, total = step.done, run.total(step)
-    if step.moves:
-        name, seconds = f"{step.name}: steps", now - step.moves.begun
-        done, total = step.moves.done, step.moves.total
+    if step.operations:
+        name, seconds = f"{step.name}: steps", now - step.operations.begun
+        done, total = step.operations.done, step.operations.total
     notes = [(what, counts[what]) for what in LIVE if counts.get(what)]
     return _Row(name, done, None if step.section == "handler" else total, seconds, notes)
 
@@ -167,8 +167,8 @@ def line(step: Step) -> tuple[str, str]:
     if step.devices:
         told.append(f"{step.devices.done} devices")
         told += [f"{step.devices.failed} of them failed"] if step.devices.failed else []
-    if step.moves:
-        told.append(f"{step.moves.done} of {step.moves.total} steps")
+    if step.operations:
+        told.append(f"{step.operations.done} of {step.operations.total} steps")
     seconds = step.seconds(step.begun)
     took = f" ({clock(seconds)})" if seconds >= 1 else ""
     return f"{step.name}: {', '.join(told)}{took}", worst

@@ -38,7 +38,7 @@ def _own_key(row: Mapping[str, t.Any]) -> str:
     """Nothing is known of the key of a gateway that this run did not ask, as in a slice."""
     if row["observed"]:
         return str(row["own"])
-    return "not asked" if row["reached"] == ABSENT else str(row["reached"])
+    return "not asked" if row["reachability"] == ABSENT else str(row["reachability"])
 
 
 PLAN: dict[str, Column] = {

@@ -17,7 +17,7 @@ PLAY = "ansible-playbook -i inventory.yml vpnops.keys."
 REGENERATE = f"{PLAY}regenerate_gateway -K -e gateway=gw1 -e confirm=gw1"
 SYNC = f"{PLAY}sync_key_servers"
 ONE_GROUP = """-e '{"key_server_sync_hosts": ["ks1", "ks2", "ks3", "ks4"]}'"""
-NEW_MACHINE = f"{PLAY}enroll_gateways -K --limit gw1 -e gateway_keys_adopt=true"
+NEW_MACHINE = f"{PLAY}enroll_gateways -K --limit gw1 -e gateway_keys_adopt_reported_key=true"
 KILLED = -9
 
 Prepare: TypeAlias = Callable[[Mesh], object]
@@ -90,8 +90,8 @@ GATEWAYS = (
     Step(f"{PLAY}converge_gateways", "Nothing is pending"),
     Step(f"{PLAY}gateway_status -K", "Gateways: all as the directory says"),
     Step("ansible localhost -m vpnops.keys.key_directory -a state=rekeyed", "CHANGED"),
-    Step(f"{PLAY}converge_gateways -K -e gateway_keys_full=true"),
-    Step(f"{PLAY}converge_gateways -e gateway_keys_full=true"),
+    Step(f"{PLAY}converge_gateways -K -e gateway_keys_converge_all=true"),
+    Step(f"{PLAY}converge_gateways -e gateway_keys_converge_all=true"),
     Step(f"ANSIBLE_STDOUT_CALLBACK=vpnops.keys.progress {PLAY}converge_gateways", "3 hosts: 3 ok."),
     Step(NEW_MACHINE, before=without_a_key),
     Step(f"{PLAY}converge_gateways -K", "gw3 gw1 done"),

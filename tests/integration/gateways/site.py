@@ -82,7 +82,7 @@ class Site:
         wanted = ",".join(names)
         arguments = options.pop("arguments", ())
         env = options.pop("env", None)
-        options.setdefault("settle_within", 20)
+        options.setdefault("settle_timeout", 20)
         return self.play(playbook, *arguments, *meant(wanted, confirm or wanted), env=env, **options)
 
     def audit(self, **variables: object) -> Run:

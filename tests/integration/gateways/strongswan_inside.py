@@ -28,8 +28,8 @@ def key(line: str | None) -> _public_key.PublicKey | None:
     return _public_key.parse(line) if line else None
 
 
-def look(gateway: strongswan.StrongSwan) -> dict[str, Any]:
-    seen = gateway.look()
+def observe(gateway: strongswan.StrongSwan) -> dict[str, Any]:
+    seen = gateway.observe()
     journal = gateway.state.journal()
     return {
         "file": text(seen.own.file),
@@ -85,7 +85,7 @@ def call(what: str, die: int = 0, identity: str = "", **options: Any) -> Any:
     if die:
         die_at(die)
     if what == "look":
-        return look(gateway)
+        return observe(gateway)
     if what == "store":
         return store(gateway, **options)
     if what in ("begin", "confirm"):

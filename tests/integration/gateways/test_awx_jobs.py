@@ -36,13 +36,15 @@ ROTATE: dict[str, str | int] = {
 """The survey, answered."""
 REST = {
     "gateway_keys_second_port": "51822",
-    "gateway_keys_confirm_within": "45",
-    "gateway_keys_settle_within": "20",
+    "gateway_keys_confirm_timeout": "45",
+    "gateway_keys_settle_timeout": "20",
     "gateway_keys_timeout": "90",
-    "gateway_keys_partial": "false",
+    "gateway_keys_allow_partial_inventory": "false",
 }
 """What else a survey of somebody's own could ask."""
-ELSEWHERE = {"gateway_keys_plan_only", "gateway_keys_full", "gateway_keys_adopt", "gateway_keys_bits"}
+ELSEWHERE = {
+    "gateway_keys_plan_only", "gateway_keys_converge_all", "gateway_keys_adopt_reported_key", "gateway_keys_bits",
+}
 """Given as text by the tests themselves."""
 
 
@@ -86,8 +88,8 @@ def test_every_job(make_site: Make) -> None:
     site = make_site(gateways=3, enrolled=False)
     awx = controller(site)
     secrets = Secrets(site)
-    secrets.look()
-    enrolled = awx.launch(ENROLL, {"gateway_keys_adopt": "false", "gateway_keys_bits": "3072"})
+    secrets.observe()
+    enrolled = awx.launch(ENROLL, {"gateway_keys_adopt_reported_key": "false", "gateway_keys_bits": "3072"})
     assert enrolled.code == 0, enrolled.output
     whole, old = site.fingerprints(), site.view()
 
@@ -108,7 +110,7 @@ def test_every_job(make_site: Make) -> None:
     assert site.serial("gw1") == 2
     refused(awx.launch(APPLY, ROTATE, plan.artifacts), "The plan for gw1 has changed since it was approved")
     site.mesh.ssh_back("gw3")
-    secrets.look()
+    secrets.observe()
 
     assert site.all_pending() == {"gw3": ["gw1"]}
     for names in (["gw1", "gw2"], ["gw3"]):
@@ -117,7 +119,7 @@ def test_every_job(make_site: Make) -> None:
         assert bool(sliced.changed) is (names == ["gw3"])
     assert not site.all_pending()
     site.assert_whole()
-    nothing = awx.launch(CONVERGE, {"gateway_keys_full": "false"})
+    nothing = awx.launch(CONVERGE, {"gateway_keys_converge_all": "false"})
     assert nothing.code == 0
     assert "Nothing is pending" in nothing.output
     done_by = {one["event_data"].get("task_action") for one in nothing.events if one["event"] == "runner_on_ok"}
@@ -133,7 +135,7 @@ def test_every_job(make_site: Make) -> None:
     assert report.code == 0, report.output
     assert report.changed == 0
     assert "gw3" in report.artifacts["key_report_html"]
-    secrets.look()
+    secrets.observe()
 
     hidden = secrets.found | {
         f"signing key {number}": form
@@ -166,7 +168,7 @@ def test_slices(make_site: Make) -> None:
     refused(
         by_name, "This job is a slice of Gateways: enroll, and this playbook needs all gateways. Nothing was changed."
     )
-    all_the_same = awx.launch(PLAN, ROTATE | {"gateway_keys_partial": "true"}, inventory=some)
+    all_the_same = awx.launch(PLAN, ROTATE | {"gateway_keys_allow_partial_inventory": "true"}, inventory=some)
     assert all_the_same.code == 0, all_the_same.output
     assert "gw3 (not in this play)" in all_the_same.output
     assert site.fingerprints() == whole
@@ -178,5 +180,5 @@ def test_slices(make_site: Make) -> None:
     here = awx.launch(AUDIT, inventory=some, told=slice_of(AUDIT))
     assert here.code == 0, here.output
     assert "gw3: It was not observed (not in this play)." in here.output
-    assert awx.launch(CONVERGE, {"gateway_keys_full": "true"}).code == 0
+    assert awx.launch(CONVERGE, {"gateway_keys_converge_all": "true"}).code == 0
     site.assert_whole()

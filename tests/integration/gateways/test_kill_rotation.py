@@ -87,7 +87,7 @@ def test_the_gateway_goes_back_by_itself(platform: str, make_site: Make) -> None
     """Nobody confirms the change: the old key comes back, and the next run uses the same new one."""
     site = make_site(platform, 2)
     old = site.own("gw1")
-    cut(site, "before:Gather which keys carry the tunnels", confirm_within=6)
+    cut(site, "before:Gather which keys carry the tunnels", confirm_timeout=6)
     new = site.rotation("gw1")["new"]["public_key"]  # type: ignore[index]
     until(lambda: site.own("gw1") == old, 15, lambda: "the old key never came back")
     site.assert_tunnels()
@@ -115,7 +115,7 @@ def test_ssh_is_cut_during_the_swap(make_site: Make) -> None:
     old = site.own("gw1")
     env = {"RUN_BEFORE": "Gather which keys carry the tunnels", "RUN": _no_ssh(site, "gw1")}
     env["ANSIBLE_CALLBACKS_ENABLED"] = "record,meanwhile"
-    done = site.rotate("gw1", env=env, confirm_within=8)
+    done = site.rotate("gw1", env=env, confirm_timeout=8)
     assert done.code != 0
     assert "gw1 could not be looked at after the change (unreachable)" in done.output, done.output
     until(lambda: site.own("gw1") == old, 15, lambda: "the old key never came back")

@@ -42,7 +42,7 @@ def accepted(gateways: Gateways) -> set[str]:
 def assert_says(gateways: Gateways, form: Form, refused: str) -> None:
     """It says why it does not acknowledge, and the plan could have known it."""
     assert form.reason in refused
-    seen = gateways.look("gw2")
+    seen = gateways.observe("gw2")
     said = [*gateways.do("gw2", "obstacles", writing=False), *(why for _key, why in seen["blocked"])]
     assert any(form.reason in sentence for sentence in said), said
     assert any(form.reason in sentence for sentence in seen["at_restart"])
@@ -53,8 +53,8 @@ def assert_says(gateways: Gateways, form: Form, refused: str) -> None:
 )
 def test_what_is_acknowledged_holds_after_a_restart(gateways: Gateways, original: str, name: str) -> None:
     """A new key of a peer, a staged one, and a withdrawal, each with a restart of the service after it."""
-    form, old = FORMS[name], gateways.look("gw1")["file"]
-    other = gateways.look("gw3")["file"]
+    form, old = FORMS[name], gateways.observe("gw1")["file"]
+    other = gateways.observe("gw3")["file"]
     next_key, last = raw_key("next"), raw_key("last")
     set_up(gateways.mesh, "gw2", form)
     assert accepted(gateways) == {old, other}

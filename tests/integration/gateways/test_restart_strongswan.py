@@ -78,7 +78,7 @@ def test_a_withdrawal_and_a_new_key_hold_after_a_restart(gateways: Gateways, sta
         mesh.run(name, RESTART)
     for peer in ("gw2", "gw3"):
         assert gets_in(gateways, peer)
-        assert {(key, file, loaded) for who, key, file, loaded in gateways.look(peer)["stored"] if who == "gw1"} == {
+        assert {(key, file, loaded) for who, key, file, loaded in gateways.observe(peer)["stored"] if who == "gw1"} == {
             (new, "current", "current")
         }
     for peer in ("gw2", "gw3"):
@@ -98,7 +98,7 @@ def test_a_connection_that_is_only_in_charon_survives_everything(gateways: Gatew
     path = "/etc/swanctl/conf.d/tool.conf"
     mesh.path("gw2", path).write_text(FOREIGN.format(address=mesh.underlay("gw3")))
     mesh.run("gw2", f"swanctl --load-conns; rm {path}")
-    seen = gateways.look("gw1")["file"]
+    seen = gateways.observe("gw1")["file"]
 
     def there() -> bool:
         return "by-hand" in mesh.run("gw2", "swanctl --list-conns")
@@ -140,4 +140,4 @@ def test_a_private_key_of_another_kind_stands_in_nobody_s_way(gateways: Gateways
     gateways.do("gw1", "persist")
     gateways.narrow(new, old)
     assert gets_in(gateways, "gw2")
-    assert gateways.look("gw1")["file"] == new
+    assert gateways.observe("gw1")["file"] == new

@@ -45,7 +45,7 @@ def foretold(site: Site, playbook: str, *arguments: str) -> None:
             assert not BASE64.search(str(diff)), (task, diff)
 
 
-TARGET = ("-e", "gateway=gw1", "-e", "confirm=gw1", "-e", "gateway_keys_settle_within=5")
+TARGET = ("-e", "gateway=gw1", "-e", "confirm=gw1", "-e", "gateway_keys_settle_timeout=5")
 
 
 @pytest.mark.parametrize("platform", ["wireguard", "strongswan"])

@@ -85,7 +85,7 @@ def test_a_key_that_the_directory_does_not_know(site: Site) -> None:
     done = site.play("enroll_gateways")
     assert done.code != 0
     sentence = done.error("Report gateways that were not enrolled")[1]
-    assert "If the gateway is right, set gateway_keys_adopt." in sentence, sentence
+    assert "If the gateway is right, set gateway_keys_adopt_reported_key." in sentence, sentence
     assert site.recorded("gw1") == old
     done = site.play("enroll_gateways", adopt="true")
     assert done.code == 0, done.output

@@ -132,7 +132,7 @@ def test_the_target_breaks_in_the_middle(site: Site) -> None:
     """When the new key is in use and shall be kept, /etc is read-only: the old one comes back in time."""
     env = break_in_the_middle(site, "Confirm the new key", "mount -o remount,ro /etc", "gw1")
     old = site.own("gw1")
-    done = site.rotate("gw1", env=env, confirm_within=8)
+    done = site.rotate("gw1", env=env, confirm_timeout=8)
     assert done.code != 0, done.output
     assert "/etc/wireguard/wg0.conf cannot be written" in done.error("Confirm the new key", "gw1")[1]
     until(lambda: site.own("gw1") == old, 15, lambda: "the old key never came back")

@@ -137,8 +137,8 @@ def test_what_is_in_the_way_is_said(site: Site) -> None:
 
 
 def obstacles(site: Site) -> list[str]:
-    look = {"vpnops.keys.gateway_info": {"check": True, "second_port": 51821}, "become": True}
-    return list(site.node.run([look], "--limit", "gw2").result("gateway_info", "gw2")["obstacles"])
+    observed = {"vpnops.keys.gateway_info": {"preflight": True, "second_port": 51821}, "become": True}
+    return list(site.node.run([observed], "--limit", "gw2").result("gateway_info", "gw2")["obstacles"])
 
 
 def test_a_peer_reboots_meanwhile(site: Site) -> None:
@@ -213,7 +213,7 @@ def test_every_step_is_foretold_and_done_once(site: Site) -> None:
 def test_the_guard_removes_it_when_nobody_else_does(site: Site) -> None:
     before = shape(site)
     with Traffic(site.mesh, "gw2", "gw1") as traffic:
-        bridge(site, state="up", within=30)
+        bridge(site, state="up", guard_timeout=30)
         results = bridge(site, state="carrying")
         assert {name: one["carried"] for name, one in results.items()} == {
             "gw1": ["gw2", "gw3"],

@@ -38,7 +38,7 @@ class Secrets:
         self.found = {"the administrator's password": site.mesh.password.encode()}
         self.current: dict[str, set[bytes]] = {}
 
-    def look(self) -> None:
+    def observe(self) -> None:
         """Learn the keys that are there now."""
         for name in self.site.names:
             script = f"{KEYS[self.site.mesh.plan.platform]}; find {STATE} -name '*.key' -exec cat {{}} +"
@@ -111,7 +111,7 @@ def rights(site: Site, name: str) -> list[str]:
     return site.mesh.run(name, script, check=False).split()
 
 
-TARGET = ["-e", "gateway=gw1", "-e", "confirm=gw1", "-e", "gateway_keys_settle_within=5"]
+TARGET = ["-e", "gateway=gw1", "-e", "confirm=gw1", "-e", "gateway_keys_settle_timeout=5"]
 
 
 @pytest.mark.parametrize("platform", ["wireguard", "strongswan"])
@@ -120,22 +120,22 @@ def test_nothing_is_told(platform: str, make_site: Make, tmp_path: Path) -> None
     site = make_site(platform, 2, enrolled=False)
     del site.node.shared["ansible_ssh_pipelining"]
     secrets = Secrets(site)
-    secrets.look()
+    secrets.observe()
     left = []
     left.append(run(site, "enroll_gateways"))
     left.append(run(site, "regenerate_gateway", *TARGET, env={"KILL_AT": "before:Use the new key"}))
-    secrets.look()
+    secrets.observe()
     waiting = site.mesh.run("gw1", f"find {STATE} -name pending.key -printf '%m %U '; stat -c %a {STATE}/*")
     assert waiting.split() == ["600", "0", "700"]
     assert not rights(site, "gw1")
     left.append(run(site, "regenerate_gateway", *TARGET))
-    secrets.look()
+    secrets.observe()
     left.append(run(site, "regenerate_gateway", *TARGET, "-e", "gateway_keys_mode=emergency"))
-    secrets.look()
+    secrets.observe()
     left.append(run(site, "regenerate_gateway", *TARGET, env={"KILL_AT": "before:Gather which keys carry the tunnels"}))
-    secrets.look()
+    secrets.observe()
     left.append(run(site, "abort_rotation", *TARGET))
-    secrets.look()
+    secrets.observe()
     assert [one["code"] for one in left] == [b"0", b"-9", b"0", b"0", b"-9", b"0"], left[-1]["output"].decode()
     private = [name for name in secrets.found if "private key" in name and "(" not in name]
     assert len({secrets.found[name] for name in private}) == 5, "two gateways, and three new keys of one"
@@ -157,14 +157,14 @@ def test_nothing_is_told_by_failures(make_site: Make) -> None:
     """Full disk, a read-only configuration, a wrong password."""
     site = make_site("wireguard", 2)
     secrets = Secrets(site)
-    secrets.look()
+    secrets.observe()
     site.mesh.fill_disk("gw1")
     left = [run(site, "regenerate_gateway", *TARGET)]
     site.mesh.empty_disk("gw1")
     site.node.shared["ansible_become_password"] = secrets.found["wrong"] = b"n0t-the-Right-one"
     site.node.shared["ansible_become_password"] = "n0t-the-Right-one"
     left.append(run(site, "regenerate_gateway", *TARGET))
-    secrets.look()
+    secrets.observe()
     for one in left:
         assert one["code"] != b"0", one["output"].decode()
         assert_clean(one, secrets.found)

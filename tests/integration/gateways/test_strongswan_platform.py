@@ -62,7 +62,7 @@ class Gateways:
             raise Refused(result["error"])
         return result["result"]
 
-    def look(self, name: str) -> dict[str, Any]:
+    def observe(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.do(name, "look")
         return found
 
@@ -74,7 +74,7 @@ class Gateways:
 
     def stage(self, algorithm: str = "ed25519", bits: int = 256) -> tuple[str, str]:
         """A new key for gw1, which gw2 and the others accept beside the old one."""
-        old = self.look("gw1")["file"]
+        old = self.observe("gw1")["file"]
         new = self.do("gw1", "stage", algorithm=algorithm, bits=bits)
         for peer in self.mesh.names[1:]:
             assert self.store(peer, "gw1", old, new)[2]
@@ -160,11 +160,11 @@ def test_a_rotation_costs_next_to_nothing_and_leaves_no_trace(gateways: Gateways
     result = traffic.stop()
     assert result.there.sent > 300
     assert result.lost <= 4, result.summary()
-    look = gateways.look("gw1")
-    assert (look["file"], look["runtime"], look["pending"], look["previous"]) == (new, new, None, None)
+    observed = gateways.observe("gw1")
+    assert (observed["file"], observed["runtime"], observed["pending"], observed["previous"]) == (new, new, None, None)
     assert new != old
     # The proof: IKE_SAs of their own, made with the new key.
-    assert sorted(tunnel[:2] for tunnel in look["tunnels"]) == [["gw2", new], ["gw3", new]]
+    assert sorted(tunnel[:2] for tunnel in observed["tunnels"]) == [["gw2", new], ["gw3", new]]
     assert old_sas.isdisjoint(gateways.sa("gw1", "gw2"))
     # Only the keys themselves differ, in bytes, owner and mode.
     after = {name: gateways.files(name) for name in gateways.mesh.names}
@@ -180,7 +180,7 @@ def test_a_rotation_costs_next_to_nothing_and_leaves_no_trace(gateways: Gateways
     assert gateways.reauthenticate("gw1", "gw2")
     assert gateways.reauthenticate("gw3", "gw1")
     gateways.mesh.reboot("gw1")
-    assert gateways.look("gw1")["runtime"] == new
+    assert gateways.observe("gw1")["runtime"] == new
 
 
 def test_rsa(rsa: Gateways) -> None:
@@ -189,9 +189,9 @@ def test_rsa(rsa: Gateways) -> None:
     time.sleep(0.5)
     result = traffic.stop()
     assert result.lost <= 4, result.summary()
-    look = rsa.look("gw1")
-    assert (look["file"], look["runtime"], parse(new).bits) == (new, new, 3072)
-    assert [tunnel[1] for tunnel in look["tunnels"]] == [new]
+    observed = rsa.observe("gw1")
+    assert (observed["file"], observed["runtime"], parse(new).bits) == (new, new, 3072)
+    assert [tunnel[1] for tunnel in observed["tunnels"]] == [new]
     assert new != old
     assert rsa.reauthenticate("gw1", "gw2")
 
@@ -204,8 +204,8 @@ def test_start_action_start_is_bridged(starting: Gateways) -> None:
     time.sleep(1)
     result = traffic.stop()
     assert result.lost <= 4, result.summary()
-    look = starting.look("gw1")
-    assert (look["runtime"], {tunnel[1] for tunnel in look["tunnels"]}) == (new, {new})
+    observed = starting.observe("gw1")
+    assert (observed["runtime"], {tunnel[1] for tunnel in observed["tunnels"]}) == (new, {new})
     for name in starting.mesh.names:
         assert "vpnops-keys" not in starting.mesh.run(name, "swanctl --list-conns; swanctl --list-sas")
         assert not [file for file in starting.files(name) if "vpnops" in file]
@@ -229,7 +229,7 @@ def test_the_old_key_is_refused_once_the_peers_are_narrowed(gateways: Gateways) 
     with pytest.raises(Refused, match="another private key"):
         gateways.do("gw1", "activate")
     gateways.do("gw1", "deactivate")
-    assert gateways.look("gw1")["runtime"] == old
+    assert gateways.observe("gw1")["runtime"] == old
     # By hand: both private keys loaded, the new one named in local.pubkeys.
     pending = "/var/lib/vpnops.keys/strongswan/pending.key"
     mesh.run("gw1", f"cp {pending} /etc/swanctl/private/by-hand.key; rm /etc/swanctl/private/forgotten.key")
@@ -241,7 +241,7 @@ def test_the_old_key_is_refused_once_the_peers_are_narrowed(gateways: Gateways) 
     mesh.run("gw1", "rm /etc/swanctl/private/by-hand.key; cp /root/old.pub /etc/swanctl/pubkey/gw1.pub")
     gateways.do("gw1", "activate")
     mesh.run("gw1", "swanctl --initiate --child gw2 --timeout 10", check=False)
-    assert gateways.look("gw1")["runtime"] == new
+    assert gateways.observe("gw1")["runtime"] == new
     assert gateways.reauthenticate("gw1", "gw2")
     # And the old key opens no door any more.
     mesh.run("gw1", "cp /var/lib/vpnops.keys/strongswan/previous.key /etc/swanctl/private/gw1.key")
@@ -250,12 +250,12 @@ def test_the_old_key_is_refused_once_the_peers_are_narrowed(gateways: Gateways) 
 
 
 def test_a_peer_that_lacks_the_new_key_keeps_its_tunnel_and_is_named(gateways: Gateways) -> None:
-    old = gateways.look("gw1")["file"]
+    old = gateways.observe("gw1")["file"]
     new = gateways.do("gw1", "stage", algorithm="ed25519", bits=256)
     gateways.store("gw2", "gw1", old, new)
     before = set(gateways.sa("gw1", "gw3"))
     gateways.do("gw1", "activate")
-    tunnels = {tunnel[0]: tunnel for tunnel in gateways.look("gw1")["tunnels"]}
+    tunnels = {tunnel[0]: tunnel for tunnel in gateways.observe("gw1")["tunnels"]}
     assert tunnels["gw2"][1] == new
     assert tunnels["gw3"][1] is None
     assert "AUTHENTICATION_FAILED" in tunnels["gw3"][3]
@@ -265,38 +265,39 @@ def test_a_peer_that_lacks_the_new_key_keeps_its_tunnel_and_is_named(gateways: G
     gateways.store("gw3", "gw1", new, known=[old])
     assert before.isdisjoint(gateways.sa("gw1", "gw3"))
     assert not gateways.mesh.unreachable()
-    assert [tunnel[2] for tunnel in gateways.look("gw3")["tunnels"] if tunnel[0] == "gw1"] == [new]
+    assert [tunnel[2] for tunnel in gateways.observe("gw3")["tunnels"] if tunnel[0] == "gw1"] == [new]
     # What gw1 did not know for sure it proves with the next keys that it stores.
-    gateways.store("gw1", "gw3", gateways.look("gw3")["file"])
-    assert {tunnel[1] for tunnel in gateways.look("gw1")["tunnels"]} == {new}
+    gateways.store("gw1", "gw3", gateways.observe("gw3")["file"])
+    assert {tunnel[1] for tunnel in gateways.observe("gw1")["tunnels"]} == {new}
 
 
 def test_without_confirmation_the_old_key_comes_back(gateways: Gateways) -> None:
     old, new = gateways.stage()
     files = gateways.files("gw1")
-    gateways.do("gw1", "begin", confirm_within=4)
+    gateways.do("gw1", "begin", confirm_timeout=4)
     gateways.do("gw1", "await_swap")
-    assert gateways.look("gw1")["runtime"] == new
+    assert gateways.observe("gw1")["runtime"] == new
     deadline = time.monotonic() + 30
-    while gateways.look("gw1")["changing"] and time.monotonic() < deadline:
+    while gateways.observe("gw1")["changing"] and time.monotonic() < deadline:
         time.sleep(0.5)
-    look = gateways.look("gw1")
-    assert (look["file"], look["runtime"], look["pending"], look["step"]) == (old, old, new, "restored")
-    assert {tunnel[1] for tunnel in look["tunnels"]} == {old}
+    observed = gateways.observe("gw1")
+    assert (observed["file"], observed["runtime"], observed["pending"], observed["step"]) == (old, old, new, "restored")
+    assert {tunnel[1] for tunnel in observed["tunnels"]} == {old}
     assert gateways.files("gw1") == files
     assert not gateways.mesh.unreachable()
     assert gateways.reauthenticate("gw1", "gw2")
     with pytest.raises(Refused, match="not in use"):
         gateways.do("gw1", "confirm")
     # The second time it is confirmed, and stays.
-    gateways.do("gw1", "begin", confirm_within=60)
+    gateways.do("gw1", "begin", confirm_timeout=60)
     gateways.do("gw1", "await_swap")
     gateways.do("gw1", "confirm")
-    look = gateways.look("gw1")
-    assert (look["runtime"], look["pending"], look["previous"], look["step"]) == (new, None, old, "confirmed")
+    observed = gateways.observe("gw1")
+    found = (observed["runtime"], observed["pending"], observed["previous"], observed["step"])
+    assert found == (new, None, old, "confirmed")
     gateways.do("gw1", "restore")
-    look = gateways.look("gw1")
-    assert (look["file"], look["runtime"], look["pending"], look["previous"]) == (old, old, None, None)
+    observed = gateways.observe("gw1")
+    assert (observed["file"], observed["runtime"], observed["pending"], observed["previous"]) == (old, old, None, None)
 
 
 def test_a_withdrawn_key_is_out_at_once(gateways: Gateways) -> None:
@@ -311,7 +312,7 @@ def test_a_withdrawn_key_is_out_at_once(gateways: Gateways) -> None:
     assert "AUTHENTICATION_FAILED" in mesh.run("gw1", "swanctl --initiate --child gw2 --timeout 10", check=False)
     mesh.run("gw2", "systemctl restart strongswan")
     assert "AUTHENTICATION_FAILED" in mesh.run("gw1", "swanctl --initiate --child gw2 --timeout 10", check=False)
-    assert [entry[1:] for entry in gateways.look("gw2")["stored"] if entry[0] == "gw1"] == [
+    assert [entry[1:] for entry in gateways.observe("gw2")["stored"] if entry[0] == "gw1"] == [
         [old, "withdrawn", "withdrawn"]
     ]
     assert not gateways.store("gw2", "gw1", None, known=[old])[2]
@@ -322,18 +323,18 @@ def test_a_withdrawn_key_is_out_at_once(gateways: Gateways) -> None:
     gateways.store("gw3", "gw1", new, known=[old])
     # The tunnel that was up is up again by itself, and is proved to be the new key's.
     assert ("gw1", "gw2") not in mesh.unreachable()
-    assert [tunnel[1] for tunnel in gateways.look("gw1")["tunnels"] if tunnel[0] == "gw2"] == [new]
+    assert [tunnel[1] for tunnel in gateways.observe("gw1")["tunnels"] if tunnel[0] == "gw2"] == [new]
     assert not gateways.store("gw2", "gw1", new, known=[old])[2]
     assert OVERLAY.rsplit("/", 1)[1] not in mesh.run("gw2", "ls /etc/swanctl/conf.d")
 
 
 def test_drift_in_the_daemon_is_seen_and_repaired(gateways: Gateways) -> None:
     mesh = gateways.mesh
-    old, new = gateways.look("gw1")["file"], gateways.do("gw1", "stage", algorithm="ed25519", bits=256)
+    old, new = gateways.observe("gw1")["file"], gateways.do("gw1", "stage", algorithm="ed25519", bits=256)
     mesh.path("gw2", "/etc/swanctl/pubkey/gw1.pub").write_text(
         f"-----BEGIN PUBLIC KEY-----\n{new}\n-----END PUBLIC KEY-----\n", encoding="ascii"
     )
-    assert [entry[1:] for entry in gateways.look("gw2")["stored"] if entry[0] == "gw1"] == [
+    assert [entry[1:] for entry in gateways.observe("gw2")["stored"] if entry[0] == "gw1"] == [
         [new, "current", None],
         [old, None, "current"],
     ]
@@ -344,7 +345,8 @@ def test_drift_in_the_daemon_is_seen_and_repaired(gateways: Gateways) -> None:
     # The file is gone.
     mesh.run("gw2", "rm /etc/swanctl/pubkey/gw1.pub")
     assert gateways.store("gw2", "gw1", old)[2]
-    assert [entry[1:] for entry in gateways.look("gw2")["stored"] if entry[0] == "gw1"] == [[old, "current", "current"]]
+    stored = gateways.observe("gw2")["stored"]
+    assert [entry[1:] for entry in stored if entry[0] == "gw1"] == [[old, "current", "current"]]
     # Nobody's neighbour, itself, a file of two peers.
     assert not gateways.store("gw2", "gw9", new)[1]
     assert not gateways.store("gw2", "gw2", new)[1]
@@ -356,7 +358,7 @@ def test_drift_in_the_daemon_is_seen_and_repaired(gateways: Gateways) -> None:
 
 
 def test_a_file_that_charon_refuses_undoes_the_change(gateways: Gateways) -> None:
-    old, new = gateways.look("gw1")["file"], gateways.do("gw1", "stage", algorithm="ed25519", bits=256)
+    old, new = gateways.observe("gw1")["file"], gateways.do("gw1", "stage", algorithm="ed25519", bits=256)
     gateways.mesh.path("gw2", "/etc/swanctl/pubkey/gw3.pub").write_text("junk\n", encoding="ascii")
     files = gateways.files("gw2")
     with pytest.raises(Refused, match=r"gw3.*config discarded|1 failed"):
@@ -371,7 +373,7 @@ def test_a_file_that_charon_refuses_undoes_the_change(gateways: Gateways) -> Non
 
 def test_all_at_once(gateways: Gateways) -> None:
     mesh = gateways.mesh
-    old = {name: gateways.look(name)["file"] for name in mesh.names}
+    old = {name: gateways.observe(name)["file"] for name in mesh.names}
     new = {name: gateways.do(name, "stage", algorithm="ed25519", bits=256) for name in mesh.names}
     traffic = Traffic(mesh, "gw2", "gw1", rate=200).start()
 
@@ -392,9 +394,9 @@ def test_all_at_once(gateways: Gateways) -> None:
     assert result.lost <= 8, result.summary()
     assert not mesh.unreachable()
     for name in mesh.names:
-        look = gateways.look(name)
-        assert look["runtime"] == new[name]
-        assert {tuple(tunnel[:2]) for tunnel in look["tunnels"]} == {
+        observed = gateways.observe(name)
+        assert observed["runtime"] == new[name]
+        assert {tuple(tunnel[:2]) for tunnel in observed["tunnels"]} == {
             (other, new[name]) for other in mesh.names if other != name
         }
         assert gateways.reauthenticate(name, mesh.names[0] if name != mesh.names[0] else mesh.names[1])
@@ -408,14 +410,14 @@ def test_a_gateway_that_cannot_initiate_is_met_by_its_peer(gateways: Gateways) -
     before = set(gateways.sa("gw2", "gw1"))
     old, new = gateways.stage()
     gateways.do("gw1", "activate")
-    tunnels = {tunnel[0]: tunnel for tunnel in gateways.look("gw1")["tunnels"]}
+    tunnels = {tunnel[0]: tunnel for tunnel in gateways.observe("gw1")["tunnels"]}
     assert tunnels["gw2"][1] is None
     assert "the peer has to initiate" in tunnels["gw2"][3]
     assert set(gateways.sa("gw2", "gw1")) == before
     gateways.narrow(new, old)
     assert before.isdisjoint(gateways.sa("gw2", "gw1"))
     assert not mesh.unreachable()
-    assert [tunnel[2] for tunnel in gateways.look("gw2")["tunnels"] if tunnel[0] == "gw1"] == [new]
+    assert [tunnel[2] for tunnel in gateways.observe("gw2")["tunnels"] if tunnel[0] == "gw1"] == [new]
 
 
 def test_a_reboot_at_any_stage(gateways: Gateways) -> None:
@@ -424,26 +426,26 @@ def test_a_reboot_at_any_stage(gateways: Gateways) -> None:
     mesh.reboot("gw1")
     mesh.reboot("gw2")
     gateways.install()
-    look = gateways.look("gw1")
-    assert (look["file"], look["runtime"], look["pending"]) == (old, old, new)
+    observed = gateways.observe("gw1")
+    assert (observed["file"], observed["runtime"], observed["pending"]) == (old, old, new)
     assert gateways.do("gw1", "stage", algorithm="ed25519", bits=256) == new
-    roles = [entry[1:] for entry in gateways.look("gw2")["stored"] if entry[0] == "gw1"]
+    roles = [entry[1:] for entry in gateways.observe("gw2")["stored"] if entry[0] == "gw1"]
     assert roles == [[old, "current", "current"], [new, "staged", "staged"]]
     gateways.do("gw1", "activate")
     mesh.reboot("gw1")
-    look = gateways.look("gw1")
-    assert (look["file"], look["runtime"], look["pending"], look["previous"]) == (new, new, new, old)
-    assert {tunnel[1] for tunnel in look["tunnels"]} == {new}
+    observed = gateways.observe("gw1")
+    assert (observed["file"], observed["runtime"], observed["pending"], observed["previous"]) == (new, new, new, old)
+    assert {tunnel[1] for tunnel in observed["tunnels"]} == {new}
     assert gateways.do("gw1", "stage", algorithm="ed25519", bits=256) == new
     gateways.do("gw1", "deactivate")
     mesh.reboot("gw1")
-    assert gateways.look("gw1")["runtime"] == old
+    assert gateways.observe("gw1")["runtime"] == old
     gateways.do("gw1", "activate")
     gateways.narrow(new, old)
     gateways.do("gw1", "persist")
     mesh.reboot("gw1")
-    look = gateways.look("gw1")
-    assert (look["file"], look["runtime"], look["pending"], look["previous"]) == (new, new, None, old)
+    observed = gateways.observe("gw1")
+    assert (observed["file"], observed["runtime"], observed["pending"], observed["previous"]) == (new, new, None, old)
 
 
 @pytest.mark.timeout(900)
@@ -459,18 +461,18 @@ def test_a_kill_at_any_step_leaves_a_whole_key_and_the_next_run_finishes(gateway
             # Not even systemd may mind how often.
             mesh.run("gw1", "swanctl --load-all --noprompt && systemctl reset-failed strongswan")
             mesh.run("gw1", "systemctl restart strongswan")
-        look = gateways.look("gw1")
-        assert look["file"] in (old, new), step
-        assert look["pending"] == new
+        observed = gateways.observe("gw1")
+        assert observed["file"] in (old, new), step
+        assert observed["pending"] == new
         gateways.do("gw1", "activate")
-        look = gateways.look("gw1")
-        assert (look["file"], look["runtime"], look["previous"]) == (new, new, old), step
+        observed = gateways.observe("gw1")
+        assert (observed["file"], observed["runtime"], observed["previous"]) == (new, new, old), step
         assert [name for name in gateways.files("gw1") if "vpnops" in name] == [], step
         if finished:
             break
         gateways.do("gw1", "deactivate")
-        look = gateways.look("gw1")
-        assert (look["file"], look["runtime"], look["pending"]) == (old, old, new), step
+        observed = gateways.observe("gw1")
+        assert (observed["file"], observed["runtime"], observed["pending"]) == (old, old, new), step
     assert step > 12
     mesh.run("gw2", "swanctl --initiate --child gw1 --timeout 10", check=False)
     assert not [pair for pair in mesh.unreachable() if "gw2" in pair and "gw1" in pair]
@@ -479,7 +481,7 @@ def test_a_kill_at_any_step_leaves_a_whole_key_and_the_next_run_finishes(gateway
 @pytest.mark.timeout(900)
 def test_a_kill_while_keys_are_stored_leaves_what_a_reboot_can_load(gateways: Gateways) -> None:
     mesh = gateways.mesh
-    old, new = gateways.look("gw1")["file"], gateways.do("gw1", "stage", algorithm="ed25519", bits=256)
+    old, new = gateways.observe("gw1")["file"], gateways.do("gw1", "stage", algorithm="ed25519", bits=256)
     start = gateways.files("gw2")
     steps = 0
     for current, staged in ((old, new), (new, None)):
@@ -490,7 +492,7 @@ def test_a_kill_while_keys_are_stored_leaves_what_a_reboot_can_load(gateways: Ga
             finished = bool(gateways.try_("gw2", "store", die=step, peers=[wanted]))
             mesh.run("gw2", "swanctl --load-all --noprompt")
             gateways.store("gw2", "gw1", current, staged, known=[old, new])
-            roles = [entry[1:] for entry in gateways.look("gw2")["stored"] if entry[0] == "gw1"]
+            roles = [entry[1:] for entry in gateways.observe("gw2")["stored"] if entry[0] == "gw1"]
             both = [[new, "staged", "staged"]] if staged else []
             assert roles == [[current, "current", "current"], *both], step
             if finished:
@@ -505,7 +507,7 @@ def test_a_kill_while_keys_are_stored_leaves_what_a_reboot_can_load(gateways: Ga
 
 def test_a_full_disk_and_a_read_only_etc_change_nothing(gateways: Gateways) -> None:
     mesh = gateways.mesh
-    old, new = gateways.look("gw1")["file"], gateways.do("gw1", "stage", algorithm="ed25519", bits=256)
+    old, new = gateways.observe("gw1")["file"], gateways.do("gw1", "stage", algorithm="ed25519", bits=256)
     files = {name: gateways.files(name) for name in ("gw1", "gw2")}
     for hurt, heal in ((mesh.fill_disk, mesh.empty_disk), (mesh.read_only_etc, mesh.writable_etc)):
         for name in ("gw1", "gw2"):
@@ -520,15 +522,15 @@ def test_a_full_disk_and_a_read_only_etc_change_nothing(gateways: Gateways) -> N
             heal(name)
         assert {name: gateways.files(name) for name in files} == files
         gateways.do("gw1", "deactivate")
-        look = gateways.look("gw1")
-        assert (look["file"], look["runtime"], look["pending"]) == (old, old, new)
+        observed = gateways.observe("gw1")
+        assert (observed["file"], observed["runtime"], observed["pending"]) == (old, old, new)
         assert not mesh.unreachable()
     assert gateways.do("gw1", "obstacles", writing=True) == []
 
 
 def test_a_gateway_without_a_key_gets_one(gateways: Gateways) -> None:
     mesh = gateways.mesh
-    old = gateways.look("gw1")["file"]
+    old = gateways.observe("gw1")["file"]
     with pytest.raises(Refused, match="already"):
         gateways.do("gw1", "generate", algorithm="ed25519", bits=256)
     # Its private half is in charon only: no file could be made for it.
@@ -536,19 +538,19 @@ def test_a_gateway_without_a_key_gets_one(gateways: Gateways) -> None:
     with pytest.raises(Refused, match="passphrase"):
         gateways.do("gw1", "generate", algorithm="ed25519", bits=256)
     mesh.run("gw1", "rm /etc/swanctl/pubkey/gw1.pub")
-    assert gateways.look("gw1")["file"] is None
+    assert gateways.observe("gw1")["file"] is None
     made = gateways.do("gw1", "generate", algorithm="ed25519", bits=256)
-    look = gateways.look("gw1")
-    assert (look["file"], look["runtime"]) == (made, made)
+    observed = gateways.observe("gw1")
+    assert (observed["file"], observed["runtime"]) == (made, made)
     assert made != old
     # charon does not even start without the file.
     mesh.run("gw1", "cd /etc/swanctl && rm private/gw1.key pubkey/gw1.pub; systemctl restart strongswan || true")
     assert "charon does not answer" in gateways.do("gw1", "obstacles", writing=False)[0]
-    assert gateways.look("gw1")["runtime"] is None
+    assert gateways.observe("gw1")["runtime"] is None
     made = gateways.do("gw1", "generate", algorithm="ed25519", bits=256)
     mesh.run("gw1", "systemctl restart strongswan")
-    look = gateways.look("gw1")
-    assert (look["file"], look["runtime"]) == (made, made)
+    observed = gateways.observe("gw1")
+    assert (observed["file"], observed["runtime"]) == (made, made)
 
 
 def test_what_loading_would_destroy_stands_in_the_way(gateways: Gateways) -> None:
@@ -589,7 +591,7 @@ def test_no_private_key_shows(gateways: Gateways) -> None:
     secrets.append(gateways.mesh.path("gw1", pending).read_text(encoding="ascii"))
     steps = ("look", "activate", "look", "persist", "discard_previous", "look")
     answers = [gateways.try_("gw1", what) for what in steps]
-    gateways.store("gw2", "gw1", None, known=[gateways.look("gw1")["file"]])
+    gateways.store("gw2", "gw1", None, known=[gateways.observe("gw1")["file"]])
     ended.set()
     watcher.join()
     assert any(b"swanctl" in words for words in seen)
@@ -616,6 +618,6 @@ def test_der_files_are_as_good_as_pem(gateways: Gateways) -> None:
     files = gateways.files("gw1")
     dummy, new = gateways.stage()
     gateways.do("gw1", "activate")
-    assert gateways.look("gw1")["runtime"] == new
+    assert gateways.observe("gw1")["runtime"] == new
     gateways.do("gw1", "deactivate")
     assert gateways.files("gw1") == files

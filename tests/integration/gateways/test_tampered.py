@@ -117,20 +117,20 @@ def enroll(site: Site, liar: str, *arguments: str) -> Run:
 
 
 def planned(site: Site, liar: str, *arguments: str) -> Run:
-    return site.rotate("gw1" if liar != "gw1" else "gw2", arguments=arguments, settle_within=5, minimum_share=30)
+    return site.rotate("gw1" if liar != "gw1" else "gw2", arguments=arguments, settle_timeout=5, minimum_share=30)
 
 
 def emergency(site: Site, liar: str, *arguments: str) -> Run:
     target = "gw1" if liar != "gw1" else "gw2"
-    return site.rotate(target, arguments=arguments, mode="emergency", settle_within=5)
+    return site.rotate(target, arguments=arguments, mode="emergency", settle_timeout=5)
 
 
 def planned_of_the_liar(site: Site, liar: str, *arguments: str) -> Run:
-    return site.rotate(liar, arguments=arguments, settle_within=5, confirm_within=10)
+    return site.rotate(liar, arguments=arguments, settle_timeout=5, confirm_timeout=10)
 
 
 def emergency_of_the_liar(site: Site, liar: str, *arguments: str) -> Run:
-    return site.rotate(liar, arguments=arguments, mode="emergency", settle_within=5)
+    return site.rotate(liar, arguments=arguments, mode="emergency", settle_timeout=5)
 
 
 def converge(site: Site, liar: str, *arguments: str) -> Run:
@@ -280,7 +280,7 @@ def test_a_second_interface(attack: str, make_site: Make) -> None:
     before = Honest(site, "gw3")
     links = {name: site.mesh.run(name, LINKS) for name in before.others}
     site.mesh.tamper("gw3", ATTACKS[attack], "gateway_bridge")
-    done = site.rotate("gw1", strategy="second_interface", settle_within=5, minimum_share=30)
+    done = site.rotate("gw1", strategy="second_interface", settle_timeout=5, minimum_share=30)
     assert site.mesh.forged("gw3"), done.output
     before.assert_untouched(done, changed=["gw1"])
     before.assert_named(done)
@@ -299,7 +299,7 @@ def test_a_slice(make_site: Make) -> None:
         site.mesh.ssh_back(name)
     assert {name: site.pending(name) for name in peers} == {name: ["gw4"] for name in peers}
     before = Honest(site, "gw3")
-    lies = facts(**{**STEERING, "gateway_keys_partial": True, "awx_workflow_job_name": "another"})
+    lies = facts(**{**STEERING, "gateway_keys_allow_partial_inventory": True, "awx_workflow_job_name": "another"})
     site.mesh.tamper("gw3", Mutation("in a slice", (*lies.edits, *acknowledging("gw1", "gw4").edits)))
     del site.node.hosts["gw1"]
     enrolled = site.play("enroll_gateways", *SLICE)
@@ -384,7 +384,7 @@ def test_a_key_that_one_peer_does_not_store_stops_no_other_target(make_site: Mak
     site = make_site()
     not_the_first = Mutation("not gw1", tuple(Edit("drop", ("stored", 0)) for dummy in range(2)))
     site.mesh.tamper("gw3", not_the_first, "gateway_peers")
-    done = site.rotate("gw1", "gw2", settle_within=5, minimum_share=100)
+    done = site.rotate("gw1", "gw2", settle_timeout=5, minimum_share=100)
     assert done.code != 0
     told = " ".join(done.output.split())
     assert "gw1: 1 of 2 peers, not yet gw3" in told, done.output
@@ -395,19 +395,19 @@ def test_a_key_that_one_peer_does_not_store_stops_no_other_target(make_site: Mak
     assert site.own("gw1") == site.recorded("gw1")
     assert site.own("gw2") == site.own_file("gw2") == site.recorded("gw2")
     site.mesh.heal("gw3")
-    done = site.rotate("gw1", settle_within=5, minimum_share=100)
+    done = site.rotate("gw1", settle_timeout=5, minimum_share=100)
     assert (done.code, site.serial("gw1")) == (0, 2), done.output
     done = site.play("converge_gateways")
     assert done.code == 0, done.output
     site.assert_whole()
 
 
-@pytest.mark.parametrize("step", ["gateway_key active", "gateway_info within"])
+@pytest.mark.parametrize("step", ["gateway_key active", "gateway_info wait_timeout"])
 def test_a_target_that_is_silent_undoes_no_other_change(step: str, make_site: Make) -> None:
     """Two honest gateways change their keys in the same run, and it takes all the time that it has."""
     site = make_site()
     site.mesh.tamper("gw3", conduct("sleeps"), step)
-    done = site.rotate("gw1", "gw2", "gw3", settle_within=5)
+    done = site.rotate("gw1", "gw2", "gw3", settle_timeout=5)
     assert done.code != 0
     for name in ("gw1", "gw2"):
         assert (site.serial(name), site.state(name)) == (2, ""), done.output
@@ -441,7 +441,7 @@ def test_a_key_without_its_private_half_is_not_staged(platform: str, make_site: 
     site = make_site(platform)
     outside, before = site.own("gw4"), {name: site.configuration(name) for name in ("gw1", "gw2")}
     site.mesh.tamper("gw3", showing(outside), "gateway_key staged")
-    done = site.rotate("gw3", settle_within=5)
+    done = site.rotate("gw3", settle_timeout=5)
     assert done.code != 0
     assert outside not in site.keys("gw3"), done.output
     assert {name: site.configuration(name) for name in before} == before

@@ -70,7 +70,7 @@ class Gateways:
             raise Refused(result["error"])
         return result["result"]
 
-    def look(self, name: str) -> Any:
+    def observe(self, name: str) -> Any:
         return self.do(name, "look")
 
     def text(self, name: str, path: str = CONF) -> str:
@@ -85,15 +85,15 @@ class Gateways:
 
     def stage(self, name: str) -> tuple[str, str]:
         """A new key, which the peers accept beside the old one."""
-        old = self.look(name)["file"]
+        old = self.observe(name)["file"]
         new = self.do(name, "stage")
         for peer in self.peers(name):
             self.store(peer, name=name, current=old, staged=new)
         return old, new
 
-    def swap(self, name: str, confirm_within: float = 30) -> None:
-        self.do(name, "begin", confirm_within=confirm_within)
-        self.until(lambda: self.look(name)["step"] != "swapping")
+    def swap(self, name: str, confirm_timeout: float = 30) -> None:
+        self.do(name, "begin", confirm_timeout=confirm_timeout)
+        self.until(lambda: self.observe(name)["step"] != "swapping")
 
     def finish(self, name: str, old: str, new: str) -> None:
         """Everything that comes after the swap."""
@@ -123,10 +123,10 @@ class Gateways:
 
     def check_rotated(self, name: str, old: str, new: str) -> None:
         """Nothing of the old key is left, and everything works."""
-        seen = self.look(name)
+        seen = self.observe(name)
         assert (seen["file"], seen["runtime"], seen["pending"], seen["previous"]) == (new, new, None, None)
         for peer in self.peers(name):
-            stored = self.look(peer)["stored"]
+            stored = self.observe(peer)["stored"]
             assert stored[new] == ["current", "current"]
             assert old not in stored
             assert self.mesh.run(peer, "wg show wg0 peers").count(new) == 1
@@ -188,7 +188,7 @@ def test_an_idle_tunnel_changes_at_once_and_keeps_its_keepalive(gateways: Gatewa
     start = time.time()
     gateways.do("gw3", "activate")
     assert time.time() - start < 3
-    tunnels = gateways.look("gw3")["tunnels"]
+    tunnels = gateways.observe("gw3")["tunnels"]
     assert [own for own, peer, age in tunnels if age < 4] == [new, new]
     gateways.until(lambda: all(gateways.carries(peer, new, old) for peer in ("gw1", "gw2")), 2)
     assert sorted(gateways.mesh.run("gw3", "wg show wg0 persistent-keepalive").split()) == sorted(before.split())
@@ -196,13 +196,13 @@ def test_an_idle_tunnel_changes_at_once_and_keeps_its_keepalive(gateways: Gatewa
 
 def test_what_a_tunnel_proves(gateways: Gateways) -> None:
     """A handshake from before the change is none with the new key."""
-    old = gateways.look("gw1")["file"]
-    assert {own for own, peer, age in gateways.look("gw1")["tunnels"]} == {old}
+    old = gateways.observe("gw1")["file"]
+    assert {own for own, peer, age in gateways.observe("gw1")["tunnels"]} == {old}
     gateways.do("gw1", "stage")
     for name in ("gw2", "gw3"):
         gateways.mesh.cut(name)
     gateways.do("gw1", "activate")
-    seen = gateways.look("gw1")
+    seen = gateways.observe("gw1")
     assert len(seen["tunnels"]) == 2
     assert {own for own, peer, age in seen["tunnels"]} == {None}
 
@@ -210,14 +210,14 @@ def test_what_a_tunnel_proves(gateways: Gateways) -> None:
 def test_without_confirmation_the_old_key_comes_back_and_the_peers_follow(gateways: Gateways) -> None:
     old, new = gateways.stage("gw1")
     with Traffic(gateways.mesh, "gw1", "gw2") as traffic:
-        gateways.swap("gw1", confirm_within=3)
+        gateways.swap("gw1", confirm_timeout=3)
         gateways.until(lambda: gateways.carries("gw2", new, old))
-        gateways.until(lambda: gateways.look("gw1")["step"] == "restored")
+        gateways.until(lambda: gateways.observe("gw1")["step"] == "restored")
         gateways.until(lambda: gateways.carries("gw2", old, new))
         result = traffic.stop()
     print(result.summary())
     assert result.silence_ms < LATE_MS
-    seen = gateways.look("gw1")
+    seen = gateways.observe("gw1")
     assert (seen["file"], seen["runtime"], seen["pending"]) == (old, old, new)
     with pytest.raises(Refused, match="not in use"):
         gateways.do("gw1", "confirm")
@@ -235,7 +235,7 @@ def test_an_abort_brings_the_old_key_back(gateways: Gateways, when: str) -> None
         gateways.do("gw1", step)
     gateways.do("gw1", "restore")
     gateways.do("gw1", "restore")
-    seen = gateways.look("gw1")
+    seen = gateways.observe("gw1")
     assert (seen["file"], seen["runtime"], seen["pending"], seen["previous"]) == (old, old, None, None)
     assert gateways.text("gw1") == text
     gateways.until(lambda: gateways.mesh.unreachable(1) == [])
@@ -245,7 +245,7 @@ def test_the_peers_before_the_gateway_cost_five_seconds(gateways: Gateways) -> N
     """With plain `wg`, first the peer and then the gateway, which has nothing to say by itself: the peer's handshake is
     refused, and tried again five seconds after."""
     lab = gateways.mesh
-    old, new = gateways.look("gw1")["file"], gateways.do("gw1", "stage")
+    old, new = gateways.observe("gw1")["file"], gateways.do("gw1", "stage")
     shared = re.search(rf"^{re.escape(old)}\t(\S+)$", lab.run("gw2", "wg show wg0 preshared-keys"), re.MULTILINE)
     assert shared
     lab.path("gw2", "/tmp/psk").write_text(shared.group(1).replace("(none)", ""))
@@ -264,7 +264,7 @@ def test_a_gateway_that_has_nothing_to_say_makes_its_peers_follow_at_once(gatewa
     gateways.mesh.run("gw1", "ip route add blackhole 10.78.0.2/32")
     old, new = gateways.stage("gw1")
     start = time.monotonic()
-    gateways.do("gw1", "begin", confirm_within=30)
+    gateways.do("gw1", "begin", confirm_timeout=30)
     gateways.until(lambda: gateways.carries("gw2", new, old))
     assert time.monotonic() - start < 2
 
@@ -287,7 +287,7 @@ def test_a_key_file_named_by_a_hook_is_right_after_a_change_and_a_reboot(tmp_pat
         gateways.check_rotated("gw1", old, new)
         # What this code therefore never does: the file has no key, and syncconf takes that for a wish.
         gateways.mesh.run("gw1", "wg-quick strip wg0 >/tmp/stripped; wg syncconf wg0 /tmp/stripped")
-        assert gateways.look("gw1")["runtime"] is None
+        assert gateways.observe("gw1")["runtime"] is None
 
 
 @pytest.mark.parametrize(
@@ -312,13 +312,13 @@ def test_an_interface_that_is_down_or_missing(gateways: Gateways) -> None:
     gateways.mesh.run("gw1", "systemctl stop wg-quick@wg0")
     (found,) = gateways.do("gw1", "obstacles", writing=False)
     assert "wg-quick up wg0" in found
-    assert gateways.look("gw1")["runtime"] is None
+    assert gateways.observe("gw1")["runtime"] is None
     gateways.do("gw1", "stage")
     with pytest.raises(Refused, match=r"is down\. Nothing was changed"):
         gateways.do("gw1", "activate")
     gateways.mesh.run("gw1", f"mv {CONF} /tmp")
     with pytest.raises(Refused, match="is not there"):
-        gateways.look("gw1")
+        gateways.observe("gw1")
 
 
 def test_the_first_key_of_a_gateway(gateways: Gateways) -> None:
@@ -327,7 +327,7 @@ def test_the_first_key_of_a_gateway(gateways: Gateways) -> None:
     assert gateways.do("gw1", "obstacles", writing=True) == []
     new = gateways.do("gw1", "generate")
     assert gateways.do("gw1", "generate") == new
-    seen = gateways.look("gw1")
+    seen = gateways.observe("gw1")
     assert (seen["file"], seen["runtime"]) == (new, new)
     (secret, *dummy) = private_keys(gateways.text("gw1"))
     assert gateways.text("gw1") == text.replace("[Interface]\n", f"[Interface]\nPrivateKey = {secret}\n")
@@ -335,8 +335,8 @@ def test_the_first_key_of_a_gateway(gateways: Gateways) -> None:
 
 def test_an_unusable_peer_stops_neither_a_new_one_nor_a_withdrawal(gateways: Gateways) -> None:
     """What is wrong with a peer shows only when `wg` and the resolver are asked, and then in one call for all."""
-    old = gateways.look("gw1")["file"]
-    first, second = (gateways.do("gw3", "stage"), gateways.look("gw3")["file"])
+    old = gateways.observe("gw1")["file"]
+    first, second = (gateways.do("gw3", "stage"), gateways.observe("gw3")["file"])
     before = gateways.text("gw2")
     new = {"endpoint": "10.77.0.9:1", "networks": ["10.9.0.0/24"]}
     peers = [
@@ -363,14 +363,14 @@ def test_an_own_key_that_a_peer_has(gateways: Gateways) -> None:
     """WireGuard would silently delete that peer."""
     lab = gateways.mesh
     (other, *dummy) = private_keys(gateways.text("gw2"))
-    public = gateways.look("gw2")["file"]
+    public = gateways.observe("gw2")["file"]
     gateways.do("gw1", "stage")
     lab.path("gw1", f"{STATE}/pending.key").write_text(other + "\n")
     with pytest.raises(Refused, match=r"that of a peer\. Nothing was changed"):
         gateways.do("gw1", "activate")
     assert public in lab.run("gw1", "wg show wg0 peers")
     assert gateways.do("gw1", "stage") != public
-    own = gateways.look("gw1")["file"]
+    own = gateways.observe("gw1")["file"]
     before = gateways.text("gw1")
     refused = gateways.store("gw1", name="me", current=own, endpoint="10.77.0.9:1", networks=["10.9.0.0/24"])["refused"]
     assert refused == "Peer me: The key of me is that of this gateway itself. It was left out."
@@ -388,7 +388,7 @@ def test_a_pending_key_that_was_cut_short_is_made_anew(gateways: Gateways, rubbi
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     path.write_text(rubbish)
-    assert gateways.look("gw1")["pending"] is None
+    assert gateways.observe("gw1")["pending"] is None
     assert gateways.do("gw1", "stage") not in (new, None)
 
 
@@ -396,13 +396,13 @@ def test_a_pending_key_that_was_cut_short_is_made_anew(gateways: Gateways, rubbi
 
 
 def test_drift_is_repaired_in_the_running_interface_and_in_the_file(gateways: Gateways) -> None:
-    lab, own = gateways.mesh, gateways.look("gw1")["file"]
+    lab, own = gateways.mesh, gateways.observe("gw1")["file"]
     text = gateways.text("gw2")
     drifts = {
         "a network lost": f"wg set wg0 peer {own} allowed-ips ''",
         "a network too many": f"wg set wg0 peer {own} allowed-ips 10.78.0.1/32,10.99.0.0/16",
         "the peer lost": f"wg set wg0 peer {own} remove",
-        "another peer's": f"wg set wg0 peer {gateways.look('gw3')['file']} allowed-ips 10.78.0.1/32,10.78.0.3/32",
+        "another peer's": f"wg set wg0 peer {gateways.observe('gw3')['file']} allowed-ips 10.78.0.1/32,10.78.0.3/32",
         "another key in the file": f"sed -i 's|{own}|{'B' * 42}A=|' {CONF}",
     }
     known = [base64.b64encode(base64.b64decode("B" * 42 + "A=")).decode()]
@@ -414,7 +414,7 @@ def test_drift_is_repaired_in_the_running_interface_and_in_the_file(gateways: Ga
         assert done["changed"], drift
         assert not gateways.store("gw2", current=own, known=known)["changed"], drift
         assert gateways.text("gw2") == text, drift
-        assert gateways.look("gw2")["stored"][own] == ["current", "current"]
+        assert gateways.observe("gw2")["stored"][own] == ["current", "current"]
         assert lab.run("gw2", "ping -c1 -W3 -q 10.78.0.1"), drift
 
 
@@ -423,7 +423,7 @@ def test_a_withdrawn_peer_is_rejected_until_it_is_back(gateways: Gateways) -> No
     old, new = gateways.stage("gw1")
     done = gateways.store("gw2", known=[old, new])
     assert done["changed"]
-    assert gateways.look("gw2")["stored"][old] == ["withdrawn", None]
+    assert gateways.observe("gw2")["stored"][old] == ["withdrawn", None]
     with pytest.raises(Exception, match="ping"):
         lab.run("gw1", "ping -c3 -W1 -i.3 -q 10.78.0.2")
     assert old not in lab.run("gw2", "wg show wg0 peers | sort")
@@ -437,7 +437,7 @@ def test_a_withdrawn_peer_is_rejected_until_it_is_back(gateways: Gateways) -> No
 
 
 def test_check_mode_writes_nothing_and_foretells(gateways: Gateways) -> None:
-    old, new = gateways.look("gw1")["file"], gateways.do("gw1", "stage")
+    old, new = gateways.observe("gw1")["file"], gateways.do("gw1", "stage")
     steps: list[dict[str, Any]] = [
         {"current": old, "staged": new},
         {"current": new},
@@ -509,9 +509,9 @@ def test_two_gateways_that_change_at_the_same_time(gateways: Gateways) -> None:
     """Each is told of the other's next key before either changes."""
     olds, news = zip(*[gateways.stage(name) for name in ("gw1", "gw2")], strict=True)
     for name in ("gw1", "gw2"):
-        gateways.do(name, "begin", confirm_within=30)
+        gateways.do(name, "begin", confirm_timeout=30)
     for number, name in enumerate(("gw1", "gw2")):
-        gateways.until(lambda name=name: gateways.look(name)["step"] == "swapped")  # type: ignore[misc]
+        gateways.until(lambda name=name: gateways.observe(name)["step"] == "swapped")  # type: ignore[misc]
         gateways.until(lambda n=number, name=name: gateways.carries("gw3", news[n], olds[n]))  # type: ignore[misc]
     for number, name in enumerate(("gw1", "gw2")):
         gateways.finish(name, olds[number], news[number])
@@ -529,7 +529,7 @@ def test_a_reboot_at_every_step_brings_a_gateway_that_works(gateways: Gateways) 
 
     def rebooted(own: str) -> None:
         gateways.reboot("gw1")
-        seen = gateways.look("gw1")
+        seen = gateways.observe("gw1")
         assert (seen["file"], seen["runtime"]) == (own, own)
         assert gateways.mesh.unreachable(3) == []
 
@@ -543,7 +543,7 @@ def test_a_reboot_at_every_step_brings_a_gateway_that_works(gateways: Gateways) 
     gateways.swap("gw1")
     gateways.do("gw1", "confirm")
     rebooted(new)
-    assert gateways.look("gw1")["previous"] == old
+    assert gateways.observe("gw1")["previous"] == old
     gateways.mesh.reboot("gw2")  # its file has both keys, but nobody tells it any more which one to use
     gateways.install("gw2")
     gateways.finish("gw1", old, new)
@@ -566,23 +566,23 @@ def test_a_kill_anywhere_leaves_a_whole_key_and_is_made_good_by_repeating(gatewa
     mended = {"activate": "new", "deactivate": "old", "persist": "new", "restore": "old"}[what]
     step, after, cuts = 1, False, 0
     while True:
-        old = gateways.look("gw1")["file"]
+        old = gateways.observe("gw1")["file"]
         new = gateways.do("gw1", "stage")
         for name in before:
             gateways.do("gw1", name)
         cut = gateways.do("gw1", "killed", work={"what": what}, step=step, after=after)
-        seen = gateways.look("gw1")
+        seen = gateways.observe("gw1")
         assert seen["file"] in (old, new), (what, step, after)
         assert seen["runtime"] in (old, new), (what, step, after)
         assert old in (seen["file"], seen["runtime"], seen["previous"]) or what == "restore"
         gateways.do("gw1", what)
-        seen = gateways.look("gw1")
+        seen = gateways.observe("gw1")
         assert seen["runtime"] == (new if mended == "new" else old), (what, step, after)
         assert "\t1\n" not in gateways.mesh.run("gw1", "wg show wg0 persistent-keepalive")
         if what == "persist":
             assert (seen["file"], seen["pending"], seen["previous"]) == (new, None, old)
         gateways.do("gw1", "restore")
-        seen = gateways.look("gw1")
+        seen = gateways.observe("gw1")
         assert (seen["file"], seen["runtime"], seen["pending"], seen["previous"]) == (old, old, None, None)
         assert gateways.text("gw1") == text
         if not cut:
@@ -593,7 +593,7 @@ def test_a_kill_anywhere_leaves_a_whole_key_and_is_made_good_by_repeating(gatewa
 
 
 def test_a_kill_anywhere_while_storing_is_made_good_by_repeating(gateways: Gateways) -> None:
-    old, new = gateways.look("gw1")["file"], gateways.do("gw1", "stage")
+    old, new = gateways.observe("gw1")["file"], gateways.do("gw1", "stage")
     text = gateways.text("gw2")
     wishes: list[dict[str, Any]] = [{"current": old, "staged": new}, {"current": new}, {}, {"current": old}]
     for wish in [{**wish, "known": [old, new]} for wish in wishes]:
@@ -602,7 +602,7 @@ def test_a_kill_anywhere_while_storing_is_made_good_by_repeating(gateways: Gatew
         while True:
             work = {"what": "store", "peers": [{"name": "gw1", **wish}], "follow": 30, "write": True}
             cut = gateways.do("gw2", "killed", work=work, step=step, after=after)
-            stored = gateways.look("gw2")["stored"]
+            stored = gateways.observe("gw2")["stored"]
             assert any("withdrawn" in roles or "current" in roles for roles in stored.values()), start
             gateways.store("gw2", follow=30, **wish)
             assert not gateways.store("gw2", follow=30, **wish)["changed"]
@@ -620,10 +620,10 @@ def test_a_kill_anywhere_while_storing_is_made_good_by_repeating(gateways: Gatew
 def test_a_killed_change_is_taken_up_again(gateways: Gateways) -> None:
     old, new = gateways.stage("gw1")
     for delay in (0.0, 0.05, 0.1, 0.2, 0.4):
-        gateways.do("gw1", "begin", confirm_within=30)
+        gateways.do("gw1", "begin", confirm_timeout=30)
         time.sleep(delay)
         assert gateways.kill("gw1", "change-wireguard-wg0")
-        seen = gateways.look("gw1")
+        seen = gateways.observe("gw1")
         assert (seen["file"], seen["pending"]) == (old, new)
         assert seen["runtime"] in (old, new)
     assert gateways.do("gw1", "stage") == new
@@ -654,7 +654,7 @@ def test_where_nothing_can_be_written_nothing_changes(gateways: Gateways, troubl
     assert gateways.text("gw2") == peer_text
     assert lab.run("gw2", "wg show wg0 peers | sort") == running
     gateways.do("gw1", "deactivate")
-    assert gateways.look("gw1")["runtime"] == old
+    assert gateways.observe("gw1")["runtime"] == old
     if trouble == "full disk":
         spoil("gw3")
         with pytest.raises(Refused, match=r"cannot be (written|made)"):
@@ -708,10 +708,10 @@ def test_no_secret_leaves_its_place(gateways: Gateways) -> None:
         old, new = gateways.stage("gw1")
         pending = gateways.text("gw1", f"{STATE}/pending.key").strip()
         gateways.swap("gw1")
-        answers += [gateways.look(name) for name in lab.names]
+        answers += [gateways.observe(name) for name in lab.names]
         gateways.finish("gw1", old, new)
         answers += [gateways.store("gw2", known=[new]), gateways.store("gw2", current=new)]
-        answers += [gateways.look(name) for name in lab.names]
+        answers += [gateways.observe(name) for name in lab.names]
     everything = set().union(*secrets.values()) | {pending}
     assert len(everything) > 4
     arguments |= {gateways.text(name, "/tmp/arguments") for name in lab.names}

@@ -28,8 +28,8 @@ def key(line: str | None) -> _public_key.PublicKey | None:
     return _public_key.parse(line) if line else None
 
 
-def look(gateway: wireguard.WireGuard) -> dict[str, Any]:
-    seen = gateway.look()
+def observe(gateway: wireguard.WireGuard) -> dict[str, Any]:
+    seen = gateway.observe()
     journal = gateway.state.journal()
     return {
         "file": text(seen.own.file),
@@ -120,7 +120,7 @@ def call(what: str, **options: Any) -> Any:
     if what == "running":
         return detached.running(**options)
     if what == "look":
-        return look(gateway)
+        return observe(gateway)
     if what == "store":
         return store(gateway, **options)
     if what == "begin":

@@ -104,7 +104,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "key_server_sync_allow_weak_source": ("true", "false"),
     "key_server_sync_exportable": ("false", "true"),
     "key_server_sync_save": ("false", "true"),
-    "key_server_sync_partial": ("true", "false"),
+    "key_server_sync_allow_partial_inventory": ("true", "false"),
     "key_server_sync_parallel": ("1", "64"),
     "key_server_sync_timeout": ("60", "120"),
     "key_server_sync_generation_timeout": ("300", "600"),

@@ -51,15 +51,15 @@ def test_nobody_uses_up_the_time_of_another_one(targets: int, forks: int, settle
             changes = in_change * limit + (targets - in_change) * min(honest, limit)
             rounds = -(-(silent - in_change) // forks)
             gathering = max(rounds * (limit + settle), settle)
-            assert changes + gathering < made.confirm_within, (silent, in_change)
+            assert changes + gathering < made.confirm_timeout, (silent, in_change)
 
 
 def test_the_time_to_confirm() -> None:
-    assert plan().confirm_within == 60
-    assert plan(targets=NAMES[:3], confirm_within=30, timeout=7).confirm_within == 30 + 2 * 7
+    assert plan().confirm_timeout == 60
+    assert plan(targets=NAMES[:3], confirm_timeout=30, timeout=7).confirm_timeout == 30 + 2 * 7
     many = book(*map(entry, names(50)))
-    assert plan(all_seen(names(50)), many, targets=["gw1"]).confirm_within == 70
-    assert plan(all_seen(names(400)), book(*map(entry, names(400))), targets=names(400)).confirm_within < 75 * 60
+    assert plan(all_seen(names(50)), many, targets=["gw1"]).confirm_timeout == 70
+    assert plan(all_seen(names(400)), book(*map(entry, names(400))), targets=names(400)).confirm_timeout < 75 * 60
     assert plan(timeout=1000).change_timeout == planning.CHANGE_SECONDS
 
 

@@ -47,7 +47,7 @@ def test_a_row_is_what_that_gateway_says() -> None:
     rows = {row.gateway.name: row.to_result() for row in status(MESH, ALL | {"gw2": unreachable("gw2")}).rows}
     assert (rows["gw1"]["tunnels"], rows["gw1"]["holds"]) == (3, {"right": 3, "any": 3})
     assert (rows["gw2"]["tunnels"], rows["gw2"]["holds"]) == (None, None)
-    assert (rows["gw2"]["reached"], rows["gw2"]["own"]) == ("unreachable", "-")
+    assert (rows["gw2"]["reachability"], rows["gw2"]["own"]) == ("unreachable", "-")
 
 
 def test_a_key_that_nobody_asked_for_is_not_called_absent() -> None:

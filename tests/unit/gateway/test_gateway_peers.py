@@ -52,7 +52,7 @@ def test_who_is_refused_is_named_and_not_acknowledged_and_all_others_are_stored(
         entry("gw6", "strongswan", current="garbage"),
         entry("gw7", "strongswan", withdrawn=True),
     ]
-    options = {"platform": "wireguard", "gateway": "gw1", "peers": peers, "follow": 0, "accept_previous": False}
+    options = {"platform": "wireguard", "gateway": "gw1", "peers": peers, "follow_seconds": 0, "accept_previous": False}
     daemon = Daemon("gw4")
     answer = gateway_peers.operate(SimpleNamespace(params=options, check_mode=False), daemon)  # type: ignore[arg-type]
     assert daemon.asked == ["gw3", "gw4", "gw5"]

@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.dialogue import Talk, Terminal, Wire
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.dialogue import Dialogue, Exchange, Terminal
 
 T = t.TypeVar("T")
 Device = Callable[[str], Iterator["str | None"]]
 """What the device prints for what was typed; None is a silence."""
 
 
-def play(talk: Talk[T], device: Device, limit: int = 500) -> T:
+def play(talk: Dialogue[T], device: Device, limit: int = 500) -> T:
     """Drive a dialogue against a device; every silence costs no time."""
     waiting: list[str | None] = []
     try:
-        wire: Wire = next(talk)
+        wire: Exchange = next(talk)
         for dummy in range(limit):
             if wire.send:
                 waiting += device(wire.send)
@@ -224,7 +224,7 @@ def test_enable_is_given_its_password_once() -> None:
     assert typed.count("wrong\r") == 1
 
 
-def play_on(talk: Talk[T], device: Device, first: str) -> T:
+def play_on(talk: Dialogue[T], device: Device, first: str) -> T:
     """Go on with a dialogue that listens already."""
     waiting: list[str | None] = [first]
     try:

@@ -25,7 +25,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._ios import (
     pem,
     screen,
 )
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.dialogue import Terminal, Wire
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.dialogue import Exchange, Terminal
 
 HEX = "30820122 300D0609 2A864886 F70D0101 01050003 82010F00 3082010A 02820101 \n"
 PATTERNS = {
@@ -140,7 +140,7 @@ def asked(text: str, size: int, *, echo: bool = True) -> None:
     tty = Terminal("ks1", timeout=30)
     talk: t.Any = tty.ask("show x", answers=[(r"\[yes/no\]: ?", "no")])
     pieces: Iterator[str] = (text[at : at + size] for at in range(0, len(text), size))
-    wire: Wire = next(talk)
+    wire: Exchange = next(talk)
     assert wire.send == "show x\r"
     if echo:
         talk.send("show x\r\n")

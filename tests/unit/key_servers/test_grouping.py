@@ -331,14 +331,14 @@ def test_a_host_that_names_no_label_belongs_to_its_group_all_the_same() -> None:
 def test_groups_with_one_label_on_the_same_key_servers_are_one_unit() -> None:
     one, two = full("ks1", "ks2", "ks3"), full("ks1", "ks2", group_name="H", identity="2")
     (unit,) = as_configured(together(*one, *two)).units
-    assert (unit.label, unit.groups, unit.hosts, unit.seam) == ("K", ("G", "H"), ("ks1", "ks2", "ks3"), None)
+    assert (unit.label, unit.groups, unit.hosts, unit.barrier) == ("K", ("G", "H"), ("ks1", "ks2", "ks3"), None)
     assert unit.served == ((("ks1", "G"), ("ks2", "G"), ("ks3", "G")), (("ks1", "H"), ("ks2", "H")))
 
 
 def test_groups_with_one_label_that_two_key_servers_have_in_common_are_one_unit() -> None:
     one, two = full("ks1", "ks2", "ks3"), full("ks2", "ks3", "ks4", group_name="H", identity="2")
     (unit,) = as_configured(together(*one, *two)).units
-    assert (unit.hosts, unit.seam) == (("ks1", "ks2", "ks3", "ks4"), None)
+    assert (unit.hosts, unit.barrier) == (("ks1", "ks2", "ks3", "ks4"), None)
 
 
 def test_groups_with_one_label_on_a_single_common_key_server_are_changed_only_if_the_operator_says_so() -> None:
@@ -346,7 +346,7 @@ def test_groups_with_one_label_on_a_single_common_key_server_are_changed_only_if
     one, two = full("ks1", "ks2"), full("ks2", "ks3", group_name="H", identity="2")
     (unit,) = as_configured(together(*one, *two)).units
     assert (unit.label, unit.hosts, unit.blocked) == ("K", ("ks1", "ks2", "ks3"), None)
-    assert unit.seam == (
+    assert unit.barrier == (
         "G, H share the label K on ks2 alone, and their other key servers are not the same. Nothing is changed while "
         "their keys differ; if all of them are to hold one key, set O(groups)."
     )

@@ -19,7 +19,7 @@ from ansible_collections.vpnops.keys.plugins.plugin_utils.device_answer import A
 BRIDGE: Data = {"changed": True, "interface": "wg0b", "carried": ["gw2"], "left": ["gw3"], "diff": {}}
 CALL_IN: Data = {"changed": True, "token_sha256": mark("token"), "diff": {}}
 HONEST: dict[str, tuple[Data, Data]] = {
-    "gateway_info": (INFO, {"check": True}),
+    "gateway_info": (INFO, {"preflight": True}),
     "gateway_key": (KEY, {"public_key": key("own")}),
     "gateway_peers": (PEERS, {**TO_STORE, "revision": 41}),
     "gateway_bridge": (BRIDGE, {"state": "carrying"}),

@@ -18,7 +18,7 @@ from ..._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
 from ..._fingerprint import short
 from ..._public_key import PublicKey
 from .. import files
-from ..platform import Look, OwnKey, PeerChange, WantedPeer
+from ..platform import Observation, OwnKey, PeerChange, WantedPeer
 from ..state import ROOT, State
 from . import bridge as swan_bridge
 from . import peers as swan_peers
@@ -45,12 +45,12 @@ class StrongSwan:
     def state(self) -> State:
         return self._state
 
-    def look(self) -> Look:
+    def observe(self) -> Observation:
         site = self._site()
         own = swan_site.own(site)
         view = View(site, self._state)
         runtime = view.own(own)
-        return Look(
+        return Observation(
             OwnKey(own.key if own.copies else None, runtime),
             self._key(self._state.pending),
             self._key(self._state.previous),
@@ -191,7 +191,7 @@ class StrongSwan:
                 note_load(self._state, self._site(), None)
 
         if owed:
-            swan_store.carry_out(self._state, view, owed, unload, self._site)
+            swan_store.apply(self._state, view, owed, unload, self._site)
 
     def _store(self, peers: t.Sequence[WantedPeer], view: View | None = None) -> dict[str, str]:
         """Store the keys of these peers by one load; where charon refuses it, of each half for itself. Returns why."""
@@ -200,7 +200,7 @@ class StrongSwan:
         view = view or self._view()
         pending = [(one.peer, one.entry) for one in swan_peers.find_all(view, peers) if one.entry]
         try:
-            swan_store.carry_out(self._state, view, pending, self._load, self._site)
+            swan_store.apply(self._state, view, pending, self._load, self._site)
         except VpnKeysError as error:
             if error.code != "refused":
                 raise

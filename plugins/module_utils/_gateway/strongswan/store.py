@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
     Pending = tuple[WantedPeer, Entry]
 
 
-def carry_out(
+def apply(
     state: State, view: View, pending: t.Sequence[Pending], load: t.Callable[[], None], read: t.Callable[[], Site]
 ) -> None:
     """Bring the files and charon to what is wanted; all peers by one load."""

@@ -23,7 +23,18 @@ from ..._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
 from ..._fingerprint import short
 from ..._public_key import PublicKey
 from .. import detached, files, state
-from ..platform import CURRENT, STAGED, WITHDRAWN, Blocked, Look, OwnKey, PeerChange, StoredKey, Tunnel, WantedPeer
+from ..platform import (
+    CURRENT,
+    STAGED,
+    WITHDRAWN,
+    Blocked,
+    Observation,
+    OwnKey,
+    PeerChange,
+    StoredKey,
+    Tunnel,
+    WantedPeer,
+)
 from . import follow as wg_follow
 from . import runtime as wg_runtime
 from .runtime import Runtime, Setting
@@ -52,12 +63,12 @@ class WireGuard:
 
     # ---- looking
 
-    def look(self) -> Look:
+    def observe(self) -> Observation:
         """What the platform protocol says."""
         record, runtime = self._on_disk(), self._runtime()
         blocks = record.blocks
         own = OwnKey(_key(wg_runtime.public_of(self._secret(blocks))), _key(runtime.own if runtime else None))
-        return Look(
+        return Observation(
             own=own,
             pending=self._kept(self.state.pending),
             previous=self._kept(self.state.previous),

@@ -235,15 +235,15 @@ def test_our_own_file_has_to_be_read(host: Host) -> None:
 
 
 class Stored:
-    """Stands for swan_store.carry_out: charon refuses whatever has the key `bad`."""
+    """Stands for swan_store.apply: charon refuses whatever has the key `bad`."""
 
     def __init__(self, bad: PublicKey, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bad = bad
         self.calls: list[list[str]] = []
-        monkeypatch.setattr(store, "carry_out", self.carry_out)
+        monkeypatch.setattr(store, "apply", self.apply)
         monkeypatch.setattr(swanctl, "load", lambda: None)
 
-    def carry_out(
+    def apply(
         self, state: State, view: View, pending: list[tuple[WantedPeer, swan_peers.Entry]], *more: Any
     ) -> None:
         self.calls.append([peer.name for peer, dummy in pending])

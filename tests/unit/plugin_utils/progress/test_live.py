@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import pytest
 from integration.progress.screen import Screen
 
-from ansible_collections.vpnops.keys.plugins.plugin_utils.progress.live import CALM, Foot
+from ansible_collections.vpnops.keys.plugins.plugin_utils.progress.live import QUIET_PERIOD, StatusLines
 
 BAR = "Work ━━━╸ 3/7"
 
@@ -33,7 +33,7 @@ class Seen:
     forked: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.foot = Foot(self.stream, [], threading.RLock(), self.forked.append)
+        self.foot = StatusLines(self.stream, [], threading.RLock(), self.forked.append)
 
     def say(self, text: str) -> None:
         self.stream.write(text)
@@ -78,7 +78,7 @@ def test_after_a_quiet_moment_they_come_back(seen: Seen) -> None:
     seen.say("Look at this:\n")
     seen.foot.paint([BAR])
     assert BAR not in seen.lines
-    time.sleep(CALM)
+    time.sleep(QUIET_PERIOD)
     seen.foot.paint([BAR])
     assert seen.lines[-1] == BAR
 
