@@ -12,6 +12,7 @@ from ..module_utils._ios.dialogue import Dialogue, Terminal
 from ..module_utils._ios.key_listings import RsaKey
 from ..module_utils._ios.labels import Label
 from ..modules.ios_rsa_key import ARGUMENT_SPEC
+from ..plugin_utils.ios import session
 from ..plugin_utils.ios.results import difference, to_result
 from ..plugin_utils.key_servers.action import IosAction, Result
 
@@ -26,7 +27,8 @@ class ActionModule(IosAction):
                 raise VpnKeysError(
                     "bad_input", f"O({name}) must be at least {low}, not {options[name]}", state=NOTHING_DONE
                 )
-        return await self.on_device(lambda tty: self._converge(tty, label, options))
+        async with session.session(self.target()) as device:
+            return await self.changing(device, lambda tty: self._converge(tty, label, options))
 
     def _converge(self, tty: Terminal, label: Label, options: dict[str, t.Any]) -> Dialogue[Result]:
         ring = yield from rsa_keys.observe(tty)

@@ -61,11 +61,13 @@ class ActionModule(IosAction):
                 if work:
                     sealed = await offer.take()
                     result["key"] = to_result(
-                        await device.do(lambda tty: self._converge(tty, label, ring, sealed, options))
+                        await self.changing(
+                            device, lambda tty: self._converge(tty, label, ring, sealed, options)
+                        )
                     )
                 elif result["changed"]:
-                    key = await device.do(
-                        lambda tty: replacement.clean(tty, label, offer.fingerprint, save=options["save"])
+                    key = await self.changing(
+                        device, lambda tty: replacement.clean(tty, label, offer.fingerprint, save=options["save"])
                     )
                     result["key"] = to_result(key)
         return result

@@ -7,21 +7,32 @@ from __future__ import annotations
 import asyncio
 import os
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
-from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError, rendered
+from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError, rendered, together
 from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
+from ..module_utils._ios.labels import Label
 from ..modules.ios_rsa_key_sync import ARGUMENT_SPEC, REQUIRED_BY
 from ..plugin_utils import advice, key_files
 from ..plugin_utils.internal import internal_error
 from ..plugin_utils.ios import session
 from ..plugin_utils.ios.options import Target
-from ..plugin_utils.key_servers import execute, survey
+from ..plugin_utils.key_servers import account, execute, interruption, survey
 from ..plugin_utils.key_servers.action import IosAction, Result, display
 from ..plugin_utils.key_servers.execute import ExecutionOptions, Progress
 from ..plugin_utils.key_servers.survey import Planned
 from ..plugin_utils.progress import pipe
+
+
+def _in_short(unit: dict[str, t.Any]) -> dict[str, t.Any]:
+    """A unit of a result that failed: how far it came, and why not further."""
+    hosts = [{"host": server["host"]} for server in unit["key_servers"]]
+    return {key: unit[key] for key in ("label", "groups", "done", "left", "error")} | {"key_servers": hosts}
+
+
+def _say(text: str) -> None:
+    display.display(f"vpnops.keys: {text}", stderr=True)
 
 
 class ActionModule(IosAction):
@@ -73,8 +84,14 @@ class ActionModule(IosAction):
         turns = {name: asyncio.Lock() for name in sorted(targets)}
         operations = 0 if self.check else sum(execute.operations_of(one.plan.steps) for one in planned)
         count = pipe.Count(operations, "moves")
-        work = (self._unit(one, targets, wishes, options, turns, count, pool) for one in planned)
-        units = await asyncio.gather(*work)
+        with interruption.in_hand() as asked:
+            self._running: list[tuple[Planned, Progress]] = []
+            watch = asyncio.ensure_future(interruption.watch(asked, self._interrupted))
+            work = (self._unit(one, targets, wishes, options, turns, count, pool, asked) for one in planned)
+            units = await asyncio.gather(*work)
+            watch.cancel()
+            if asked():
+                self._give_account("interrupted")
         failed = [unit for unit in units if unit["error"]]
         result: Result = {
             "changed": any(unit["done"] or (unit["steps"] and not unit["error"]) for unit in units),
@@ -82,13 +99,22 @@ class ActionModule(IosAction):
             "diff": [self._diff(unit) for unit in units if unit["steps"]],
         }
         if failed:
+            reasons = together((unit["label"], unit["error"]) for unit in failed)
             result |= {
                 "failed": True,
-                "msg": " ".join(f"{unit['label']}: {unit['error']}" for unit in failed),
+                "msg": " ".join(f"{', '.join(labels)}: {text}" for text, labels in reasons.items()),
+                # Whatever shows tasks prints the whole result of one that failed.
+                "units": [_in_short(unit) for unit in units],
             }
+            del result["diff"]
         return result
 
-    async def _unit(
+    async def _unit(self, one: Planned, *more: t.Any) -> dict[str, t.Any]:
+        unit = await self._worked_on(one, *more)
+        left = account.left(one.plan.steps, unit["done"]) if unit["error"] else {}
+        return unit | {"left": [host for host, words in left.items() if words]}
+
+    async def _worked_on(
         self,
         one: Planned,
         targets: dict[str, Target],
@@ -97,6 +123,7 @@ class ActionModule(IosAction):
         turns: dict[str, asyncio.Lock],
         count: pipe.Count,
         pool: session.SessionPool,
+        asked: Callable[[], int],
     ) -> dict[str, t.Any]:
         unit = survey.to_result(one, self._names) | {"done": {}, "error": None}
         label = unit["label"]
@@ -115,8 +142,8 @@ class ActionModule(IosAction):
             }
         if self.check or not unit["steps"]:
             return unit
-        said = f"vpnops.keys: {label}: "
-        progress = Progress(lambda text: display.display(said + text, stderr=True), count, unit["done"])
+        progress = Progress(lambda text: _say(f"{label}: {text}"), count, unit["done"], asked=asked)
+        self._running.append((one, progress))
         try:
             with execute.locked(label, one.unit.hosts):
                 async with AsyncExitStack() as waiting:
@@ -128,6 +155,31 @@ class ActionModule(IosAction):
         except Exception as error:  # noqa: BLE001 - one unit must not end the work on the others
             unit["error"] = str(internal_error(label, error))
         return unit
+
+    def _interrupted(self, times: int) -> None:
+        """What the user is told at once."""
+        if times > 1:
+            self._give_account("ended at once")
+        else:
+            self._announce()
+
+    def _announce(self) -> None:
+        doing = {host: None for _one, progress in self._running for host in progress.doing}
+        finished = f"{', '.join(doing)} {'is' if len(doing) == 1 else 'are'} finished, " if doing else ""
+        _say(
+            f"interrupted: {finished}no other key server is begun. The next interrupt ends at once, in the middle of "
+            "the work."
+        )
+
+    def _give_account(self, how: str) -> None:
+        """Who is done and who is not, for people and for the callback: nobody sees the result of this task any more."""
+        for one, progress in self._running:
+            label, steps = Label(str(one.unit.label)), one.plan.steps
+            _say(f"{label}: {how}. {account.told(label, steps, progress.done, progress.doing)}")
+            for host, state in account.by_state(steps, progress.done, progress.doing).items():
+                found = "changed" if state == "Done" else "not finished"
+                pipe.tell("result", host=host, unit=survey.title(one.unit), result=found, message=f"{state}.")
+        _say(account.RUN_AGAIN)
 
     @staticmethod
     def _diff(unit: dict[str, t.Any]) -> dict[str, str]:

@@ -24,12 +24,14 @@ class ActionModule(ControlAction):
         given = options["found"], options["done"], options["proof"]
         results.check(*given)
         whole = key_servers.merge(*given)
-        result: Result = output.show(key_servers.render(whole, width=display.columns)) | {"in_sync": whole["in_sync"]}
+        complaint = key_servers.complaint(whole, options["require"])
+        text = key_servers.render(whole, width=display.columns, said=complaint or "")
+        result: Result = output.show(text) | {"in_sync": whole["in_sync"]}
         if options["path"]:
             result["path"] = options["path"]
             content = json.dumps(whole, indent=2, sort_keys=True) + "\n"
             result["changed"] = output.keep(options["path"], content, self.check)
-        if complaint := key_servers.complaint(whole, options["require"]):
+        if complaint:
             # The table has been shown; a failed task would print it a second time, in JSON.
             del result["lines"]
             result |= {"failed": True, "msg": rendered(complaint, advice.of_task(self._task))}

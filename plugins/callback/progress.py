@@ -41,6 +41,7 @@ options:
   progress_json:
     description:
       - A file that gets the summary as JSON, with what became of every host, every failure and every task.
+      - What tasks that work for many found is there for each key server, group and gateway.
       - It is written when the run ends, also if it is interrupted.
     type: path
     env:
@@ -50,8 +51,9 @@ options:
         key: json
   progress_junit:
     description:
-      - A file that gets the summary as JUnit, with a test case for every host.
-      - Hosts that failed are failures, unreachable ones are errors, deferred ones are skipped.
+      - A file that gets the summary as JUnit, with a test case for every host, for every group of a key server, and for
+        every task that failed for all.
+      - What failed is a failure, what was unreachable or not finished is an error, what is deferred is skipped.
     type: path
     env:
       - name: VPNOPS_KEYS_PROGRESS_JUNIT
@@ -71,7 +73,10 @@ ansible.cfg: |
 """
 
 import atexit
+import functools
+import multiprocessing
 import os
+import signal
 import sys
 import textwrap
 import threading
@@ -82,9 +87,10 @@ from ansible import constants as C
 from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import action_loader
 
 from ..module_utils._errors import NOTHING_DONE
-from ..plugin_utils.progress import files, pipe, results, view
+from ..plugin_utils.progress import files, found, pipe, results, view
 from ..plugin_utils.progress.live import StatusLines, Ticker
 from ..plugin_utils.progress.model import Devices, Outcome, Run, Section
 from ..plugin_utils.progress.view import Terminal
@@ -101,6 +107,8 @@ COLOURS = {
     "changed": C.COLOR_CHANGED,
     "skipped": C.COLOR_SKIP,
     "not run": C.COLOR_SKIP,
+    "not finished": C.COLOR_ERROR,
+    "unknown": C.COLOR_WARN,
     "ignored": C.COLOR_SKIP,
     "deferred": C.COLOR_WARN,
     "failed": C.COLOR_ERROR,
@@ -134,6 +142,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._shown = False
         self._items: dict[tuple[str, str], list[str]] = {}
         self._pid = os.getpid()
+        self._just_told = ""
 
     # ------------------------------------------------------------------ the run
 
@@ -226,7 +235,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                 task.get_name().rpartition(" : ")[2].strip(),
                 time.time(),
                 section,
-                once=bool(task.run_once),
+                once=_once(task),
                 hidden=task.action in C._ACTION_ALL_INCLUDES or task.action.endswith("validate_argument_spec"),
                 within=within,
             )
@@ -242,8 +251,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._read(task.action, said)
         self._handle_warnings(said)
         if outcome in ALWAYS_SAID:
-            where = self.host_label(result).removeprefix(host) + (", for all" if task.run_once else "")
-            self._say(view.problem(host, where, outcome, sentence), outcome)
+            where = self.host_label(result).removeprefix(host)
+            once = _once(task)
+            shown = view.FOR_ALL if once and outcome != "unreachable" else host
+            self._say(view.problem(shown, where, outcome, sentence), outcome)
+            self._just_told = sentence if once else ""
         if self._display.verbosity >= 1 and outcome != "skipped":
             shown = self._dump_results(said, indent=4 if self._display.verbosity > 2 else None)
             self._display.display(f"{outcome}: [{self.host_label(result)}] => {shown}", color=COLOURS[outcome])
@@ -255,10 +267,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _read(self, action: str, said: dict[str, t.Any]) -> None:
         """What results of this collection say about other hosts than the one they are for."""
-        if action.endswith("gateway_report") and (pending := results.pending(said)) is not None:
-            self._run.pending = pending
+        if action.endswith("gateway_report"):
+            if (pending := results.pending(said)) is not None:
+                self._run.pending = pending
+            self._run.find(found.on_gateways(said))
+        if action.endswith("key_directory"):
+            self._run.rotations = results.open_rotations(said)
         if action.endswith(FOR_MANY):
-            self._run.worked_on(results.worked_on(said))
+            self._run.find(found.on_key_servers(said))
 
     def _close(self, key: str | None = None) -> None:
         """The task, or all of them, is over: its line."""
@@ -293,18 +309,31 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             return
         live = self.get_option("display") == "auto" and os.environ.get("TERM", "dumb") != "dumb"
         if live and not self._status_lines and sys.stdout.isatty():
-            self._status_lines = StatusLines(sys.stdout, [sys.stderr], self._display._lock)
+            self._status_lines = StatusLines(sys.stdout, [sys.stderr], self._display._lock, pipe.tell_text)
         self._reader = pipe.opened()
         self._ticker = Ticker(self._reader, self._hear, self._tick)
         atexit.register(self._interrupted)
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) != _as_ctrl_c:
+            signal.signal(signal.SIGTERM, _as_ctrl_c)
 
     def _hear(self, data: bytes) -> None:
         with self._guard:
             for message in pipe.messages(data):
+                if message.get("what") in TOLD:
+                    TOLD[message["what"]](self, message)
+                    continue
                 total, done, failed = (int(message.get(key, 0)) for key in ("total", "done", "failed"))
                 counted = Devices(total, done, failed, time.time())
                 tell = self._run.work if message.get("what") == "moves" else self._run.fleet
                 tell(str(message.get("task")), counted)
+
+    def _hear_result(self, message: dict[str, t.Any]) -> None:
+        self._run.find([found.Found.told(message)])
+
+    def _hear_text(self, message: dict[str, t.Any]) -> None:
+        with self._display._lock:
+            sys.stdout.write(str(message["text"]))
+            sys.stdout.flush()
 
     def _tick(self) -> None:
         if not self._status_lines or not self._shown:
@@ -347,7 +376,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             pipe.closed(self._reader)
             self._ticker = None
         self._run.end(time.time(), failed, interrupted=interrupted)
-        for text, what in view.summary(self._run):
+        for text, what in view.summary(self._run, self._just_told):
             self._say(text, what, stamped=False)
         for option, form in (("progress_json", files.as_json), ("progress_junit", files.as_junit)):
             if path := self.get_option(option):
@@ -360,6 +389,34 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             os.replace(f"{path}.new", path)
         except OSError as error:
             self._display.warning(f"The summary could not be written to {path}: {error.strerror}.")
+
+
+TOLD: dict[str, t.Callable[[CallbackModule, dict[str, t.Any]], None]] = {
+    "result": CallbackModule._hear_result,
+    "text": CallbackModule._hear_text,
+}
+"""Messages of tasks that are no counts."""
+
+
+def _as_ctrl_c(dummy: int, frame: t.Any) -> None:
+    """SIGTERM ends the run as Ctrl-C does: with its summary and its files. A worker ends as ever."""
+    if multiprocessing.parent_process() is not None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+    handler = signal.getsignal(signal.SIGINT)
+    if callable(handler):
+        handler(signal.SIGINT, frame)
+    raise KeyboardInterrupt
+
+
+def _once(task: t.Any) -> bool:
+    """Whether a task runs once, for all hosts: it says so, or its action is of that kind."""
+    return bool(task.run_once) or _bypasses(task.action)
+
+
+@functools.cache
+def _bypasses(action: str) -> bool:
+    return bool(getattr(action_loader.get(action, class_only=True), "BYPASS_HOST_LOOP", False))
 
 
 def _place(task: t.Any) -> tuple[Section, list[str]]:

@@ -27,6 +27,7 @@ CODES = frozenset(
         "import_failed",
         "in_use",
         "internal",
+        "interrupted",
         "missing_library",
         "no_privilege",
         "not_exportable",
@@ -119,6 +120,15 @@ def clause(text: str) -> str:
 def about_host(host: str, text: str) -> str:
     """The text without the host in front, where the reader sees its name already."""
     return text.removeprefix(f"{host}: ")
+
+
+def together(told: t.Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Of hosts and their texts: by text, without the host in front, the hosts that have it, in their order."""
+    found: dict[str, list[str]] = {}
+    for host, text in told:
+        hosts = found.setdefault(about_host(host, text), [])
+        hosts += [] if host in hosts else [host]
+    return found
 
 
 def stated(what: str, state: str, advice: str = "") -> str:

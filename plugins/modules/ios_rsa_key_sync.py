@@ -83,6 +83,10 @@ options:
     default: 600
 notes:
   - >-
+    Ctrl-C, and SIGTERM for the process of C(ansible-playbook), first let the key servers in hand be finished and begin
+    no other one; then the run ends as interrupted, and says who is done, who is not, and what to run. A second one ends
+    at once, and says what is half done.
+  - >-
     To look, the module opens one SSH session, and so takes one vty line, per key server, at most O(parallel)
     at the same time. To change a unit, one session to every key server that its plan touches is open until
     the unit is done, for 1800 seconds at most.
@@ -133,7 +137,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 units:
-  description: Every unit with the plan as it was before the first write, and with what was done.
+  description:
+    - Every unit with the plan as it was before the first write, and with what was done.
+    - >-
+      If a unit failed, only RV(units[].label), RV(units[].groups), RV(units[].done), RV(units[].left),
+      RV(units[].error) and the names of the key servers, as Ansible prints the whole result of a task that failed.
   returned: success, or if a unit failed
   type: list
   elements: dict
@@ -373,6 +381,11 @@ units:
       type: dict
       sample:
         ks2: [imported, saved]
+    left:
+      description: If it failed, the key servers on which something of the plan is still to be done.
+      type: list
+      elements: str
+      sample: []
     error:
       description: Why carrying out the plan failed and what state things are in; null if it did not fail.
       type: str
@@ -407,7 +420,7 @@ claims:
 # claims ends
 diff:
   description: Fingerprints by key server, before and after, for every unit with something to do.
-  returned: success, or if a unit failed
+  returned: success
   type: list
   elements: dict
   sample:

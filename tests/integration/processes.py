@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,17 +19,22 @@ from integration.control_node import ControlNode
 from lab.device import Device
 
 SYNC = "vpnops.keys.sync_key_servers"
-PATIENCE = 60.0
+PATIENCE = 240.0
 """Seconds until something that must happen counts as not happening."""
 
 
 @contextmanager
-def started(node: ControlNode, *command: str) -> Iterator[subprocess.Popen[str]]:
+def started(
+    node: ControlNode, *command: str, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A playbook under way, in a process group of its own, of which nothing is left in the end."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # Tests in the background of a shell: the playbook would ignore Ctrl-C as well.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         node.command(command[0], *command[1:]),
         cwd=node.path,
-        env=node.env(),
+        env=node.env(env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -46,6 +51,13 @@ def started(node: ControlNode, *command: str) -> Iterator[subprocess.Popen[str]]
 def interrupt(process: subprocess.Popen[str]) -> None:
     """What Ctrl-C does."""
     os.killpg(process.pid, signal.SIGINT)
+
+
+def interrupt_twice(process: subprocess.Popen[str]) -> None:
+    """What ends it at once: the first time it lets the devices in hand be finished."""
+    interrupt(process)
+    time.sleep(2)
+    interrupt(process)
 
 
 def kill(process: subprocess.Popen[str]) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 from integration import rounds
 from integration.control_node import ControlNode
-from integration.processes import SYNC, interrupt, kill, started, wait_for_cut
+from integration.processes import SYNC, interrupt_twice, kill, started, wait_for_cut
 from integration.rounds import LABEL, SCRATCH, Before, Point, Stood, key, key_server
 
 from lab import DeviceSpec, Fleet
@@ -222,9 +222,9 @@ class Stop:
 
 STOPS: dict[str, Stop] = {
     "export": Stop(r"key export rsa REKEY ", kill, host="ks1"),
-    "staging": Stop(r"^-----END PUBLIC KEY", interrupt),
+    "staging": Stop(r"^-----END PUBLIC KEY", interrupt_twice),
     "emptying": Stop(r"^yes$", kill),
-    "in_the_window": Stop(r"key import rsa REKEY ", interrupt, overwrite_next="never"),
+    "in_the_window": Stop(r"key import rsa REKEY ", interrupt_twice, overwrite_next="never"),
     "saving": Stop(r"zeroize rsa REKEY.vpnops-new", kill, overwrite_next="never"),
 }
 

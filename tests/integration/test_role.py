@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from integration.control_node import ControlNode, Run
 from integration.devices import LABEL, PASSPHRASE, after_reload, group_of, held, key, spec, unchanged, writes
 
@@ -264,3 +265,21 @@ def test_nothing_to_work_on(start_fleet: StartFleet, control_node: MakeNode) -> 
     assert node.run(SYNC, *options(mode="whatever")).code != 0
     assert node.run(SYNC, *options(hosts=["ks9"])).code == 2
     assert not writes(fleet["ks1"])
+
+
+@pytest.mark.parametrize("fault", [{"closed": True}, {"import_fails": True}])
+def test_a_run_that_fails_is_short_and_tells_each_reason_once(
+    fault: dict[str, Any], start_fleet: StartFleet, control_node: MakeNode
+) -> None:
+    """With Ansible's own output. From ansible-core 2.19 on, it prints the message of a failed task twice by itself."""
+    rows = [(f"ks{number}", "xe17", (KeySpec(label, number),)) for number, label in ((1, "A"), (2, "A"), (3, "A"))]
+    fleet = start_fleet(*group_of(*rows, name="A", label="A"))
+    for device in list(fleet)[1:]:
+        device.set_fault(**fault)
+    run = control_node(fleet).run(SYNC, *options(overwrite="always", label="A"))
+    assert run.code == 2
+    # What names the address of each is told for each.
+    reason, count = ("refuses the connection", 2) if "closed" in fault else ("Key pair import failed", 1)
+    printed = 2 if "[ERROR]" in run.output else 1
+    assert " ".join(run.output.split()).count(reason) == count * printed, run.output
+    assert max(map(len, run.output.splitlines())) < 1000, run.output

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from .._addresses import rank as address_rank
-from .._errors import NOTHING_IS_CHANGED, sentence, stated
+from .._errors import NOTHING_IS_CHANGED, sentence, stated, together
 from .._fingerprint import short
 
 Verdict = Literal["in_sync", "absent", "missing", "conflict", "split", "unknown"]
@@ -325,9 +325,10 @@ def _unreadable(servers: Sequence[KeyServer]) -> str | None:
     problems = sorted((server.name, server.problem) for server in servers if server.problem is not None)
     if problems:
         unread = _list(name for name, _problem in problems)
+        reasons = [f"{_list(names)}: {sentence(text)}" for text, names in together(problems).items()]
         return (
             f"{NOTHING_IS_CHANGED} before every key server of the group can be read, and {unread} cannot."
-            f" {' '.join(sentence(problem) for _name, problem in problems)}"
+            f" {' '.join(reasons)}"
         )
     return None
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import multiprocessing
 import typing as t
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 from ansible import constants as C
 from ansible.errors import AnsibleError
 
-from ...module_utils._errors import NOTHING_DONE, VpnKeysError
+from ...module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError
 from ...module_utils._ios.dialogue import Dialogue, Terminal
 from ...module_utils._printable import printable
 from ..claimed_variables import LONGEST, claimed
@@ -23,7 +24,7 @@ from ..ios import session as ios_session
 from ..ios.options import OPTIONS, VARIABLES, Target, read_target
 from ..ios.ssh import NotReached
 from ..progress import pipe
-from . import survey
+from . import interruption, survey
 
 __all__ = ["IosAction", "Result", "display"]
 
@@ -31,6 +32,10 @@ T = t.TypeVar("T")
 
 UNREACHABLE = frozenset(("unreachable", "timeout", "host_key_unknown", "host_key_changed", "auth_failed"))
 """Codes that mean, before a session stands, what Ansible calls an unreachable host."""
+
+
+# Nothing else of this collection runs in Ansible's main process before it forks the workers of these actions.
+interruption.prepare()
 
 
 class IosAction(ControlAction):
@@ -42,6 +47,7 @@ class IosAction(ControlAction):
 
     def prepare(self) -> None:
         pipe.begin(self._task._uuid)
+        interruption.leave_the_terminal()
         delegated = self._task.delegate_to
         if self.PER_HOST and delegated and delegated != self.host:
             raise VpnKeysError(
@@ -147,6 +153,29 @@ class IosAction(ControlAction):
         """One operation in one session with the host of this task."""
         async with ios_session.session(self.target()) as session:
             return await session.do(operation)
+
+    async def changing(self, session: ios_session.Session, operation: Callable[[Terminal], Dialogue[T]]) -> T:
+        """One operation that changes the host of this task: when the user interrupts Ansible, it is finished."""
+        with interruption.in_hand() as asked:
+            if asked():
+                raise VpnKeysError("interrupted", "the run was interrupted", host=self.host, state=NOTHING_CHANGED)
+            watch = asyncio.ensure_future(interruption.watch(asked, self._interrupted))
+            try:
+                return await session.do(operation)
+            finally:
+                watch.cancel()
+                if asked():
+                    self._say("its work came to an end")
+
+    def _interrupted(self, times: int) -> None:
+        self._say(
+            "interrupted: it is finished first. The next interrupt ends at once, in the middle of the work"
+            if times == 1
+            else "ended at once, in the middle of the work: look at its keys, and run the same again"
+        )
+
+    def _say(self, text: str) -> None:
+        display.display(f"vpnops.keys: {self.host}: {text}.", stderr=True)
 
 
 def told_by_device(facts: t.Any) -> str:

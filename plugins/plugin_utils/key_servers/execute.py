@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from ...module_utils._errors import NOTHING_CHANGED, VpnKeysError
+from ...module_utils._errors import NOTHING_CHANGED, VpnKeysError, together
 from ...module_utils._fingerprint import short
 from ...module_utils._ios import replacement, rsa_keys
 from ...module_utils._ios.dialogue import Dialogue, Terminal
@@ -30,6 +30,7 @@ from .. import key_files
 from ..ios import session as ios_session
 from ..ios.options import Target
 from ..progress import pipe
+from . import account
 from .survey import observed_copies
 
 T = t.TypeVar("T")
@@ -57,6 +58,10 @@ class Progress:
     tell: Callable[[str], None]
     count: pipe.Count
     done: dict[str, list[str]] = field(default_factory=dict)
+    doing: dict[str, str] = field(default_factory=dict)
+    """By host, the word that what is under way there is to make true."""
+    asked: Callable[[], int] = lambda: 0
+    """How often the user asked to end. Once: the devices in hand are finished, and no other one is begun."""
 
     def did(self, host: str, what: str, more: str = "") -> None:
         """`what`: one word for the table; `more`: for who watches."""
@@ -96,11 +101,18 @@ async def run_plan(
     progress: Progress,
     pool: ios_session.SessionPool,
 ) -> None:
-    """All steps of the plan. Raises VpnKeysError; what was done until then is in `progress`."""
+    """All steps of the plan. Raises VpnKeysError, also when it ends before the last step because the user asked for
+    that (interrupted); what was done until then is in `progress`."""
     worker = _Worker(Label.parse(plan.label), plan, targets, wishes, progress, pool)
-    await worker.unchanged_since(plan)
+    if not progress.asked():
+        await worker.unchanged_since(plan)
     for step in plan.steps:
-        await worker.take(step)
+        # What was changed is saved.
+        if isinstance(step, Save) or not progress.asked():
+            await worker.take(step)
+    if progress.asked() and any(account.left(plan.steps, progress.done).values()):
+        text = account.told(worker.label, plan.steps, progress.done, {})
+        raise VpnKeysError("interrupted", f"interrupted. {text}", advice=account.RUN_AGAIN)
 
 
 @dataclass
@@ -150,7 +162,9 @@ class _Worker:
     async def _finish(self, step: Finish) -> None:
         save, staged = self.wishes.save, self.staged[step.host]
         await self._do(
-            step.host, lambda tty: replacement.finish(tty, self.label, staged, exportable=step.exportable, save=save)
+            step.host,
+            lambda tty: replacement.finish(tty, self.label, staged, exportable=step.exportable, save=save),
+            "finished",
         )
         self.held[step.host] = self.staged.pop(step.host)
         self._done(step.host, "finished", "an interrupted replacement")
@@ -165,7 +179,7 @@ class _Worker:
                 yield from rsa_keys.save(tty)
             return str(rsa_keys.identity(keys))
 
-        made = await self._do(step.host, work)
+        made = await self._do(step.host, work, "generated")
         (self.staged if step.scratch else self.held)[step.host] = made
         self._done(step.host, "generated", f"{step.bits} bits under {label}")
 
@@ -184,12 +198,12 @@ class _Worker:
         wishes = {"exportable": step.exportable, "save": self.wishes.save}
 
         async def import_key(host: str) -> None:
-            await self._do(host, lambda tty: replacement.import_key(tty, self.label, sealed, **wishes))
+            await self._do(host, lambda tty: replacement.import_key(tty, self.label, sealed, **wishes), "imported")
             self._now_holds(host, sealed)
             self._done(host, "imported", f"from {step.source}")
 
         await self._all(step.missing, import_key)
-        if step.replace:
+        if step.replace and not self.progress.asked():
             await self._replace(step, sealed)
 
     async def _replace(self, step: Distribute, sealed: Sealed) -> None:
@@ -202,8 +216,9 @@ class _Worker:
         async def stage(host: str) -> None:
             old[host] = await self._do(host, lambda tty: replacement.export_old(tty, self.label, self.held[host]))
             self._back_up(host, old[host])
-            leftover = self.staged.get(host)
-            if not await self._do(host, lambda tty: replacement.stage(tty, self.label, sealed, leftover, save=save)):
+            there = self.staged.get(host)
+            put = functools.partial(replacement.stage, label=self.label, sealed=sealed, leftover=there, save=save)
+            if not await self._do(host, put, "staged"):
                 found_there.add(host)
             self.staged[host] = sealed.fingerprint
             self.progress.did(host, "staged", "the new key, proved under the scratch label")
@@ -211,7 +226,8 @@ class _Worker:
 
         async def unstage(host: str) -> None:
             surely, key = self.staged.get(host) == sealed.fingerprint, sealed.fingerprint
-            if await self._do(host, lambda tty: replacement.unstage(tty, self.label, key, surely=surely, save=save)):
+            take_back = functools.partial(replacement.unstage, label=self.label, staged=key, surely=surely, save=save)
+            if await self._do(host, take_back, "unstaged"):
                 self.staged.pop(host, None)
                 self.progress.did(host, "unstaged", "as not every key server could be prepared")
 
@@ -222,6 +238,7 @@ class _Worker:
                 lambda tty: replacement.swap(
                     tty, self.label, sealed, planned, old[host], exportable=exportable, save=save
                 ),
+                "replaced",
             )
             self._now_holds(host, sealed)
             self._done(host, "replaced", f"by the key of {step.source}")
@@ -239,6 +256,8 @@ class _Worker:
                 raise rsa_keys.followed_by(error, str(another)) from None
             raise
         for place, host in enumerate(step.replace):
+            if self.progress.asked():
+                return
             try:
                 await swap(host)
             except VpnKeysError as error:
@@ -250,9 +269,11 @@ class _Worker:
 
     async def _clean(self, step: Clean) -> None:
         for host in step.hosts:
+            if self.progress.asked():
+                return
             staged = self.staged.pop(host)
             drop = functools.partial(replacement.drop_scratch, label=self.label, staged=staged)
-            await self._do(host, drop)
+            await self._do(host, drop, "cleaned")
             self.saved.discard(host)
             self.progress.did(host, "cleaned", "a leftover scratch key is deleted")
             self.progress.count.one()
@@ -262,8 +283,10 @@ class _Worker:
             if host in self.saved:
                 self.progress.count.one()
                 return
+            if self.progress.asked() and self.progress.done.get(host, [])[-1:] != ["cleaned"]:
+                return
             held = self.held[host]
-            await self._do(host, lambda tty: replacement.save_key(tty, self.label, held))
+            await self._do(host, lambda tty: replacement.save_key(tty, self.label, held), "saved")
             self._done(host)
 
         await self._all(step.hosts, save)
@@ -290,15 +313,20 @@ class _Worker:
         key_files.keep(old, path, self.wishes.backup_passphrase, "pkcs8")
         self.progress.did(host, "backed up", f"the old key to {path}")
 
-    async def _do(self, host: str, operation: Callable[[Terminal], Dialogue[T]]) -> T:
+    async def _do(self, host: str, operation: Callable[[Terminal], Dialogue[T]], to_be: str = "") -> T:
+        """One operation on one host. `to_be`: what it makes true, where it changes something."""
         # A device ends sessions that were idle for too long; then the next operation gets a new one.
         async with self.pool.session(self.targets[host]) as session:
             try:
+                if to_be:
+                    self.progress.doing[host] = to_be
                 return await session.do(operation)
             except VpnKeysError as error:
                 if error.changed:
                     self.progress.did(host, "cut short")
                 raise
+            finally:
+                self.progress.doing.pop(host, None)
 
     async def _everywhere(self, hosts: t.Iterable[str], operation: Callable[[Terminal], Dialogue[T]]) -> dict[str, T]:
         hosts = list(hosts)
@@ -336,7 +364,9 @@ def _raise_first(results: Sequence[t.Any]) -> None:
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        raise VpnKeysError(errors[0].code, " ".join(error.marked for error in errors))
+        reasons = together((error.host, error.marked) for error in errors)
+        told = [f"{', '.join(filter(None, hosts))}: {text}".removeprefix(": ") for text, hosts in reasons.items()]
+        raise VpnKeysError(errors[0].code, " ".join(told))
 
 
 @contextmanager

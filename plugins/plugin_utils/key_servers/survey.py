@@ -439,6 +439,11 @@ def to_result(planned: Planned, names: Mapping[str, str]) -> dict[str, t.Any]:
     }
 
 
+def title(unit: Unit) -> str:
+    """What people call it."""
+    return f"{unit.label or 'no label'} ({', '.join(unit.groups)})" if unit.groups else str(unit.label)
+
+
 def claims_to_result(claims: Sequence[Claim], names: Mapping[str, str]) -> list[dict[str, t.Any]]:
     return [
         {"host": claim.host, "group": claim.group, "names": list(claim.names), "why": rendered(claim.why, names)}

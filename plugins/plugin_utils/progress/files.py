@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import re
 import typing as t
+from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from xml.etree import ElementTree
 
-from .model import Devices, Run, Step
+from .found import Found
+from .model import Devices, Run, Step, Verdict
 
 Data = dict[str, t.Any]
 NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -31,9 +34,10 @@ def as_data(run: Run) -> Data:
         "counts": dict(run.verdicts),
         "hosts": {host: run.verdict(host) for host in run.hosts},
         "deferred": run.deferred,
+        "results": [_found(run, one) for host in run.hosts for one in run.found(host)],
         "problems": [
             {
-                "host": one.host,
+                "host": None if one.for_all else one.host,
                 "step": one.step,
                 "outcome": "rescued" if run.rescued(one) else one.outcome,
                 "for_all": one.for_all,
@@ -42,6 +46,16 @@ def as_data(run: Run) -> Data:
             for one in run.problems
         ],
         "steps": [_step(step) for step in run.steps if step.worth_a_line],
+    }
+
+
+def _found(run: Run, one: Found) -> Data:
+    return {
+        "host": one.host,
+        "group": one.unit or None,
+        "result": one.state,
+        "verdict": run.weighed(one),
+        "message": one.message or None,
     }
 
 
@@ -70,14 +84,15 @@ def as_json(run: Run) -> str:
 
 
 def as_junit(run: Run) -> str:
-    """A test case per host: a failure, an error where it could not be reached, skipped where it is deferred."""
-    hosts, verdicts = run.hosts, run.verdicts
+    """A test case per host, or per key server and group; and one for each task that failed for all."""
+    cases = _cases(run)
     ended = run.ended if run.ended is not None else run.begun
+    tags = Counter(TAGS.get(case.verdict) for case in cases)
     numbers = {
-        "tests": len(hosts),
-        "failures": verdicts.get("failed", 0),
-        "errors": verdicts.get("unreachable", 0),
-        "skipped": verdicts.get("deferred", 0) + verdicts.get("not run", 0),
+        "tests": len(cases),
+        "failures": tags["failure"],
+        "errors": tags["error"],
+        "skipped": tags["skipped"],
         "time": f"{ended - run.begun:.3f}",
     }
     attributes = {key: str(value) for key, value in numbers.items()}
@@ -85,18 +100,47 @@ def as_junit(run: Run) -> str:
     suite = ElementTree.SubElement(
         suites, "testsuite", {"name": _clean(run.playbook), "timestamp": _when(run.begun), **attributes}
     )
-    for host in hosts:
-        case = ElementTree.SubElement(suite, "testcase", {"classname": _clean(run.playbook), "name": _clean(host)})
-        verdict = run.verdict(host)
-        if verdict in TAGS:
-            told = [f"{one.step}: {one.sentence}".removeprefix(": ") for one in run.unsolved if one.host == host]
-            text = "\n".join(told) or run.deferred.get(host) or verdict
-            ElementTree.SubElement(case, TAGS[verdict], {"message": _clean(text)})
+    for case in cases:
+        names = {"classname": _clean(run.playbook), "name": _clean(case.name)}
+        element = ElementTree.SubElement(suite, "testcase", names)
+        if case.verdict in TAGS:
+            ElementTree.SubElement(element, TAGS[case.verdict], {"message": _clean(case.text or case.verdict)})
     ElementTree.indent(suites)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
 
 
-TAGS = {"failed": "failure", "unreachable": "error", "deferred": "skipped", "not run": "skipped"}
+TAGS = {
+    "failed": "failure",
+    "unreachable": "error",
+    "not finished": "error",
+    "unknown": "skipped",
+    "deferred": "skipped",
+    "not run": "skipped",
+}
+
+
+@dataclass(frozen=True)
+class _Case:
+    name: str
+    verdict: Verdict
+    text: str = ""
+
+
+def _cases(run: Run) -> list[_Case]:
+    for_all = [_Case(f"for all: {one.step}", "failed", one.sentence) for one in run.unsolved if one.for_all]
+    return [case for host in run.hosts for case in _of_host(run, host)] + for_all
+
+
+def _of_host(run: Run, host: str) -> list[_Case]:
+    """One for each of its groups, and one for the host itself where it has none, or did not get through."""
+    own = [f"{one.step}: {one.sentence}" for one in run.unsolved if one.host == host and not one.for_all]
+    groups = [one for one in run.found(host) if one.unit]
+    cases = [_Case(f"{host}: {one.unit}", run.weighed(one), one.message) for one in groups]
+    verdict = run.verdict(host)
+    if cases and not own and verdict not in ("deferred", "unreachable") and len(groups) == len(run.found(host)):
+        return cases
+    told = own or [one.message for one in run.found(host) if not one.unit]
+    return [*cases, _Case(host, verdict, "\n".join(told) or run.deferred.get(host, ""))]
 
 
 def _clean(text: str) -> str:

@@ -19,25 +19,37 @@ COLOURS = re.compile("\x1b\\[[0-9;]*m")
 CLEAR = b"\r\x1b[2K"
 UP = b"\x1b[1A\x1b[2K"
 QUIET_PERIOD = 0.15
-"""Seconds after other text until the lines come back: a question follows its text at once, and must stay visible."""
+"""Seconds after a text like a question until the lines come back: if it is one, Ansible holds the lock by then."""
+QUESTION = (b":", b"?")
+"""What questions end with."""
 TICK = 0.2
 
 
 class StatusLines:
-    """The lines themselves. Whatever is written to the terminal by this process removes them first.
+    """The lines themselves. Whatever is written to the terminal by this process appears above them.
 
-    They are only painted while `lock` is free, which Ansible holds while it writes, and while it asks a question.
+    They are only painted while `lock` is free, which Ansible holds while it writes, and while it asks a question. What
+    a fork of this process writes goes to `elsewhere`: it cannot know what is painted now.
     """
 
-    def __init__(self, terminal: t.TextIO, others: t.Iterable[t.TextIO], lock: threading.RLock) -> None:
+    def __init__(
+        self,
+        terminal: t.TextIO,
+        others: t.Iterable[t.TextIO],
+        lock: threading.RLock,
+        elsewhere: Callable[[bytes], None],
+    ) -> None:
         self._fd, self._encoding = terminal.fileno(), terminal.encoding
-        self._lock = lock
+        self._lock, self._elsewhere = lock, elsewhere
         self._pid = os.getpid()
+        self._lines: list[str] = []
         self._painted: list[int] = []
         self._text_at = 0.0
         self._open_line = False
+        self._asking = False
         for stream in (terminal, *others):
-            self._watch(stream)
+            if stream.isatty():
+                self._watch(stream)
 
     def _watch(self, stream: t.TextIO) -> None:
         # As Ansible itself does for its lock: what holds the stream elsewhere must be watched as well.
@@ -45,13 +57,20 @@ class StatusLines:
         write: Callable[[t.Any], int] = buffer.write
 
         def watched(data: t.Any) -> int:
-            if os.getpid() == self._pid:
-                with self._lock:
-                    self.remove()
-                    self._text_at = time.monotonic()
-                    self._open_line = bool(data) and bytes(data)[-1:] != b"\n"
-                    return write(data)
-            return write(data)
+            if os.getpid() != self._pid:
+                self._elsewhere(bytes(data))
+                return len(data)
+            with self._lock:
+                self._text_at = time.monotonic()
+                self._open_line = bool(data) and bytes(data)[-1:] != b"\n"
+                self._asking = bytes(data).rstrip()[-1:] in QUESTION
+                if self._painted and not self._open_line and not self._asking:
+                    # At once, and in one piece: while one line follows the other, the lines must not flicker.
+                    buffer.flush()
+                    self._show(bytes(data))
+                    return len(data)
+                self.remove()
+                return write(data)
 
         buffer.write = watched
 
@@ -68,12 +87,16 @@ class StatusLines:
         if not self._lock.acquire(blocking=False):
             return
         try:
-            if self._open_line or time.monotonic() - self._text_at < QUIET_PERIOD:
+            if self._open_line or (self._asking and time.monotonic() - self._text_at < QUIET_PERIOD):
                 return
-            self._write(self._removal() + "\n".join(lines).encode(self._encoding, "replace"))
-            self._painted = [len(COLOURS.sub("", line)) for line in lines]
+            self._lines = lines
+            self._show()
         finally:
             self._lock.release()
+
+    def _show(self, above: bytes = b"") -> None:
+        self._write(self._removal() + above + "\n".join(self._lines).encode(self._encoding, "replace"))
+        self._painted = [len(COLOURS.sub("", line)) for line in self._lines]
 
     def remove(self) -> None:
         with self._lock:

@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from .found import Found, merged
+
 Outcome = t.Literal["failed", "unreachable", "deferred", "ignored", "changed", "ok", "skipped"]
 OUTCOMES: tuple[Outcome, ...] = t.get_args(Outcome)
 """What became of a host in one step, the worst first."""
@@ -21,8 +23,8 @@ LOST: tuple[Outcome, ...] = ("failed", "unreachable")
 """After these a host takes no further part, unless a rescue brings it back."""
 PROBLEMS: tuple[Outcome, ...] = (*LOST, "ignored")
 Section = t.Literal["block", "rescue", "always", "handler"]
-Verdict = t.Literal["ok", "changed", "deferred", "unreachable", "failed", "not run"]
-VERDICTS: tuple[Verdict, ...] = ("failed", "unreachable", "deferred", "changed", "ok", "not run")
+Verdict = t.Literal["failed", "unreachable", "not finished", "unknown", "deferred", "changed", "ok", "not run"]
+VERDICTS: tuple[Verdict, ...] = t.get_args(Verdict)
 """What became of a host, the worst first."""
 
 
@@ -115,6 +117,8 @@ class Run:
     problems: list[Problem] = field(default_factory=list)
     pending: dict[str, str] = field(default_factory=dict)
     """Hosts that are still to get something, as a report says, and what."""
+    rotations: Mapping[str, str] = field(default_factory=dict)
+    """Gateways whose rotation is open, as the directory said last, and its state."""
     ended: float | None = None
     interrupted: bool = False
     _open: dict[str, Step] = field(default_factory=dict)
@@ -122,7 +126,7 @@ class Run:
     _rescued: list[Problem] = field(default_factory=list)
     _out_of_reach: dict[str, str] = field(default_factory=dict)
     _included: dict[str, set[str]] = field(default_factory=dict)
-    _not_read: dict[str, str] = field(default_factory=dict)
+    _found: dict[str, dict[str, Found]] = field(default_factory=dict)
     _took_part: set[str] = field(default_factory=set)
     _changed: set[str] = field(default_factory=set)
 
@@ -187,20 +191,19 @@ class Run:
         if outcome == "deferred":
             self._out_of_reach[host] = sentence
         if outcome in PROBLEMS:
-            self.problems.append(Problem(host, step.name, outcome, sentence, step.once))
+            for_all = step.once and outcome != "unreachable"
+            self.problems.append(Problem(host, step.name, outcome, sentence, for_all))
         if outcome in LOST:
             # What fails once for all fails for all: Ansible goes on with none of them.
             for one in (step.expected | {host}) if step.once and outcome == "failed" else {host}:
                 self._lost[one] = self.problems[-1]
 
-    def worked_on(self, hosts: Mapping[str, str]) -> None:
-        """A task that runs once has worked on these hosts, and what it says about them: ok, changed, or a failure."""
-        for host, said in hosts.items():
-            self._took_part.add(host)
-            if said == "changed":
-                self._changed.add(host)
-            elif said != "ok":
-                self._not_read[host] = said
+    def find(self, found: Iterable[Found]) -> None:
+        """A task that runs once has worked on these hosts, and says what it found there."""
+        for one in found:
+            self._took_part.add(one.host)
+            of_host = self._found.setdefault(one.host, {})
+            of_host[one.unit] = merged(of_host.get(one.unit), one)
 
     def fleet(self, key: str, devices: Devices) -> None:
         """How far a task is with looking at many devices."""
@@ -279,17 +282,41 @@ class Run:
         return step is not None and not step.open_ended and step.done >= self.total(step)
 
     def verdict(self, host: str) -> Verdict:
-        """What became of a host."""
+        """What became of a host. What ran once for all and failed is no fault of the host that it ran on."""
         lost = self._lost.get(host)
-        if lost and lost.host == host:
+        if lost and not lost.for_all:
             return "unreachable" if lost.outcome == "unreachable" else "failed"
-        if host in self._not_read:
-            return "failed"
+        found = self.found(host)
+        worst = min((self.weighed(one) for one in found), key=VERDICTS.index, default=None)
+        if worst in ("failed", "not finished", "unknown"):
+            return worst
         if host in self.deferred:
             return "deferred"
         if host not in self._took_part:
             return "not run"
-        return "changed" if host in self._changed else "ok"
+        if worst is None and (self._cut_short(host) or (lost and not self._blamed)):
+            return "not finished"
+        return "changed" if worst == "changed" or host in self._changed else "ok"
+
+    def found(self, host: str) -> list[Found]:
+        """What tasks that work for many found on a host."""
+        return list(self._found.get(host, {}).values())
+
+    def weighed(self, found: Found) -> Verdict:
+        """What differs is a failure if the run failed for it, and is still to be done if the run was interrupted."""
+        if found.state != "differs":
+            return found.state
+        if any(one.for_all for one in self._lost.values()):
+            return "failed"
+        return "not finished" if self.interrupted else "ok"
+
+    @property
+    def _blamed(self) -> bool:
+        """Whether what failed for all is known to be the fault of some."""
+        return any(self.weighed(one) == "failed" for of_host in self._found.values() for one in of_host.values())
+
+    def _cut_short(self, host: str) -> bool:
+        return self.interrupted and bool(self.plays) and host in self.plays[-1].batch
 
     @property
     def hosts(self) -> list[str]:
@@ -305,8 +332,17 @@ class Run:
     @property
     def unsolved(self) -> list[Problem]:
         """What still stands in the way: failures that were neither ignored nor rescued."""
-        told = [Problem(host, "", "failed", text) for host, text in self._not_read.items()]
-        return told + [one for one in self.problems if one.outcome in LOST and not self.rescued(one)]
+        return [one for one in self.problems if one.outcome in LOST and not self.rescued(one)]
+
+    @property
+    def unlike(self) -> list[Found]:
+        """What stands in the way of single hosts, as tasks that work for many say."""
+        return [
+            one
+            for of_host in self._found.values()
+            for one in of_host.values()
+            if self.weighed(one) in ("failed", "not finished", "unknown")
+        ]
 
     def rescued(self, problem: Problem) -> bool:
         return any(one is problem for one in self._rescued)

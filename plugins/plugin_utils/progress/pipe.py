@@ -5,7 +5,7 @@
 """How a task that works on many devices in one event loop tells the callback how far it is.
 
 A task runs in a fork of ansible-playbook; the callback opens a pipe before, which every fork inherits. Without that
-callback there is no pipe, and nothing is told. A message says where the task stands as a whole, so one may get lost.
+callback there is no pipe, and nothing is told. A count says where the task stands as a whole, so one may get lost.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import typing as t
 from contextlib import suppress
 from dataclasses import dataclass
 
+WHOLE = 500
+"""Bytes of text that arrive whole, however they are escaped: of a pipe, 4096 do."""
 _writer: int | None = None
 _task = ""
 
@@ -63,11 +65,22 @@ class Count:
         self._tell()
 
     def _tell(self) -> None:
-        if _writer is not None and self.total:
-            message = {"task": _task, "what": self.what, "total": self.total, "done": self.done, "failed": self.failed}
-            # Full, or closed by a callback that has finished: neither is worth a word.
-            with suppress(OSError):
-                os.write(_writer, json.dumps(message).encode() + b"\n")
+        if self.total:
+            tell(self.what, total=self.total, done=self.done, failed=self.failed)
+
+
+def tell(what: str, **more: t.Any) -> None:
+    """For the task: one message. Short ones arrive whole."""
+    if _writer is not None:
+        # Full, or closed by a callback that has finished: neither is worth a word.
+        with suppress(OSError):
+            os.write(_writer, json.dumps({"task": _task, "what": what, **more}).encode() + b"\n")
+
+
+def tell_text(data: bytes) -> None:
+    """For the task: what it writes to the terminal by itself, which the main process does for it."""
+    for start in range(0, len(data), WHOLE):
+        tell("text", text=data[start : start + WHOLE].decode(errors="replace"))
 
 
 def messages(data: bytes) -> list[dict[str, t.Any]]:

@@ -55,14 +55,6 @@ def _last_line(text: t.Any) -> str:
 # ------------------------------------------------------------------ results of this collection
 
 
-def worked_on(result: Data) -> dict[str, str]:
-    """Whom a task that looks at many key servers worked on: ok, changed, or why one could not be read."""
-    units = [one for one in result.get("units") or () if isinstance(one, Mapping)]
-    hosts = {str(server["host"]): "ok" for unit in units for server in unit.get("key_servers", ())}
-    changed = {str(host): "changed" for unit in units for host, words in unit.get("done", {}).items() if words}
-    return hosts | changed | {str(host): str(text) for host, text in dict(result.get("problems") or {}).items()}
-
-
 def pending(result: Data) -> dict[str, str] | None:
     """Who has still to store something, as a result of gateway_report knows it; None where it does not tell."""
     for key, read in REPORTS.items():
@@ -93,6 +85,16 @@ def _by_status(found: Data) -> dict[str, str]:
 
 def _missing(row: Data) -> str:
     return f"missing keys of {listed(row['pending']['first'], row['pending']['count'])}"
+
+
+def open_rotations(result: Data) -> dict[str, str]:
+    """Of a result of key_directory, the gateways whose rotation is open, and its state."""
+    directory = result.get("directory")
+    gateways = directory.get("gateways") if isinstance(directory, Mapping) else None
+    if not isinstance(gateways, Mapping):
+        return {}
+    rotations = {str(name): one.get("rotation") for name, one in gateways.items() if isinstance(one, Mapping)}
+    return {name: printable(str(one.get("state"))) for name, one in rotations.items() if isinstance(one, Mapping)}
 
 
 REPORTS: dict[str, Callable[[Data], dict[str, str]]] = {

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...module_utils._errors import about_host
+from ...module_utils._errors import about_host, together
+from ...module_utils._fleet import findings
 from .model import Outcome, Run, Step, clock, remaining
 
 try:
@@ -33,6 +34,7 @@ COLOURS: dict[str, str] = {
     "deferred": "magenta",
     "ignored": "cyan",
 }
+FOR_ALL = "for all"
 LIVE: tuple[str, ...] = ("failed", "unreachable", "ignored", "deferred")
 """What is worth a place beside a bar."""
 
@@ -178,18 +180,30 @@ def problem(host: str, where: str, outcome: Outcome, sentence: str) -> str:
     return f"{host}{where}: {what.get(outcome, outcome)}: {about_host(host, sentence)}"
 
 
-def summary(run: Run) -> list[tuple[str, str]]:
-    """The end: one line of counts, then what failed and who has still to store something. Lines with their colours."""
+def summary(run: Run, just_told: str = "") -> list[tuple[str, str]]:
+    """The end: one line of counts, then what failed and who has still to store something. Lines with their colours.
+    `just_told`: why all failed, if that was told last."""
     verdicts = run.verdicts
     counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     begin = "Interrupted after" if run.interrupted else "Done in"
     took = clock((run.ended if run.ended is not None else run.begun) - run.begun)
-    worst = next(iter(verdicts), "ok")
+    worst = "failed" if run.unsolved else next(iter(verdicts), "ok")
     lines = [(f"{begin} {took}. {_hosts(len(run.hosts))}{': ' + counted if counted else ''}.", worst)]
-    told = [("for all" if one.for_all else one.host, one.sentence) for one in run.unsolved]
-    lines += [(f"  {text}", "failed") for text in _grouped(told)]
+    told = [(FOR_ALL if one.for_all else one.host, one.sentence) for one in run.unsolved]
+    said = " ".join(text for host, text in told if host == FOR_ALL)
+    told += [(one.host, one.message) for one in run.unlike if one.state != "differs" and one.message not in said]
+    lines += [(f"  {text}", "failed") for text in _grouped(told) if text != f"{FOR_ALL}: {just_told}"]
+    if run.interrupted and run.rotations:
+        lines.append((f"  {_open(run.rotations)}", "failed"))
     lines += [(f"  deferred: {text}", "deferred") for text in _grouped(list(run.deferred.items()))]
     return lines
+
+
+def _open(rotations: Mapping[str, str]) -> str:
+    """What an interrupted run leaves open, and how to go on or back."""
+    told = [f"{name} ({state})" for name, state in rotations.items()]
+    following = findings.KINDS[findings.UNFINISHED].next.replace("{host}", ",".join(rotations))
+    return f"Open rotation{'s' if len(told) > 1 else ''}: {findings.listed(told)}. {following}"
 
 
 def _hosts(count: int) -> str:
@@ -198,15 +212,11 @@ def _hosts(count: int) -> str:
 
 def _grouped(told: Sequence[tuple[str, str]]) -> list[str]:
     """Who has the same to say says it together; what names its host at the beginning does not name it twice."""
-    by_text: dict[str, list[str]] = {}
-    for host, text in told:
-        by_text.setdefault(about_host(host, text), []).append(host)
-    lines = [f"{_names(hosts)}: {text}" for text, hosts in by_text.items()]
+    lines = [f"{_names(hosts)}: {text}" for text, hosts in together(told).items()]
     more = len(lines) - PROBLEMS_SHOWN
     return lines if more <= 0 else [*lines[:PROBLEMS_SHOWN], f"and {more} more"]
 
 
 def _names(hosts: Sequence[str]) -> str:
-    hosts = list(dict.fromkeys(hosts))
     more = len(hosts) - NAMES_SHOWN
     return ", ".join(hosts) if more <= 0 else f"{', '.join(hosts[:NAMES_SHOWN])} and {more} more"

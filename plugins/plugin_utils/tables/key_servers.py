@@ -12,6 +12,7 @@ import textwrap
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ...module_utils._errors import about_host, together
 from ...module_utils._fingerprint import short
 
 try:
@@ -52,7 +53,7 @@ def merge(found: Mapping[str, t.Any], done: Mapping[str, t.Any] | None, proof: M
         "findings": [*last["findings"], *_replaced(found, proof)],
         "problems": problems,
         "ungrouped": list(last["ungrouped"]),
-        "error": (done or {}).get("msg") if (done or {}).get("failed") and not done_units else None,
+        "error": (done or {}).get("msg") if not done_units else None,
     }
 
 
@@ -132,20 +133,31 @@ def complaint(report: Data, require: str) -> str | None:
     if require == "nothing":
         return None
     sentences = [report["error"]] if report["error"] else []
-    for unit in report["units"]:
-        if unit["error"]:
-            sentences.append(f"{_title(unit)}: {unit['error']}")
-        elif unit["verdict"] == "unknown" or (require == "in_sync" and not unit["in_sync"]):
-            sentences.append(
-                f"{_title(unit)}: {unit['blocked'] or VERDICTS[unit['verdict']] + '.'}{_consent_hint(unit)}"
-            )
+    why = [(_title(unit), _why(unit)) for unit in report["units"] if _wrong(unit, require)]
+    sentences += [f"{', '.join(titles)}: {text}" for text, titles in together(why).items()]
     if not report["units"] and not report["problems"]:
         sentences.append("No key server serves a GET VPN group; set O(label), or look at the configuration.")
     said = " ".join(sentences)
     if require == "in_sync":
         sentences += [claim["why"] for claim in report["claims"] if claim["why"] not in said]
-    sentences += [text for text in report["problems"].values() if text not in said]
+    sentences += _unread(report["problems"], said)
     return " ".join(sentences) or None
+
+
+def _wrong(unit: Data, require: str) -> bool:
+    return bool(unit["error"]) or unit["verdict"] == "unknown" or (require == "in_sync" and not unit["in_sync"])
+
+
+def _why(unit: Data) -> str:
+    if unit["error"]:
+        return str(unit["error"])
+    return f"{unit['blocked'] or VERDICTS[unit['verdict']] + '.'}{_consent_hint(unit)}"
+
+
+def _unread(problems: Mapping[str, str], said: str) -> list[str]:
+    """Why key servers could not be read, each reason once, unless it was said."""
+    new = [(host, text) for host, text in problems.items() if about_host(host, text) not in said]
+    return [f"{', '.join(hosts)}: {text}" for text, hosts in together(new).items()]
 
 
 def _consent_hint(unit: Data) -> str:
@@ -157,27 +169,26 @@ def _title(unit: Data) -> str:
     return f"{unit['label'] or 'no label'} ({groups})" if groups else str(unit["label"])
 
 
-def render(report: Data, width: int) -> str:
-    """The report as text, at most `width` columns wide."""
+def render(report: Data, width: int, said: str = "") -> str:
+    """The report as text, at most `width` columns wide. `said`: what follows it anyway, and is not told here, too."""
     out = io.StringIO()
     console = Console(file=out, width=max(width, 60), no_color=True, highlight=False, markup=False, emoji=False)
     for unit in report["units"]:
-        _render_unit(console, unit)
+        _render_unit(console, unit, said)
     if report["ungrouped"]:
         _note(console, f"Serve no GET VPN group: {', '.join(report['ungrouped'])}.")
     told = " ".join(unit["blocked"] or "" for unit in report["units"])
     for text in (*(claim["why"] for claim in report["claims"]), *report["findings"]):
-        if text not in told:
+        if text not in told and text not in said:
             _note(console, text)
-    shown = {server["problem"] for unit in report["units"] for server in unit["key_servers"]}
-    for text in report["problems"].values():
-        if text not in shown:
-            _note(console, text)
+    shown = " ".join(server["problem"] or "" for unit in report["units"] for server in unit["key_servers"])
+    for text in _unread(report["problems"], f"{shown} {said}"):
+        _note(console, text)
     text = "\n".join(line.rstrip() for line in out.getvalue().splitlines())
     return re.sub("\n\n\n+", "\n\n", text).rstrip("\n")
 
 
-def _render_unit(console: Console, unit: Data) -> None:
+def _render_unit(console: Console, unit: Data, said: str) -> None:
     acted = any(server["done"] for server in unit["key_servers"])
     columns = COLUMNS_AFTER if acted else COLUMNS
     title = Text(f"{_title(unit)}: {_state(unit)}")
@@ -191,7 +202,8 @@ def _render_unit(console: Console, unit: Data) -> None:
     console.print()
     console.print(table)
     for line in _notes(unit):
-        _note(console, line)
+        if line not in said:
+            _note(console, line)
 
 
 def _note(console: Console, text: str) -> None:
@@ -237,11 +249,8 @@ def _state(unit: Data) -> str:
 
 def _notes(unit: Data) -> list[str]:
     notes = [unit["error"]] if unit["error"] else [unit["blocked"]] if unit["blocked"] else []
-    notes += [
-        server["problem"]
-        for server in unit["key_servers"]
-        if server["problem"] and server["problem"] not in str(unit["blocked"])
-    ]
+    problems = {server["host"]: server["problem"] for server in unit["key_servers"] if server["problem"]}
+    notes += _unread(problems, str(unit["blocked"]))
     if not unit["in_sync"]:
         heading = "With consent (key_server_sync_overwrite: always):" if unit["would"] else "Planned:"
         steps = [f"  {number}. {_in_words(step)}" for number, step in enumerate(unit["would"] or unit["planned"], 1)]

@@ -21,6 +21,7 @@ import pytest
 import yaml
 from integration.control_node import HERE, ControlNode
 from integration.devices import LABEL, group_of
+from integration.processes import started
 from integration.progress.screen import watch
 
 from lab import Fleet, KeySpec
@@ -209,8 +210,36 @@ def test_interrupted(node: ControlNode) -> None:
         assert process.wait(30) == 99
     finally:
         process.kill()
-    assert re.search(r"Interrupted after \d:\d\d\. 7 hosts: 7 changed\.", output), output
+    assert re.search(r"Interrupted after \d:\d\d\. 7 hosts: 7 not finished\.", output), output
     assert told(node)["interrupted"] is True
+
+
+def test_sigterm_ends_as_ctrl_c_does(node: ControlNode) -> None:
+    """With a summary and the files: service managers send nothing else."""
+    path = play(node, [takes("Begin", "0"), takes("Work", "60")])
+    with started(node, path, env={"PYTHONUNBUFFERED": "1"}) as process:
+        assert process.stdout
+        while "Begin: 7 changed" not in (line := process.stdout.readline()):
+            assert line, "it ended by itself"
+        time.sleep(1)
+        process.terminate()
+        output = process.stdout.read()
+        assert process.wait(30) == 99
+    assert re.search(r"Interrupted after \d:\d\d\. 7 hosts: 7 not finished\.", output), output
+    assert told(node)["interrupted"] is True
+
+
+def test_log_lines_do_not_scroll_over_the_bar(node: ControlNode) -> None:
+    """Another callback writes all the time."""
+    environment = node.env({"CHATTER": "0.05", "ANSIBLE_CALLBACKS_ENABLED": "chatter"})
+    seen = watch(node.command(play(node, [takes("Work", "1.5")])), node.path, environment, 80)
+    assert seen.code == 0, seen.end
+    talking = [moment for moment in seen.moments if "chatter" in moment and "Work: 7 changed" not in moment]
+    with_bar = [moment for moment in talking if re.search(rf"Work .*{BAR}", moment.rpartition("\n")[2])]
+    assert len(with_bar) > len(talking) / 2, seen.raw
+    lines = [line for line in seen.end.splitlines() if "chatter" in line]
+    assert [line for line in lines if not re.fullmatch(r"chatter \d+", line)] == []
+    assert len(lines) >= 20
 
 
 def test_one_task_tells_of_all_its_devices(

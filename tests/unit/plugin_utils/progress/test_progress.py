@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.vpnops.keys.plugins.plugin_utils.progress import files, pipe, results, view
+from ansible_collections.vpnops.keys.plugins.plugin_utils.progress import files, found, pipe, results, view
 from ansible_collections.vpnops.keys.plugins.plugin_utils.progress.model import (
     OUTCOMES,
     Devices,
@@ -121,7 +121,7 @@ def test_once_for_all_fails_for_all() -> None:
     did(run, "a", dict.fromkeys(("h1", "h2", "h3"), "ok"))
     did(run, "b", {"h1": "failed"}, once=True)
     assert total(run, "c") == 0
-    assert run.verdicts == {"failed": 1, "ok": 2}, "the others did nothing wrong"
+    assert run.verdicts == {"not finished": 3}, "the one that it ran on did nothing wrong either"
     assert view.summary(run)[1] == ("  for all: h1: failed.", "failed")
     run.begin("d", "d", 1000.0)
     run.finish("d", "h2", "ok")
@@ -151,14 +151,119 @@ def test_what_is_changed_elsewhere_changes_no_host() -> None:
 def test_one_task_worked_on_many() -> None:
     run = run_on("ks1", "ks2", "ks3", "ks4")
     did(run, "a", {"ks1": "ok"}, once=True)
-    server = [{"host": host} for host in ("ks1", "ks2", "ks3")]
+    key = "a" * 64
+    servers = [{"host": host, "fingerprint": held} for host, held in (("ks1", key), ("ks2", None), ("ks3", None))]
+    servers[2]["problem"] = "ks3: no answer."
     done = {"ks1": [], "ks2": ["imported", "saved"]}
-    result = {"units": [{"key_servers": server, "done": done}], "problems": {"ks3": "ks3: no answer."}}
-    run.worked_on(results.worked_on(result))
+    unit = {"label": "REKEY", "groups": ["GETVPN"], "key_servers": servers, "done": done, "fingerprint": key}
+    run.find(found.on_key_servers({"units": [unit], "problems": {"ks3": "ks3: no answer."}}))
     assert {host: run.verdict(host) for host in run.hosts} == {
         "ks1": "ok", "ks2": "changed", "ks3": "failed", "ks4": "not run",
     }  # fmt: skip
     assert ("  ks3: no answer.", "failed") in view.summary(run)
+
+
+KEYS = {"right": "a" * 64, "wrong": "b" * 64}
+
+
+def compared(**held: str | None) -> dict[str, t.Any]:
+    """A result of ios_rsa_key_compare; the key of ks1 is the one that all shall hold."""
+    servers = [{"host": host, "fingerprint": KEYS[key] if key else None} for host, key in held.items()]
+    return {
+        "units": [
+            {
+                "label": "REKEY", "groups": ["GETVPN"], "key_servers": servers, "fingerprint": KEYS["right"],
+                "source": "ks1", "verdict": "conflict", "in_sync": False,
+            }
+        ]
+    }  # fmt: skip
+
+
+def test_the_one_that_differs_is_to_blame_and_not_the_one_that_the_task_ran_on() -> None:
+    """In all that programs read, by key server and group."""
+    run = run_on("ks1", "ks2", "ks3")
+    did(run, "look", {"ks1": "ok"}, once=True)
+    run.find(found.on_key_servers(compared(ks1="right", ks2="wrong", ks3=None)))
+    assert run.verdicts == {"ok": 3}, "to look is no failure"
+    did(run, "report", {"ks1": "failed"}, once=True)
+    run.end(1001.0, failed=["ks1", "ks2", "ks3"])
+    data = files.as_data(run)
+    assert data["hosts"] == {"ks1": "ok", "ks2": "failed", "ks3": "failed"}
+    assert [(one["host"], one["group"], one["result"]) for one in data["results"]] == [
+        ("ks1", "REKEY (GETVPN)", "ok"), ("ks2", "REKEY (GETVPN)", "differs"), ("ks3", "REKEY (GETVPN)", "differs"),
+    ]  # fmt: skip
+    assert [one["host"] for one in data["problems"]] == [None]
+    (suite,) = ElementTree.fromstring(files.as_junit(run))
+    assert {str(case.get("name")): [(one.tag, one.get("message")) for one in case] for case in suite} == {
+        "ks1: REKEY (GETVPN)": [],
+        "ks2: REKEY (GETVPN)": [
+            ("failure", "It holds the key bbbbbbbbbbbb under REKEY, not the key aaaaaaaaaaaa of ks1.")
+        ],
+        "ks3: REKEY (GETVPN)": [("failure", "It holds no key under REKEY, not the key aaaaaaaaaaaa of ks1.")],
+        "for all: Task report": [("failure", "ks1: failed.")],
+    }
+    assert (suite.get("tests"), suite.get("failures")) == ("4", "3")
+
+
+def test_a_gateway_that_a_report_complains_of_is_to_blame() -> None:
+    run = run_on("gw1", "gw2", "gw3")
+    did(run, "look", dict.fromkeys(("gw1", "gw2", "gw3"), "ok"))
+    did(run, "report", {"gw1": "failed"}, once=True)
+    pending = {"count": 0, "first": []}
+    rows = [{"gateway": name, "pending": pending} for name in ("gw1", "gw2", "gw3")]
+    complaint = {"host": "gw2", "what": "accepts a revoked key"}
+    run.find(found.on_gateways({"status": {"gateways": rows, "findings": [complaint]}}))
+    run.end(1001.0, failed=["gw1", "gw2", "gw3"])
+    assert files.as_data(run)["hosts"] == {"gw1": "ok", "gw2": "failed", "gw3": "ok"}
+    target = {"gateway": "gw1", "problem": "gw1 rolled back to the old key.", "no_tunnel": [], "pending": []}
+    assert [one.state for one in found.on_gateways({"outcome": {"gateways": [target]}})] == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "counts"),
+    [
+        ("differs", "changed", "changed"), ("changed", "ok", "changed"), ("failed", "differs", "failed"),
+        ("failed", "ok", "ok"), ("changed", "differs", "differs"), ("ok", "unknown", "unknown"),
+    ],
+)  # fmt: skip
+def test_what_counts_of_two_looks(before: found.State, now: found.State, counts: str) -> None:
+    run = run_on("ks1")
+    for state in (before, now):
+        run.find([found.Found("ks1", "REKEY", state)])
+    assert [one.state for one in run.found("ks1")] == [counts]
+
+
+def test_nobody_is_well_in_a_run_that_was_interrupted() -> None:
+    run = run_on("h1", "h2", "h3", "h4", everybody=[*HOSTS])
+    did(run, "a", {"h1": "ok", "h2": "changed", "h3": "failed"})
+    run.find([found.Found("h2", "REKEY", "changed"), found.Found("h4", "REKEY", "differs")])
+    run.end(1001.0, interrupted=True)
+    assert {host: run.verdict(host) for host in run.hosts} == {
+        "h1": "not finished", "h2": "changed", "h3": "failed", "h4": "not finished", "h5": "not run", "h6": "not run",
+    }  # fmt: skip
+    assert "ok" not in view.summary(run)[0][0]
+
+
+def test_an_interrupted_run_names_the_open_rotation_and_how_to_go_on_or_back() -> None:
+    run = run_on("gw1", "gw2")
+    gateways = {"gw1": {"rotation": {"state": "staged"}}, "gw2": {"rotation": None}}
+    run.rotations = results.open_rotations({"directory": {"gateways": gateways}})
+    run.end(1001.0, interrupted=True)
+    told = view.summary(run)[-1][0]
+    assert told.startswith("  Open rotation: gw1 (staged). Run vpnops.keys.regenerate_gateway again with")
+    assert "gateway=gw1 and confirm=gw1" in told
+    assert "vpnops.keys.abort_rotation to go back" in told
+    run.interrupted = False
+    assert "rotation" not in " ".join(line for line, _colour in view.summary(run))
+    assert results.open_rotations({"msg": "no"}) == {}
+
+
+def test_what_failed_for_all_is_not_told_twice_in_a_row() -> None:
+    run = run_on("h1")
+    did(run, "a", {"h1": "failed"}, once=True)
+    run.end(1001.0, failed=["h1"])
+    assert len(view.summary(run)) == 2
+    assert len(view.summary(run, "h1: failed.")) == 1
 
 
 @given(

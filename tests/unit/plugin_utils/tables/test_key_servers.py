@@ -141,3 +141,26 @@ def test_what_became_of_a_compromised_key() -> None:
     ]
     looked = key_servers.merge({**MISSING, **before}, None, None)
     assert not [text for text in looked["findings"] if "replaced" in text]
+
+
+REASON = "nothing answers on port 22. Is it up?"
+
+
+def test_one_reason_is_told_once_however_many_share_it() -> None:
+    """Key servers, groups and texts: what fails is not printed above its own message again."""
+    lost = [server(f"ks{number}", None, problem=f"ks{number}: {REASON}") for number in (1, 2, 3)]
+    blocked = f"ks1, ks2, ks3: {REASON}"
+    found = compared("unknown", *lost, blocked=blocked)
+    units = [found["units"][0] | {"label": label, "groups": [label]} for label in ("EAST", "WEST", "NORTH")]
+    merged = key_servers.merge(found | {"units": units}, None, None)
+    complaint = key_servers.complaint(merged, "readable") or ""
+    assert complaint == f"EAST (EAST), WEST (WEST), NORTH (NORTH): {blocked}"
+    assert REASON not in key_servers.render(merged, 200, said=complaint)
+    assert REASON in key_servers.render(merged, 200), "where nothing fails, the table tells it"
+
+
+def test_key_servers_of_no_group_share_a_reason_too() -> None:
+    problems = {f"ks{number}": f"ks{number}: {REASON}" for number in (1, 2, 3)}
+    merged = key_servers.merge(EQUAL | {"units": [], "problems": problems}, None, None)
+    assert key_servers.complaint(merged, "in_sync") == f"ks1, ks2, ks3: {REASON}"
+    assert key_servers.render(merged, 200).count(REASON) == 1

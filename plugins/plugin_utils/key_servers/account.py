@@ -1,0 +1,79 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an interrupted run has done and what it has left, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...module_utils._ios.labels import Label
+from ...module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Save, Step
+
+RUN_AGAIN = "Run the same command again: it looks first, and goes on with what is left."
+HALF_DONE = {
+    "generated": "a key was being generated",
+    "imported": "its key was being imported: {label} may be empty",
+    "staged": "the new key was being put under {scratch}; {label} is as it was",
+    "unstaged": "the new key was being deleted under {scratch}; {label} is as it was",
+    "replaced": "its key was being replaced: {label} may be empty, and the new key is ready under {scratch}",
+    "finished": "its key was being put in place: {label} may be empty, and the key is ready under {scratch}",
+    "cleaned": "a leftover key was being deleted under {scratch}; {label} is as it was",
+    "saved": "its configuration was being saved",
+}
+"""What a key server is left with when it is stopped on the way to what the word says."""
+
+Words = Mapping[str, Sequence[str]]
+"""By key server, what was done there, as results have it."""
+
+
+def left(steps: Sequence[Step], done: Words) -> dict[str, list[str]]:
+    """By key server, the words of the plan that are still to come true; empty where it is through."""
+    found: dict[str, list[str]] = {}
+    for step in steps:
+        for host, word in _wanted(step):
+            words = done.get(host, ())
+            there = words[-1:] == ["saved"] if word == "saved" else word in words
+            found.setdefault(host, []).extend([] if there else [word])
+    return found
+
+
+def _wanted(step: Step) -> list[tuple[str, str]]:
+    if isinstance(step, Finish):
+        return [(step.host, "finished")]
+    if isinstance(step, Generate):
+        return [(step.host, "generated")]
+    if isinstance(step, Distribute):
+        return [*((host, "imported") for host in step.missing), *((host, "replaced") for host in step.replace)]
+    return [(host, WORDS[type(step)]) for host in step.hosts]
+
+
+WORDS: dict[type, str] = {Clean: "cleaned", Save: "saved"}
+
+
+def by_state(steps: Sequence[Step], done: Words, doing: Mapping[str, str]) -> dict[str, str]:
+    """Each key server that the plan changes, and how it stands."""
+    states = {}
+    for host, words in left(steps, done).items():
+        if host in doing:
+            states[host] = "Half done"
+        elif not words:
+            states[host] = "Done"
+        elif "replaced" in words and "staged" in done.get(host, ()):
+            states[host] = "Prepared, not replaced yet"
+        else:
+            states[host] = "Not completed" if done.get(host) else "Not begun"
+    return states
+
+
+def told(label: Label, steps: Sequence[Step], done: Words, doing: Mapping[str, str]) -> str:
+    """How far one unit came. `doing`: what is stopped in the middle, the word that was to come true by key server."""
+    states = by_state(steps, done, doing)
+    half = {host: HALF_DONE[word].format(label=label, scratch=label.scratch) for host, word in doing.items()}
+    named = {host: f"{host} ({half[host]})" if host in half else host for host in states}
+    parts = []
+    for state in ("Half done", "Done", "Prepared, not replaced yet", "Not completed", "Not begun"):
+        hosts = [named[host] for host, one in states.items() if one == state]
+        parts += [f"{state}: {', '.join(hosts)}."] if hosts else []
+    return " ".join(parts)

@@ -1,0 +1,124 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What one task that works for many found on each of them: by key server and group, and by gateway. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ...module_utils._errors import sentence
+from ...module_utils._fingerprint import short
+
+Data = Mapping[str, t.Any]
+State = t.Literal["failed", "differs", "not finished", "unknown", "changed", "ok"]
+STATES: tuple[State, ...] = t.get_args(State)
+"""The worst first. `differs` is a failure where the task, or the report on it, fails."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """`unit`: the label and the groups of a key server; empty for a gateway, and for a key server of no group."""
+
+    host: str
+    unit: str
+    state: State
+    message: str = ""
+
+    @classmethod
+    def told(cls, message: Data) -> Found:
+        """As a task tells it while it runs."""
+        return cls(str(message["host"]), str(message["unit"]), message["result"], str(message["message"]))
+
+
+def merged(before: Found | None, now: Found) -> Found:
+    """What counts. That a host is right after it was changed does not undo the change, nor does the look after a
+    failure the failure."""
+    keeps = before and (before.state, now.state) in (("changed", "ok"), ("failed", "differs"), ("failed", "unknown"))
+    return before if before and keeps else now
+
+
+# ------------------------------------------------------------------ key servers
+
+
+def on_key_servers(result: Data) -> list[Found]:
+    """A result of ios_rsa_key_compare or ios_rsa_key_sync."""
+    found = [one for unit in result.get("units") or () if isinstance(unit, Mapping) for one in _in_unit(unit)]
+    named = {one.host for one in found if one.state == "failed"}
+    problems = dict(result.get("problems") or {})
+    found += [Found(str(host), "", "failed", str(why)) for host, why in problems.items() if host not in named]
+    return found + [
+        Found(str(claim["host"]), f"group {claim['group']}", "differs", str(claim["why"]))
+        for claim in result.get("claims") or ()
+    ]
+
+
+def title(unit: Data) -> str:
+    groups = ", ".join(unit.get("groups") or ())
+    return f"{unit.get('label') or 'no label'} ({groups})" if groups else str(unit.get("label"))
+
+
+def _in_unit(unit: Data) -> Iterator[Found]:
+    for server in unit.get("key_servers") or ():
+        if told := _on_key_server(unit, server):
+            yield Found(str(server["host"]), title(unit), *told)
+
+
+def _on_key_server(unit: Data, server: Data) -> tuple[State, str] | None:
+    """A result that failed tells only what was done and what is left."""
+    words = (unit.get("done") or {}).get(server["host"], ())
+    if server.get("problem"):
+        return "failed", str(server["problem"])
+    if server["host"] in unit.get("left", ()):
+        return "failed", str(unit["error"])
+    if words:
+        return "changed", f"{', '.join(dict.fromkeys(words))}."
+    if "fingerprint" not in server:
+        return None
+    if unit.get("in_sync") or (server["fingerprint"] and server["fingerprint"] == unit.get("fingerprint")):
+        return "ok", ""
+    return _unlike(unit, server)
+
+
+def _unlike(unit: Data, server: Data) -> tuple[State, str]:
+    """A key server that does not hold the key that all shall hold, or of which nobody can tell."""
+    held, wanted, label = server.get("fingerprint"), unit.get("fingerprint"), unit.get("label")
+    if wanted is None:
+        told = sentence(str(unit.get("blocked") or "No key is chosen"))
+        return ("unknown" if unit.get("verdict") == "unknown" else "differs"), told
+    holds = f"the key {short(held)}" if held else "no key"
+    of = f" of {unit['source']}" if unit.get("source") else ""
+    return "differs", f"It holds {holds} under {label}, not the key {short(wanted)}{of}."
+
+
+# ------------------------------------------------------------------ gateways
+
+
+def on_gateways(result: Data) -> list[Found]:
+    """A result of gateway_report."""
+    for key in ("outcome", "converged", "status"):
+        if isinstance(result.get(key), Mapping):
+            return [*_rows(result[key].get("gateways") or ()), *_findings(result[key].get("findings") or ())]
+    return []
+
+
+def _rows(rows: Iterable[Data]) -> Iterator[Found]:
+    for row in rows:
+        name = str(row["gateway"])
+        if row.get("problem"):
+            yield Found(name, "", "failed", str(row["problem"]))
+        elif row.get("no_tunnel"):
+            yield Found(name, "", "differs", f"No tunnel by its new key to {', '.join(row['no_tunnel'])}.")
+        else:
+            yield Found(name, "", "ok")
+
+
+def _findings(found: Iterable[Data]) -> Iterator[Found]:
+    worst: dict[str, Data] = {}
+    for one in found:
+        worst.setdefault(str(one["host"]), one)
+    for host, one in worst.items():
+        yield Found(host, "", "differs", sentence(str(one["what"])))
