@@ -32,7 +32,10 @@ for what in private-key peers preshared-keys allowed-ips persistent-keepalive; d
 """
 FINISHED_WITHIN = 900.0
 """Seconds for a playbook on a machine that does much else."""
-READING = {"signing_key_path": None, "signing_key": None, "verify_key": None, "only": None, "events_limit": 1000}
+READING = {
+    "signing_key_path": None, "signing_key": None, "verify_key": None, "witness_path": None, "fail_on_tampered": False,
+    "only": None, "events_limit": 1000,
+}
 PEM = re.compile("-----BEGIN PUBLIC KEY-----(.+?)-----END PUBLIC KEY-----", re.DOTALL)
 
 

@@ -102,6 +102,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "key_server_sync_size": ("3072", "2048"),
     "key_server_sync_minimum_size": ("1024", "2048"),
     "key_server_sync_allow_weak_source": ("true", "false"),
+    "key_server_sync_allow_absent_compromised": ("true", "false"),
     "key_server_sync_exportable": ("false", "true"),
     "key_server_sync_save": ("false", "true"),
     "key_server_sync_allow_partial_inventory": ("true", "false"),
@@ -167,7 +168,8 @@ def test_a_list_that_the_slice_lacks(start_fleet: StartFleet, tmp_path: Path) ->
 
 
 def test_a_key_was_stolen(start_fleet: StartFleet, tmp_path: Path) -> None:
-    """Everybody gets a new key; the same job again finds nothing to do, and another key's fingerprint neither."""
+    """Everybody gets a new key; the same job again says that nobody holds the stolen one, unless that is what is
+    expected, and what is no fingerprint is refused."""
     fleet = start_fleet(*four(K1, K1))
     controller = Controller(tmp_path, fleet.inventory(), [])
     stolen = {"key_server_sync_compromised": next(iter(fleet)).keys[LABEL].fingerprint[:12]}
@@ -177,7 +179,10 @@ def test_a_key_was_stolen(start_fleet: StartFleet, tmp_path: Path) -> None:
     assert len(found) == 1
     assert not found.pop().startswith(stolen["key_server_sync_compromised"])
     again = controller.launch(STOLEN, stolen)
-    assert (again.code, again.changed) == (0, 0), again.output
+    assert again.code == 2
+    assert "No key server holds the compromised key" in again.output, again.output
+    expected = controller.launch(STOLEN, stolen | {"key_server_sync_allow_absent_compromised": "true"})
+    assert (expected.code, expected.changed) == (0, 0), expected.output
     wrong = controller.launch(STOLEN, {"key_server_sync_compromised": "fdcb"})
     assert wrong.code == 2
     assert "'fdcb' is not a fingerprint of a compromised key. Nothing was changed" in wrong.output
