@@ -126,6 +126,8 @@ NOT_RUN = {
     " session; the command that people are to type is run, and the callback is tested in tests/integration/progress",
     "jq -r '.hosts | to_entries[] | select(.value == \"failed\") | .key' run.json": "jq is not among the tools of this"
     " repository; tests/integration/progress reads the same fields",
+    """jq -r '.results[] | select(.verdict == "failed") | "\\(.host) \\(.group): \\(.message)"' run.json""": "the"
+    " same",
     'ansible localhost -m vpnops.keys.key_directory -a "repair=true"': "needs a directory that somebody else wrote to;"
     " tests/unit/directory/test_checkpoints.py repairs each kind",
     "ansible-playbook vpnops.keys.configure_awx -e @my_site.yml": "needs the API of AWX; tests/integration/awx runs it"
