@@ -361,6 +361,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# directory, of docs/returned
 where:
   description: Where the directory is, without a password.
   returned: success
@@ -584,6 +585,7 @@ learned:
   sample:
     gw1: {upto: 2, also: [], missing: []}
     gw2: {upto: 2, also: [], missing: [gw1]}
+# directory ends
 refused:
   description: Gateways that were left out with O(skip_refused=true).
   returned: success
@@ -624,6 +626,7 @@ events:
   type: list
   elements: dict
   contains:
+    # event, of docs/returned
     at:
       description: When, in UTC.
       type: str
@@ -656,6 +659,7 @@ events:
       description: Anything else.
       type: dict
       sample: {peers: [gw2], serial: 2}
+    # event ends
 diff:
   description: Gateways, keys and acknowledgements before and after, keys by fingerprint.
   returned: in diff mode

@@ -65,6 +65,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# directory, of docs/returned
 where:
   description: Where the directory is, without a password.
   returned: success
@@ -288,6 +289,7 @@ learned:
   sample:
     gw1: {upto: 2, also: [], missing: []}
     gw2: {upto: 2, also: [], missing: [gw1]}
+# directory ends
 all_keys:
   description: All keys that the gateways have ever had, newest first for each of them.
   returned: success
@@ -403,6 +405,7 @@ events:
       description: Number of the event. It only rises.
       type: int
       sample: 17
+    # event, of docs/returned
     at:
       description: When, in UTC.
       type: str
@@ -435,6 +438,7 @@ events:
       description: Anything else.
       type: dict
       sample: {peers: [gw2], serial: 2}
+    # event ends
 code:
   description:
     - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 
 from ..._public_key import PublicKey
+from .config import End
 
 _PUBLIC_KEY = re.compile(r"(?:pubkey|rsa|ecdsa|ike:(?:pubkey|rsa|ecdsa|ed25519|ed448))(?:[/-][a-z0-9]+)*")
 _MEANT = re.compile("pubkey|rsa|ecdsa|ed25519|ed448", re.IGNORECASE)
@@ -25,12 +26,14 @@ def is_public_key(auth: str) -> bool:
     return _PUBLIC_KEY.fullmatch(auth) is not None
 
 
-def why_not_public_key(auth: str) -> str:
-    """What it means instead, as the rest of a sentence, "" where it means a public key."""
-    if is_public_key(auth):
+def why_not_public_key(name: str, whom: str, side: End) -> str:
+    """Why the connection of that name does not authenticate one side, `whom`, by one public key, or ""."""
+    if side.rounds > 1:
+        return f"Connection {name} authenticates {whom} in several rounds, which cannot be handled."
+    if is_public_key(side.auth):
         return ""
-    advice = "; write auth = pubkey" if _MEANT.match(auth) else ""
-    return f"by {auth}, not by a raw public key{advice}."
+    advice = "; write auth = pubkey" if _MEANT.match(side.auth) else ""
+    return f"Connection {name} authenticates {whom} by {side.auth}, not by a raw public key{advice}."
 
 
 def hashes(auth: str) -> frozenset[str]:

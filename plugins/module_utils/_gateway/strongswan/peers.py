@@ -170,11 +170,9 @@ def _described(view: View, connection: Connection) -> t.Iterator[str]:
 
 def _why_not(connection: Connection) -> str:
     remote, name = connection.remote, connection.name
-    if remote.rounds > 1:
-        return f"Connection {name} authenticates the peer in several rounds, which cannot be handled."
-    other = auth.why_not_public_key(remote.auth)
+    other = auth.why_not_public_key(name, "the peer", remote)
     if other:
-        return f"Connection {name} authenticates the peer {other}"
+        return other
     if len(remote.keys) != 1:
         found = ", ".join(remote.keys) or "none"
         return f"Connection {name} must name one file in remote.pubkeys, and names {found}."

@@ -136,11 +136,9 @@ def why_not_own(site: Site) -> str:
 
 def _why_not_raw(connection: Connection) -> str:
     local, name = connection.local, connection.name
-    if local.rounds > 1:
-        return f"Connection {name} authenticates this gateway in several rounds, which cannot be handled."
-    other = auth.why_not_public_key(local.auth)
+    other = auth.why_not_public_key(name, "this gateway", local)
     if other:
-        return f"Connection {name} authenticates this gateway {other}"
+        return other
     return "" if local.keys else f"Connection {name} names no file in local.pubkeys; give it one."
 
 
