@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from integration import forked
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
@@ -143,10 +144,13 @@ class ControlNode:
     def run_words(self, words: Sequence[str], env: Mapping[str, str] | None = None, typed: str = "") -> Run:
         """Run any command there."""
         (self.path / "results.jsonl").unlink(missing_ok=True)
+        environment = self.env(env)
+        if forked.is_possible(words, environment):
+            return self.recorded(*forked.run(words, self.path, environment, typed, self.finished_within))
         done = subprocess.run(
             words,
             cwd=self.path,
-            env=self.env(env),
+            env=environment,
             input=typed,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -115,7 +115,7 @@ def test_two_administrators(site: Site) -> None:
         code, sentence = second.error("Start or resume the rotation")
         assert code == "held"
         assert "gw1 is being rotated by root on" in sentence
-        assert "nothing was changed" in sentence, sentence
+        assert "Nothing was changed" in sentence, sentence
         assert site.fingerprints() == before
         taken = site.rotate("gw1", take_over="true")
         assert taken.code == 0, taken.output
