@@ -95,13 +95,13 @@ EXAMPLES = r"""
   vpnops.keys.gateway_bridge:
     state: carrying
 
-- name: Use the new key, while nothing depends on it
+- name: Activate the new key while the second interface carries the traffic
   vpnops.keys.gateway_key:
     state: active
     confirm_timeout: 0
   when: inventory_hostname == 'gw1'
 
-- name: Send by the first interface again
+- name: Send over the first interface again
   vpnops.keys.gateway_bridge:
     state: idle
 

@@ -13,7 +13,7 @@ version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
-  - Finds out who changes their key, which peers can be told now, and every reason not to begin.
+  - Finds out who changes their key, which peers can be updated now, and every reason not to begin.
   - >-
     Fails with all these reasons. Only the directory, and the gateway whose key is changed, can give one: a peer that
     refuses, or that answers nonsense, is left for later like one that is unreachable.
@@ -45,7 +45,7 @@ options:
         could not be reached has the failed result.
       - A host of the inventory that was not in the play has an empty one.
       - >-
-        Whatever one gateway answers counts for that one alone. An answer that cannot be believed is a refusal of that
+        Whatever one gateway answers counts for that one alone. An answer that cannot be trusted is a refusal of that
         gateway.
     type: dict
     default: {}
@@ -76,8 +76,8 @@ options:
     default: in_place
   unreachable:
     description: >-
-      Whether peers that cannot be told now, because they are unreachable or refuse, are left for their next contact, or
-      are a reason not to begin. It counts with O(mode=planned) only.
+      What to do if peers cannot be updated now, because they are unreachable or refuse. V(defer) leaves them for
+      a later C(converge_gateways); V(fail) does not start. Only for O(mode=planned).
     type: str
     choices: [defer, fail]
     default: defer
@@ -163,7 +163,7 @@ plan:
       type: list
       elements: dict
     peers:
-      description: Peers that can be told now.
+      description: Peers that can be updated now.
       type: list
       elements: str
       sample: [gw2, gw3]

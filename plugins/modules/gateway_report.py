@@ -63,7 +63,7 @@ options:
         could not be reached has the failed result.
       - A host of the inventory that was not in the play has an empty one.
       - >-
-        Whatever one gateway answers counts for that one alone. An answer that cannot be believed is a refusal of that
+        Whatever one gateway answers counts for that one alone. An answer that cannot be trusted is a refusal of that
         gateway.
     type: dict
     default: {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ios_rsa_key
-short_description: Generate or remove a labelled RSA key on a Cisco IOS device
+short_description: Generate or remove a labeled RSA key on a Cisco IOS device
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)

@@ -134,7 +134,7 @@ units:
     verdict:
       description:
         - V(in_sync), all hold the same key.
-        - V(absent), nobody holds the key.
+        - V(absent), no key server holds the key.
         - V(missing), some lack it and all copies are equal.
         - V(conflict), the copies differ.
         - >-

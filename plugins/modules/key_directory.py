@@ -125,7 +125,7 @@ options:
     description:
       - What peers have stored. Possible with every state but V(rekeyed).
       - >-
-        What cannot be believed is left out and named in RV(ignored); it stops nothing else. An acknowledgement says
+        What cannot be trusted is left out and named in RV(ignored); it stops nothing else. An acknowledgement says
         something about its peer alone, and moves no rotation.
     type: list
     elements: dict
@@ -232,7 +232,7 @@ options:
         O(gateways[].public_key) is needed; what was tampered with is revoked.
       - Read the key from the gateway itself, not from a peer or the directory.
       - >-
-        Where the directory as a whole cannot be believed, the task fails, and says what would be accepted as it is and
+        Where the directory as a whole cannot be trusted, the task fails, and says what would be accepted as it is and
         which O(confirm) accepts it. What peers have stored is forgotten then, so they are told everything again.
     type: bool
     default: false

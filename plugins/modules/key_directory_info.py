@@ -36,7 +36,7 @@ options:
     default: 100
   fail_on_tampered:
     description: >-
-      Fail where the directory as a whole cannot be believed. Set it where something is to be given to gateways.
+      Fail where the directory as a whole cannot be trusted. Set it where something is to be given to gateways.
     type: bool
     default: false
 seealso:
