@@ -68,7 +68,7 @@ attributes:
   delegation:
     description: Can be used in conjunction with delegate_to and related keywords.
     support: none
-    details: The module works on the hosts of the inventory; C(delegate_to) has no effect.
+    details: The module works on the hosts of the inventory. Delegating it to another host is not supported.
 """
 
     ACTION_GROUP = r"""
@@ -105,7 +105,7 @@ attributes:
   delegation:
     description: Can be used in conjunction with delegate_to and related keywords.
     support: none
-    details: A gateway answers for itself; C(delegate_to) is refused.
+    details: The module works on the gateway itself. Delegating it to another host is refused.
   platform:
     description: Target OS/families that can be operated against.
     support: full

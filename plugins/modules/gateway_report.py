@@ -93,8 +93,8 @@ options:
       - What makes O(what=status) and O(what=converged) fail.
       - >-
         V(problems) means revoked keys that may still be accepted, forged answers, records that were tampered with, and
-        reachable gateways that did not store what they had to. V(drift) means these, and any other difference between the
-        directory and the gateways. With V(nothing) it never fails.
+        reachable gateways that did not store what they had to. V(drift) means these, and any other difference between
+        the directory and the gateways. With V(nothing) it never fails.
       - With V(problems) and V(drift), O(what=status) also fails if no gateway could be read.
       - Pending changes and open rotations never make it fail.
     type: str
