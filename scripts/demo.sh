@@ -59,7 +59,7 @@ gateways() {
     echo "They have keys already. The directory takes them in:"
     play 0 vpnops.keys.enroll_gateways
 
-    say "7. A new key for gw1, known everywhere, while traffic flows"
+    say "7. Rotate the key of gw1 while traffic flows"
     within=(scripts/demo-traffic "$lab" gw2 gw1)
     play 0 vpnops.keys.regenerate_gateway -e gateway=gw1 -e confirm=gw1
     within=()

@@ -28,7 +28,7 @@ class ActionModule(GatewayAction):
         if time.time() > float(options.pop("begin_before", None) or "inf"):
             raise VpnKeysError(
                 "timeout",
-                "its change was not begun, as the gateways before it used up the time that all have",
+                "its change was not started, as the gateways before it used up the time that all have",
                 host=self.host,
                 state=NOTHING_CHANGED,
                 advice="run it again",
@@ -50,7 +50,7 @@ class ActionModule(GatewayAction):
 def _not_proved(host: str, key: PublicKey) -> VpnKeysError:
     return VpnKeysError(
         "not_proved",
-        f"it shows the key {short(key.fingerprint)} as its own and does not prove that it has the private key",
+        f"it reports the key {short(key.fingerprint)} as its own and does not prove that it has the private key",
         host=host,
         state=LEFT_OUT,
         advice="find out what runs there before it is used again",

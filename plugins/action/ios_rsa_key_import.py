@@ -97,7 +97,7 @@ class ActionModule(IosAction):
         if keys and not same and not options["overwrite"]:
             raise VpnKeysError(
                 "conflict",
-                f"under {label} stands another key ({short(keys[0].fingerprint)}), not {short(offer.fingerprint)}",
+                f"under {label} is another key ({short(keys[0].fingerprint)}), not {short(offer.fingerprint)}",
                 host=self.host,
                 state=NOTHING_CHANGED,
                 advice="O(overwrite): true would replace it",
@@ -108,7 +108,7 @@ class ActionModule(IosAction):
                 f"the old key {label} is not exportable, so no backup of it can be made",
                 host=self.host,
                 state=NOTHING_CHANGED,
-                advice="leave out O(backup_path) to replace it all the same",
+                advice="leave out O(backup_path) to replace it anyway",
             )
         after = (
             same[0]

@@ -41,7 +41,7 @@ options: {}
 attributes:
   check_mode:
     support: full
-    details: The module only looks, so check mode changes nothing about it.
+    details: The module only reads, so check mode has no effect.
   diff_mode:
     support: N/A
     details: The module does not change anything.
@@ -68,7 +68,7 @@ attributes:
   delegation:
     description: Can be used in conjunction with delegate_to and related keywords.
     support: none
-    details: The devices are the hosts that the inventory names; C(delegate_to) does not lead elsewhere.
+    details: The module works on the hosts of the inventory. Delegating it to another host is not supported.
 """
 
     ACTION_GROUP = r"""
@@ -100,12 +100,12 @@ attributes:
   action:
     support: partial
     details: >-
-      The module runs on the gateway. On the control node its answer is read strictly, and nothing else of it reaches
-      Ansible; no variable, warning or statistic of the gateway's making.
+      The module runs on the gateway. The control node checks its answer before Ansible processes it. The gateway
+      cannot set variables, warnings or statistics.
   delegation:
     description: Can be used in conjunction with delegate_to and related keywords.
     support: none
-    details: A gateway answers for itself; C(delegate_to) does not lead elsewhere.
+    details: The module works on the gateway itself. Delegating it to another host is refused.
   platform:
     description: Target OS/families that can be operated against.
     support: full

@@ -22,7 +22,7 @@ options:
       - >-
         The database of the directory: V(sqlite:////absolute/path.db), or
         V(postgresql://user:password@host/database).
-      - Without it, the environment variable E(VPNOPS_KEYS_DIRECTORY_URL) counts, if it is set.
+      - Without it, the environment variable E(VPNOPS_KEYS_DIRECTORY_URL) is used, if it is set.
     type: str
     default: sqlite:///~/.ansible/vpnops.keys/directory.db
   signing_key_path:
@@ -36,7 +36,7 @@ options:
     type: path
   signing_key:
     description:
-      - The same key as text, for control nodes without files of their own.
+      - The same key as text, for control nodes without persistent files.
       - Mutually exclusive with O(signing_key_path).
     type: str
   verify_key:
@@ -45,15 +45,16 @@ options:
         The public key that the directory must be signed with, as PEM, as base64 of its DER, or as its fingerprint. It
         is never taken from the database.
       - It may be one that the directory had earlier, if each key since then was signed by the one before.
-      - Without it, the public half of the signing key is trusted.
+      - By default the public key of the signing key is trusted.
     type: str
   witness_path:
     description:
       - >-
-        File that remembers the number and the root of the newest checkpoint that was seen from here. A database that
-        is older than that, or has become something else, is refused.
+        File with the number and the root of the newest checkpoint that this control node has seen. A database that
+        is older or has another history is refused.
       - >-
-        The default is the file of the signing key with C(.witness) added. Without such a file nothing is remembered.
+        The default is the file of the signing key with C(.witness) added. Without such a file, an old database is
+        not detected.
     type: path
   only:
     description:

@@ -12,12 +12,12 @@ class ModuleDocFragment:
 options:
   hosts:
     description:
-      - Key servers to look at, by their names in the inventory.
+      - The key servers, by their names in the inventory.
       - >-
-        Name all key servers of a GET VPN group, from the inventory group and not from the hosts of the play:
-        a limited play must not leave anybody out. Whoever is not named is neither looked at nor changed.
+        List all key servers of a GET VPN group. Take them from the inventory group, not from the hosts of the play,
+        because a play may be limited. Other key servers are neither read nor changed.
       - >-
-        An element may be a pattern of hosts as Ansible has them, such as V(key_servers:!ks3). Each must match a host.
+        An element may be an Ansible host pattern, such as V(key_servers:!ks3). Each must match a host.
       - At least one key server must be named, here or in O(groups).
     type: list
     elements: str
@@ -32,13 +32,13 @@ options:
   groups:
     description:
       - >-
-        The GET VPN groups, in place of what the devices say. Name all of them; a key server that is in none is not
+        All GET VPN groups, instead of the configuration of the devices. A key server that is in none of them is not
         changed.
       - >-
-        Without O(groups) and O(label), two key servers are of one group only if each names the other as a COOP peer in
-        it. An address is that of the key server to which the inventory gives it, as C(ansible_host) or in the variable
-        C(key_server_addresses) (a list), whatever the devices say. What a key server says of others and they do not
-        confirm is in RV(claims), and it gets no key by it.
+        Without O(groups) and O(label), two key servers belong to one group only if each has the other configured as
+        a COOP peer in it. The addresses of a key server are C(ansible_host) and the variable C(key_server_addresses)
+        (a list) in the inventory. If its peers do not have a key server configured, it is in RV(claims) and gets no
+        key.
       - Groups that share a label on one key server form one unit, as they share its key.
       - Mutually exclusive with O(label).
     type: list
@@ -60,31 +60,33 @@ options:
   only_groups:
     description:
       - >-
-        The GET VPN groups that are meant, by name or by pattern: as Ansible has patterns of hosts, such as V(EUROPE),
-        V(EU*), V(all:!ASIA) or V(~EU[12]). Each must match a group.
+        The GET VPN groups to work on, by name or by pattern, with the syntax of host patterns: V(EUROPE), V(EU*),
+        V(all:!ASIA) or V(~EU[12]). Each must match a group.
       - >-
-        All O(hosts) are looked at all the same, as only they together say what belongs together. Other groups are
-        neither planned nor reported, and do not fail the task. Groups that share a key are chosen together.
+        All O(hosts) are read anyway, because the groups follow from the configuration of all of them. Other groups
+        are not planned and not reported, and cannot make the task fail. Groups that share a key are selected
+        together.
     type: list
     elements: str
   allowed_hosts:
     description:
       - >-
-        Key servers that may be changed, for example C(ansible_play_hosts_all) of a limited play. Groups without any of
-        them are left out, as those that O(only_groups) does not choose.
+        Key servers that may be changed, for example C(ansible_play_hosts_all) of a limited play. Groups without any
+        of them are not selected, as with O(only_groups).
       - >-
-        M(vpnops.keys.ios_rsa_key_sync) leaves alone a unit whose plan would change another key server, and says so in
-        RV(vpnops.keys.ios_rsa_key_sync#module:units[].error). To give a key away is no change.
+        M(vpnops.keys.ios_rsa_key_sync) does not change a unit whose plan would change another key server, and says
+        so in
+        RV(vpnops.keys.ios_rsa_key_sync#module:units[].error). Exporting a key is not a change.
       - Without this option every key server may be changed.
     type: list
     elements: str
   primary:
     description:
       - >-
-        Key servers of O(hosts) that are the primary of theirs, whatever the key servers say of themselves; at most one
-        of each unit. The key of the primary is the one that stays.
+        Key servers of O(hosts) to use as the primary, instead of the COOP primary; at most one of each unit. The key
+        of the primary is the one that stays.
       - >-
-        Where more than one key server of a group says that it is the primary, the group is split: its verdict is
+        If more than one key server of a group says that it is the primary, the group is split: its verdict is
         V(split) and nothing is changed in it, unless one of its key servers is named here and O(overwrite=true).
     type: list
     elements: str
@@ -92,7 +94,7 @@ options:
   overwrite:
     description:
       - Whether keys that differ from the key of the unit may be replaced.
-      - With V(false) a unit that needs it is left as it is, and its RV(units[].needs_consent) is V(true).
+      - With V(false) a unit that needs it is not changed, and its RV(units[].needs_consent) is V(true).
     type: bool
     default: false
   size:
@@ -113,25 +115,26 @@ options:
   exportable:
     description:
       - Whether imported keys are exportable. A generated key always is.
-      - With V(false) only the source can give the key to a key server that replaces a dead one.
+      - With V(false) only the source can export the key to a new key server.
     type: bool
     default: true
   compromised:
     description:
       - >-
-        Fingerprints, or their first 12 digits or more, of keys that no key server shall hold any more, because somebody
-        else may have them.
+        Fingerprints, or at least their first 12 digits, of keys that may be stolen and must be replaced on all key
+        servers.
       - >-
-        Such a key is never copied. Where all key servers hold one, the plan is a new key, made on the primary; this
-        replaces keys, so it needs O(overwrite). Of units that hold no such key, no key is replaced then.
+        Such a key is never copied. If all key servers have one, the plan is a new key, generated on the primary;
+        this replaces keys, so it needs O(overwrite). In units without such a key, no key is replaced then.
       - >-
-        Fails for a fingerprint that no key server holds, as one of its digits may be wrong, unless
+        Fails for a fingerprint that no key server has, because a digit may be wrong, unless
         O(allow_absent_compromised=true).
     type: list
     elements: str
     default: []
   allow_absent_compromised:
-    description: Go on where no key server holds a key of O(compromised), as after an earlier run that has replaced it.
+    description: Continue if no key server has a key of O(compromised), for example because an earlier run has
+      replaced it.
     type: bool
     default: false
   save:
@@ -141,14 +144,14 @@ options:
     type: bool
     default: true
   parallel:
-    description: How many devices are looked at at the same time, at least 1.
+    description: Number of parallel sessions, at least 1.
     type: int
     default: 64
   timeout:
     description:
-      - Seconds that looking at one device may take, at least 1.
+      - Seconds for reading one device, at least 1.
       - >-
-        They count from the moment the SSH connection stands; connecting has a limit of its own
+        They count from the established SSH connection; connecting has its own limit
         (C(ansible_connect_timeout)).
     type: int
     default: 120

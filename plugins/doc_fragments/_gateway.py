@@ -12,7 +12,7 @@ class ModuleDocFragment:
 options:
   platform:
     description:
-      - The VPN daemon whose keys are meant.
+      - The VPN daemon of the gateway.
       - V(wireguard) is an interface with a file as C(wg-quick) reads it.
       - V(strongswan) is C(charon) with C(swanctl) and raw public keys, Ed25519 or RSA.
     type: str
@@ -25,23 +25,23 @@ options:
   identity:
     description:
       - The IKE identity of the gateway, for O(platform=strongswan).
-      - Connections with another local identity are left alone. By default all connections are meant.
+      - Connections with another local identity are ignored. By default all connections are managed.
     type: str
     default: ""
   timeout:
     description:
       - >-
-        Seconds that a gateway has for its whole answer, beside what the module itself is told to wait. One that takes
-        longer counts as unreachable, so that it cannot keep the others waiting.
-      - A task that has the keyword C(timeout) goes by that instead, and fails.
+        Seconds that a gateway has for its whole answer, in addition to the time that the module itself has to wait.
+        After that it counts as unreachable, so that the other gateways do not wait for it.
+      - If the task has the keyword C(timeout), that one is used instead, and the task fails.
     type: float
     default: 120
   earlier:
     description:
       - The RV(code) that earlier tasks of the same run returned for this gateway.
       - >-
-        With V(timeout) among them the gateway is not asked again and counts as unreachable. So one that never answers
-        keeps the others waiting once, and not in every task.
+        If V(timeout) is among them, the gateway is not contacted again and counts as unreachable. So a gateway that
+        never answers delays the others only once, and not in every task.
     type: list
     elements: str
     default: []

@@ -16,9 +16,8 @@ requirements:
   - cryptography >= 42 (on the control node)
 notes:
   - >-
-    How to reach and enter a device is read from the variables and command-line options that an inventory for
-    C(ansible.netcommon.network_cli) sets already, and from C(~/.ssh/config). The connection guide lists them
-    all.
+    The connection uses the variables and command-line options of C(ansible.netcommon.network_cli), and
+    C(~/.ssh/config). The connection guide lists all of them.
   - >-
     The session needs privilege level 15, at login or by C(enable) (C(ansible_become=true) and
     C(ansible_become_method=enable)).
@@ -50,7 +49,7 @@ notes:
     A label has letters, digits, C(.), C(_) and C(-), at most 64 of them. It must not begin with C(-), end in
     C(.server) or in C(.vpnops-new), or be a word of the C(crypto key) commands, such as V(all) or V(modulus).
     Any other label is refused, and nothing is changed. C(LABEL.vpnops-new) is the scratch label of C(LABEL),
-    where a new key is proved before it replaces another.
+    where a new key is checked before it replaces another one.
 """
 
     # Modules that make or copy keys.
@@ -59,9 +58,8 @@ options: {}
 notes:
   - >-
     Whether a key is exportable is decided when it is generated or imported, and it can never be made
-    exportable later. An imported key is not exportable unless that was asked for. Keys are not part of a
-    configuration backup, so where no exportable copy is left, a key server that dies cannot be replaced
-    without a new key for the group.
+    exportable later. An imported key is not exportable unless you set this. Keys are not part of a configuration
+    backup, so without an exportable copy, a dead key server cannot be replaced without a new key for the group.
 """
 
     # Modules that write and have the option `save`.
@@ -70,8 +68,8 @@ options: {}
 notes:
   - >-
     A key is lost at a reload until the configuration is written. With O(save=true) the module sends C(write
-    memory), which also saves whatever else was not saved, and takes the device's C([OK]) for it. That a listing
-    shows C(Storage Device: not specified) does not mean that a key is not saved. What a run changed and did not
+    memory), which also saves whatever else was not saved, and takes the device's C([OK]) for it. C(Storage Device:
+    not specified) in the output of the device does not mean that a key is not saved. What a run changed and did not
     save is noted in C(~/.ansible/vpnops.keys) on the control node, so that the next one saves it.
 """
 
@@ -80,9 +78,9 @@ notes:
 options: {}
 notes:
   - >-
-    A different key under a label can only be replaced by removing it and importing the new one. So the new
-    key is first imported under the scratch label, proved and, with O(save=true), saved; then the old key is
-    removed, the new one imported under the label and proved, and the scratch key removed. If that import
-    fails, the old key is put back, if it is exportable. A run that was cut off leaves a whole key, under the
-    label or under the scratch label; running the same again finishes it.
+    A different key under a label can only be replaced by removing it and importing the new one. So the new key is
+    first imported under the scratch label, checked and, with O(save=true), saved. Then the old key is removed, the
+    new one is imported under the label and checked, and the scratch key is removed. If that import fails, the old
+    key is restored, if it is exportable. An interrupted run leaves a complete key, under the label or under the
+    scratch label; run the same again to finish it.
 """

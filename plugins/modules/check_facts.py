@@ -14,13 +14,13 @@ author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Ansible makes a variable of every fact of a host, and it outranks role defaults and the inventory. A device that
-    has been tampered with can so set any variable in a play that gathers facts, or has them from a cache.
+    Ansible makes a variable of every fact of a host, with a higher precedence than role defaults and the inventory.
+    So a tampered device can set any variable in a play that gathers facts, or uses cached facts.
   - >-
-    Fails for a host whose facts have the name of a variable that the roles and playbooks of this collection read. The
-    host is then left out of the rest of the play, and the other hosts go on.
+    Fails for a host whose facts have the name of a variable that the roles and playbooks of this collection read.
+    The host is then excluded from the rest of the play, and the play continues with the other hosts.
   - The roles and playbooks of this collection do this first. It contacts no device.
-  - It has no options, so that nothing can steer it.
+  - It has no options, so that no variable can influence it.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.info_module
@@ -44,7 +44,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure
   type: str
   sample: refused

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: check_variables
-short_description: Refuse variables that nobody would read
+short_description: Refuse misspelled variables
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
-  - Ansible ignores a variable that nobody reads, as one that is misspelled. This fails and names the nearest one.
+  - Ansible silently ignores a misspelled variable. This module fails and names the most similar variable.
   - >-
-    Looked at are the variables of the task and of all hosts of the play that begin with C(gateway_keys_),
+    It checks the variables of the task and of all hosts of the play that begin with C(gateway_keys_),
     C(key_directory_), C(key_report_) or C(key_server_sync_); in a role of this collection, those that belong to it.
   - >-
-    Fails as well if Ansible cut a value of C(-e) at a blank: of C(-e gateway_keys_why="laptop stolen") it keeps
+    Also fails if Ansible cut a value of C(-e) at a space: of C(-e gateway_keys_why="laptop stolen") it keeps
     V(laptop) only.
   - The roles and playbooks of this collection do this before they contact anything. It contacts no device.
 extends_documentation_fragment:
@@ -26,7 +26,7 @@ extends_documentation_fragment:
   - vpnops.keys._attributes.info_module
 options: {}
 notes:
-  - Facts are not looked at. M(vpnops.keys.check_facts) refuses a host whose facts have such names.
+  - Facts are not checked. M(vpnops.keys.check_facts) refuses a host whose facts have such names.
 seealso:
   - module: vpnops.keys.check_facts
 """
@@ -39,7 +39,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure
   type: str
   sample: bad_input

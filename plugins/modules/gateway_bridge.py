@@ -8,24 +8,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gateway_bridge
-short_description: Carry the traffic of a WireGuard gateway over a second interface while keys change
+short_description: Move the traffic of a WireGuard gateway to a second interface during a rotation
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    On one WireGuard interface a key cannot change without a short silence. With a second one beside it, on which both
-    ends know each other by the keys that come, nothing is lost. Afterwards everything has its old form; the second
-    interface is never written into a file.
+    On one WireGuard interface, a change of the key causes a short outage. With a second interface, on which both
+    ends already have the new keys, no traffic is lost. The second interface is removed afterwards and is never
+    written to a file.
   - >-
-    Routes of the system are left as they are. The networks of the peers are led over the second interface by a routing
-    table of its own, which a rule looks up right before the main table.
+    Existing routes are not changed. The networks of the peers are routed over the second interface with a separate
+    routing table, which a rule selects before the main table.
   - >-
-    A guard on the gateway takes a peer's traffic back to the first interface when the peer falls silent on the second
-    one, and removes everything when the time is over, whether or not anybody asks for it.
+    A process on the gateway moves a peer's traffic back to the first interface if the peer does not answer on the
+    second one. It removes the second interface after O(guard_timeout), even if the control node does not.
   - >-
-    Packet filters see the second interface, C(INTERFACEb), as another one, and its UDP port, O(port), must be open.
-    What would be in the way is said by O(vpnops.keys.gateway_info#module:second_port).
+    Firewall rules must allow the second interface, C(INTERFACEb), and its UDP port, O(port).
+    O(vpnops.keys.gateway_info#module:second_port) checks this.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.gateway
@@ -41,14 +41,14 @@ attributes:
 options:
   state:
     description:
-      - V(up) lets the second interface be there. It receives, and nothing is sent by it yet.
+      - V(up) creates the second interface. It receives, but does not send yet.
       - >-
-        V(carrying) waits a few seconds for the peers and sends to those that answer by the second interface. The others
-        are in RV(left).
-      - V(idle) sends by the first interface again, while the second one still receives.
-      - V(absent) leaves nothing of it.
-      - Every gateway must have done one step before any does the next.
-      - With O(platform=strongswan) there is nothing to do, whatever the state.
+        V(carrying) waits a few seconds for the peers, and sends over the second interface to those that answer. The
+        others are in RV(left).
+      - V(idle) sends over the first interface again, while the second one still receives.
+      - V(absent) removes the second interface.
+      - All gateways must have finished one step before any gateway starts the next one.
+      - With O(platform=strongswan) nothing is done.
     type: str
     choices: [up, carrying, idle, absent]
     required: true
@@ -58,7 +58,7 @@ options:
   changing:
     description:
       - Names of the gateways whose keys change. Needed with O(state=up).
-      - On one of them the second interface leads to all its peers, elsewhere to them only.
+      - On these gateways the second interface has all peers. On other gateways it has only these gateways.
     type: list
     elements: str
     default: []
@@ -75,7 +75,7 @@ options:
     type: int
     default: 51821
   guard_timeout:
-    description: Seconds after O(state=up) when the guard removes everything by itself.
+    description: Seconds after O(state=up) when the second interface is removed automatically.
     type: float
     default: 180
 seealso:
@@ -84,28 +84,28 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have a second interface, once all peers accept the new key of gw1
+- name: Add a second interface, once all peers accept the new key of gw1
   vpnops.keys.gateway_bridge:
     state: up
     gateway: "{{ inventory_hostname }}"
     changing: [gw1]
     peers: "{{ known.peers }}"
 
-- name: Send by it
+- name: Send over it
   vpnops.keys.gateway_bridge:
     state: carrying
 
-- name: Use the new key, while nothing depends on it
+- name: Activate the new key while the second interface carries the traffic
   vpnops.keys.gateway_key:
     state: active
     confirm_timeout: 0
   when: inventory_hostname == 'gw1'
 
-- name: Send by the first interface again
+- name: Send over the first interface again
   vpnops.keys.gateway_bridge:
     state: idle
 
-- name: Leave nothing of it
+- name: Remove it
   vpnops.keys.gateway_bridge:
     state: absent
 """
@@ -117,14 +117,14 @@ interface:
   type: str
   sample: wg0b
 carried:
-  description: Names of the peers to which is sent by the second interface. The public key where no name is known.
+  description: Names of the peers whose traffic uses the second interface. If the name is not known, the public key.
   returned: success
   type: list
   elements: str
 left:
   description: >-
-    Names of those to which is sent by the first interface, though the second one leads to them too. With
-    O(state=carrying) they did not answer in time, and are silent for a moment when the key changes.
+    Names of the peers whose traffic uses the first interface, although they are on the second one, too. With
+    O(state=carrying) they did not answer in time, so they have a short outage when the key changes.
   returned: success
   type: list
   elements: str
@@ -140,13 +140,13 @@ diff:
       10.78.0.2/32
 findings:
   description: >-
-    What is wrong with the answer itself, in sentences, such as fields that no module of this collection sends. Normally
-    empty. Somebody may have tampered with a gateway that has any.
+    What is wrong with the answer itself, in sentences, for example fields that no module of this collection returns.
+    Normally empty. If it is not empty, the gateway may have been tampered with.
   returned: always
   type: list
   elements: str
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure
   type: str
   sample: refused

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gateway_call_in
-short_description: Let a VPN gateway call in at its boot
+short_description: Make a VPN gateway call in when it boots
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Gives a gateway a token of its own and a systemd unit that calls O(url) with it at every boot, by curl. Who answers
-    there can then tell the gateway which keys it missed; see the guide about gateways that call in.
+    Gives a gateway its own token and a systemd unit that calls O(url) with it at every boot, with curl. The receiver
+    can then update the gateway; see the guide about gateways that call in.
   - >-
     The token stays on the gateway, in a file that only root can read. Its SHA-256 is written to O(callers) on the
     control node, with the name of the gateway.
   - >-
-    A gateway whose answer cannot be read, or that shows the SHA-256 of another gateway, is refused, and nothing
-    changes for the others.
+    A gateway whose answer cannot be read, or that reports the SHA-256 of another gateway's token, is refused. The
+    other gateways are not affected.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.gateway
@@ -77,7 +77,7 @@ token_sha256:
   type: str
   sample: 5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure
   type: str
   sample: refused

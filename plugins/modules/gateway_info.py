@@ -8,15 +8,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gateway_info
-short_description: Show the keys of a VPN gateway, as its files and its running daemon have them
+short_description: Show the keys in the files and in the running daemon of a VPN gateway
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Returns the gateway's own public key, the keys it stores for its peers, and which of them are in use, with the
-    proof for it. No private key is ever returned.
-  - Files and the running daemon are looked at each on its own, so that a difference between them is seen.
+    Returns the gateway's own public key, the keys that it stores for its peers, and which of them the tunnels use.
+    No private key is ever returned.
+  - Files and the running daemon are read separately, so that a difference between them is found.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.info_module
@@ -25,34 +25,34 @@ extends_documentation_fragment:
 options:
   preflight:
     description:
-      - Also return what would be in the way of a change of keys, as RV(obstacles).
-      - Tries whether the file systems can be written, with a file that is removed at once.
+      - Also return what would prevent a rotation, as RV(obstacles).
+      - Checks that the file systems are writable, with a file that is deleted at once.
     type: bool
     default: false
   second_port:
     description:
-      - With O(preflight=true), also what would be in the way of M(vpnops.keys.gateway_bridge) with this UDP port.
-      - It means nothing with O(platform=strongswan).
+      - With O(preflight=true), also check what would prevent M(vpnops.keys.gateway_bridge) with this UDP port.
+      - Ignored with O(platform=strongswan).
     type: int
   only:
     description:
       - Public keys to which RV(gateway.stored) and RV(gateway.tunnels) are limited.
-      - In a large mesh a rotation needs to know about a few keys only. By default all are returned.
+      - In a large mesh a rotation needs only a few keys. By default all are returned.
     type: list
     elements: str
   expect:
     description:
       - >-
         Peers that change their key, as RV(vpnops.keys.key_directory_info#module:peers) has them. C(current) is the
-        key in use so far, C(staged) the one that shall come into use.
+        key in use, C(staged) the new key.
       - >-
-        The module waits until each tunnel that is up by either of them is up by the new one, and until a change
-        of the gateway's own key is done, but no longer than O(wait_timeout).
+        The module waits until each tunnel that is up with one of them is up with the new one, and until a change of
+        the gateway's own key is finished, but not longer than O(wait_timeout).
     type: list
     elements: dict
     default: []
   wait_timeout:
-    description: Seconds to wait for what O(expect) names. It is no error when they pass; the result says what is.
+    description: Seconds to wait for O(expect). A timeout is not an error; the result shows the state at that time.
     type: float
     default: 15
 seealso:
@@ -204,18 +204,18 @@ obstacles:
   elements: str
 findings:
   description: >-
-    What is wrong with the answer itself, in sentences, such as fields that no module of this collection sends. Normally
-    empty. Somebody may have tampered with a gateway that has any.
+    What is wrong with the answer itself, in sentences, for example fields that no module of this collection returns.
+    Normally empty. If it is not empty, the gateway may have been tampered with.
   returned: always
   type: list
   elements: str
 spent:
-  description: Seconds that the gateway took for its answer, beside those for which the module itself was told to wait.
+  description: Seconds that the gateway took for its answer, without the time that the module itself had to wait.
   returned: always
   type: float
   sample: 1.4
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure
   type: str
   sample: unreadable

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gateway_key
-short_description: Make, change and retire the own key of a VPN gateway
+short_description: Generate, activate and retire the own key of a VPN gateway
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Takes a gateway's own key through the steps of a change. The private key is made on the gateway and never
-    leaves it; results have the public key.
+    Rotates a gateway's own key, step by step. The private key is generated on the gateway and never leaves it;
+    results have the public key.
   - >-
-    With O(state=present) and O(state=staged) the gateway proves to the control node that it has the private half of the
-    key that it shows; without the proof the task fails for it. This needs the library C(cryptography) on the control
+    With O(state=present) and O(state=staged) the gateway must prove that it has the private key of the public key
+    that it reports; otherwise the task fails for it. This needs the library C(cryptography) on the control
     node.
   - >-
-    Every step can be repeated after whatever interrupted it, and a key that waits to be used is used again
-    instead of making another one.
+    Every step can be repeated after an interruption. A staged key is used again, and no other one is generated.
   - >-
-    The playbook C(vpnops.keys.regenerate_gateway) runs these steps in the right order with those of the peers. Used
-    alone, O(state=active) cuts off every peer that does not store the new key yet.
+    The playbook C(vpnops.keys.regenerate_gateway) runs these steps and the steps of the peers in the right order.
+    Used alone, O(state=active) breaks the tunnel to every peer that does not store the new key yet.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.gateway
@@ -33,7 +32,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: The key that would be made is not known yet; RV(public_key) is null then.
+    details: The new key is not known yet; RV(public_key) is null then.
   diff_mode:
     support: full
     details: Shows fingerprints.
@@ -42,23 +41,23 @@ attributes:
 options:
   state:
     description:
-      - V(present) makes sure that the gateway has a key, and makes the first one where it has none.
-      - V(staged) makes the next key, which lies beside the one in use.
+      - V(present) makes sure that the gateway has a key, and generates one if it has none.
+      - V(staged) generates the next key, in addition to the one in use.
       - >-
-        V(active) puts the next key into use. This happens detached from the session, since the way to the gateway may
-        lead through the tunnel that is changed. Unless V(confirmed) follows in time, the old key comes back by
-        itself.
-      - V(confirmed) makes the change final. It fails where the old key has come back.
-      - V(retired) destroys the old key. Nothing brings it back.
-      - V(restored) goes back to the old key, whatever step has been reached, and destroys the new one.
+        V(active) activates the next key. This runs detached from the session, because the session may go through the
+        tunnel that changes. If V(confirmed) does not follow in time, the gateway rolls back to the old key
+        automatically.
+      - V(confirmed) makes the change final. It fails if the gateway has rolled back to the old key.
+      - V(retired) destroys the old key. This cannot be undone.
+      - V(restored) rolls back to the old key, from any step before V(retired), and destroys the new one.
     type: str
     choices: [present, staged, active, confirmed, retired, restored]
     default: present
   public_key:
     description:
-      - The new key that is meant. For O(state=restored) the old one.
-      - A step that was done with this key already is not done again. Any other key is refused.
-      - For O(state=staged) a key that is lost is replaced; the result has the one that waits now.
+      - The new key. For O(state=restored) the old key.
+      - A step that is already done with this key is not done again. Any other key is refused.
+      - For O(state=staged), a key that was lost is replaced; the result has the staged key.
     type: str
   algorithm:
     description:
@@ -74,22 +73,22 @@ options:
     description:
       - Set by the collection itself, for O(state=present) and O(state=staged).
       - >-
-        A question that only a gateway with the private half of the key can answer. A gateway that shows a key and does
-        not answer it fails: the key may be that of another one, whose tunnels it is after.
+        A challenge that only a gateway with the private key can answer. The task fails for a gateway that reports a
+        key and does not answer: the key may belong to another gateway, whose tunnels it tries to take over.
     type: str
   confirm_timeout:
     description:
-      - Seconds from O(state=active) after which the old key comes back unless the change is confirmed.
+      - Seconds from O(state=active) after which the gateway rolls back to the old key if the change is not confirmed.
       - >-
-        With V(0) the change is final at once: the gateway does not go back, and waits for no peer's answer.
+        With V(0) the change is final at once: the gateway does not roll back, and does not wait for its peers.
     type: float
     default: 60
   begin_before:
     description:
-      - Unix seconds by the clock of the control node. The task fails after that, without asking the gateway.
+      - Unix time, by the clock of the control node. After that the task fails without contacting the gateway.
       - >-
-        Where several gateways change their keys one after the other, those that have changed wait for the last one
-        until they are confirmed.
+        If several gateways change their keys one after the other, the first ones are confirmed only when the last
+        one has changed.
     type: float
 seealso:
   - module: vpnops.keys.gateway_info
@@ -103,18 +102,18 @@ EXAMPLES = r"""
     algorithm: ed25519
   register: own
 
-- name: Make the next key
+- name: Generate the next key
   vpnops.keys.gateway_key:
     state: staged
   register: next_key
 
-- name: Use it, once the peers store it
+- name: Activate it, once the peers store it
   vpnops.keys.gateway_key:
     state: active
     public_key: "{{ next_key.public_key }}"
     confirm_timeout: 120
 
-- name: Keep it
+- name: Confirm it
   vpnops.keys.gateway_key:
     state: confirmed
     public_key: "{{ next_key.public_key }}"
@@ -127,7 +126,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 public_key:
-  description: The key that the step was about, as one line of text. Null in check mode if it is still to be made.
+  description: The key of this step, as one line of text. Null in check mode if it does not exist yet.
   returned: success
   type: str
 fingerprint:
@@ -153,18 +152,18 @@ diff:
       next: (new)
 findings:
   description: >-
-    What is wrong with the answer itself, in sentences, such as fields that no module of this collection sends. Normally
-    empty. Somebody may have tampered with a gateway that has any.
+    What is wrong with the answer itself, in sentences, for example fields that no module of this collection returns.
+    Normally empty. If it is not empty, the gateway may have been tampered with.
   returned: always
   type: list
   elements: str
 spent:
-  description: Seconds that the gateway took for its answer, beside those for which the module itself was told to wait.
+  description: Seconds that the gateway took for its answer, without the time that the module itself had to wait.
   returned: always
   type: float
   sample: 1.4
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure
   type: str
   sample: refused

@@ -13,17 +13,17 @@ version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
-  - Brings the keys that a gateway stores for the given peers to what is wanted, in its files and in the running daemon.
+  - Stores the given keys of the given peers on a gateway, in its files and in the running daemon.
   - >-
-    Only the given peers are touched. A peer that is not in O(peers) keeps its key, whoever is in the play. A key is
-    taken away only where a peer is given with O(peers[].withdrawn=true).
+    Only the given peers are changed. A peer that is not in O(peers) keeps its key. A key is dropped only for a peer
+    with O(peers[].withdrawn=true).
   - >-
-    Files that an administrator wrote keep their comments, order, owner and mode; nothing but the keys changes. The
-    daemon is never restarted, and the sessions with other peers go on. Routes of others are not replaced, and
-    connections that are only in charon are not unloaded.
+    Files keep their comments, order, owner and mode; only the keys change. The daemon is never restarted, and the
+    tunnels to other peers stay up. Other routes are not replaced, and connections that are only in charon are not
+    unloaded.
   - >-
-    A peer of which something cannot be used, such as an endpoint with a line break in it, stops nobody else. It is left
-    out, and RV(refused) says why.
+    A peer with an invalid value, such as an endpoint with a line break in it, does not stop the others. It is
+    skipped, and RV(refused) says why.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.gateway
@@ -38,7 +38,7 @@ attributes:
     support: full
 options:
   gateway:
-    description: Name of this gateway, by which it finds itself among O(peers).
+    description: Name of this gateway in O(peers).
     type: str
     required: true
   peers:
@@ -52,19 +52,19 @@ options:
         type: str
         required: true
       platform:
-        description: The peer's platform. A peer with another one than O(platform) is no neighbour.
+        description: The peer's platform. A gateway with another platform than O(platform) is not a peer.
         type: str
         required: true
       identity:
         description: IKE identity of the peer. By default its name.
         type: str
       current:
-        description: The key by which traffic flows.
+        description: The key in use.
         type: str
       staged:
         description:
-          - The key that is accepted beside it, since the peer is about to change to it.
-          - In check mode V((new)) stands for a key that is still to be made.
+          - The next key, which is accepted in addition.
+          - In check mode V((new)) means a key that does not exist yet.
         type: str
       withdrawn:
         description: No key of the peer is accepted any more.
@@ -83,14 +83,14 @@ options:
         description: Revision of the directory at which this entry changed last. It is not stored.
         type: int
       known:
-        description: All keys that the peer ever had, by which its entries are found.
+        description: All keys that the peer ever had. Its entries are found by them.
         type: list
         elements: str
         default: []
       endpoint:
         description:
-          - Where the peer is reached.
-          - With O(peers[].networks) it allows to write an entry where there is none yet.
+          - The endpoint of the peer.
+          - Together with O(peers[].networks), an entry is added if there is none yet.
         type: str
       networks:
         description: The networks behind the peer.
@@ -100,20 +100,20 @@ options:
   revision:
     description:
       - >-
-        The revision of the directory, as RV(vpnops.keys.key_directory_info#module:directory.revision) has it, of which
-        O(peers) is all that this gateway has still to store. What it acknowledges is then one number, RV(learned).
-      - Leave it out where O(peers) is only a part of that.
+        The revision of the directory, as RV(vpnops.keys.key_directory_info#module:directory.revision) has it, if
+        O(peers) contains everything that is pending for this gateway. It then acknowledges one number, RV(learned).
+      - Do not set it if O(peers) contains only a part of that.
     type: int
   accept_previous:
     description:
-      - Where a peer has no O(peers[].staged) key, accept its O(peers[].previous) one beside the current one.
-      - This is how a peer is prepared for going back to its old key.
+      - For peers without O(peers[].staged), also accept O(peers[].previous).
+      - This prepares a rollback to the old key.
     type: bool
     default: false
   follow_seconds:
     description:
-      - Seconds for which traffic to a peer with a staged key moves by itself to whichever of the two keys it uses.
-      - With WireGuard, where a network belongs to one key only, this is what keeps the silence short.
+      - Seconds during which traffic to a peer with a staged key automatically follows the key that the peer uses.
+      - In WireGuard a network belongs to one key only, so this keeps the outage short.
     type: float
     default: 0
 seealso:
@@ -122,7 +122,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Know what the directory knows
+- name: Read the directory
   vpnops.keys.key_directory_info:
   delegate_to: localhost
   run_once: true
@@ -138,9 +138,8 @@ RETURN = r"""
 stored:
   description:
     - >-
-      Which of the keys it was given this gateway stores now. M(vpnops.keys.key_directory) takes the whole result, by
-      the name of the host.
-    - In check mode what it would store. Empty where RV(learned) says it all.
+      Which of the given keys this gateway stores now. M(vpnops.keys.key_directory) takes the whole result, by host.
+    - In check mode, what it would store. Empty if RV(learned) is set.
   returned: success
   type: list
   elements: dict
@@ -159,7 +158,7 @@ learned:
   returned: success
   type: int
 neighbours:
-  description: Names of the given peers to which this gateway has an entry. For the others nothing had to be stored.
+  description: Names of the given peers for which this gateway has an entry. For the others nothing had to be stored.
   returned: success
   type: list
   elements: str
@@ -196,13 +195,13 @@ diff:
       gw1: staged 90ce41c5b3a1
 findings:
   description: >-
-    What is wrong with the answer itself, in sentences, such as fields that no module of this collection sends. Normally
-    empty. Somebody may have tampered with a gateway that has any.
+    What is wrong with the answer itself, in sentences, for example fields that no module of this collection returns.
+    Normally empty. If it is not empty, the gateway may have been tampered with.
   returned: always
   type: list
   elements: str
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure
   type: str
   sample: unreadable

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gateway_plan
-short_description: Say what a change of gateways' keys would do, or why it cannot be done now
+short_description: Plan a rotation of gateways' keys
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
-  - Finds out who changes their key, which peers can be told now, and every reason not to begin.
+  - Shows which gateways change their keys, which peers can be updated now, and all reasons not to start.
   - >-
-    Fails with all these reasons. Only the directory, and the gateway whose key is changed, can give one: a peer that
-    refuses, or that answers nonsense, is left for later like one that is unreachable.
-  - In an emergency not even the gateway whose key is changed can, as it may be the thief's.
-  - Contacts no gateway and no directory.
+    Fails with these reasons. They come only from the directory and from the gateway whose key changes. A peer that
+    refuses, or whose answer cannot be read, is updated later, like one that is unreachable.
+  - In an emergency, the gateway whose key changes cannot prevent it, because an attacker may control it.
+  - This module contacts no gateway and no database.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.fleet
@@ -41,31 +41,31 @@ options:
   observations:
     description:
       - >-
-        Results of M(vpnops.keys.gateway_info), by host, as P(vpnops.keys.by_host#filter) collects them. A host that
-        could not be reached has the failed result.
+        Results of M(vpnops.keys.gateway_info), by host, as P(vpnops.keys.by_host#filter) collects them. An
+        unreachable host has the failed result.
       - A host of the inventory that was not in the play has an empty one.
       - >-
-        Whatever one gateway answers counts for that one alone. An answer that cannot be believed is a refusal of that
-        gateway.
+        The answer of a gateway is used for this gateway only. If it cannot be trusted, the gateway counts as one
+        that refuses.
     type: dict
     default: {}
   targets:
-    description: Names of the gateways whose keys are changed. V(all) means all of the directory that are not revoked.
+    description: Names of the gateways whose keys change. V(all) means all gateways of the directory that are not
+      revoked.
     type: list
     elements: str
     default: []
   confirm:
-    description: The same names, typed again. Fails unless they are the same.
+    description: The same names, typed again. The module fails if they differ.
     type: list
     elements: str
   mode:
     description:
       - >-
-        The mode of the change; V(abort) goes back from a planned one, and V(revoke) changes no key, as the gateway is
-        lost.
+        V(planned) and V(emergency) are the modes of a rotation. V(abort) rolls back a planned rotation. V(revoke) is
+        for a lost gateway and changes no key.
       - >-
-        With V(abort) and V(revoke) it may have been done before: that run may have ended before all peers had heard of
-        it, and they are told now.
+        V(abort) and V(revoke) can be repeated, to update peers that an interrupted run did not update.
     type: str
     choices: [planned, emergency, abort, revoke]
     default: planned
@@ -76,23 +76,23 @@ options:
     default: in_place
   unreachable:
     description: >-
-      Whether peers that cannot be told now, because they are unreachable or refuse, are left for their next contact, or
-      are a reason not to begin. It counts with O(mode=planned) only.
+      What to do if peers cannot be updated now, because they are unreachable or refuse. V(defer) leaves them for
+      a later C(converge_gateways); V(fail) does not start. Only for O(mode=planned).
     type: str
     choices: [defer, fail]
     default: defer
   minimum_share:
-    description: Percentage of the peers that must be reachable. It counts with O(mode=planned) only.
+    description: Percentage of the peers that must be reachable. Only for O(mode=planned).
     type: int
     default: 50
   confirm_timeout:
     description: >-
-      Seconds after which a gateway that changes its key alone goes back to the old one unless it is confirmed. With
-      more of them it is longer, see RV(plan.confirm_timeout).
+      Seconds after which a single gateway rolls back to the old key if the new one is not confirmed. With several
+      gateways it is longer, see RV(plan.confirm_timeout).
     type: float
     default: 60
   settle_timeout:
-    description: Seconds that each of them waits for its tunnels by the new key.
+    description: Seconds that each gateway waits for its tunnels with the new key.
     type: float
     default: 15
   timeout:
@@ -102,17 +102,17 @@ options:
   approved:
     description:
       - Digests of plans that were approved, as RV(plan) has them.
-      - Fails for any other plan. Without it, no approval is asked for.
+      - The module fails for any other plan. By default no approval is needed.
     type: list
     elements: str
   show:
-    description: Whether the plan is shown as a table.
+    description: Whether to show the plan as a table.
     type: bool
     default: true
 notes:
   - >-
-    The table is printed, unless the output is machine-readable (a stdout callback with C(json) in its name).
-    It is in RV(lines) anyway, unless the module fails.
+    The table is printed, unless the output is machine-readable (a stdout callback with C(json) in its name). Unless
+    the module fails, it is also in RV(lines).
 seealso:
   - module: vpnops.keys.gateway_info
   - module: vpnops.keys.gateway_verify
@@ -163,46 +163,46 @@ plan:
       type: list
       elements: dict
     peers:
-      description: Peers that can be told now.
+      description: Peers that can be updated now.
       type: list
       elements: str
       sample: [gw2, gw3]
     unreachable:
-      description: Those that cannot be reached, each with C(gateway) and C(why).
+      description: Unreachable peers, each with C(gateway) and C(why).
       type: list
       elements: dict
     refused:
-      description: Those that were reached and yet cannot be told, each with C(gateway) and C(why).
+      description: Peers that are reachable but cannot be updated, each with C(gateway) and C(why).
       type: list
       elements: dict
     refusals:
-      description: Reasons not to begin. Empty, as the module fails otherwise.
+      description: Reasons not to start. Always empty, because the module fails otherwise.
       type: list
       elements: str
     digest:
       description: >-
-        Stands for who changes, from which key, how, and who has to store it; not for who is reachable, nor for how far
-        an interrupted rotation has come.
+        A hash over the gateways, their old keys, the strategy, and the peers that have to store the new keys. It
+        does not depend on which peers are reachable, or on the state of an interrupted rotation.
       type: str
     confirm_timeout:
       description: >-
-        Seconds after which each target goes back to its old key unless it is confirmed: O(confirm_timeout), and 1 for
-        every 5 gateways of the directory. With several targets it is long enough for the last one, and there is as much
-        more as the others may take.
+        Seconds after which each target rolls back to its old key if the new one is not confirmed:
+        O(confirm_timeout), and 1 more for every 5 gateways of the directory. With several targets it includes the
+        time that the others may take.
       type: float
       sample: 60.0
     begin_timeout:
       description: >-
-        Seconds from the first change after which no further target may begin with its own, as those before it would go
-        back to their old keys meanwhile.
+        Seconds from the first change after which no further target is started, because the others would roll back
+        meanwhile.
       type: float
       sample: 60.0
     change_timeout:
-      description: Seconds that a target has for all its answers until it is confirmed, O(timeout) or 40.
+      description: Seconds that a target has for all its answers until it is confirmed, O(timeout) but at most 40.
       type: float
       sample: 40.0
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure
   type: str
   sample: refused

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gateway_report
-short_description: Report the state of the gateways, or what a change of their keys came to
+short_description: Report the status of gateways, or the outcome of a rotation
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
-  - Puts what the directory knows and what the gateways say side by side, as a table and as data.
+  - Compares the directory with the answers of the gateways, as a table and as data.
   - >-
-    A row says what that gateway itself says, and a finding is the word, or the missing acknowledgement, of the host
-    that it names: whatever one gateway answers, nothing else is said of another one.
-  - A revoked key that any gateway may still accept comes first.
-  - Contacts no gateway and no directory.
+    A row shows what this gateway reports about itself. A finding is based on the answer, or the missing
+    acknowledgement, of the host that it names. The answer of one gateway does not change what is reported about
+    another one.
+  - Revoked keys that a gateway may still accept are shown first.
+  - This module contacts no gateway and no database.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.fleet
@@ -38,12 +39,12 @@ options:
   what:
     description:
       - >-
-        V(dropped) says who still accepts a key that was revoked, from the directory and from the results of
+        V(dropped) shows which gateways still accept a revoked key, from the directory and from the results of
         M(vpnops.keys.gateway_peers) in O(answers).
-      - V(converged) says who had to store what, and whether that is acknowledged now, from the same.
-      - V(enrolled) lists the gateways of the directory, and says where it and its signing key are.
-      - V(outcome) reports a change.
-      - V(status) compares the directory with what the gateways say of themselves.
+      - V(converged) shows the pending changes of each gateway, and whether they are acknowledged now.
+      - V(enrolled) lists the gateways of the directory, and the paths of the directory and its signing key.
+      - V(outcome) shows the outcome of a rotation.
+      - V(status) compares the directory with the answers of the gateways.
     type: str
     choices: [dropped, outcome, converged, enrolled, status]
     default: status
@@ -59,12 +60,12 @@ options:
   observations:
     description:
       - >-
-        Results of M(vpnops.keys.gateway_info), by host, as P(vpnops.keys.by_host#filter) collects them. A host that
-        could not be reached has the failed result.
+        Results of M(vpnops.keys.gateway_info), by host, as P(vpnops.keys.by_host#filter) collects them. An
+        unreachable host has the failed result.
       - A host of the inventory that was not in the play has an empty one.
       - >-
-        Whatever one gateway answers counts for that one alone. An answer that cannot be believed is a refusal of that
-        gateway.
+        The answer of a gateway is used for this gateway only. If it cannot be trusted, the gateway counts as one
+        that refuses.
     type: dict
     default: {}
   answers:
@@ -82,8 +83,8 @@ options:
     description:
       - The mode of the change.
       - >-
-        With O(what=dropped) and V(emergency) a peer that failed to drop the key is no failure yet, as the change goes
-        on; with O(what=outcome) it is.
+        With O(what=dropped) and V(emergency), a peer that failed to drop the key is not a failure yet, because the
+        rotation continues; with O(what=outcome) it is.
     type: str
     choices: [planned, emergency, abort]
     default: planned
@@ -91,21 +92,21 @@ options:
     description:
       - What makes O(what=status) and O(what=converged) fail.
       - >-
-        V(problems) are keys that are accepted and must not be, answers that were forged, records that were tampered
-        with, and gateways that were reached and did not store what they had to. V(drift) is that, and any other
-        difference between the directory and the gateways. V(nothing) never fails.
-      - With V(problems) and V(drift) a status fails if no gateway could be observed, too.
-      - What is only pending, and a rotation that is open, never make it fail.
+        V(problems) means revoked keys that may still be accepted, forged answers, records that were tampered with, and
+        reachable gateways that did not store what they had to. V(drift) means these, and any other difference between
+        the directory and the gateways. With V(nothing) it never fails.
+      - With V(problems) and V(drift), O(what=status) also fails if no gateway could be read.
+      - Pending changes and open rotations never make it fail.
     type: str
     choices: [nothing, problems, drift]
     default: problems
   path:
-    description: File on the control node that gets the status or the outcome as JSON. Only its owner may read it.
+    description: File on the control node for the status or the outcome as JSON. Only its owner can read it.
     type: path
 notes:
   - >-
-    The table is printed, unless the output is machine-readable (a stdout callback with C(json) in its name).
-    It is in RV(lines) anyway, unless the module fails.
+    The table is printed, unless the output is machine-readable (a stdout callback with C(json) in its name). Unless
+    the module fails, it is also in RV(lines).
 seealso:
   - module: vpnops.keys.gateway_info
   - module: vpnops.keys.gateway_plan
@@ -148,14 +149,14 @@ outcome:
   type: dict
 converged:
   description: >-
-    Who had to store what and whether it is acknowledged now (C(gateways)), the gateways with an open rotation
-    (C(interrupted)), and what is left as C(findings), as in RV(status).
+    The pending changes of each gateway and whether they are acknowledged now (C(gateways)), the gateways with an
+    open rotation (C(interrupted)), and C(findings) as in RV(status).
   returned: if O(what=converged)
   type: dict
 enrolled:
   description: >-
-    Each gateway with its key and of how many others it has still to store the key (C(gateways)), and where the
-    directory (C(where)) and its signing key (C(signing_key_path)) are, null where that is not known.
+    Each gateway with its key and the number of gateways whose key it has not stored yet (C(gateways)); the paths of
+    the directory (C(where)) and its signing key (C(signing_key_path)), null if they are not known.
   returned: if O(what=enrolled)
   type: dict
 status:
@@ -167,28 +168,28 @@ status:
       description:
         - One entry per gateway.
         - >-
-          What it says itself is whether its C(own) key is the recorded one, of how many peers it C(holds) any key and
-          the right one, and how many C(tunnels) it sees; both are null where it was not observed.
+          From its own answer: whether its C(own) key is the recorded one, of how many peers it C(holds) any key and
+          the right key, and how many C(tunnels) are up. C(holds) and C(tunnels) are null if it was not read.
         - >-
-          C(pending) is of how many gateways it has still to store the present state, as the directory knows, and some
+          From the directory: C(pending), the number of gateways whose latest change it has not stored yet, and some
           of their names.
       type: list
       elements: dict
     findings:
-      description: Everything that is not as it should be. What matters most comes first.
+      description: Everything that is wrong or unusual. The most important findings come first.
       type: list
       elements: dict
       contains:
         host:
-          description: Whose word, or missing acknowledgement, it is.
+          description: The host whose answer, or missing acknowledgement, it is based on.
           type: str
           sample: gw2
         kind:
-          description: What it is, in a word or two that do not change.
+          description: The kind of the finding, a fixed string.
           type: str
           sample: still accepted
         severity:
-          description: How much it matters.
+          description: The severity.
           type: str
           choices: [problem, warning, note]
           sample: problem
@@ -213,7 +214,7 @@ path:
   returned: if O(path) is given
   type: str
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure
   type: str
   sample: drift

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gateway_verify
-short_description: Verify that new keys of gateways carry their tunnels
+short_description: Verify that the tunnels of gateways use their new keys
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Compares which tunnels a gateway saw before its key was changed with those that its new key provably authenticated
-    since then.
+    Compares the tunnels that a gateway had before its key was changed with those that were authenticated with its
+    new key since then.
   - >-
-    Only the gateway itself and what the directory recorded are believed: no peer can prove or disprove the tunnels of
-    another gateway.
+    Only the gateway's own answer and the directory are used. Answers of peers do not count.
   - >-
-    After an emergency all peers whose keys the gateway stores are asked for, and a tunnel that is not up yet is no
-    failure.
-  - Contacts no gateway and no directory. It does not fail where a change is not proved; the result says so.
+    After an emergency, the tunnels to all peers whose keys the gateway stores are checked, and a tunnel that is not
+    up yet is not a failure.
+  - This module contacts no gateway and no database. It does not fail if a change is not verified; the result says so.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.fleet
@@ -48,12 +47,12 @@ options:
     description:
       - The observations after the change.
       - >-
-        Results of M(vpnops.keys.gateway_info), by host, as P(vpnops.keys.by_host#filter) collects them. A host that
-        could not be reached has the failed result.
+        Results of M(vpnops.keys.gateway_info), by host, as P(vpnops.keys.by_host#filter) collects them. An
+        unreachable host has the failed result.
       - A host of the inventory that was not in the play has an empty one.
       - >-
-        Whatever one gateway answers counts for that one alone. An answer that cannot be believed is a refusal of that
-        gateway.
+        The answer of a gateway is used for this gateway only. If it cannot be trusted, the gateway counts as one
+        that refuses.
     type: dict
     default: {}
   targets:
@@ -107,7 +106,7 @@ verified:
   elements: str
   sample: [gw1]
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure
   type: str
   sample: bad_input

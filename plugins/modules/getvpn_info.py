@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: getvpn_info
-short_description: Look at the GET VPN groups that a Cisco IOS key server serves
+short_description: Read the GET VPN groups of a Cisco IOS key server
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
@@ -313,7 +313,7 @@ groups:
       sample: 0
 code:
   description:
-    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - Error code, for programs. C(msg) is the same as a sentence.
     - The connection guide explains all of them.
   returned: failure or unreachable, if it was found by this collection
   type: str

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ios_rsa_key
-short_description: Generate or remove a labelled RSA key on a Cisco IOS device
+short_description: Generate or remove a labeled RSA key on a Cisco IOS device
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
-  - Makes sure that an RSA key stands under a label, or that none does.
+  - Makes sure that a key under a label exists, or does not exist.
   - >-
     An existing key is never replaced unless O(regenerate) allows it, and only the key under O(label) is ever
     removed.
@@ -33,12 +33,12 @@ attributes:
   check_mode:
     support: full
     details: >-
-      The device is looked at, not changed. A size that the device does not allow is found out only when a key
-      is really generated, as the device names its limits only then.
+      The device is read, not changed. An unsupported size is detected only when a key is really generated, because
+      the device shows its limits only then.
   diff_mode:
     support: full
     details: >-
-      Shows fingerprints. A key that is still to be made is shown as C((new)), after it is made as well.
+      Shows fingerprints. A new key is shown as C((new)), also after it is generated.
   idempotent:
     support: partial
     details: With O(regenerate=always) every run makes a new key.
@@ -49,8 +49,8 @@ options:
     required: true
   state:
     description:
-      - V(present) makes sure that a key stands under the label.
-      - V(absent) removes it. Nothing brings it back.
+      - V(present) makes sure that there is a key under the label.
+      - V(absent) removes it. This cannot be undone.
     type: str
     choices: [present, absent]
     default: present
@@ -73,13 +73,13 @@ options:
     default: false
   regenerate:
     description:
-      - What happens if a key stands under the label already.
-      - V(never) accepts it, whatever it is.
+      - What to do if there is a key under the label already.
+      - V(never) accepts any key.
       - V(fail) accepts it if its size, usage and exportability are as asked for, and fails otherwise.
       - V(partial_idempotence) replaces it if its size, usage or exportability is not as asked for.
       - V(always) replaces it.
       - >-
-        The device replaces the key itself, in one step. The old key is gone then, so export it first
+        The device replaces the key itself, in one step. The old key is then deleted, so export it first
         (M(vpnops.keys.ios_rsa_key_export)) if it may be needed again.
     type: str
     choices: [never, fail, partial_idempotence, always]
@@ -87,13 +87,13 @@ options:
   allow_last_key:
     description:
       - Remove a key also if it is the last RSA key of the device.
-      - The SSH server of IOS needs an RSA key. Without one, nobody can log in by SSH any more.
+      - The SSH server of IOS needs an RSA key. Without one, SSH logins are not possible any more.
     type: bool
     default: false
   save:
     description:
       - Write the configuration after a change.
-      - Also if nothing else is to be done, but an earlier run from this control node changed keys of the device
+      - Also save if nothing else is to be done, but an earlier run from this control node changed keys of the device
         without saving.
     type: bool
     default: true
@@ -220,7 +220,7 @@ diff:
       saved: true
 code:
   description:
-    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - Error code, for programs. C(msg) is the same as a sentence.
     - The connection guide explains all of them.
   returned: failure or unreachable, if it was found by this collection
   type: str

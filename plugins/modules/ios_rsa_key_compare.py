@@ -8,13 +8,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ios_rsa_key_compare
-short_description: Compare the RSA keys of GET VPN key servers and plan what makes them equal
+short_description: Compare the RSA keys of GET VPN key servers and plan how to make them equal
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Looks at all key servers at once, says who holds which key, and plans what would make them equal. Changes
+    Reads all key servers in parallel, reports which key each of them has, and plans how to make them equal. Changes
     nothing.
   - >-
     Key servers are sorted into units. A unit is all key servers that must hold the same key under one label,
@@ -24,20 +24,20 @@ description:
     A group is the same on two key servers if it has the same identity there (where it has none, the same
     name) and the COOP peers that are configured connect them. Where a peer's address belongs to no key server
     of the inventory, the identity alone decides.
-  - Keys are told apart by their public keys alone. No private key is exported.
+  - Keys are compared by their public keys. No private key is exported.
   - If all key servers hold the same key, nothing is planned, except to save it where an earlier run from this
     control node did not.
-  - If nobody holds the key, it is generated on the primary, exportable, and imported to the others.
+  - If no key server holds the key, it is generated on the primary, exportable, and imported to the others.
   - >-
     If some lack it and all copies are equal, it is imported to those that lack it: from the primary if that
-    has an exportable copy, else from any exportable copy. If no copy is exportable, only a new key helps,
-    which needs O(overwrite=true).
+    has an exportable copy, else from any exportable copy. If no copy is exportable, a new key is needed, which needs
+    O(overwrite=true).
   - >-
     If the copies differ, nothing is planned without O(overwrite=true). With it the primary's key wins, or
     that of the highest-priority holder if the primary has none. If no copy of the winning key is exportable,
     a new key is generated on the primary.
   - If a key server of a unit cannot be reached, entered or read, nothing is planned for that unit.
-  - What an interrupted replacement left is finished or removed first, where no key is lost by that.
+  - An interrupted replacement is finished or cleaned up first, if no key is lost by that.
   - >-
     The primary is the key server whose COOP role is Primary; before COOP runs, the one with the highest
     configured priority, and among equal priorities the one with the highest address.
@@ -58,7 +58,7 @@ options:
     type: bool
     default: false
   render:
-    description: Return the plan as commands for doing it by hand, as RV(manual).
+    description: Return the plan as IOS commands for manual use, as RV(manual).
     type: bool
     default: false
 notes:
@@ -66,7 +66,7 @@ notes:
     The module opens one SSH session, and so takes one vty line, per key server, at most O(parallel) at the
     same time.
   - >-
-    A key server that cannot be looked at is not an error of this module. See RV(problems), and
+    A key server that cannot be read is not an error of this module. See RV(problems), and
     M(vpnops.keys.key_server_report).
 seealso:
   - module: vpnops.keys.ios_rsa_key_sync
@@ -134,15 +134,15 @@ units:
     verdict:
       description:
         - V(in_sync), all hold the same key.
-        - V(absent), nobody holds the key.
+        - V(absent), no key server holds the key.
         - V(missing), some lack it and all copies are equal.
         - V(conflict), the copies differ.
         - >-
           V(split), more than one key server says that it is the primary of the same group, and O(primary) names none
           of them.
         - >-
-          V(unknown), a key server could not be looked at, it is not known which label is meant, or nobody confirms what
-          the key servers claim.
+          V(unknown), a key server could not be read, the label is not known, or the key servers do not have each other
+          configured as peers.
       type: str
       choices: [in_sync, absent, missing, conflict, split, unknown]
       sample: missing
@@ -152,7 +152,7 @@ units:
       sample: false
     blocked:
       description: >-
-        Why the key servers are not made equal, and what would allow it, in one sentence; null if they can be.
+        Why the keys cannot be synchronized, and what would allow it, in one sentence; null if they can be.
       type: str
       sample: null
     needs_consent:
@@ -161,18 +161,17 @@ units:
       sample: false
     steps:
       description: >-
-        What is to be done, in this order. May finish or tidy up an interrupted replacement even if the unit
-        is blocked.
+        The steps of the plan, in this order. May finish or clean up an interrupted replacement even if the unit is
+        blocked.
       type: list
       elements: dict
       contains:
         kind:
           description:
             - >-
-              V(finish) puts the key that lies under the scratch label of the key server under the empty
-              label.
-            - V(generate) makes a new key.
-            - V(distribute) brings the key of the source to others.
+              V(finish) puts the key under the scratch label of the key server under its empty label.
+            - V(generate) generates a new key.
+            - V(distribute) imports the key of the source to others.
             - V(clean) removes scratch keys.
             - V(save) writes the configuration.
           type: str
@@ -200,7 +199,7 @@ units:
           type: str
           sample: general
         source:
-          description: The key server that gives the key away, of V(distribute).
+          description: The key server that exports the key, of V(distribute).
           type: str
           sample: ks1
         from_scratch:
@@ -218,7 +217,7 @@ units:
           elements: str
           sample: []
         fingerprint:
-          description: The key that V(distribute) brings; null if it is still to be generated.
+          description: The key that V(distribute) imports; null if it is not generated yet.
           type: str
           sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
         exportable:
@@ -244,17 +243,17 @@ units:
       description:
         - Why it is the primary; null if it is not known.
         - >-
-          V(choice), O(primary) names it; V(role), it says so itself; V(priority), V(address) or V(name), nobody says so
-          and it is the first by that.
+          V(choice), O(primary) names it; V(role), it has this COOP role; V(priority), V(address) or V(name), no key
+          server has this role, and it is the first by priority, address or name.
       type: str
       choices: [choice, role, priority, address, name]
       sample: role
     source:
-      description: The key server that gives the key away, if the key servers are made equal.
+      description: The key server that exports the key.
       type: str
       sample: ks1
     fingerprint:
-      description: The key that all shall hold; null if it is not known or still to be generated.
+      description: The key that all must have; null if it is not known or not generated yet.
       type: str
       sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
     findings:
@@ -269,8 +268,8 @@ units:
       sample: []
     registered_members:
       description: >-
-        Registered members by group, each counted once; groups without any are left out. Members verify rekeys
-        with the public key that they got when they registered.
+        Registered members by group, each counted once; groups without any are left out. Members verify rekeys with the
+        public key that they received when they registered.
       type: dict
       sample:
         EUROPE: 412
@@ -282,7 +281,7 @@ units:
       sample: 0
     digest:
       description: >-
-        Stands for this plan and for what the key servers hold now. Give it to
+        A hash over this plan and the current keys of the key servers. Give it to
         O(vpnops.keys.ios_rsa_key_sync#module:approved) to allow exactly this plan.
       type: str
       sample: 9f0c4e5d1b3a79e2c6d8f7045b1e2a3c4d5e6f708192a3b4c5d6e7f8091a2b3c
@@ -309,7 +308,7 @@ units:
           type: int
           sample: 100
         problem:
-          description: Why it could not be looked at; null if it could.
+          description: Why it could not be read; null if it could.
           type: str
           sample: null
         fingerprint:
@@ -348,14 +347,14 @@ units:
 claims:
   description:
     - >-
-      What key servers say of themselves and no other confirms: a peer that does not name who names it, or an address
-      that is not theirs by the inventory. Nothing is done because of it.
+      Claims of key servers that no other one confirms: a peer that does not have the key server configured, or an
+      address that the inventory does not give to it. They have no effect.
   returned: success
   type: list
   elements: dict
   contains:
     host:
-      description: The key server that says it.
+      description: The key server that makes the claim.
       type: str
       sample: ks9
     group:
@@ -363,7 +362,7 @@ claims:
       type: str
       sample: EUROPE
     names:
-      description: The key servers that it says it of.
+      description: The key servers that it names.
       type: list
       elements: str
       sample: [ks1, ks2]
@@ -444,7 +443,7 @@ manual:
     write memory
 code:
   description:
-    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - Error code, for programs. C(msg) is the same as a sentence.
     - The connection guide explains all of them.
   returned: failure, if it was found by this collection
   type: str

@@ -14,8 +14,8 @@ author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Takes an exportable RSA key from a device, proves on the control node that it can be opened and that it is
-    the key that the device shows, and writes it to a file, returns it, or neither.
+    Exports an RSA key from a device, checks on the control node that it can be decrypted and is the key that the
+    device shows, and writes it to a file, returns it, or neither.
   - >-
     The device encrypts the key under a one-time passphrase. On the control node it is encrypted again under
     O(passphrase) before it is written or returned.
@@ -32,8 +32,8 @@ attributes:
   check_mode:
     support: full
     details: >-
-      The key is exported and proved in check mode as well, as this changes nothing on the device. O(path) is
-      not written.
+      The key is exported and checked in check mode as well, as this changes nothing on the device. O(path) is not
+      written.
   diff_mode:
     support: full
     details: Shows the fingerprints of the key in O(path), before and after.
@@ -53,8 +53,8 @@ options:
     description:
       - Passphrase for the private key in O(path) and RV(content), at least 8 characters.
       - >-
-        Required by O(path) and by O(return_content=true). Without these the module only proves that the key
-        can be exported.
+        Required by O(path) and by O(return_content=true). Without these the module only checks that the key can be
+        exported.
     type: str
   path:
     description:
@@ -62,14 +62,14 @@ options:
         File on the control node for public key and encrypted private key (PEM). Only its owner may read it
         (C(0600)).
       - Its directory must exist.
-      - A file that does not hold a private key under O(passphrase) is never written over.
+      - A file that does not contain a private key under O(passphrase) is never overwritten.
     type: path
   format:
     description:
       - Form of the encrypted private key in O(path) and RV(content).
       - V(pkcs8) is strong and read by OpenSSL and by M(vpnops.keys.ios_rsa_key_import).
       - >-
-        V(ios) is what C(crypto key import rsa ... pem) takes by hand. It is weak (triple DES, its key derived
+        V(ios) is for C(crypto key import rsa ... pem) on the command line. It is weak (triple DES, its key derived
         by one round of MD5), so it needs a long random passphrase.
     type: str
     choices: [pkcs8, ios]
@@ -156,7 +156,7 @@ diff:
     after: "bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f\n"
 code:
   description:
-    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - Error code, for programs. C(msg) is the same as a sentence.
     - The connection guide explains all of them.
   returned: failure or unreachable, if it was found by this collection
   type: str

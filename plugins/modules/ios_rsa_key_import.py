@@ -14,14 +14,13 @@ author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Brings an RSA key pair under a label: from another device (O(from_host)), from a file on the control node
+    Imports an RSA key pair under a label: from another device (O(from_host)), from a file on the control node
     (O(path)), or from a text (O(content)); exactly one of them is needed.
   - >-
     With O(from_host) the key is exported there and imported here by the same task, so neither the key nor its
-    one-time passphrase is ever in a task, a variable or a result. It is exported only if it has to be
-    brought.
+    one-time passphrase is ever in a task, a variable or a result. It is exported only if it has to be imported.
   - >-
-    An equal key under the label is left as it is, exportable or not. A different one is replaced only with
+    An equal key under the label is not changed, exportable or not. A different one is replaced only with
     O(overwrite=true).
   - >-
     The module succeeds only if the device says that the import succeeded and shows the right public key
@@ -40,7 +39,7 @@ attributes:
   check_mode:
     support: full
     details: >-
-      Both devices are looked at, and a file or text is opened. No private key is exported. Nothing is changed
+      Both devices are read, and a file or text is opened. No private key is exported. Nothing is changed
       and no backup is written.
   diff_mode:
     support: full
@@ -59,7 +58,7 @@ options:
     required: true
   from_host:
     description:
-      - Take the key from this device, by its name in the inventory. It need not be in the play.
+      - Name in the inventory of the device that has the key. It need not be in the play.
       - The key must be exportable there.
     type: str
   from_label:
@@ -102,7 +101,7 @@ options:
         File on the control node that gets the key which is replaced, encrypted under O(backup_passphrase).
         Only its owner may read it.
       - Its directory must exist.
-      - A key that is not exportable cannot be kept; then the module fails before anything is changed.
+      - A key that is not exportable cannot be backed up; then the module fails before anything is changed.
       - Requires O(backup_passphrase).
     type: path
   backup_passphrase:
@@ -222,7 +221,7 @@ diff:
       saved: true
 code:
   description:
-    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - Error code, for programs. C(msg) is the same as a sentence.
     - The connection guide explains all of them.
   returned: failure or unreachable, if it was found by this collection
   type: str

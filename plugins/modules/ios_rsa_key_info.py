@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ios_rsa_key_info
-short_description: Look at the RSA keys of a Cisco IOS device
+short_description: Read the RSA keys of a Cisco IOS device
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
@@ -16,7 +16,7 @@ description:
   - Lists the RSA keys of a device, or those under one label, with fingerprint and public key.
   - >-
     Temporary keys, which IOS makes for itself, are left out. A key under a scratch label
-    (C(LABEL.vpnops-new)), left by a replacement that was cut off, is listed.
+    (C(LABEL.vpnops-new)), left by an interrupted replacement, is listed.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.info_module
@@ -27,7 +27,7 @@ extends_documentation_fragment:
   - vpnops.keys._ios.label
 options:
   label:
-    description: Look only at what stands under this label. That nothing stands there is not an error.
+    description: Read only the key under this label. It is not an error if there is none.
     type: str
 seealso:
   - module: vpnops.keys.ios_rsa_key
@@ -117,7 +117,7 @@ rsa_keys:
     # rsa_key ends
 code:
   description:
-    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - Error code, for programs. C(msg) is the same as a sentence.
     - The connection guide explains all of them.
   returned: failure or unreachable, if it was found by this collection
   type: str

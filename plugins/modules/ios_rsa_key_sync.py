@@ -8,27 +8,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ios_rsa_key_sync
-short_description: Make the RSA keys of GET VPN key servers equal
+short_description: Synchronize the RSA keys of GET VPN key servers
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Looks at all key servers and plans, exactly as M(vpnops.keys.ios_rsa_key_compare) does, and carries the
-    plans out: generates, imports, replaces, saves, and looks at every key server again after its last write.
+    Reads all key servers and plans, exactly as M(vpnops.keys.ios_rsa_key_compare) does, and runs the plans:
+    generates, imports, replaces, saves, and reads every key server again after its last change.
   - >-
-    Units are independent. One that is blocked, needs consent or fails does not hold back the others. A key
-    server that belongs to several units is worked on for one of them at a time.
+    Units are independent. A unit that is blocked, needs consent or fails does not stop the others. A key server that
+    belongs to several units is changed for one of them at a time.
   - >-
-    Before the first write of a unit, the sessions to all key servers that its plan touches are open, and each
-    of them is looked at again. If anything differs from what was planned for, or one of them cannot be
-    reached, nothing is changed.
+    Before the first write of a unit, the sessions to all key servers that its plan touches are open, and each of
+    them is read again. If anything differs from the plan, or one of them is unreachable, nothing is changed.
   - >-
-    A new key is proved under the scratch label of every key server where it replaces another, before the
-    first old key is removed.
+    A new key is stored and checked under the scratch label of every key server where it replaces another one, before
+    the first old key is removed.
   - >-
     A unit that is blocked or needs consent is not an error of this module. M(vpnops.keys.key_server_report)
-    judges the whole, and P(vpnops.keys.key_server_sync#role) does all of it: compare, ask for consent, sync,
+    evaluates the result, and P(vpnops.keys.key_server_sync#role) does all of it: compare, ask for consent, sync,
     compare again, report.
 extends_documentation_fragment:
   - vpnops.keys._attributes
@@ -45,7 +44,7 @@ attributes:
   check_mode:
     support: full
     details: >-
-      All key servers are looked at and the plans are made, as in a real run. No key is generated or exported.
+      All key servers are read and the plans are made, as in a real run. No key is generated or exported.
   diff_mode:
     support: full
     details: >-
@@ -56,12 +55,12 @@ attributes:
 options:
   approved:
     description:
-      - Digests of the plans that may be carried out, as RV(units[].digest) told them.
+      - Digests of the plans that may be run, from RV(units[].digest).
       - >-
-        A unit with another digest is left alone and has RV(units[].error): what its key servers hold has
-        changed since. Where consent was needed, the digest of that time approves the plan with
+        A unit with another digest is not changed and has RV(units[].error): the keys of its key servers have changed
+        since. Where consent was needed, the digest of that time approves the plan with
         O(overwrite=true).
-      - Without this option the plans of this run are carried out.
+      - Without this option the plans of this run are run.
     type: list
     elements: str
   backup_directory:
@@ -71,7 +70,7 @@ options:
         V(HOST-LABEL-FINGERPRINT.pem), with the first 12 digits of the fingerprint, encrypted under
         O(backup_passphrase). Only its owner may read the files.
       - The directory must exist.
-      - A key that is not exportable cannot be kept. It is replaced all the same.
+      - A key that is not exportable cannot be backed up. It is replaced anyway.
       - Requires O(backup_passphrase).
     type: path
   backup_passphrase:
@@ -83,19 +82,20 @@ options:
     default: 600
 notes:
   - >-
-    Ctrl-C, and SIGTERM for the process of C(ansible-playbook), first let the key servers in hand be finished and begin
-    no other one; then the run ends as interrupted, and says who is done, who is not, and what to run. A second one ends
-    at once, and says what is half done.
+    Ctrl-C, and SIGTERM for the process of C(ansible-playbook), first finish the key servers that are being changed
+    and start no other one. Then the run ends as interrupted, and says which key servers are done, which are not, and
+    what to run. A second one stops at once and says what is half done.
   - >-
-    To look, the module opens one SSH session, and so takes one vty line, per key server, at most O(parallel)
+    To read the key servers, the module opens one SSH session, and so uses one vty line, per key server, at most
+    O(parallel)
     at the same time. To change a unit, one session to every key server that its plan touches is open until
     the unit is done, for 1800 seconds at most.
   - >-
     Two runs from one control node cannot change the same label on the same key servers at the same time: a
-    lock in C(~/.ansible/vpnops.keys) makes the second one fail. Runs from different control nodes are found
-    out when a key server has changed since it was looked at.
+    lock in C(~/.ansible/vpnops.keys) makes the second one fail. Runs from different control nodes are detected if a
+    key server has changed since it was read.
   - >-
-    Group members verify rekeys with the public key that they got when they registered. Those that registered
+    Group members verify rekeys with the public key that they received when they registered. Those that registered
     with a key server whose key is replaced have to register again.
 seealso:
   - module: vpnops.keys.ios_rsa_key_compare
@@ -159,15 +159,15 @@ units:
     verdict:
       description:
         - V(in_sync), all hold the same key.
-        - V(absent), nobody holds the key.
+        - V(absent), no key server holds the key.
         - V(missing), some lack it and all copies are equal.
         - V(conflict), the copies differ.
         - >-
           V(split), more than one key server says that it is the primary of the same group, and O(primary) names none
           of them.
         - >-
-          V(unknown), a key server could not be looked at, it is not known which label is meant, or nobody confirms what
-          the key servers claim.
+          V(unknown), a key server could not be read, the label is not known, or the key servers do not have each other
+          configured as peers.
       type: str
       choices: [in_sync, absent, missing, conflict, split, unknown]
       sample: missing
@@ -177,7 +177,7 @@ units:
       sample: false
     blocked:
       description: >-
-        Why the key servers are not made equal, and what would allow it, in one sentence; null if they can be.
+        Why the keys cannot be synchronized, and what would allow it, in one sentence; null if they can be.
       type: str
       sample: null
     needs_consent:
@@ -186,18 +186,17 @@ units:
       sample: false
     steps:
       description: >-
-        What is to be done, in this order. May finish or tidy up an interrupted replacement even if the unit
-        is blocked.
+        The steps of the plan, in this order. May finish or clean up an interrupted replacement even if the unit is
+        blocked.
       type: list
       elements: dict
       contains:
         kind:
           description:
             - >-
-              V(finish) puts the key that lies under the scratch label of the key server under the empty
-              label.
-            - V(generate) makes a new key.
-            - V(distribute) brings the key of the source to others.
+              V(finish) puts the key under the scratch label of the key server under its empty label.
+            - V(generate) generates a new key.
+            - V(distribute) imports the key of the source to others.
             - V(clean) removes scratch keys.
             - V(save) writes the configuration.
           type: str
@@ -225,7 +224,7 @@ units:
           type: str
           sample: general
         source:
-          description: The key server that gives the key away, of V(distribute).
+          description: The key server that exports the key, of V(distribute).
           type: str
           sample: ks1
         from_scratch:
@@ -243,7 +242,7 @@ units:
           elements: str
           sample: []
         fingerprint:
-          description: The key that V(distribute) brings; null if it is still to be generated.
+          description: The key that V(distribute) imports; null if it is not generated yet.
           type: str
           sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
         exportable:
@@ -269,17 +268,17 @@ units:
       description:
         - Why it is the primary; null if it is not known.
         - >-
-          V(choice), O(primary) names it; V(role), it says so itself; V(priority), V(address) or V(name), nobody says so
-          and it is the first by that.
+          V(choice), O(primary) names it; V(role), it has this COOP role; V(priority), V(address) or V(name), no key
+          server has this role, and it is the first by priority, address or name.
       type: str
       choices: [choice, role, priority, address, name]
       sample: role
     source:
-      description: The key server that gives the key away, if the key servers are made equal.
+      description: The key server that exports the key.
       type: str
       sample: ks1
     fingerprint:
-      description: The key that all shall hold; null if it is not known or still to be generated.
+      description: The key that all must have; null if it is not known or not generated yet.
       type: str
       sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
     findings:
@@ -294,8 +293,8 @@ units:
       sample: []
     registered_members:
       description: >-
-        Registered members by group, each counted once; groups without any are left out. Members verify rekeys
-        with the public key that they got when they registered.
+        Registered members by group, each counted once; groups without any are left out. Members verify rekeys with the
+        public key that they received when they registered.
       type: dict
       sample:
         EUROPE: 412
@@ -307,7 +306,7 @@ units:
       sample: 0
     digest:
       description: >-
-        Stands for this plan and for what the key servers hold now. Give it to
+        A hash over this plan and the current keys of the key servers. Give it to
         O(vpnops.keys.ios_rsa_key_sync#module:approved) to allow exactly this plan.
       type: str
       sample: 9f0c4e5d1b3a79e2c6d8f7045b1e2a3c4d5e6f708192a3b4c5d6e7f8091a2b3c
@@ -334,7 +333,7 @@ units:
           type: int
           sample: 100
         problem:
-          description: Why it could not be looked at; null if it could.
+          description: Why it could not be read; null if it could.
           type: str
           sample: null
         fingerprint:
@@ -394,14 +393,14 @@ units:
 claims:
   description:
     - >-
-      What key servers say of themselves and no other confirms: a peer that does not name who names it, or an address
-      that is not theirs by the inventory. Nothing is done because of it.
+      Claims of key servers that no other one confirms: a peer that does not have the key server configured, or an
+      address that the inventory does not give to it. They have no effect.
   returned: success
   type: list
   elements: dict
   contains:
     host:
-      description: The key server that says it.
+      description: The key server that makes the claim.
       type: str
       sample: ks9
     group:
@@ -409,7 +408,7 @@ claims:
       type: str
       sample: EUROPE
     names:
-      description: The key servers that it says it of.
+      description: The key servers that it names.
       type: list
       elements: str
       sample: [ks1, ks2]
@@ -434,7 +433,7 @@ diff:
         ks2: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
 code:
   description:
-    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - Error code, for programs. C(msg) is the same as a sentence.
     - The connection guide explains all of them.
   returned: failure, if it was found by this collection
   type: str

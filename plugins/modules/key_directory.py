@@ -8,22 +8,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: key_directory
-short_description: Keep the directory of the gateways' public keys
+short_description: Manage the directory of the gateways' public keys
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    The directory is the authority on which public key each gateway has now. It also knows which keys a gateway had
-    before, who has stored them, and how far a change of keys has come.
+    The directory records the public key of each gateway. It also records the earlier keys, which peers have stored
+    them, and the state of each rotation.
   - >-
-    One task does one step for any number of gateways: all of it in one transaction, or nothing. Two control nodes
-    can write at the same time.
+    One task does one step for any number of gateways, in one transaction. Two control nodes can write at the same
+    time.
   - >-
-    Every record is signed with the directory's own Ed25519 key, and a checkpoint signs all of them together. A record
-    that somebody else wrote, removed or put back is named in RV(directory.tampered), is not distributed, and stops
-    every step for its gateway. Where that cannot be told gateway by gateway, it stops every step.
-  - No private key of a gateway ever is in the directory.
+    Every record is signed with the directory's own Ed25519 key, and a checkpoint signs all of them together. A
+    record that was manipulated, removed or restored is in RV(directory.tampered). It is not sent to gateways, and no
+    step is possible for its gateway. If the gateway cannot be determined, no step is possible at all.
+  - The directory never contains a private key of a gateway.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.directory
@@ -32,7 +32,7 @@ attributes:
   check_mode:
     support: full
     details: >-
-      The step is done and undone again within the transaction. A key that does not exist yet may be left out of
+      The step is done in a transaction that is rolled back. A key that does not exist yet may be left out of
       O(keys[].public_key) then, and is shown as C((new)), with the serial that it will get.
   diff_mode:
     support: full
@@ -43,20 +43,20 @@ attributes:
   action:
     support: partial
     details: >-
-      The action plugin only says who runs the task (O(by), O(holder)), lets O(gateways) be a plain list of names, and
-      sees to it that no option is written to a file on the way.
+      The action plugin sets the user of the task (O(by), O(holder)), accepts a plain list of names in O(gateways),
+      and makes sure that no option is written to a file.
 options:
   state:
     description:
-      - V(present) makes or upgrades the directory and enrolls O(gateways).
-      - V(prepared) begins a rotation of the keys of O(gateways), or goes on with the one that has begun.
+      - V(present) creates or upgrades the directory and enrolls O(gateways).
+      - V(prepared) starts a rotation of the keys of O(gateways), or resumes the open one.
       - >-
         V(staged) records new O(keys). With O(gateways) it also brings the rotations of those gateways from V(prepared)
         to V(staged), if enough peers hold the new key (O(minimum_share)).
       - >-
         V(swapped) makes the new keys of O(gateways) the current ones. Peers are to accept the old ones until
         V(retired).
-      - V(verified) records that the new keys of O(gateways) were seen in use.
+      - V(verified) records that the tunnels of O(gateways) use the new keys.
       - V(retired) ends the rotations of O(gateways); peers are to drop the old keys.
       - >-
         V(aborted) ends the rotations of O(gateways) without retiring the old keys, which are current again. The new
@@ -64,10 +64,10 @@ options:
       - >-
         V(revoked) revokes the keys of O(gateways), but for the new one of an open rotation. Peers are to drop them at
         once.
-      - V(rekeyed) replaces the directory's own key and signs everything anew.
+      - V(rekeyed) replaces the directory's own key and signs all records again.
       - >-
-        A rotation goes from state to state in this order and never back. A step to the state that it has changes
-        nothing. With O(mode=emergency) V(staged) and V(verified) can be left out.
+        A rotation goes through the states in this order and never back. Setting the state that it already has
+        changes nothing. With O(mode=emergency) V(staged) and V(verified) can be left out.
     type: str
     choices: [present, prepared, staged, swapped, verified, retired, aborted, revoked, rekeyed]
     default: present
@@ -125,8 +125,8 @@ options:
     description:
       - What peers have stored. Possible with every state but V(rekeyed).
       - >-
-        What cannot be believed is left out and named in RV(ignored); it stops nothing else. An acknowledgement says
-        something about its peer alone, and moves no rotation.
+        What cannot be trusted is ignored and reported in RV(ignored). An acknowledgement is used for its peer only,
+        and does not change the state of a rotation.
     type: list
     elements: dict
     suboptions:
@@ -232,7 +232,7 @@ options:
         O(gateways[].public_key) is needed; what was tampered with is revoked.
       - Read the key from the gateway itself, not from a peer or the directory.
       - >-
-        Where the directory as a whole cannot be believed, the task fails, and says what would be accepted as it is and
+        Where the directory as a whole cannot be trusted, the task fails, and says what would be accepted as it is and
         which O(confirm) accepts it. What peers have stored is forgotten then, so they are told everything again.
     type: bool
     default: false
@@ -242,7 +242,7 @@ options:
       it is another one as soon as anything changes.
     type: str
   lost:
-    description: With O(state=revoked), revoke the gateways themselves. Nobody may accept anything of them again.
+    description: With O(state=revoked), revoke the gateways themselves. No key of them is ever accepted again.
     type: bool
     default: false
   mode:
@@ -397,11 +397,11 @@ directory:
       sample: 696575a809c1aa91b00b1be1581b4111134c4dab245ab3daa6eee376215a3ba7
     checkpoint:
       description: >-
-        What signs all records as they are now. Each change of anything makes the next one, in the same transaction.
+        The signature over all current records. Each change creates the next checkpoint, in the same transaction.
       type: dict
       contains:
         number:
-          description: Its number. It only rises.
+          description: Its number. It only increases.
           type: int
           sample: 17
         root:
@@ -475,9 +475,9 @@ directory:
     tampered:
       description:
         - >-
-          Records that are not as the directory signed them last: changed, removed, made up, or old ones put back. Their
-          gateways are nowhere else.
-        - Where one of them is about the directory as a whole, nothing is returned of any gateway.
+          Records that are not as the directory signed them last: changed, removed, added, or replaced with old ones.
+          Their gateways are not in the rest of the result.
+        - If one of them is about the directory as a whole, no gateway is returned.
       type: list
       elements: dict
       contains:
@@ -512,8 +512,8 @@ directory:
 peers:
   description:
     - >-
-      For every gateway what all others have to store of it, as M(vpnops.keys.gateway_peers) takes it. A gateway that
-      is in RV(directory.tampered) is not here, and what others have stored of it is to be left alone.
+      For every gateway, what its peers have to store, as M(vpnops.keys.gateway_peers) takes it. A gateway that
+      is in RV(directory.tampered) is not here, and the stored keys of it must not be changed.
   returned: success
   type: list
   elements: dict
@@ -596,14 +596,14 @@ refused:
       description: Its name.
       type: str
     code:
-      description: Why, as a word for programs.
+      description: Error code, for programs.
       type: str
       sample: duplicate_key
     why:
       description: The same as a sentence for people.
       type: str
 ignored:
-  description: What peers are said to have stored and could not be believed. Nothing of it was recorded.
+  description: Acknowledgements that could not be trusted. They were not recorded.
   returned: success
   type: list
   elements: dict
@@ -617,7 +617,7 @@ ignored:
       type: str
       sample: gw9
     why:
-      description: Why it is not believed.
+      description: Why it is not trusted.
       type: str
       sample: The directory knows no gateway gw9.
 events:
@@ -673,7 +673,7 @@ diff:
         serial 1 current: 3985dd38ef07936a78b51b47b7ff7f9c6d2aec600c35a3a4f61b3d1be504a80a
 code:
   description:
-    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - Error code, for programs. C(msg) is the same as a sentence.
     - The connection guide explains all of them.
   returned: failure, if it was found by this collection
   type: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: key_directory_info
-short_description: Look at the directory of the gateways' public keys
+short_description: Read the directory of the gateways' public keys
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
@@ -36,7 +36,7 @@ options:
     default: 100
   fail_on_tampered:
     description: >-
-      Fail where the directory as a whole cannot be believed. Set it where something is to be given to gateways.
+      Fail where the directory as a whole cannot be trusted. Set it where something is to be given to gateways.
     type: bool
     default: false
 seealso:
@@ -101,11 +101,11 @@ directory:
       sample: 696575a809c1aa91b00b1be1581b4111134c4dab245ab3daa6eee376215a3ba7
     checkpoint:
       description: >-
-        What signs all records as they are now. Each change of anything makes the next one, in the same transaction.
+        The signature over all current records. Each change creates the next checkpoint, in the same transaction.
       type: dict
       contains:
         number:
-          description: Its number. It only rises.
+          description: Its number. It only increases.
           type: int
           sample: 17
         root:
@@ -179,9 +179,9 @@ directory:
     tampered:
       description:
         - >-
-          Records that are not as the directory signed them last: changed, removed, made up, or old ones put back. Their
-          gateways are nowhere else.
-        - Where one of them is about the directory as a whole, nothing is returned of any gateway.
+          Records that are not as the directory signed them last: changed, removed, added, or replaced with old ones.
+          Their gateways are not in the rest of the result.
+        - If one of them is about the directory as a whole, no gateway is returned.
       type: list
       elements: dict
       contains:
@@ -216,8 +216,8 @@ directory:
 peers:
   description:
     - >-
-      For every gateway what all others have to store of it, as M(vpnops.keys.gateway_peers) takes it. A gateway that
-      is in RV(directory.tampered) is not here, and what others have stored of it is to be left alone.
+      For every gateway, what its peers have to store, as M(vpnops.keys.gateway_peers) takes it. A gateway that
+      is in RV(directory.tampered) is not here, and the stored keys of it must not be changed.
   returned: success
   type: list
   elements: dict
@@ -335,7 +335,7 @@ all_keys:
       type: str
       sample: yearly rotation
     revoked_at:
-      description: Since when nobody may accept it, in UTC; null for a key that is not revoked.
+      description: Since when it is revoked, in UTC; null for a key that is not revoked.
       type: str
       sample:
 rotations:
@@ -441,7 +441,7 @@ events:
     # event ends
 code:
   description:
-    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - Error code, for programs. C(msg) is the same as a sentence.
     - The connection guide explains all of them.
   returned: failure, if it was found by this collection
   type: str

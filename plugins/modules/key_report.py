@@ -8,20 +8,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: key_report
-short_description: Write a report about all keys for people who audit them
+short_description: Write an audit report on all keys
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Puts what other modules found together in one HTML file that needs nothing else, and in JSON: findings and what to
-    do about them, the key servers of each group, who stores which key of which gateway, age and strength of every
+    Combines the results of other modules in one self-contained HTML file, and in JSON: findings and what to do about
+    them, the key servers of each group, the keys that each gateway stores of its peers, age and strength of every
     key, all rotations, and the audit trail.
   - >-
-    Finds keys that are revoked and may still be accepted, weak, old, not exportable from anywhere, not saved, in two
-    places, or not what they should be, keys that are still to be stored, records that the directory did not sign, keys
-    of nobody, and who could not be observed.
-  - Contacts no device and no directory. There are only public keys in the report.
+    Finds revoked keys that may still be accepted, and keys that are weak, old, without an exportable copy, not
+    saved, on two devices, different, pending, or not in the directory; records that the directory did not sign; and
+    devices that could not be read.
+  - This module contacts no device and no database. The report contains only public keys.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.fleet
@@ -34,7 +34,7 @@ attributes:
   idempotent:
     support: full
     details: >-
-      A file that says the same already is left alone, and so keeps the time at which that was first found. With
+      A file with the same content is not written again, and so keeps its time. With
       O(refresh=true) it is written as soon as its time or an age in days is another one.
 requirements:
   - jinja2 (on the control node, where ansible-core needs it too)
@@ -49,7 +49,7 @@ options:
       only the keys of groups are in the report.
     type: dict
   groups:
-    description: Results of M(vpnops.keys.getvpn_info) by host. Without them nothing is said about missed rekeys.
+    description: Results of M(vpnops.keys.getvpn_info) by host. Without them the report has no missed rekeys.
     type: dict
   directory:
     description: >-
@@ -57,10 +57,10 @@ options:
     type: dict
   gateways:
     description:
-      - Results of M(vpnops.keys.gateway_info) by host. A host that could not be reached has the failed result.
+      - Results of M(vpnops.keys.gateway_info) by host. An unreachable host has the failed result.
       - A host of the inventory that was not in the play has an empty one.
-      - They are left out where there is no O(directory).
-      - Whatever one gateway answers is said of that one alone.
+      - They are ignored without O(directory).
+      - The answer of a gateway is used for this gateway only.
     type: dict
     default: {}
   title:
@@ -68,7 +68,7 @@ options:
     type: str
     default: Key report
   at:
-    description: When all this was found out, as ISO 8601. Ages are counted up to then. The default is now.
+    description: Time of the report, as ISO 8601. Ages are relative to it. The default is now.
     type: str
   max_age_days:
     description: Keys that are older are findings.
@@ -86,7 +86,7 @@ options:
     type: path
   mode:
     description: >-
-      Who may read the files, in octal digits. C(0644) lets everybody on the control node. Quote it.
+      Mode of the files, in octal digits. With C(0644) all users of the control node can read them. Quote it.
     type: str
     default: "0600"
   refresh:
@@ -94,13 +94,13 @@ options:
     type: bool
     default: false
   return_content:
-    description: Return the HTML too, for where no file survives the job.
+    description: Also return the HTML, for jobs that cannot keep a file.
     type: bool
     default: false
   fail_on:
     description:
       - What makes the module fail, after it has written the files.
-      - V(nothing) never does, V(problems) any problem, V(warnings) any problem or warning.
+      - With V(nothing) it never fails, with V(problems) for any problem, with V(warnings) for any problem or warning.
     type: str
     choices: [nothing, problems, warnings]
     default: problems
@@ -176,11 +176,11 @@ summary:
       elements: dict
       contains:
         kind:
-          description: What it is, in a word or two that do not change.
+          description: The kind of the finding, a fixed string.
           type: str
           sample: not saved
         severity:
-          description: How much it matters.
+          description: The severity.
           type: str
           choices: [problem, warning, note]
           sample: problem
@@ -225,7 +225,7 @@ content:
   returned: if O(return_content=true)
   type: str
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure
   type: str
   sample: bad_input

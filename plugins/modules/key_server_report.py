@@ -8,15 +8,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: key_server_report
-short_description: Report what was found, done and proved on the key servers
+short_description: Report the comparison and synchronization of key servers
 version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Puts the results of M(vpnops.keys.ios_rsa_key_compare) and M(vpnops.keys.ios_rsa_key_sync) together: one
-    table per unit with every key server, its role, what was there, what was done and what is there now.
-  - Fails, if O(require) asks for more than what is there, with one sentence per unit.
+    Puts the results of M(vpnops.keys.ios_rsa_key_compare) and M(vpnops.keys.ios_rsa_key_sync) together: one table
+    per unit with every key server, its role, the key before, what was done, and the key now.
+  - Fails if the result does not meet O(require), with one sentence per unit.
   - Contacts no device.
 extends_documentation_fragment:
   - vpnops.keys._attributes
@@ -33,7 +33,7 @@ requirements:
   - rich (on the control node)
 options:
   found:
-    description: Result of the M(vpnops.keys.ios_rsa_key_compare) task that looked first.
+    description: Result of the M(vpnops.keys.ios_rsa_key_compare) task before the synchronization.
     type: dict
     required: true
   done:
@@ -41,31 +41,30 @@ options:
     type: dict
   proof:
     description:
-      - Result of the M(vpnops.keys.ios_rsa_key_compare) task that looked again afterwards, if there was one.
-      - Without it, what O(found) says is reported and judged, whatever was done since.
+      - Result of the M(vpnops.keys.ios_rsa_key_compare) task after the synchronization, if there was one.
+      - Without it, O(found) is reported and evaluated.
     type: dict
   path:
     description:
       - >-
         File on the control node that gets the whole report as JSON, with complete fingerprints. Only its
         owner may read it (C(0600)).
-      - Its directory must exist. It is written over if it holds anything else.
+      - Its directory must exist. An existing file is overwritten.
     type: path
   require:
     description:
       - What makes the module fail.
-      - V(nothing) never does.
+      - With V(nothing) it never fails.
       - >-
-        V(readable) fails if a key server could not be looked at, if carrying out a plan failed, or if there
-        is no unit at all.
-      - V(in_sync) fails also if any unit is not in sync, or a key server claims what no other confirms.
+        With V(readable) it fails if a key server could not be read, a plan failed, or there is no unit.
+      - With V(in_sync) it also fails if a unit is not in sync, or the peers of a key server do not have it configured.
     type: str
     choices: [nothing, readable, in_sync]
     default: in_sync
 notes:
   - >-
-    The table is printed, unless the output is machine-readable (a stdout callback with C(json) in its name).
-    It is in RV(lines) anyway, unless the module fails.
+    The table is printed, unless the output is machine-readable (a stdout callback with C(json) in its name). Unless
+    the module fails, it is also in RV(lines).
   - Fingerprints in the table are cut to 12 digits.
 seealso:
   - module: vpnops.keys.ios_rsa_key_compare
@@ -112,7 +111,7 @@ path:
   sample: /srv/reports/key-servers.json
 code:
   description:
-    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - Error code, for programs. C(msg) is the same as a sentence.
     - The connection guide explains all of them.
   returned: failure, if it was found by this collection
   type: str

@@ -210,7 +210,7 @@ class Asked:
 
 
 def arrived(host: str, asked: Asked, output: str) -> Data:
-    """The result of a task, from what a module printed on `host`. What cannot be believed is a failure in one
+    """The result of a task, from what a module printed on `host`. What cannot be trusted is a failure in one
     sentence; never raises."""
     reading = Reading()
     try:

@@ -18,5 +18,5 @@ def internal_error(name: str, error: Exception) -> VpnKeysError:
         "internal",
         f"internal error {type(error).__name__} in {place.name} ({place.filename}:{place.lineno})",
         host=name,
-        advice="Look at the device before running again, and please report this",
+        advice="Check the device before you run it again, and please report this",
     )

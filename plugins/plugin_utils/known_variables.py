@@ -91,9 +91,9 @@ def check(here: Variables, by_host: Mapping[str, Variables], role: str | None) -
     if CUT in here:
         raise VpnKeysError(
             "bad_input",
-            "A value given with -e was cut at a blank",
+            "A value given with -e was cut at a space",
             state=NOTHING_DONE,
-            advice=f"write values with blanks as JSON: -e '{reader.example}'",
+            advice=f"write values with spaces as JSON: -e '{reader.example}'",
         )
     unknown = dict.fromkeys(_unknown(here, reader), "")
     for host, variables in by_host.items():

@@ -131,7 +131,7 @@ async def observe(
     opener: ios_session.Opener | None = None,
     **options: t.Any,
 ) -> Outcome:
-    """Look at all key servers and plan."""
+    """Read all key servers and plan."""
     targets = {name: target(device, patience=patience) for name, device in devices.items()}
     seen = await survey.observe(list(targets.values()), 64, 60.0, opener or ios_session.session)
     addresses = {name: (device.spec.address,) for name, device in devices.items()}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from integration.control_node import ControlNode
 
-CUT = "A value given with -e was cut at a blank. Nothing was done;"
+CUT = "A value given with -e was cut at a space. Nothing was done;"
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ def test_the_first_signal_finishes_what_is_in_hand(sync: Sync, moment: str, stop
     assert "no other key server is begun" in flat
     for label in LABELS:
         assert f"vpnops.keys: {label}: interrupted. " in flat, output
-    assert "Run the same command again: it looks first, and goes on with what is left." in flat
+    assert "Run the same command again: it reads the devices again and continues with what is left." in flat
     if sync.replaced:
         assert f"Done: {min(sync.replaced)}" in flat
     told = sync.told

@@ -117,7 +117,7 @@ ERRORS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         "no answer within 2 s",
     ),
     "low": ({"login_privilege": 7, "enable": None}, {}, "no_privilege", "privilege level 7 is not enough"),
-    "drop": ({"faults": {"cut": "crypto key gen"}}, {}, "session_lost", "the device closed the session in the middle."),
+    "drop": ({"faults": {"cut": "crypto key gen"}}, {}, "session_lost", "the device closed the session unexpectedly."),
 }
 
 

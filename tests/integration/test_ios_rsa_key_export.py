@@ -125,7 +125,7 @@ ERRORS: dict[str, tuple[dict[str, Any], list[KeySpec], str, str]] = {
         {"faults": {"cut": {"at": "key export", "when": "during", "bytes": 900}}},
         [KeySpec(LABEL)],
         "session_lost",
-        "the device closed the session in the middle",
+        "the device closed the session unexpectedly",
     ),
 }
 

@@ -186,7 +186,7 @@ ERRORS: dict[str, tuple[dict[str, Any], str, str]] = {
     "drops": (
         {"faults": {"cut": {"at": "BEGIN RSA", "unit": "line"}}},
         "session_lost",
-        "closed the session in the middle",
+        "closed the session unexpectedly",
     ),
     "low": ({"login_privilege": 1, "enable": None}, "auth_failed", "enable password"),
     "closed": ({"faults": {"closed": True}}, "unreachable", "refuses the connection"),

@@ -272,7 +272,7 @@ def test_ansible_loses_a_device(
     devices["ks2"].set_fault(cut={"at": r"key import rsa REKEY ", "do": do})
     lost = node.run(SYNC, "-e", "key_server_sync_overwrite=always")
     assert lost.code == 2
-    assert "ks2: the device closed the session in the middle" in " ".join(lost.output.split())
+    assert "ks2: the device closed the session unexpectedly" in " ".join(lost.output.split())
     asyncio.run(rounds.back(devices))
     assert not rounds.mishaps(was, devices)
     devices["ks2"].clear_faults()

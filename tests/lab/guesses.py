@@ -275,7 +275,7 @@ def table() -> str:
     for name, (sure, text) in TEXTS.items():
         if sure not in ("seen", "code", "documented"):
             out.append(f"| `text.{name}` | {sure} | `{_cell(text.strip(chr(10)).replace(chr(10), ' / '))}` |")
-    out += ["", "| other behaviour | how sure |", "|---|---|"]
+    out += ["", "| other behavior | how sure |", "|---|---|"]
     out += [f"| {_cell(what)} | {sure} |" for sure, what in OUTPUTS]
     return "\n".join(out) + "\n"
 

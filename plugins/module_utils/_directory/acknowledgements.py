@@ -171,7 +171,7 @@ def _by_peer(given: Sequence[Options]) -> dict[str, list[Options]]:
 def _understood(
     known: Ledger, peer: str, given: Sequence[Options], refused: dict[str | None, str]
 ) -> Iterator[tuple[str, tuple[int, str]]]:
-    """Gateway, serial and role of what is to be recorded. What cannot be believed is `refused`, and why. Of gateways
+    """Gateway, serial and role of what is to be recorded. What cannot be trusted is `refused`, and why. Of gateways
     that it does not store at all a peer says honestly that it accepts none of their keys: that is neither."""
     against = _against_peer(known, peer)
     for one in given:
@@ -230,7 +230,7 @@ def _ignore(book: Book, peer: str, refused: Mapping[str | None, str]) -> None:
     rest = len(refused) - BULK
     some: list[tuple[str | None, str]] = list(refused.items())[:BULK]
     if rest > 0:
-        some.append((None, f"{rest} more of its acknowledgements cannot be believed."))
+        some.append((None, f"{rest} more of its acknowledgements cannot be trusted."))
     for name, why in some:
         gateway = None if name is None else printable(name, LONGEST_NAME)
         book.ignored.append({"peer": shown, "gateway": gateway, "why": why})

@@ -55,7 +55,7 @@ def _known(book: Book, name: str, revoked_too: bool = False) -> Row:
             "not_found",
             f"The directory knows no gateway {printable(name, LONGEST_NAME)}",
             state=NOTHING_CHANGED,
-            advice="see that the name is right, or enroll it with state=present",
+            advice="check the name, or enroll it with state=present",
         )
     if row["revoked"] and not revoked_too:
         raise _lost(name)
@@ -168,7 +168,7 @@ def _present_key(book: Book, name: str, key: _public_key.PublicKey, options: Opt
     if rotation:
         raise VpnKeysError(
             "conflict",
-            f"{name} shows the key {short(key.fingerprint)}, which is neither the old nor the new one of its open "
+            f"{name} reports the key {short(key.fingerprint)}, which is neither the old nor the new one of its open "
             "rotation",
             state=NOTHING_CHANGED,
             advice="abort the rotation first",
@@ -177,7 +177,7 @@ def _present_key(book: Book, name: str, key: _public_key.PublicKey, options: Opt
         has = f"{short(current['fingerprint'])} (serial {current['serial']})" if current else "no valid key"
         raise VpnKeysError(
             "conflict",
-            f"{name} shows the key {short(key.fingerprint)}, and the directory has {has}",
+            f"{name} reports the key {short(key.fingerprint)}, and the directory has {has}",
             state=NOTHING_CHANGED,
             advice="if the gateway is right, set O(adopt)",
         )
@@ -465,7 +465,7 @@ def _each(
 def _refuse_shared(names: Sequence[str]) -> None:
     raise VpnKeysError(
         "duplicate_key",
-        f"{', '.join(names)} show the same key, and only one of them can have made it; none was recorded",
+        f"{', '.join(names)} report the same key, and only one of them can have made it; none was recorded",
         advice="find out which, and make a new key on the others",
     )
 

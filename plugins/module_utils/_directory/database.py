@@ -34,7 +34,7 @@ WRITERS = 0x76706E6F
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 LOCKED = ("database is locked", "lock timeout", "locknotavailable")
 NEXT = {
-    "unreachable": "see that the database runs, that O(url) is right and that its user may log in and write there, "
+    "unreachable": "check that the database runs, that O(url) is right and that its user may log in and write there, "
     "then run this again",
     "in_use": "run this again when that one has ended",
 }

@@ -82,7 +82,7 @@ def verifier(identity: Identity, trusted: str, where: str) -> bytes:
             f"The directory {where} is not signed by the key that is trusted here ({trusted[:12]}): it is another "
             "directory, or somebody else wrote to it",
             state=NOTHING_CHANGED,
-            advice="see that O(url) and the key that is trusted belong together",
+            advice="check that O(url) and the key that is trusted belong together",
         )
     return public
 

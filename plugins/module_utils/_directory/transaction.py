@@ -89,14 +89,14 @@ def _no_directory(place: Place, seen: witness.Seen | None = None, remembered: st
             f"There is no directory {place.where} any more: this control node has seen the directory {seen.directory} "
             f"there, with the number {seen.number}",
             state=NOTHING_CHANGED,
-            advice="restore the database from a backup, or see that O(url) is right; to begin with an empty one, move "
+            advice="restore the database from a backup, or check O(url); to start with an empty one, move "
             f"{remembered} away",
         )
     return VpnKeysError(
         "not_found",
         f"There is no directory {place.where}",
         state=NOTHING_CHANGED,
-        advice="see that O(url) is right, or make one with vpnops.keys.key_directory and state=present",
+        advice="check that O(url) is right, or make one with vpnops.keys.key_directory and state=present",
     )
 
 
@@ -120,7 +120,7 @@ def _not_believed(book: Book, place: Place) -> VpnKeysError:
     why = "; ".join(WHOLE[what] for what in book.whole)
     return VpnKeysError(
         "tampered",
-        f"The directory {place.where} cannot be believed: {why}",
+        f"The directory {place.where} cannot be trusted: {why}",
         state=NOTHING_CHANGED,
         advice="find out who wrote to the database, or which old backup it is, and restore its newest backup; "
         "vpnops.keys.key_directory with repair=true says what could be accepted as it is",
@@ -163,7 +163,7 @@ def _trusted(options: Options, place: Place) -> str:
         looked = f", and there is no signing key {path}" if path else ""
         raise VpnKeysError(
             "bad_input",
-            f"Nothing says which key the directory {place.where} must be signed with{looked}",
+            f"No signing key is set for the directory {place.where}{looked}",
             state=NOTHING_READ,
             advice="set O(signing_key_path) or O(signing_key)",
         )
@@ -294,7 +294,7 @@ class Opening:
         return self.options["state"] == "present" and self.seen is None
 
     def book(self) -> Book:
-        """Raises VpnKeysError(tampered) unless the directory can be believed as a whole."""
+        """Raises VpnKeysError(tampered) unless the directory can be trusted as a whole."""
         options, connection = self.options, self.connection
         if self.found is None:
             self.created, self.key = True, _first_key(options, self.path)

@@ -40,7 +40,7 @@ SETTLE = (
 # In the order in which they are shown.
 KINDS: dict[str, Kind] = {
     STILL_ACCEPTED: Kind(PROBLEM, True, "Make {host} reachable, then run vpnops.keys.converge_gateways."),
-    FORGED: Kind(PROBLEM, True, "Find out what runs on {host} before you believe it again."),
+    FORGED: Kind(PROBLEM, True, "Find out what runs on {host} before you trust it again."),
     "tampered": Kind(
         PROBLEM,
         True,
@@ -54,7 +54,7 @@ KINDS: dict[str, Kind] = {
     NOT_LASTING: Kind(
         WARNING, True, "Fix what the sentence says on {host}, then run vpnops.keys.converge_gateways."
     ),
-    "refused": Kind(WARNING, True, "Fix what the sentence says on {host}, then look again."),
+    "refused": Kind(WARNING, True, "Fix what the sentence says on {host}, then compare again."),
     "empty directory": Kind(WARNING, True, "Run vpnops.keys.enroll_gateways."),
     PENDING: Kind(WARNING, False, "Run vpnops.keys.converge_gateways while {host} can be reached."),
     UNFINISHED: Kind(
@@ -66,7 +66,7 @@ KINDS: dict[str, Kind] = {
     "not enrolled": Kind(
         WARNING, False, "Run vpnops.keys.enroll_gateways, or take {host} out of the inventory group."
     ),
-    "unknown keys": Kind(NOTE, False, "Find out whose they are. The collection leaves them alone."),
+    "unknown keys": Kind(NOTE, False, "Find out whose they are. The collection does not change them."),
     "not observed": Kind(
         NOTE, False, "Run it again when {host} can be reached; until then it says what the directory knows."
     ),

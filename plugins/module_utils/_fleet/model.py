@@ -103,7 +103,7 @@ class Tampered:
     @property
     def sentence(self) -> str:
         if self.gateway is None:
-            return f"It cannot be believed: {WHOLE.get(self.what, self.what)}"
+            return f"It cannot be trusted: {WHOLE.get(self.what, self.what)}"
         return f"Its {self.what}{f' {self.serial}' if self.serial else ''} is not as the directory signed it"
 
 

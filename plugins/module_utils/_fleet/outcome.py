@@ -54,7 +54,7 @@ class Outcome:
 def _unproven(row: Changed) -> list[str]:
     if not row.no_tunnel or row.problem:
         return []
-    return [f"{row.gateway} has no tunnel by its new key to {listed(row.no_tunnel)}, where one was up before."]
+    return [f"{row.gateway} has no tunnel with its new key to {listed(row.no_tunnel)}, where one was up before."]
 
 
 def outcome(directory: Directory, made: Plan, proofs: Mapping[str, Proof]) -> Outcome:
@@ -95,7 +95,7 @@ def _why(directory: Directory, one: Gateway, begun: bool) -> str:
     if not rotation or rotation.mode == EMERGENCY:
         return ""
     if rotation.state == "staged" and not begun:
-        return ": its change was not begun"
+        return ": its change was not started"
     if rotation.state != "prepared":
         return ""
     lacking = directory.peers_pending(one.name)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who will change their key, who can be told now, and every reason not to begin. Pure. PRIVATE to the collection.
+"""Who will change their key, who can be updated now, and every reason not to begin. Pure. PRIVATE to the collection.
 
 Of the peers it matters only whether they can be told. Nobody but the directory and the gateway that is meant can give a
 reason not to begin, and in an emergency not even that gateway.
@@ -79,7 +79,7 @@ class Away:
 
 @dataclass(frozen=True)
 class Plan:
-    """`peers` can be told now, `unreachable` and `refused` are left for later. `digest`: what an approval is bound
+    """`peers` can be updated now, `unreachable` and `refused` are left for later. `digest`: what an approval is bound
     to. Seconds: `confirm_timeout`, after which a target that is not confirmed goes back by itself; `begin_timeout`,
     after which no further one begins its change; and `change_timeout`, which each has for all answers until then."""
 
@@ -216,10 +216,10 @@ def _too_few(made: Plan, wish: Wish) -> list[str]:
     number = len(made.peers) + len(made.away)
     if made.away and wish.unreachable == "fail":
         names = listed([str(one) for one in made.away])
-        refusals.append(f"{names} cannot be told now, and O(unreachable)=fail wants all peers.")
+        refusals.append(f"{names} cannot be updated now, but O(unreachable)=fail requires all peers.")
     if number and 100 * len(made.peers) < wish.minimum_share * number:
         refusals.append(
-            f"Only {len(made.peers)} of {number} peers can be told now, and O(minimum_share) wants "
+            f"Only {len(made.peers)} of {number} peers can be updated now, but O(minimum_share) requires "
             f"{wish.minimum_share} %."
         )
     return refusals
@@ -253,7 +253,7 @@ def _note(one: Gateway, observation: Observation, wish: Wish) -> str:
 
 
 def _before(what: str) -> str:
-    return f"{what}; this run goes on from there."
+    return f"{what}; this run continues from there."
 
 
 def _when(moment: str | None) -> str:

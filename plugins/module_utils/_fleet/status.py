@@ -201,7 +201,7 @@ def _of_gateway(
         if there.strangers:
             number = f"{len(there.strangers)} key{'' if len(there.strangers) == 1 else 's'}"
             keys = listed([short(key) for key in there.strangers])
-            yield Finding("unknown keys", one.name, f"It accepts {number} of nobody in the directory: {keys}.")
+            yield Finding("unknown keys", one.name, f"It accepts {number} unknown to the directory: {keys}.")
 
 
 def _of_answer(observation: Observation) -> Iterator[Finding]:
@@ -319,7 +319,7 @@ def _pending(directory: Directory, peer: str, there: Summary | None) -> Iterator
     names = [*living, *directory.waiting.pending_of(peer, SHOWN)]
     count = len(living) + directory.waiting.count_of(peer)
     if count:
-        yield Finding(findings.PENDING, peer, f"It has still to store the keys of {listed(names, count)}.")
+        yield Finding(findings.PENDING, peer, f"It has not yet stored the keys of {listed(names, count)}.")
 
 
 def _wrong(directory: Directory, peer: str, there: Summary) -> Iterator[Finding]:

@@ -21,9 +21,9 @@ from .observed import PLACES, Observation, StoredKey
 RIGHT, CHANGING, PENDING, DRIFT, UNSEEN, APART = "right", "changing", "pending", "drift", "unseen", "apart"
 STATES = {
     RIGHT: "holds the current key and no other",
-    CHANGING: "holds the next key beside the current one",
-    PENDING: "has still to store what the directory says",
-    DRIFT: "holds something else than the directory says",
+    CHANGING: "stores the next key beside the current one",
+    PENDING: "has not yet stored what the directory says",
+    DRIFT: "stores something other than the directory says",
     UNSEEN: "not observed",
     APART: "no tunnel is configured",
 }

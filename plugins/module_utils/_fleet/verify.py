@@ -125,7 +125,7 @@ def _too_few(name: str, proven: Sequence[str], unproven: Sequence[str], minimum_
     if not number or (proven and 100 * len(proven) >= minimum_share * number):
         return ""
     return (
-        f"{name} has no tunnel by its new key to {listed(unproven)}, where one was up before: {len(proven)} of "
+        f"{name} has no tunnel with its new key to {listed(unproven)}, where one was up before: {len(proven)} of "
         f"{number} are proved, and {minimum_share} % are needed."
     )
 

@@ -95,7 +95,7 @@ def public_files(url: str, ca: str) -> list[File]:
     if not _URL.fullmatch(url):
         raise VpnKeysError(
             "bad_input",
-            "O(url) must begin with https:// and have no blanks, quotes or backslashes",
+            "O(url) must begin with https:// and have no spaces, quotes or backslashes",
             state=NOTHING_CHANGED,
         )
     if "-----BEGIN CERTIFICATE-----" not in ca or not _CERTIFICATES.fullmatch(ca):

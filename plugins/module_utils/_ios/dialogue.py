@@ -7,7 +7,7 @@
 Everything here is a generator that yields `Wire` (what to send, how long to listen) and is sent what the device
 printed: text, or None when it stayed silent for that long. Any transport can drive it, a transcript in a test too.
 
-The end of an answer is a recognised prompt behind the echo of our own line, never "nothing more came".
+The end of an answer is a recognized prompt behind the echo of our own line, never "nothing more came".
 """
 
 from __future__ import annotations
@@ -286,14 +286,14 @@ class Terminal:
             f"no answer within {timeout:.0f} s",
             host=self.name,
             state=MAY_HAVE_HAPPENED,
-            advice="run again, it starts by looking",
+            advice="run it again; it first reads what the device has now",
         )
 
     def _give_up(self, tail: str) -> Dialogue[t.NoReturn]:
         question = screen.quote(tail.strip().rsplit("\n", 1)[-1])
         yield from self.recover()
         raise VpnKeysError(
-            "unexpected_question", f'the device asked something unforeseen: "{question}"', host=self.name
+            "unexpected_question", f'the device asked an unexpected question: "{question}"', host=self.name
         )
 
     # ---------------------------------------------------------------- pasting

@@ -45,7 +45,7 @@ class Label:
         if label.is_scratch:
             raise VpnKeysError(
                 "bad_input",
-                f"The label {text!r} ends in {SCRATCH_SUFFIX!r}, which is kept for keys on their way; "
+                f"The label {text!r} ends in {SCRATCH_SUFFIX!r}, which is reserved for staged keys; "
                 "choose another name.",
             )
         return label

@@ -172,7 +172,7 @@ def _another(tty: Terminal, ring: KeyRing, label: Label, wanted: str | None) -> 
     found = rsa_keys.named(rsa_keys.identity(ring.of(label)))
     return VpnKeysError(
         "conflict",
-        f"{found} stands under {label} now, {f'not {rsa_keys.named(wanted)}' if wanted else 'where there was none'}",
+        f"{found} is under {label} now, {f'not {rsa_keys.named(wanted)}' if wanted else 'where there was none'}",
         host=tty.name,
         state="It was not changed",
         advice="somebody else may be changing keys there; compare again",

@@ -115,7 +115,7 @@ def _observe_once_more(tty: Terminal, label: Label, expected: str) -> Dialogue[K
     if found != expected:
         raise VpnKeysError(
             "conflict",
-            f"{named(found)} stands under {label} now, not {named(expected)}, which was to be removed",
+            f"{named(found)} is under {label} now, not {named(expected)}, which was to be removed",
             host=tty.name,
             state="It was not removed",
             advice="somebody else may be changing keys there; compare again",
@@ -177,7 +177,7 @@ def generate(
     if appeared:
         raise VpnKeysError(
             "in_use",
-            f"somebody made a key {label} in this very moment",
+            f"somebody else has just made a key {label}",
             host=tty.name,
             state="It was not changed",
             advice="run again to see it",
@@ -464,7 +464,7 @@ def _single(tty: Terminal, ring: KeyRing, label: Label) -> RsaKey:
     if len(keys) != 1:
         raise VpnKeysError(
             "bad_input",
-            f"{label} is a pair of usage keys; only single keys can be carried",
+            f"{label} is a pair of usage keys; only general-purpose keys can be copied",
             host=tty.name,
             state=_untouched(tty),
         )
@@ -503,7 +503,7 @@ def _afterwards(tty: Terminal, label: Label) -> Dialogue[str]:
     try:
         return _now((yield from observe(tty)), label)
     except VpnKeysError:
-        return "What stands there now could not be read; look at the device before you run again."
+        return "The key that is there now could not be read; check the device before you run it again."
 
 
 def _said(text: str) -> str:
@@ -516,5 +516,5 @@ def _now(ring: KeyRing, label: Label, wanted: str = "") -> str:
     if not keys:
         return f"There is no key {label} on it now."
     if wanted and identity(keys) != wanted:
-        return f"Under {label} stands {named(identity(keys))}, not {named(wanted)}."
-    return f"Under {label} stands {named(identity(keys))}."
+        return f"Under {label} is {named(identity(keys))}, not {named(wanted)}."
+    return f"Under {label} is {named(identity(keys))}."

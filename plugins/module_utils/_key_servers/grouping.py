@@ -270,7 +270,7 @@ class _Configured:
             rivals = f", and so {'does' if len(also) == 1 else 'do'} {_and(also)}" if also else ""
             why = (
                 f"{says}{rivals}; {_and(others)} {'names' if len(others) == 1 else 'name'} it as a peer, and the "
-                f"inventory gives it to nobody. If it is that of {host}, set key_server_addresses of {host}."
+                f"inventory gives it to no key server. If it is that of {host}, set key_server_addresses of {host}."
             )
             yield Claim(host, group.name, others, why)
 

@@ -367,7 +367,7 @@ def _why_split(split: Mapping[str, Sequence[str]]) -> str:
     return stated(
         _say_split(split),
         NOTHING_IS_CHANGED,
-        "find out why they do not hear each other. To make them equal all the same, name the one whose key stays in "
+        "find out why they do not hear each other. To make them equal anyway, name the one whose key stays in "
         "O(primary), and set O(overwrite)",
     )
 
@@ -438,7 +438,7 @@ def _decide(label: str, order: Sequence[KeyServer], policy: Policy) -> _Decision
     lacking = [server.name for server in order if server.copy is None]
     kinds = {copy.fingerprint for _name, copy in holders}
     if not kinds:
-        return _new_key("absent", order, policy, f"Nobody holds {label}")
+        return _new_key("absent", order, policy, f"No key server holds {label}")
     good = [(name, copy) for name, copy in holders if not _compromised(copy, policy)]
     if not good:
         return _new_key("conflict", order, policy, f"{label} is a compromised key ({_who_holds_what(holders)})")
@@ -503,7 +503,7 @@ def _why_no_source(order: Sequence[KeyServer], fingerprint: str, policy: Policy)
         return f"no copy of key {short(fingerprint)} is exportable"
     return (
         f"key {short(fingerprint)} of {_list(unfit)} is refused as a source, as a key for {policy.usage} use"
-        f" with at least {policy.minimum_bits} bits is wanted (O(allow_weak_source) would copy it all the same)"
+        f" with at least {policy.minimum_bits} bits is wanted (O(allow_weak_source) would copy it anyway)"
     )
 
 

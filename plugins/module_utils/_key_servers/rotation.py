@@ -478,7 +478,7 @@ class _Case:
             return self.wait("The primary hands out no keys")
         if not timers.acknowledged:
             return self.blocked(
-                "Members do not acknowledge rekeys, so nobody could tell who has learned the new key",
+                "Members do not acknowledge rekeys, so it cannot be known which members have learned the new key",
                 "configure rekey acknowledgement",
             )
         return self._too_much(timers) or self.move(state="timed")
@@ -508,7 +508,7 @@ class _Case:
         unknown = [] if self.switched or self.policy.canary or self.policy.emergency else self._unknown()
         if unknown:
             return self.blocked(
-                f"Nobody knows yet what {_list(unknown)} does when the label changes",
+                f"It is not known yet what {_list(unknown)} does when the label changes",
                 "rotate the key of a small group of these releases first, or set O(canary) to find out with this one",
             )
         return self.move(state="canary")

@@ -64,7 +64,7 @@ OPTIONS = (
         ("ansible_become",),
         "",
         "become of the play or task, -b",
-        "go to privileged mode with enable",
+        "enter privileged mode with enable",
     ),
     Option("become_method", ("ansible_become_method",), "", "become_method of the play or task", "must be enable"),
     Option(
@@ -95,15 +95,15 @@ OPTIONS = (
         ),
         "",
         "false",
-        "learn an unknown host key (a changed one is refused all the same)",
+        "add an unknown host key (a changed one is still refused)",
     ),
-    Option("known_hosts", (), "UserKnownHostsFile", "~/.ssh/known_hosts", "where known host keys are"),
+    Option("known_hosts", (), "UserKnownHostsFile", "~/.ssh/known_hosts", "file with known host keys"),
     Option(
         "global_known_hosts",
         (),
         "GlobalKnownHostsFile",
         "/etc/ssh/ssh_known_hosts",
-        "where known host keys of all users are",
+        "file with known host keys of all users",
     ),
     Option("host_key_alias", (), "HostKeyAlias", "~/.ssh/config", "name of the device in known_hosts"),
     Option(
@@ -113,7 +113,7 @@ OPTIONS = (
         "~/.ssh/config",
         "command that connects to the device (%h, %p and %r are filled in)",
     ),
-    Option("proxy_jump", (), "ProxyJump", "~/.ssh/config", "host to jump through"),
+    Option("proxy_jump", (), "ProxyJump", "~/.ssh/config", "jump host"),
     Option(
         "kex",
         ("ansible_libssh_key_exchange_algorithms",),
@@ -156,7 +156,7 @@ OPTIONS = (
         ("ansible_command_timeout",),
         "",
         "30",
-        "seconds of silence after which a command has failed",
+        "seconds without output after which a command fails",
     ),
 )
 SSH_ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")

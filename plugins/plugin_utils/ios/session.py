@@ -106,10 +106,10 @@ class Session:
             return VpnKeysError("timeout", what, host=host, advice=advice)
         return VpnKeysError(
             "session_lost",
-            "the device closed the session in the middle",
+            "the device closed the session unexpectedly",
             host=host,
             state=MAY_HAVE_HAPPENED,
-            advice="run again, it starts by looking",
+            advice="run it again; it first reads what the device has now",
         )
 
 

@@ -51,7 +51,7 @@ OF_KEYS: dict[str, tuple[str, str]] = {
     "unreadable": (PROBLEM, "Fix what the sentence says, then run the report again."),
     "missed rekeys": (
         WARNING,
-        "See that the members can be reached, and that they hold the group's current public key.",
+        "Check that the members can be reached, and that they hold the group's current public key.",
     ),
     "old key server": (WARNING, NEW_SERVER_KEY),
     "old gateway": (WARNING, NEW_GATEWAY_KEY),

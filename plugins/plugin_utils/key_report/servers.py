@@ -18,7 +18,7 @@ from .keys import unit_title
 Data = dict[str, t.Any]
 VERDICTS = {
     "in_sync": "all hold the same key",
-    "absent": "nobody holds the key",
+    "absent": "no key server holds the key",
     "missing": "some lack the key",
     "conflict": "the keys differ",
     "split": "more than one key server says that it is the primary",

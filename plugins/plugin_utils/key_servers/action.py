@@ -169,9 +169,9 @@ class IosAction(ControlAction):
 
     def _interrupted(self, times: int) -> None:
         self._say(
-            "interrupted: it is finished first. The next interrupt ends at once, in the middle of the work"
+            "interrupted: it is finished first. The next interrupt ends at once, with work half done"
             if times == 1
-            else "ended at once, in the middle of the work: look at its keys, and run the same again"
+            else "ended at once, with work half done: look at its keys, and run the same again"
         )
 
     def _say(self, text: str) -> None:

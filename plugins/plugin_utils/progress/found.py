@@ -111,7 +111,7 @@ def _rows(rows: Iterable[Data]) -> Iterator[Found]:
         if row.get("problem"):
             yield Found(name, "", "failed", str(row["problem"]))
         elif row.get("no_tunnel"):
-            yield Found(name, "", "differs", f"No tunnel by its new key to {', '.join(row['no_tunnel'])}.")
+            yield Found(name, "", "differs", f"No tunnel with its new key to {', '.join(row['no_tunnel'])}.")
         else:
             yield Found(name, "", "ok")
 

@@ -176,7 +176,7 @@ def line(step: Step) -> tuple[str, str]:
 
 def problem(host: str, where: str, outcome: Outcome, sentence: str) -> str:
     """A failure when it happens; `where`: where the work is done, if it is not just that host."""
-    what = {"ignored": "failed, and the play goes on", "deferred": "out of reach, and the play goes on"}
+    what = {"ignored": "failed, the play continues", "deferred": "unreachable, the play continues"}
     return f"{host}{where}: {what.get(outcome, outcome)}: {about_host(host, sentence)}"
 
 

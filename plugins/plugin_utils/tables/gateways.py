@@ -90,12 +90,12 @@ def plan(made: Plan, width: int) -> str:
     page.table("To be changed", PLAN, found["targets"], NARROW)
     for target in made.targets:
         if target.resumes:
-            page.note(f"{target.gateway}: goes on with the rotation that is open in state {target.resumes}.")
+            page.note(f"{target.gateway}: resumes the open rotation, state {target.resumes}.")
     page.note(*_notes(made))
-    page.note(f"Peers that can be told now: {listed(made.peers) or 'none'}.")
+    page.note(f"Peers that can be updated now: {listed(made.peers) or 'none'}.")
     if made.unreachable:
         away = listed([str(one) for one in made.unreachable])
-        page.note(f"Unreachable, told at their next contact (converge_gateways): {away}.")
+        page.note(f"Unreachable, updated later by converge_gateways: {away}.")
     page.note(*[f"{one.gateway}: {one.why}" for one in made.refused])
     page.note(f"Digest: {made.digest}")
     return page.text()
@@ -127,9 +127,9 @@ def outcome(found: Outcome, made: Plan, emergency: bool, width: int) -> str:
     page.note(*[row.problem for row in found.gateways if row.problem], *_notes(made))
     for row in found.gateways:
         if row.no_tunnel and not row.problem:
-            page.note(f"{row.gateway}: no tunnel by the new key yet to {listed(row.no_tunnel)}.")
+            page.note(f"{row.gateway}: no tunnel with the new key yet to {listed(row.no_tunnel)}.")
     if made.away and not emergency:
-        page.note(f"At their next contact (converge_gateways): {listed([str(one) for one in made.away])}.")
+        page.note(f"To be updated by converge_gateways: {listed([str(one) for one in made.away])}.")
     return page.text()
 
 
@@ -171,7 +171,7 @@ def status(found: FleetStatus, width: int) -> str:
     shown, page = found.to_result(), Page(width)
     problems = [one for one in found.findings if one.severity == PROBLEM]
     page.note(*sentences(problems))
-    verdict = "all as the directory says" if shown["in_line"] else "differences"
+    verdict = "all match the directory" if shown["in_line"] else "differences"
     page.table(f"Gateways: {verdict}", STATUS, shown["gateways"], NARROW)
     page.note(*sentences([one for one in found.findings if one.severity != PROBLEM]))
     return page.text()

@@ -73,9 +73,9 @@ KEY_SERVERS = (
 # Three gateways.
 GATEWAYS = (
     Step(f"{PLAY}enroll_gateways"),
-    Step(f"{PLAY}gateway_status", "Gateways: all as the directory says"),
+    Step(f"{PLAY}gateway_status", "Gateways: all match the directory"),
     Step(f"{PLAY}audit_keys -K -e key_report_path=keys.html -e key_report_json_path=keys.json"),
-    Step(f"{REGENERATE} -e gateway_keys_plan_only=true", "Peers that can be told now: gw2, gw3."),
+    Step(f"{REGENERATE} -e gateway_keys_plan_only=true", "Peers that can be updated now: gw2, gw3."),
     # A rotation that was cut off, for the next one to abort.
     Step(REGENERATE, code=KILLED, env={"KILL_AT": "before:Record who accepts the new keys"}),
     Step(f"{PLAY}abort_rotation -e gateway=gw1 -e confirm=gw1", "Outcome"),
@@ -90,14 +90,14 @@ GATEWAYS = (
     ),
     Step(f"{PLAY}converge_gateways -K", "gw3 gw1 done", before=lambda mesh: mesh.ssh_back("gw3")),
     Step(f"{PLAY}converge_gateways", "Nothing is pending"),
-    Step(f"{PLAY}gateway_status -K", "Gateways: all as the directory says"),
+    Step(f"{PLAY}gateway_status -K", "Gateways: all match the directory"),
     Step("ansible localhost -m vpnops.keys.key_directory -a state=rekeyed", "CHANGED"),
     Step(f"{PLAY}converge_gateways -K -e gateway_keys_converge_all=true"),
     Step(f"{PLAY}converge_gateways -e gateway_keys_converge_all=true"),
     Step(f"ANSIBLE_STDOUT_CALLBACK=vpnops.keys.progress {PLAY}converge_gateways", "3 hosts: 3 ok."),
     Step(NEW_MACHINE, before=without_a_key),
     Step(f"{PLAY}converge_gateways -K", "gw3 gw1 done"),
-    Step(f"{PLAY}gateway_status -K -e gateway_keys_fail_on=drift", "Gateways: all as the directory says"),
+    Step(f"{PLAY}gateway_status -K -e gateway_keys_fail_on=drift", "Gateways: all match the directory"),
     Step(
         f"{PLAY}revoke_gateway -K -e gateway=gw2 -e confirm=gw2"
         """ -e '{"gateway_keys_why": "laptop stolen"}'""",

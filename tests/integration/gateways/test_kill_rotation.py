@@ -28,10 +28,10 @@ CUTS = {
         "before:Record the next keys in the directory": "prepared",
         "within:Accept the new keys beside the old ones": "prepared",
         "before:Record who accepts the new keys": "prepared",
-        "before:Use the new key": "staged",
+        "before:Activate the new key": "staged",
     },
     "about the swap": {
-        "within:Use the new key": "staged",
+        "within:Activate the new key": "staged",
         "before:Verify that tunnels use the new keys": "staged",
         "before:Confirm the new key": "staged",
         "before:Record that the new keys are in use and verified": "staged",
@@ -75,8 +75,8 @@ def test_killed_at_every_step(part: str, site: Site) -> None:
 def test_killed_strongswan(make_site: Make) -> None:
     site = make_site("strongswan", 2)
     old = site.own("gw1")
-    steps = ("within:Accept the new keys beside the old ones", "within:Use the new key", "before:Destroy the old key")
-    for where in steps:
+    steps = ("Accept the new keys beside the old ones", "Activate the new key")
+    for where in (*(f"within:{step}" for step in steps), "before:Destroy the old key"):
         cut(site, where)
         site.assert_tunnels(within=3)
     finish(site)
@@ -98,7 +98,7 @@ def test_the_gateway_goes_back_by_itself(platform: str, make_site: Make) -> None
     site.assert_whole()
 
 
-@pytest.mark.parametrize("where", ["before:Use the new key", "before:Gather which keys carry the tunnels"])
+@pytest.mark.parametrize("where", ["before:Activate the new key", "before:Gather which keys carry the tunnels"])
 def test_the_gateway_reboots(where: str, make_site: Make) -> None:
     site = make_site(gateways=2)
     old = site.own("gw1")
@@ -135,7 +135,7 @@ def _no_ssh(site: Site, name: str) -> str:
 def test_an_emergency_is_killed(make_site: Make) -> None:
     site = make_site(gateways=2)
     old = site.own("gw1")
-    cut(site, "before:Use the new key, and never the old one again", mode="emergency")
+    cut(site, "before:Activate the new key and destroy the old one", mode="emergency")
     assert not site.accepted("gw2", "gw1")
     finish(site, mode="emergency")
     assert site.keys("gw1") == [site.own("gw1"), old]
@@ -145,7 +145,7 @@ def test_an_emergency_is_killed(make_site: Make) -> None:
 STEPS_OF_A_REVOCATION = (
     "Drop the revoked keys", "Record who has dropped them", "Report who may still accept the revoked keys",
 )  # fmt: skip
-STEPS_OF_AN_ABORT = ("Record that the new keys are never used", "Accept only the old keys", "Record who stores what")
+STEPS_OF_AN_ABORT = ("Record that the rotation was rolled back", "Accept only the old keys", "Record who stores what")
 
 
 def killed(run: Callable[..., Run], where: str) -> None:
@@ -173,7 +173,7 @@ def test_an_abort_is_killed_at_every_step(make_site: Make) -> None:
     """The same command again finishes it, and says that it was begun before."""
     site = make_site()
     old = site.own("gw1")
-    cut(site, "before:Use the new key")
+    cut(site, "before:Activate the new key")
     new = (site.accepted("gw2", "gw1") - {old}).pop()
     for step in STEPS_OF_AN_ABORT:
         killed(site.abort, step)

@@ -37,7 +37,7 @@ def test_a_directory_that_cannot_be_opened(make_site: Make) -> None:
     site = make_site(enrolled=False)
     done = site.play("enroll_gateways", env={"VPNOPS_KEYS_DIRECTORY_URL": "postgresql://keys:wrong@127.0.0.1:9/keys"})
     assert done.code != 0
-    assert done.status("Open the directory, or make it") == "failed"
+    assert done.status("Open or create the directory") == "failed"
     assert not [one for one in done.results if one["action"].endswith("gateway_key")]
 
 

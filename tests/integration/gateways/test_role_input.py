@@ -102,7 +102,7 @@ def test_a_key_used_twice(site: Site) -> None:
 
 def test_two_administrators(site: Site) -> None:
     """The second is told who the first is, as long as that one's process lives; then, or on demand, it goes on."""
-    env = {"RUN_BEFORE": "Use the new key", "RUN": f"touch {site.path}/there; exec sleep 800",
+    env = {"RUN_BEFORE": "Activate the new key", "RUN": f"touch {site.path}/there; exec sleep 800",
            "ANSIBLE_CALLBACKS_ENABLED": "meanwhile"}  # fmt: skip
     site.node.environment.update(env)
     with started(site.node, "vpnops.keys.regenerate_gateway", "-e", "gateway=gw1", "-e", "confirm=gw1") as first:

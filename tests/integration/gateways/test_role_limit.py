@@ -61,10 +61,11 @@ def test_half_of_the_gateways_are_unreachable(make_site: Make) -> None:
     site = make_site(gateways=4)
     site.mesh.no_ssh("gw3")
     site.mesh.no_ssh("gw4")
-    few = "Only 1 of 3 peers can be told now, and gateway_keys_minimum_share wants 34 %."
+    few = "Only 1 of 3 peers can be updated now, but gateway_keys_minimum_share requires 34 %."
     refused(site, few, minimum_share=34)
-    away = "gw3 (unreachable), gw4 (unreachable) cannot be told now"
-    refused(site, f"{away}, and gateway_keys_unreachable=fail wants all peers.", unreachable="fail", minimum_share=10)
+    away = "gw3 (unreachable), gw4 (unreachable) cannot be updated now"
+    every = f"{away}, but gateway_keys_unreachable=fail requires all peers."
+    refused(site, every, unreachable="fail", minimum_share=10)
     done = site.rotate("gw1", minimum_share=33)
     assert done.code == 0, done.output
     assert "gw3 (unreachable), gw4 (unreachable)" in " ".join(done.output.split())
@@ -78,7 +79,7 @@ def test_half_of_the_gateways_are_unreachable(make_site: Make) -> None:
 
 def test_a_peer_that_cannot_write(site: Site) -> None:
     """It is named before anything is changed. It stops the others only where all peers are wanted."""
-    all_peers = "cannot be told now, and gateway_keys_unreachable=fail wants all peers."
+    all_peers = "cannot be updated now, but gateway_keys_unreachable=fail requires all peers."
     site.mesh.read_only_etc("gw3")
     said = "gw3 (/etc/wireguard cannot be written: Read-only file system; make that possible first) "
     refused(site, said + all_peers, unreachable="fail")

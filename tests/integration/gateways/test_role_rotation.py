@@ -69,7 +69,7 @@ def test_all_strongswan(make_site: Make) -> None:
 
 STEPS = {
     "before:Record the next keys in the directory": "prepared",
-    "before:Use the new key": "staged",
+    "before:Activate the new key": "staged",
     "before:Confirm the new key": "staged",
     "before:Destroy the old key": "verified",
 }

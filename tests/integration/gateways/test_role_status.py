@@ -46,7 +46,7 @@ def test_next_contact(site: Site) -> None:
     assert done.code == 0, done.output
     site.mesh.start("gw3")
     assert site.accepted("gw3", "gw1") == {site.keys("gw1")[1]}
-    assert_told(differences(site), "gw3: It has still to store the keys of gw1.")
+    assert_told(differences(site), "gw3: It has not yet stored the keys of gw1.")
     done = site.play("converge_gateways")
     assert done.code == 0, done.output
     assert contacted(done) == {"gw3"}
@@ -89,7 +89,7 @@ def test_drift_of_the_gateway_and_the_directory(site: Site) -> None:
     told = differences(site)
     assert_told(told, "gw1: It has the key", "in its running daemon, the directory says")
     assert_told(told, "gw2: It has the key", "in its file, the directory says")
-    assert_told(told, "gw3: It accepts", "of nobody in the directory")
+    assert_told(told, "gw3: It accepts", "unknown to the directory")
     refused = site.rotate("gw1")
     assert refused.code != 0
     done = site.play("gateway_status", fail_on="drift")
@@ -107,7 +107,7 @@ def test_drift_of_the_gateway_and_the_directory(site: Site) -> None:
 
 
 def test_an_open_rotation_is_told(site: Site) -> None:
-    env = {"KILL_AT": "before:Use the new key", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
+    env = {"KILL_AT": "before:Activate the new key", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
     site.rotate("gw1", env=env)
     told = differences(site)
     assert_told(told, "gw1: A rotation (planned) begun by", "is open, state staged.")

@@ -144,7 +144,7 @@ def obstacles(site: Site) -> list[str]:
 def test_a_peer_reboots_meanwhile(site: Site) -> None:
     """It costs seconds: the others take the traffic to it back, and only that."""
     old = site.own("gw1")
-    cut(site, "before:Use the new key", "gw1")
+    cut(site, "before:Activate the new key", "gw1")
     assert bridged(site, "gw1") == {"gw2", "gw3"}
     site.mesh.reboot("gw2")
     until(lambda: bridged(site, "gw1") == {"gw3"}, 20, lambda: f"{bridged(site, 'gw1')} are sent to by wg0b")

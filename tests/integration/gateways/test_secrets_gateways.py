@@ -123,7 +123,7 @@ def test_nothing_is_told(platform: str, make_site: Make, tmp_path: Path) -> None
     secrets.observe()
     left = []
     left.append(run(site, "enroll_gateways"))
-    left.append(run(site, "regenerate_gateway", *TARGET, env={"KILL_AT": "before:Use the new key"}))
+    left.append(run(site, "regenerate_gateway", *TARGET, env={"KILL_AT": "before:Activate the new key"}))
     secrets.observe()
     waiting = site.mesh.run("gw1", f"find {STATE} -name pending.key -printf '%m %U '; stat -c %a {STATE}/*")
     assert waiting.split() == ["600", "0", "700"]

@@ -237,7 +237,7 @@ def test_the_old_key_is_refused_once_the_peers_are_narrowed(gateways: Gateways) 
     assert "successfully" in mesh.run("gw1", "swanctl --rekey --ike gw2 --reauth")
     gateways.narrow(new, old)
     assert not gateways.reauthenticate("gw1", "gw2")
-    # What is there is recognised, brought into order by the ordinary path, and holds.
+    # What is there is recognized, brought into order by the ordinary path, and holds.
     mesh.run("gw1", "rm /etc/swanctl/private/by-hand.key; cp /root/old.pub /etc/swanctl/pubkey/gw1.pub")
     gateways.do("gw1", "activate")
     mesh.run("gw1", "swanctl --initiate --child gw2 --timeout 10", check=False)

@@ -442,7 +442,7 @@ def test_a_target_that_did_not_begin_is_named_and_left_out(make_site: Make) -> N
     done = site.rotate("gw1", "gw3", settle_timeout=5)
     assert done.code != 0
     told = " ".join(done.output.split())
-    assert "The rotation of gw3 is not finished, state staged: its change was not begun." in told, done.output
+    assert "The rotation of gw3 is not finished, state staged: its change was not started." in told, done.output
     assert (site.serial("gw1"), site.state("gw1")) == (2, ""), done.output
     assert site.state("gw3") == "staged"
     site.mesh.heal("gw3")
@@ -465,7 +465,7 @@ def test_a_key_without_its_private_half_is_not_enrolled(whose: str, platform: st
     assert done.code != 0
     assert site.known() == {"gw1", "gw2"}, done.output
     told = " ".join(done.output.split())
-    assert re.search("gw3: it shows the key [0-9a-f]{12} as its own and does not prove that it has the private", told)
+    assert re.search("gw3: it reports the key [0-9a-f]{12} as its own and does not prove that it has the private", told)
     assert site.recorded("gw1") == site.own("gw1")
 
 

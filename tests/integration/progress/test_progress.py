@@ -93,7 +93,7 @@ def test_lines_in_a_log(node: ControlNode) -> None:
     assert "Break: 1 failed, 6 skipped" in lines
     assert "h4: mended h4" in run.output
     assert "h1: said once" in lines
-    assert any(line.startswith("h6: out of reach, and the play goes on: Failed to connect") for line in lines)
+    assert any(line.startswith("h6: unreachable, the play continues: Failed to connect") for line in lines)
     assert "Skip everywhere" not in run.output
     assert "PLAY RECAP" not in run.output
     summary = [line for line in lines if line.startswith("Done in ")]
@@ -256,11 +256,11 @@ def test_one_task_tells_of_all_its_devices(
     }
     seen = watch(node.command("vpnops.keys.compare_key_servers"), node.path, node.env(environment), 80)
     assert seen.code == 0, seen.end
-    assert seen.ever(r"Look at all key servers and plan .*[1-5]/6 "), seen.raw
-    assert "Look at all key servers and plan: ok, 6 devices" in seen.end
+    assert seen.ever(r"Read all key servers and plan .*[1-5]/6 "), seen.raw
+    assert "Read all key servers and plan: ok, 6 devices" in seen.end
     assert "(GETVPN" in seen.end or "in sync" in seen.end
     steps = {step["name"]: step["devices"] for step in told(node)["steps"]}
-    assert steps["Look at all key servers and plan"] == {"total": 6, "done": 6, "failed": 0}
+    assert steps["Read all key servers and plan"] == {"total": 6, "done": 6, "failed": 0}
     assert told(node)["counts"] == {"ok": 6}
 
 

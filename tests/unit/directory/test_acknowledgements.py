@@ -348,7 +348,7 @@ def test_nonsense_about_a_revision(records: Records, given: Data, why: str) -> N
 
 
 def test_of_much_nonsense_the_number_is_named(records: Records) -> None:
-    for count, rest in ((module.BULK, []), (module.BULK + 1, ["1 more of its acknowledgements cannot be believed."])):
+    for count, rest in ((module.BULK, []), (module.BULK + 1, ["1 more of its acknowledgements cannot be trusted."])):
         records.do(acknowledgements=said("gw2", *(f"nobody{number}" for number in range(count))))
         assert [one["gateway"] for one in records.ignored[: module.BULK]] == [
             f"nobody{number}" for number in range(module.BULK)

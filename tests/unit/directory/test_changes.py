@@ -72,7 +72,7 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         ("prepared", {"gateways": names("gw9")}),
         "not_found",
         (
-            "The directory knows no gateway gw9. Nothing was changed; see that the name is right, or enroll it with "
+            "The directory knows no gateway gw9. Nothing was changed; check the name, or enroll it with "
             "state=present."
         ),
     ),
@@ -153,7 +153,7 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         ("present", {"gateways": [gateway("gw1", key_of("gw1", 3))], "adopt": True}),
         "conflict",
         (
-            f"gw1 shows the key {short('gw1', 3)}, which is neither the old nor the new one of its open rotation. "
+            f"gw1 reports the key {short('gw1', 3)}, which is neither the old nor the new one of its open rotation. "
             "Nothing was changed; abort the rotation first."
         ),
     ),
@@ -162,7 +162,7 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         ("present", {"gateways": [gateway("gw1", key_of("gw1", 2))]}),
         "conflict",
         (
-            f"gw1 shows the key {short('gw1', 2)}, and the directory has {short('gw1')} (serial 1). Nothing was "
+            f"gw1 reports the key {short('gw1', 2)}, and the directory has {short('gw1')} (serial 1). Nothing was "
             "changed; if the gateway is right, set adopt."
         ),
     ),
@@ -171,7 +171,7 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         ("present", {"gateways": [gateway("gw1", key_of("gw1", 2))]}),
         "conflict",
         (
-            f"gw1 shows the key {short('gw1', 2)}, and the directory has no valid key. Nothing was changed; if the "
+            f"gw1 reports the key {short('gw1', 2)}, and the directory has no valid key. Nothing was changed; if the "
             "gateway is right, set adopt."
         ),
     ),

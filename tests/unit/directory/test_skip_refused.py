@@ -111,7 +111,7 @@ def test_of_two_that_show_one_key_neither_is_recorded() -> None:
     assert {one["gateway"] for one in events} == {"gw2"}
     assert [one["gateway"] for one in records.book.refused] == ["gw1", LIAR]
     assert records.book.refused[0]["why"] == (
-        "gw1, gw3 show the same key, and only one of them can have made it; none was recorded. Find out which, and "
+        "gw1, gw3 report the same key, and only one of them can have made it; none was recorded. Find out which, and "
         "make a new key on the others."
     )
 

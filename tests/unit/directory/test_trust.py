@@ -315,7 +315,7 @@ def test_readers_without_the_signing_key(directory: Directory) -> None:
     wrapped = pem.replace(body, f"{body[:40]}\n{body[40:]}")
     for given in (pem, wrapped, body, mark, mark.upper(), f" {mark}\n"):
         assert directory.read(verify_key=given) == whole
-    with pytest.raises(VpnKeysError, match="Nothing says which key") as caught:
+    with pytest.raises(VpnKeysError, match="No signing key is set") as caught:
         directory.read()
     assert caught.value.code == "bad_input"
     with pytest.raises(VpnKeysError, match="is not signed by the key that is trusted") as caught:

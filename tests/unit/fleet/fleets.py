@@ -144,7 +144,7 @@ def _honest(rng: random.Random, name: str, records: Records) -> Observation:
     """What is true, or nearly: some keys are missing, old, or stored in one place only."""
     state = rng.choice((READY, READY, READY, READY, REFUSED, UNREACHABLE, ABSENT))
     if state != READY:
-        return absent(name) if state == ABSENT else Observation(name, state, "it cannot be told now")
+        return absent(name) if state == ABSENT else Observation(name, state, "it cannot be updated now")
     stored, tunnels = [], []
     for other in records.book.gateways:
         serial = max(1, _serial(records, other) - (rng.random() < 0.1))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a registered result to what is said of its gateway: what cannot be believed is itself a finding."""
+"""From a registered result to what is said of its gateway: what cannot be trusted is itself a finding."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_a_change_and_whom_it_has_not_reached() -> None:
 def test_a_tunnel_that_is_not_proved_fails_the_run_but_not_the_change() -> None:
     found = outcome(book(entry("gw1", 2), *map(entry, NAMES[1:])), planned(), {"gw1": PROOF})
     assert found.to_result()["done"]
-    sentence = "gw1 has no tunnel by its new key to gw3, where one was up before."
+    sentence = "gw1 has no tunnel with its new key to gw3, where one was up before."
     assert found.problems("planned") == [sentence]
     assert found.problems("emergency") == []
 
@@ -69,7 +69,7 @@ def test_who_did_not_begin_with_its_change_is_told_so() -> None:
     both = book(samples.rotating("gw1"), entry("gw2", 2), *map(entry, NAMES[2:]))
     found = outcome(both, planned(), {"gw2": PROOF})
     assert found.problems("planned") == [
-        "The rotation of gw1 is not finished, state staged: its change was not begun. Run it again, or abort it."
+        "The rotation of gw1 is not finished, state staged: its change was not started. Run it again, or abort it."
     ]
     assert outcome(both, planned(), {}).problems("abort") == [
         "The rotation of gw1 is not finished, state staged. Run it again, or abort it."

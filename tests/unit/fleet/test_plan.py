@@ -162,7 +162,7 @@ def test_peers_that_cannot_be_told_are_left_for_later_or_a_reason_not_to_begin(a
     assert planned.away == [Away("gw4", away.why)]
     assert planned.refusals == []
     assert plan(ALL | {"gw4": away}, unreachable="fail").refusals == [
-        f"gw4 ({away.why}) cannot be told now, and O(unreachable)=fail wants all peers."
+        f"gw4 ({away.why}) cannot be updated now, but O(unreachable)=fail requires all peers."
     ]
 
 
@@ -312,7 +312,7 @@ def test_a_revocation_goes_on_where_it_was_interrupted() -> None:
     directory = book(revoked("gw1"), entry("gw2"), entry("gw3"), pending={"gw3": ["gw1"]})
     made = plan({}, directory, mode="revoke")
     assert made.refusals == []
-    assert made.targets[0].note == f"It was revoked before ({samples.BEGUN}); this run goes on from there."
+    assert made.targets[0].note == f"It was revoked before ({samples.BEGUN}); this run continues from there."
     assert plan({}, mode="revoke").targets[0].note == ""
     found = planning.dropped(directory, {"gw3": Observation("gw3", "refused", "its answer cannot be read")}, made)
     assert (found.peers, [one.gateway for one in found.refused]) == (["gw2"], ["gw3"])
@@ -331,7 +331,7 @@ def test_an_abort_goes_on_where_it_was_interrupted() -> None:
 
     again = of("retired", "aborted")
     assert again.refusals == []
-    assert again.targets[0].note == f"Its rotation was aborted before ({samples.BEGUN}); this run goes on from there."
+    assert again.targets[0].note == f"Its rotation was aborted before ({samples.BEGUN}); this run continues from there."
     assert "none to abort" in of("aborted", "retired").refusals[0]
     assert of("aborted", rotation=samples.rotation("gw1")).targets[0].note == ""
 

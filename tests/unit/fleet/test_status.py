@@ -103,7 +103,7 @@ BY_ONE: dict[str, tuple[Observation, str, str]] = {
     "of nobody": (
         samples.with_stored(ALL["gw1"], stored("road warrior")),
         "unknown keys",
-        f"It accepts 1 key of nobody in the directory: {short('road warrior')}.",
+        f"It accepts 1 key unknown to the directory: {short('road warrior')}.",
     ),
     "refused": (refused("gw1"), "refused", "Incorrect sudo password"),
     "an obstacle": (
@@ -152,7 +152,7 @@ def test_a_pending_peer_is_pending_and_nothing_else() -> None:
     directory = book(entry("gw1", 2), *map(entry, NAMES[1:]), pending={"gw2": ["gw1"]})
     newer = {name: seen(name, {n: 1 for n in NAMES if n != name} | {"gw1": 2}) for name in NAMES[2:]}
     found = status(directory, {"gw1": seen("gw1", NAMES, own=2), "gw2": seen("gw2", NAMES), **newer})
-    assert told(found) == {("gw2", "pending", "It has still to store the keys of gw1.")}
+    assert told(found) == {("gw2", "pending", "It has not yet stored the keys of gw1.")}
     assert found.to_result()["in_line"]
     assert [row.to_result()["pending"]["count"] for row in found.rows] == [0, 1, 0, 0]
 
@@ -214,7 +214,7 @@ def test_an_open_emergency() -> None:
     observations = {"gw2": seen("gw2", NAMES), "gw3": seen("gw3", {"gw2": 1, "gw4": 1})}
     found = {(host, kind): what for host, kind, what in of(directory, observations)}
     assert found["gw2", "still accepted"].startswith(f"It still accepts serial 1 of gw1 (revoked since {SINCE})")
-    assert found["gw3", "pending"] == "It has still to store the keys of gw1."
+    assert found["gw3", "pending"] == "It has not yet stored the keys of gw1."
     assert found["gw4", "still accepted"] == (
         f"It may still accept serial 1 of gw1 (revoked since {SINCE}): it was not asked."
     )
@@ -227,7 +227,7 @@ def test_a_key_that_was_never_used_is_not_stolen() -> None:
     ]
     aborted = entry("gw1", 1, {2: "revoked"})
     directory = book(aborted, *map(entry, NAMES[1:]), pending={"gw2": ["gw1"]}, rotations=history)
-    assert ("gw2", "pending", "It has still to store the keys of gw1.") in of(directory, {})
+    assert ("gw2", "pending", "It has not yet stored the keys of gw1.") in of(directory, {})
 
 
 # -- the directory
@@ -249,7 +249,7 @@ def test_a_directory_that_cannot_be_believed_is_the_one_finding(what: str) -> No
     """Nothing is said of the gateways: that they are not in it is no finding then."""
     directory = book(tampered=[{"gateway": None, "serial": None, "what": what}])
     found = of(directory, {"gw1": seen("gw1", NAMES[:2]), "gw2": unreachable("gw2")})
-    assert found == {("directory", "tampered", f"It cannot be believed: {WHOLE[what]}.")}
+    assert found == {("directory", "tampered", f"It cannot be trusted: {WHOLE[what]}.")}
     finding = findings.Finding("tampered", "directory", "")
     assert findings.failing([finding], "problems") == [finding]
 

@@ -275,7 +275,7 @@ def test_two_that_say_the_same_address_is_theirs() -> None:
     assert [claim.host for claim in said] == ["ks2", "ks9"]
     assert said[0].why == (
         "ks2 says that 10.7.0.2 is its own address in G (1), and so does ks9; ks1 and ks3 name it as a peer, and the "
-        "inventory gives it to nobody. If it is that of ks2, set key_server_addresses of ks2."
+        "inventory gives it to no key server. If it is that of ks2, set key_server_addresses of ks2."
     )
 
 

@@ -405,7 +405,7 @@ def test_nothing_is_changed_in_a_split_group(servers: list[KeyServer], policy: P
     assert (found.verdict, found.steps, found.would, found.needs_consent) == ("split", (), (), False)
     assert (found.primary, found.primary_by, found.source) == (None, None, None)
     assert found.blocked == (
-        f"{SPLIT}. Nothing is changed; find out why they do not hear each other. To make them equal all the same, name"
+        f"{SPLIT}. Nothing is changed; find out why they do not hear each other. To make them equal anyway, name"
         " the one whose key stays in O(primary), and set O(overwrite)."
     )
 

@@ -133,7 +133,7 @@ def test_a_new_key_that_is_too_small() -> None:
         " O(allow_weak_source)."
     )
     found = decide(fleet(None, None, None), Policy(bits=1024))
-    assert (found.verdict, found.blocked) == ("absent", f"Nobody holds GETVPN{rest}")
+    assert (found.verdict, found.blocked) == ("absent", f"No key server holds GETVPN{rest}")
     found = decide(fleet(sealed(A), None, sealed(A)), Policy(bits=1024))
     assert (found.verdict, found.blocked) == (
         "missing",

@@ -142,8 +142,8 @@ def test_a_group_that_is_not_whole_is_not_begun(changed: KeyServer, outcome: str
             dataclasses.replace(TIMERS, acknowledged=False),
             2,
             (
-                "Members do not acknowledge rekeys, so nobody could tell who has learned the new key. Nothing "
-                "is changed; configure rekey acknowledgement."
+                "Members do not acknowledge rekeys, so it cannot be known which members have learned the new key. "
+                "Nothing is changed; configure rekey acknowledgement."
             ),
         ),
         (

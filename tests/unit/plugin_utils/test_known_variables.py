@@ -68,4 +68,4 @@ def test_a_fact_of_a_device_stops_nobody() -> None:
 def test_a_value_that_was_cut_is_not_shown() -> None:
     said = refused({"_raw_params": "horse battery"}, "gateway_keys")
     assert "horse" not in said
-    assert said.startswith("A value given with -e was cut at a blank. Nothing was done; write values with blanks as")
+    assert said.startswith("A value given with -e was cut at a space. Nothing was done; write values with spaces as")

@@ -142,7 +142,7 @@ class StrongSwan:
     def persist(self) -> None:
         pending = self._key(self._state.pending)
         if pending is not None and pending != self._own().key:
-            raise VpnKeysError("refused", "The new key is not in use, so it cannot become the lasting one.")
+            raise VpnKeysError("refused", "The new key is not in use, so it cannot be confirmed.")
         files.remove(self._state.pending)
 
     def discard_previous(self) -> None:

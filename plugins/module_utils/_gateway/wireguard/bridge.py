@@ -91,7 +91,7 @@ def is_up(interface: str, want: Wanted) -> bool:
 
 
 def carry(interface: str) -> None:
-    """Send by the second interface to every peer that is there. One that is not heard of in time stays where it is."""
+    """Send to every peer over the second interface. One that is not heard of in time stays where it is."""
     bridge = name_of(interface)
     job = _job(interface)
     if not job or not is_there(bridge):
@@ -139,7 +139,7 @@ def carried(interface: str) -> Carried:
 
 
 def idle(interface: str) -> None:
-    """Send by the first interface again; the second one goes on receiving."""
+    """Send over the first interface again; the second one goes on receiving."""
     job = _job(interface)
     if job:
         _refresh(interface, job)

@@ -100,6 +100,6 @@ def test_no_change_begins_when_the_time_of_all_is_up() -> None:
     options = {"state": "active", "confirm_timeout": 60}
     for moment in (None, time.time() + 60):
         assert made.sent({**options, "begin_before": moment}) == options
-    with pytest.raises(VpnKeysError, match=r"gw7: its change was not begun.*; run it again\.") as caught:
+    with pytest.raises(VpnKeysError, match=r"gw7: its change was not started.*; run it again\.") as caught:
         made.sent({**options, "begin_before": time.time() - 1})
     assert caught.value.code == "timeout"

@@ -148,7 +148,7 @@ def test_what_the_status_finds_is_found_here() -> None:
     assert told == {("wrong key", "gw2"): sentence}
     pending = result(entry("gw1", 2), entry("gw2"), pending={"gw2": ["gw1"]})
     told = found(directory=pending, gateways=observations)
-    assert told == {("pending", "gw2"): "It has still to store the keys of gw1."}
+    assert told == {("pending", "gw2"): "It has not yet stored the keys of gw1."}
 
 
 def test_a_revoked_key_that_may_still_be_accepted_is_the_first_problem_and_its_key_is_shown() -> None:

@@ -206,7 +206,7 @@ def test_every_gateway_and_key_with_a_finding_is_shown(number: int) -> None:
 def test_each_legend_is_there_once(inputs: build.Inputs) -> None:
     text = " ".join(read(render(inputs)).text)
     assert text.count("Equal letters are equal keys") == 1
-    assert text.count("holds the next key beside the current one") == 1
+    assert text.count("stores the next key beside the current one") == 1
 
 
 # -- names
