@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ..module_utils._fleet.findings import listed
+from ..module_utils._printable import quoted
 from ..plugin_utils.device_answer import Data
 from ..plugin_utils.gateways.action import GatewayAction
 
@@ -15,7 +16,8 @@ class ActionModule(GatewayAction):
     def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
         result = super().run(tmp, task_vars)
         if self._task.args.get("state") == "carrying" and result.get("left") and not self._task.check_mode:
-            silent = f"{listed(result['left'])} did not answer on {result['interface']}"
+            names = listed([quoted(name) for name in result["left"]])
+            silent = f"it says that {names} did not answer on {result['interface']}"
             effect = "so the traffic stays on the first interface and is silent for a moment when the key changes"
             result["warnings"] = [*result.get("warnings", ()), f"{self.host}: {silent}, {effect}."]
         return result

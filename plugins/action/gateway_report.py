@@ -9,13 +9,12 @@ import typing as t
 from collections.abc import Callable
 
 from ..module_utils._fleet import plan as planning
-from ..module_utils._fleet.findings import failing, listed, sentences
+from ..module_utils._fleet.findings import failing, sentences
 from ..module_utils._fleet.model import EMERGENCY, Directory
 from ..module_utils._fleet.observed import REFUSED, Observation, Observations, none_observed
 from ..module_utils._fleet.outcome import converged, enrolled, outcome
 from ..module_utils._fleet.status import status
 from ..module_utils._fleet.verify import Proof
-from ..module_utils._printable import printable
 from ..modules.gateway_report import ARGUMENT_SPEC
 from ..plugin_utils import device_answer
 from ..plugin_utils.control_action import ControlAction, Result, display
@@ -96,8 +95,20 @@ def _answers(options: Data) -> Observations:
 
 def _reached(one: device_answer.Answer) -> Observation:
     if one.left_out:
-        return Observation(one.host, REFUSED, printable(listed(one.left_out), LONGEST), findings=one.findings)
+        return Observation(one.host, REFUSED, _some(one.left_out), findings=one.findings)
     return Observation(one.host, one.state, one.why, findings=one.findings)
+
+
+def _some(sentences: t.Sequence[str]) -> str:
+    """As many of them as people read: whole ones, so that what is quoted in them stays so."""
+    size, shown = 0, 0
+    for text in sentences:
+        size += len(text)
+        if shown and size > LONGEST:
+            break
+        shown += 1
+    more = len(sentences) - shown
+    return " ".join([*sentences[:shown], *([f"And {more} more."] if more else [])])
 
 
 def _failure(code: str, problems: list[str]) -> Result:

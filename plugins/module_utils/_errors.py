@@ -90,7 +90,7 @@ class VpnKeysError(Exception):
         first = f"{self.host}: {self.what}" if self.host else self.what
         rest = f"{self.state}; {self.advice}" if self.state and self.advice else self.state or self.advice
         if not _OPTION.match(rest):
-            rest = rest[:1].upper() + rest[1:]
+            rest = beginning(rest)
         return " ".join(sentence(part) for part in (first, rest) if part)
 
     def about(self, subject: str = "", *, state: str = "") -> VpnKeysError:
@@ -109,7 +109,15 @@ class VpnKeysError(Exception):
 def sentence(text: str) -> str:
     """The text with the full stop that it may lack."""
     text = text.rstrip()
-    return text if text.endswith((".", "?", "!")) else f"{text}."
+    return text if text.endswith((*_STOPS, *(f'{stop}"' for stop in _STOPS))) else f"{text}."
+
+
+_STOPS = (".", "?", "!")
+
+
+def beginning(text: str) -> str:
+    """The clause as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def clause(text: str) -> str:

@@ -10,6 +10,9 @@ long is cut and says so.
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 LONGEST = 400
 """Characters of one text of a device that anybody still reads."""
 
@@ -22,6 +25,33 @@ def printable(text: str, longest: int = LONGEST) -> str:
         kept = "".join(char if char.isprintable() else _escape(char) for char in kept)
     cut = len(text) - longest
     return f"{kept} [{cut} more characters]" if cut > 0 else kept
+
+
+def quoted(text: str, longest: int = LONGEST) -> str:
+    r"""The same between quotation marks, out of which nothing of it gets: what could be taken for the closing mark, for
+    the border of a table, or for other text that is beside it, is shown as an escape. What is said of the length stands
+    behind the mark."""
+    cut = len(text) - longest
+    inside = _NOT_PLAIN.sub(lambda found: _inside(found[0]), text[:longest])
+    return f'"{inside}" [{cut} more characters]' if cut > 0 else f'"{inside}"'
+
+
+# A backslash only where it stands before a quotation mark.
+_NOT_PLAIN = re.compile(r'"|\\(?=\\*(?:"|\Z))|[^ -~]')
+
+
+def _inside(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    category = unicodedata.category(char)
+    # Letters from left to right and digits; the letters that only modify look like quotation marks.
+    plain = category[0] in "LN" and category != "Lm" and unicodedata.bidirectional(char) in ("L", "EN")
+    return char if plain else _escape(char)
+
+
+def said(text: str, longest: int = LONGEST) -> str:
+    """What a device says as a clause of a sentence of ours about it; empty where it says nothing."""
+    return f"it says {quoted(text, longest)}" if text else ""
 
 
 def _escape(char: str) -> str:

@@ -13,7 +13,7 @@ import typing as t
 from collections.abc import Iterable
 
 from ..module_utils._errors import NOTHING_DONE, VpnKeysError
-from ..module_utils._printable import printable
+from ..module_utils._printable import quoted
 
 PREFIXES = (
     "__gateway_keys_",
@@ -72,7 +72,7 @@ def _ours(name: str) -> bool:
 
 def listed(names: list[str]) -> str:
     more = len(names) - SHOWN
-    return ", ".join(printable(name, LONGEST) for name in names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(quoted(name, LONGEST) for name in names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def result(names: list[str]) -> dict[str, t.Any]:

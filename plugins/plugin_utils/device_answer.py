@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..module_utils._backends import BACKENDS
-from ..module_utils._errors import VpnKeysError, sentence
+from ..module_utils._errors import VpnKeysError, beginning, sentence
 from ..module_utils._fleet import observed
 from ..module_utils._fleet.observed import Blocked, Change, Observation, StoredKey, Tunnel
 from ..module_utils._public_key import parse
@@ -38,6 +38,7 @@ from .strict import (
     parse_json,
     public_key,
     record,
+    said,
     text,
     word,
 )
@@ -51,6 +52,8 @@ MOST_LINES = 500
 """Of one side of a diff: Ansible compares them line by line, in quadratic time, outside of our limits."""
 MOST_OBSTACLES = 20
 MOST_NAMES = 2_000
+MOST_SAID = 2_000
+"""Characters of the message of a failure."""
 NEW = "(new)"
 """What a module says in check mode instead of a key that is still to be made."""
 
@@ -107,59 +110,70 @@ def _diff(value: t.Any, reading: Reading, at: str) -> t.Any:
 _COMMON: dict[str, Reader] = {"diff": _diff}
 _CHANGED: dict[str, Reader] = {"changed": flag}
 
-GATEWAY = record(
-    {
-        "platform": choice(*BACKENDS),
-        "own": record({"file": nullable(_key), "runtime": nullable(_key)}),
-        "pending": nullable(_key),
-        "previous": nullable(_key),
-        "change": nullable(
-            record(
-                {
-                    "step": choice("swapping", "swapped", "confirmed", "restored", "failed"),
-                    "key": FINGERPRINT,
-                    "at": _UNIX,
-                    "deadline": _UNIX,
-                    "error": text(1000),
-                    "began": _UNIX,
-                }
-            )
-        ),
-        "stored": many(
-            record(
-                {
-                    "peer": text(256),
-                    "public_key": public_key,
-                    "fingerprint": FINGERPRINT,
-                    "file": nullable(_ROLE),
-                    "runtime": nullable(_ROLE),
-                }
-            ),
-            MOST_ENTRIES,
-        ),
-        "tunnels": many(
-            record(
-                {
-                    "peer": text(256),
-                    "with_own": nullable(FINGERPRINT),
-                    "with_peer": nullable(FINGERPRINT),
-                    "age": number(0, 1e12),
-                    "proof": text(200),
-                    "by": _UNIX,
-                }
-            ),
-            MOST_ENTRIES,
-        ),
-        "blocked": many(
-            record({"peer": text(256), "fingerprint": nullable(FINGERPRINT), "why": text(500)}), MOST_ENTRIES
-        ),
-        "at_restart": many(text(500), MOST_OBSTACLES),
-    }
-)
 
-_REFUSED = record({"gateway": text(256), "why": text(1000)})
+def _gateway(words: Callable[[int], Reader]) -> Reader:
+    """The state of a gateway. `words`: what its sentences, of so many characters, are made to."""
+    return record(
+        {
+            "platform": choice(*BACKENDS),
+            "own": record({"file": nullable(_key), "runtime": nullable(_key)}),
+            "pending": nullable(_key),
+            "previous": nullable(_key),
+            "change": nullable(
+                record(
+                    {
+                        "step": choice("swapping", "swapped", "confirmed", "restored", "failed"),
+                        "key": FINGERPRINT,
+                        "at": _UNIX,
+                        "deadline": _UNIX,
+                        "error": words(1000),
+                        "began": _UNIX,
+                    }
+                )
+            ),
+            "stored": many(
+                record(
+                    {
+                        "peer": text(256),
+                        "public_key": public_key,
+                        "fingerprint": FINGERPRINT,
+                        "file": nullable(_ROLE),
+                        "runtime": nullable(_ROLE),
+                    }
+                ),
+                MOST_ENTRIES,
+            ),
+            "tunnels": many(
+                record(
+                    {
+                        "peer": text(256),
+                        "with_own": nullable(FINGERPRINT),
+                        "with_peer": nullable(FINGERPRINT),
+                        "age": number(0, 1e12),
+                        "proof": text(200),
+                        "by": _UNIX,
+                    }
+                ),
+                MOST_ENTRIES,
+            ),
+            "blocked": many(
+                record({"peer": text(256), "fingerprint": nullable(FINGERPRINT), "why": words(500)}), MOST_ENTRIES
+            ),
+            "at_restart": many(words(500), MOST_OBSTACLES),
+        }
+    )
+
+
+def _info(words: Callable[[int], Reader]) -> Reader:
+    return record({**_CHANGED, "gateway": _gateway(words)}, {"obstacles": many(words(500), MOST_OBSTACLES)})
+
+
+def _refused(words: Callable[[int], Reader]) -> Reader:
+    return many(record({"gateway": text(256), "why": words(1000)}), MOST_ENTRIES)
+
+
 ANSWERS: dict[str, Reader] = {
-    "gateway_info": record({**_CHANGED, "gateway": GATEWAY}, {"obstacles": many(text(500), MOST_OBSTACLES)}),
+    "gateway_info": _info(text),
     "gateway_key": record(
         {
             **_CHANGED,
@@ -176,7 +190,7 @@ ANSWERS: dict[str, Reader] = {
                 record({"gateway": text(256), "public_key": nullable(public_key), "role": _ROLE}), MOST_ENTRIES
             ),
             "neighbours": many(text(256), MOST_ENTRIES),
-            "refused": many(_REFUSED, MOST_ENTRIES),
+            "refused": _refused(text),
         },
         _COMMON,
     ),
@@ -192,7 +206,7 @@ ANSWERS: dict[str, Reader] = {
     "gateway_call_in": record({**_CHANGED, "token_sha256": nullable(FINGERPRINT)}, _COMMON),
 }
 """What each module may answer. An answer that is a failure is read by FAILURE instead."""
-FAILURE = record({"failed": flag, "msg": text(2000)}, {"code": CODE, "changed": flag})
+FAILURE = record({"failed": flag, "msg": said(MOST_SAID)}, {"code": CODE, "changed": flag})
 SILENT = frozenset(("invocation", "warnings", "deprecations"))
 """Fields that modules of Ansible always or often send, and that nobody reads."""
 
@@ -237,7 +251,7 @@ def _believed(host: str, asked: Asked, output: str, reading: Reading) -> Data:
     raw = {name: value for name, value in parse_json(output).items() if name not in SILENT}
     if raw.get("failed"):
         found: Data = FAILURE(raw, reading, "the answer")
-        return {"changed": False, **found}
+        return {"changed": False, **found, "msg": beginning(found["msg"])}
     answer: Data = ANSWERS[asked.module](raw, reading, "the answer")
     to_the_point = _TO_THE_POINT.get(asked.module)
     return to_the_point(host, asked, answer, reading) if to_the_point else answer
@@ -338,8 +352,17 @@ _TO_THE_POINT: dict[str, t.Callable[[str, Asked, Data, Reading], Data]] = {
 # ------------------------------------------------------------------ where it is used
 
 _FINDINGS = many(text(1000), 20)
+
+
+def _said(longest: int) -> Reader:
+    """Where the words of a gateway become part of sentences of ours. They were read by text(longest) before, which may
+    have made ten characters of one, and says how many it cut."""
+    return said(10 * longest + 40)
+
+
 _KEPT: dict[str, Reader] = {
-    **{name: reader for name, reader in ANSWERS.items() if name not in ("gateway_peers",)},
+    **ANSWERS,
+    "gateway_info": _info(_said),
     "gateway_peers": record(
         {
             **_CHANGED,
@@ -347,14 +370,14 @@ _KEPT: dict[str, Reader] = {
                 record({"gateway": text(256), "public_key": nullable(public_key), "role": _ROLE}), MOST_ENTRIES
             ),
             "learned": nullable(number(0, 2**62)),
-            "refused": many(_REFUSED, MOST_ENTRIES),
+            "refused": _refused(_said),
         }
     ),
 }
 _ANSIBLE = record(
     {},
     {
-        "msg": text(2000),
+        "msg": text(20 * MOST_SAID),
         "code": CODE,
         "failed": flag,
         "unreachable": flag,
@@ -362,6 +385,9 @@ _ANSIBLE = record(
         "findings": _FINDINGS,
     },
 )
+
+
+NO_REASON = "it does not say why"
 
 
 @dataclass(frozen=True)
@@ -388,14 +414,19 @@ def answer(host: str, module: str, result: t.Any) -> Answer:
             why = "no answer in time" if about.get("code") == "timeout" else "unreachable"
             return Answer(host, observed.UNREACHABLE, why, findings=findings)
         if about.get("failed"):
-            return Answer(host, observed.REFUSED, about.get("msg") or "it could not be looked at", findings=findings)
+            return Answer(host, observed.REFUSED, _why(about.get("msg", "")), findings=findings)
         said = _KEPT[module](result, Reading(), "the result")
         refused_ = said.get("refused", ())
-        left_out = tuple(f"It did not store {one['gateway']}: {sentence(one['why'])}" for one in refused_)
+        left_out = tuple(f"It did not store {one['gateway']}: {sentence(_why(one['why']))}" for one in refused_)
         return Answer(host, observed.READY, "", said, findings, left_out)
     except Unreadable as error:
         why = f"refused: its answer cannot be read: {error}"
         return Answer(host, observed.REFUSED, why, findings=(_unreadable(error),))
+
+
+def _why(message: str) -> str:
+    """A message of ours, or the quoted one of a gateway as `arrived` made it, for the middle of a sentence."""
+    return message.replace("It says", "it says", 1) if message.startswith("It says") else message or NO_REASON
 
 
 def answers(module: str, results: Mapping[str, t.Any]) -> dict[str, Answer]:
@@ -414,7 +445,7 @@ def observation(found: Answer) -> Observation:
     if found.state != observed.READY:
         return Observation(**about)
     if obstacles := found.said.get("obstacles"):
-        about |= {"state": observed.REFUSED, "why": " ".join(map(sentence, obstacles))}
+        about |= {"state": observed.REFUSED, "why": _why(" and ".join(filter(None, obstacles)))}
     gateway = found.said["gateway"]
     change = gateway["change"]
     return Observation(

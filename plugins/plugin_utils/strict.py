@@ -18,7 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..module_utils._errors import VpnKeysError
-from ..module_utils._printable import printable
+from ..module_utils import _printable
+from ..module_utils._printable import printable, quoted
 from ..module_utils._public_key import parse
 
 NAMED = 8
@@ -38,7 +39,7 @@ class Reading:
 
     def drop(self, name: str) -> None:
         if len(self.dropped) < NAMED:
-            self.dropped[printable(name, 60)] = None
+            self.dropped[quoted(name, 60)] = None
         elif name not in self.dropped:
             self.more += 1
 
@@ -54,6 +55,17 @@ def text(longest: int) -> Reader:
         if not isinstance(value, str):
             raise Unreadable(f"{at} is no text")
         return printable(value, longest)
+
+    return read
+
+
+def said(longest: int) -> Reader:
+    """Any text, as the clause that quotes it: from here on it may be part of sentences of ours. Empty where it is."""
+
+    def read(value: t.Any, reading: Reading, at: str) -> str:
+        if not isinstance(value, str):
+            raise Unreadable(f"{at} is no text")
+        return _printable.said(value, longest)
 
     return read
 

@@ -16,7 +16,7 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .._errors import clause
+from .._errors import beginning, clause
 from .._fingerprint import short
 from . import findings, stored
 from .findings import SHOWN, Finding, failing, listed
@@ -193,7 +193,7 @@ def _of_gateway(
         yield from _own(directory, one, observation)
         # Even of one that refuses: it is about what it was given before.
         for text in observation.at_restart:
-            yield Finding(findings.NOT_LASTING, one.name, text)
+            yield Finding(findings.NOT_LASTING, one.name, beginning(text))
     yield from _still_accepted(directory, one.name, observation, there, accepted)
     yield from _pending(directory, one.name, there)
     if there:
@@ -208,7 +208,7 @@ def _of_answer(observation: Observation) -> Iterator[Finding]:
     for text in observation.findings:
         yield Finding(findings.FORGED, observation.host, text)
     if observation.state == REFUSED:
-        yield Finding("refused", observation.host, observation.why or "It refused.")
+        yield Finding("refused", observation.host, beginning(observation.why) or "It refused.")
 
 
 def _of_stranger(directory: Directory, observation: Observation) -> Iterator[Finding]:

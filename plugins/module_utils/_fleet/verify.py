@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from .._errors import NOTHING_REPORTED, VpnKeysError, clause
+from .._errors import NOTHING_REPORTED, VpnKeysError, clause, sentence
 from . import stored
 from .findings import listed
 from .model import EMERGENCY, Directory, Gateway
@@ -116,8 +116,8 @@ def _does_not_use(one: Gateway, after: Observation, new: str | None, proven: boo
         return f"{one.name} could not be observed after the change ({clause(after.why)})."
     if after.own_runtime == new or (after.own_runtime is None and proven):
         return ""
-    why = (after.change.error if after.change else "") or "the gateway rolled back to the old key."
-    return f"{one.name} does not use its new key: {why}"
+    why = (after.change.error if after.change else "") or "the gateway rolled back to the old key"
+    return f"{one.name} does not use its new key: {sentence(why)}"
 
 
 def _too_few(name: str, proven: Sequence[str], unproven: Sequence[str], minimum_share: int) -> str:

@@ -19,14 +19,20 @@ from .._printable import printable
 # -- noise ---------------------------------------------------------------------------------------------------
 
 _MONTH = r"[JFMASOND][a-z]{2} "
-_DATE = r" ?\d{1,2} (?:\d{4} )?\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?: [A-Za-z][\w+-]{0,7})?(?: \d{4})?: "
+_TIME = r"\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?"
+# The name of a zone is what `clock timezone` says: UTC, NL-DST, GMT+1, +05:30, <-03>.
+_ZONE = r"(?: [A-Za-z+<-][\w+<>-]{0,30}(?::\d{2})?)?"
+_DATE = rf" ?\d{{1,2}} (?:\d{{4}} )?{_TIME}(?: \d{{4}})?{_ZONE}(?: \d{{4}})?: "
+_ISO_DATE = rf"\d{{4}}-\d{{2}}-\d{{2}}[T ]{_TIME}(?:Z|[+-]\d{{2}}:?\d{{2}})?{_ZONE}: "
+_UPTIME_REST = r"(?:\d:\d{2}:\d{2}(?:\.\d{1,9})?|\d{0,3}[dwy]\d{1,2}[hdw]): "
+_UPTIME = rf"\d{_UPTIME_REST}"
 _FACILITY = r"%[A-Za-z]\w{0,40}(?:-\w{1,40}){0,4}?-[0-7]-\w{1,60}(?:-\d{1,8})?: ?"
 _HEADS = (
     _FACILITY,
     _MONTH + _DATE,
-    rf"[*.]{_MONTH}{_DATE}",
-    rf"\d{{2}}:\d{{2}}:\d{{2}}: {_FACILITY}",  # uptime
-    rf"\d{{1,4}}[dwy]\d{{1,2}}[hdw]: {_FACILITY}",
+    _ISO_DATE,
+    rf"[*.](?:{_MONTH}{_DATE}|{_ISO_DATE}|{_UPTIME})",
+    _UPTIME + _FACILITY,
     # Of 2026: asked for by nobody, and without a facility.
     r"SECURITY WARNING - Module: ",
     r"INSECURE DYNAMIC WARNING - Module: ",
@@ -35,11 +41,12 @@ _HEADS = (
 )
 """How a log message begins. Each with something that few places begin with: most places cost next to nothing."""
 _HEAD = "|".join(_HEADS)
-# A sequence number has six digits, after a million messages more. It is one at the beginning of a line or behind a
-# prompt. Elsewhere nobody can tell where it begins: it stays, and makes that line unreadable.
+# A sequence number has six digits, after a million messages more, and fewer where a device does not fill it up. It is
+# one at the beginning of a line or behind a prompt, and so is an uptime without a facility. Elsewhere nobody can tell
+# where it begins: it stays, and makes that line unreadable.
 _LOG_MESSAGE = re.compile(
-    rf"(?:{_HEAD}|\d(?<=^\d)\d{{5,9}}: (?:{_HEAD})|\d(?<=[#>]\d)\d{{5,9}}: (?:{_HEAD})"
-    rf"|[ \t](?<=^[ \t])[ \t]{{0,7}}(?:\d{{6,10}}: )?(?:{_HEAD})"
+    rf"(?:{_HEAD}|\d(?<![^#>\n]\d)(?:\d{{0,9}}: (?:{_HEAD}|{_UPTIME})|{_UPTIME_REST})"
+    rf"|[ \t](?<=^[ \t])[ \t]{{0,7}}(?:\d{{1,10}}: )?(?:{_HEAD})"
     r"|-(?<=^-)(?:Traceback|Process)= )[^\n]*\n?",
     re.MULTILINE,
 )
@@ -49,7 +56,11 @@ _TO_EVERYBODY = re.compile(
     re.MULTILINE,
 )
 # Quick looks: this runs for every piece that arrives. A pattern that begins with a literal is found fast.
-_LOG_HINTS = (re.compile(r"%[A-Za-z]"), re.compile(r":\d{2}(?:\.\d{1,6})?(?: [A-Za-z][\w+-]{0,7})?(?: \d{4})?: "))
+_LOG_HINTS = (
+    re.compile(r"%[A-Za-z]"),
+    re.compile(rf":\d{{2}}(?:\.\d{{1,9}})?(?:Z|[+-]\d{{2}}:?\d{{2}})?(?: \d{{4}})?{_ZONE}(?: \d{{4}})?: "),
+    re.compile(r"[dwy]\d{1,2}[hdw]: "),
+)
 _LOG_WORDS = ("WARNING - ", "key size needs", "-Traceback=", "-Process=")
 
 MORE = r" ?--More-- ?"

@@ -27,7 +27,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ...module_utils._errors import NOTHING_DONE, VpnKeysError
-from ...module_utils._printable import printable
+from ...module_utils._printable import quoted
 from .. import device_answer, failures
 from ..device_answer import Asked, Data
 
@@ -125,13 +125,13 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
             return _silent(f"No answer within {seconds:g} s. {unknown}.")
         except AnsibleConnectionFailure as error:
             self.silent = True
-            return {"unreachable": True, "msg": printable(str(error), LONGEST_MESSAGE)}
+            return {"unreachable": True, "msg": _of_ansible(error)}
         except VpnKeysError as error:
             return self.failure(error)
         except AnsibleError as error:
-            return {"failed": True, "code": "refused", "msg": printable(str(error), LONGEST_MESSAGE), "findings": []}
+            return {"failed": True, "code": "refused", "msg": _of_ansible(error), "findings": []}
         if self.answer is None:  # Ansible never came so far as to run the module
-            return device_answer.refused(printable(str(reported.get("msg", "no module ran")), LONGEST_MESSAGE))
+            return device_answer.refused(_of_ansible(reported.get("msg", "no module ran")))
         return self.answer | self._interpreter()
 
     def _parse_returned_data(self, res: Data, *more: t.Any) -> t.Any:
@@ -139,8 +139,8 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         output = str(res.get("stdout", ""))
         self.answer = device_answer.arrived(self.host, self.asked, output)
         if not output.strip():
-            said = printable(str(res.get("stderr", "")).strip(), 300)
-            self.answer = device_answer.refused(f'the module printed nothing, only "{said}"')
+            said = quoted(str(res.get("stderr", "")).strip(), 300)
+            self.answer = device_answer.refused(f"the module printed nothing, only {said}")
         nothing = {"stdout": "{}", "stdout_lines": ["{}"], "stderr": "", "stderr_lines": []}
         return super()._parse_returned_data({**res, **nothing}, *more)
 
@@ -166,6 +166,11 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         key, found = getattr(self, "_discovered_interpreter_key", None), getattr(self, "_discovered_interpreter", None)
         usual = isinstance(found, str) and found.startswith("/") and found.isprintable() and len(found) < LONGEST_PATH
         return {"ansible_facts": {key: found}} if key and usual else {}
+
+
+def _of_ansible(message: object) -> str:
+    """What Ansible says of a host: it may hold what that host printed."""
+    return f"Ansible says {quoted(str(message), LONGEST_MESSAGE)}"
 
 
 def _silent(why: str) -> Data:

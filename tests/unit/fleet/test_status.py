@@ -128,10 +128,10 @@ def test_what_one_gateway_says_is_said_of_that_one_alone(what: str) -> None:
 
 def test_what_its_next_start_would_change_is_a_difference() -> None:
     """Also where it refuses a change for it."""
-    lasting = "wg0.conf, line 4, PostUp = wg setconf wg0 FILE replaces the peers of the [Peer] sections."
+    lasting = 'it says "wg0.conf, line 4, PostUp = wg setconf wg0 FILE replaces the peers of the [Peer] sections."'
     for one in (seen("gw2", NAMES, at_restart=(lasting,)), seen("gw2", NAMES, at_restart=(lasting,), state="refused")):
         found = status(MESH, ALL | {"gw2": one})
-        assert ("gw2", "not lasting", lasting) in told(found)
+        assert ("gw2", "not lasting", f"It{lasting[2:]}") in told(found)
         assert not found.to_result()["in_line"]
     assert not any(kind == "not lasting" for _host, kind, _what in of(MESH, ALL))
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Callable
@@ -51,6 +52,23 @@ SYSLOG = [
 # Without a date or a word that opens them they can be told from hex and base64 only behind a line break.
 GLUABLE = [line for line in SYSLOG if re.match(r"[*.%]| ", line)]
 
+TIMES = ("10:00:00", "10:00:00.123")
+ZONES = ("", " UTC", " utc", " NL-DST", " GMT+1", " UTC-3", " +0100", " +01:00", " -03", " <+03>", " Pacific-Daylight-Time")
+DATES = [
+    *(f"{date} {time}{zone}" for date in ("Nov 22", "Mar  1", "Nov 22 2026") for time in TIMES for zone in ZONES),
+    *(f"Nov 22 {time}{zone} 2026" for time in TIMES for zone in ZONES),
+    *(f"2026-11-22{sep}{time}{zone}" for sep in "T " for time in TIMES for zone in (*ZONES, "Z", "+01:00", "+0100")),
+]
+STAMPS = [
+    *(f"{mark}{date}: " for mark in ("", "*", ".") for date in DATES),
+    *(f"{up}: " for up in ("00:00:12", "10:11:12.345", "1d02h", "3w4d", "1y2w", "1y12w")),
+]
+"""Every form that `service timestamps log` has: uptime or datetime, with or without msec, localtime, show-timezone and
+year, of a clock that is set, was never set (*) or has lost its source (.)."""
+NUMBERS = ("", "000123: ", "1234567: ", "29: ")
+"""`service sequence-numbers`."""
+BODIES = ("%SYS-5-CONFIG_I: Configured from console by admin on vty0", "yang-infra: Default hostkey created")
+
 READERS: dict[str, Callable[[str], object]] = {
     "mypubkey": read_rsa_keys,
     "export": read_export,
@@ -83,6 +101,34 @@ def test_log_messages_are_removed_wherever_a_line_begins(line: str) -> None:
     assert strip_noise(f"{line}\r\nR1#") == "R1#"
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("body", BODIES)
+def test_a_log_message_with_any_time_stamp_is_no_content(number: str, body: str) -> None:
+    for stamp in STAMPS:
+        line = f"{number}{stamp}{body}"
+        assert strip_noise(f"one\n{line}\ntwo\n") == "one\ntwo\n", line
+        assert strip_noise(f"{line}\r\nR1#") == "R1#", line
+        assert strip_noise(f"text\nR1(config)#{line}\n").rstrip() == "text\nR1(config)#", line
+
+
+def test_a_date_in_the_middle_of_a_line_is_where_a_log_message_begins() -> None:
+    for stamp in (one for one in STAMPS if one[0] in "*.NM2"):
+        line = f"{stamp}{BODIES[0]}"
+        assert strip_noise(f"  30820122 300D06{line}\n09 2A864886\n") == "  30820122 300D0609 2A864886\n", line
+
+
+@pytest.mark.parametrize(("name", "reader"), CASES)
+def test_no_time_stamp_changes_a_reading(name: str, reader: Callable[[str], object]) -> None:
+    """One form at each line, all of them over the lines of all transcripts."""
+    lines = TRANSCRIPTS[name].split("\n")
+    expected = outcome(reader, TRANSCRIPTS[name])
+    forms = [f"{number}{stamp}{body}" for stamp in STAMPS for number in NUMBERS for body in BODIES]
+    for start in range(0, len(forms), 97):
+        between = itertools.islice(itertools.cycle(forms), start, start + len(lines))
+        noisy = "\n".join(text for pair in zip(between, lines, strict=True) for text in pair)
+        assert outcome(reader, noisy) == expected
+
+
 @pytest.mark.parametrize("line", GLUABLE)
 @pytest.mark.parametrize("before", ["R1#", "R1(config)#", "[yes/no]: ", "How many bits in the modulus [512]: "])
 def test_a_log_message_behind_a_prompt_leaves_the_prompt(line: str, before: str) -> None:
@@ -99,6 +145,12 @@ def test_a_log_message_behind_a_prompt_leaves_the_prompt(line: str, before: str)
         "% Key pair was generated at: 06:51:40 UTC Aug 30 2022",
         "%Error opening nvram:/startup-config (No space left on device)",
         "% RSA keypair K is not exportable.",
+        "10:00:00.000 UTC Sun Nov 22 2026",
+        "2026-11-22 10:00:00",
+        " Key expires: 2026-11-22T10:00:00Z",
+        " TEK lifetime: 00:00:12",
+        "uptime is 1d02h",
+        "Last configuration change at 10:00:00 UTC Sun Nov 22 2026 by admin: x",
         "*10:00:00.000 UTC Sun Nov 22 2026",
     ],
 )

@@ -122,7 +122,7 @@ ATTACKS = {
 def test_whatever_else_it_says_is_dropped_and_named(name: str) -> None:
     result = arrived("gateway_info", INFO | {name: ATTACKS[name]})
     assert result == INFO | {
-        "findings": [f"Its answer held what no module of this collection says, and it was not used: {name}."]
+        "findings": [f'Its answer held what no module of this collection says, and it was not used: "{name}".']
     }
 
 
@@ -158,11 +158,11 @@ def test_a_long_answer_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> No
     assert "it is longer than 1 MiB" in result["msg"]
 
 
-def test_a_failure_is_one_printable_sentence() -> None:
+def test_a_failure_is_one_printable_sentence_in_quotation_marks() -> None:
     result = arrived("gateway_info", {"failed": True, "msg": "\x1b[31mno\n", "code": "refused", "ansible_facts": {}})
-    assert (result["failed"], result["msg"], result["code"]) == (True, r"\x1b[31mno\n", "refused")
+    assert (result["failed"], result["msg"], result["code"]) == (True, r'It says "\x1b[31mno\n"', "refused")
     assert result["findings"] == [
-        "Its answer held what no module of this collection says, and it was not used: ansible_facts."
+        'Its answer held what no module of this collection says, and it was not used: "ansible_facts".'
     ]
 
 
@@ -225,7 +225,7 @@ def test_who_leaves_a_peer_out_says_why() -> None:
     result = arrived("gateway_peers", lacking, revision=41, **TO_STORE)
     assert (result["refused"], result["learned"]) == ([{"gateway": "gw2", "why": r"no\x1bresolver"}], None)
     found = device_answer.answer("gw1", "gateway_peers", result)
-    assert (found.state, found.left_out) == (observed.READY, (r"It did not store gw2: no\x1bresolver.",))
+    assert (found.state, found.left_out) == (observed.READY, (r'It did not store gw2: it says "no\x1bresolver".',))
 
 
 def test_a_key_that_is_none_is_acknowledged_by_nobody() -> None:
@@ -260,8 +260,8 @@ def test_an_observation_is_what_was_said() -> None:
         change=observed.Change("swapped", mark("own"), 1.0, 3.0, ""),
         stored=(observed.StoredKey("", mark("gw2"), "current", None),),
         tunnels=(observed.Tunnel("", mark("own"), mark("gw2"), 1.5, 7.0),),
-        blocked=(observed.Blocked("", mark("gw2"), "A hook sets it."),),
-        at_restart=("A hook sets it.",),
+        blocked=(observed.Blocked("", mark("gw2"), 'it says "A hook sets it."'),),
+        at_restart=('it says "A hook sets it."',),
     )
 
 
@@ -273,7 +273,10 @@ def test_an_observation_is_what_was_said() -> None:
         ({"unreachable": True, "msg": "no route"}, observed.UNREACHABLE, "unreachable"),
         ({"unreachable": True, "code": "timeout", "msg": "x"}, observed.UNREACHABLE, "no answer in time"),
         ({"failed": True, "msg": "no sudo"}, observed.REFUSED, "no sudo"),
-        (INFO | {"obstacles": ["It is full.", "It is down"]}, observed.REFUSED, "It is full. It is down."),
+        (INFO | {"obstacles": ["It is full.", "It is down"]}, observed.REFUSED, 'it says "It is full." and it says "It is down"'),
+        (INFO | {"obstacles": [""]}, observed.REFUSED, "it does not say why"),
+        ({"failed": True, "msg": ""}, observed.REFUSED, "it does not say why"),
+        ({"failed": True, "msg": 'It says "no"'}, observed.REFUSED, 'it says "no"'),
         ({"gateway": 7}, observed.REFUSED, f"refused: {UNREAD}: the result has no changed"),
         ([7], observed.REFUSED, f"refused: {UNREAD}: the result is no dictionary"),
         ("{{ x }}", observed.REFUSED, f"refused: {UNREAD}: the result is no dictionary"),
