@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import ssl
 import threading
 import typing as t
@@ -67,6 +68,10 @@ FIELDS: dict[str, Data] = {
         **PROMPTED,
     },
 }  # fmt: skip
+# What is None where nobody says, and no reference.
+NONE: dict[str, type] = {
+    "diff_mode": bool, "limit": str, "job_type": str, "job_tags": str, "skip_tags": str, "scm_branch": str,
+}  # fmt: skip
 UNIFIED = ("job_templates", "workflow_job_templates", "projects")
 REFERENCES: dict[str, tuple[str, ...]] = {
     "organization": ("organizations",),
@@ -91,6 +96,8 @@ UNIQUE: dict[str, tuple[str, ...]] = {
     "schedules": ("name", "unified_job_template"),
     "credential_types": ("name", "kind"),
 }
+GO_WITH = {"schedules": "unified_job_template", "workflow_job_template_nodes": "workflow_job_template"}
+"""What is deleted with the object that it belongs to; all else loses its reference."""
 ASSOCIATIONS: dict[str, tuple[str, ...]] = {
     "job_templates": ("credentials",),
     "workflow_job_template_nodes": ("success_nodes", "failure_nodes", "always_nodes", "credentials"),
@@ -122,6 +129,8 @@ class Awx:
     def __init__(self, root: str = ROOT, token: str = TOKEN, certificate: Path | None = None) -> None:
         """`certificate`: chain and key in PEM, for TLS."""
         self.root, self.token, self._certificate = root, token, certificate
+        self.superuser = True
+        """Whether the token is one of a system administrator."""
         self.fails_after: int | None = None
         """After so many changes, whoever asks finds nobody: the server answers 502."""
         self.objects: dict[str, dict[int, Data]] = {kind: {} for kind in FIELDS}
@@ -200,9 +209,11 @@ class Awx:
                 if self.fails_after is not None and len(self.written) >= self.fails_after:
                     raise RefusedError(502, {"detail": "Bad Gateway"})
                 self.written.append((method, path, body))
+            if parts == ["me"] and method == "GET":
+                return 200, {"count": 1, "results": [{"username": "admin", "is_superuser": self.superuser}]}
             if len(parts) == 1 and (parts[0] in self.objects or parts[0] == "unified_job_templates"):
                 return self._listed(path, parts[0], query) if method == "GET" else self._created(parts[0], body)
-            if parts[:1] == ["roles"] and len(parts) == 3 and parts[2] == "teams":
+            if parts[:1] == ["roles"] and len(parts) == 3 and parts[2] == "teams" and parts[1] in self._role_numbers():
                 return self._on_role(method, parts[1], body)
             if len(parts) in (2, 3) and parts[0] in self.objects and parts[1].isdigit():
                 one = self.objects[parts[0]].get(int(parts[1]))
@@ -215,12 +226,14 @@ class Awx:
         kinds = UNIFIED if kind == "unified_job_templates" else (kind,)
         rows = [self._shown(kind, one) for kind in kinds for one in self.objects[kind].values()]
         said = {name: value for name, value in query.items() if name != "page"}
-        page, size = int(query.pop("page", 1)), min(int(query.pop("page_size", PAGE)), LONGEST_PAGE)
+        page, size = (_counted(query.pop(name, usual), usual) for name, usual in (("page", 1), ("page_size", PAGE)))
+        size = min(size, LONGEST_PAGE)
         either = {name.removeprefix("or__"): query.pop(name) for name in list(query) if name.startswith("or__")}
         for name, wanted in query.items():
             rows = [row for row in rows if str(self._followed(row, name.split("__"))) == wanted]
         if either:
-            rows = [row for row in rows if any(str(row[name]) == wanted for name, wanted in either.items())]
+            rows = [row for row in rows
+                    if any(str(self._followed(row, [name])) == wanted for name, wanted in either.items())]  # fmt: skip
         shown = rows[(page - 1) * size : page * size]
         more = urlencode({"page": page + 1, **said})
         following = f"{path}?{more}" if len(rows) > page * size else None
@@ -233,6 +246,8 @@ class Awx:
         value = row[way[0]]
         if len(way) == 1 or value is None:
             return value
+        if way[0] not in REFERENCES:
+            raise RefusedError(400, {"detail": f"The stand-in does not play {'__'.join(way)}"})
         (found,) = (self.objects[kind][value] for kind in REFERENCES[way[0]] if value in self.objects[kind])
         return self._followed(found, way[1:])
 
@@ -243,11 +258,8 @@ class Awx:
 
     def add(self, kind: str, /, **values: t.Any) -> Data:
         """A new object. Raises RefusedError."""
-        missing = {name: ["This field is required."] for name in REQUIRED.get(kind, ()) if not values.get(name)}
-        if missing:
-            raise RefusedError(400, missing)
         one = copy.deepcopy(FIELDS[kind]) | _known(kind, values)
-        self._check(kind, one)
+        self._check(kind, one, one)
         self._last += 1
         self.objects[kind][self._last] = one | {"id": self._last}
         return self.objects[kind][self._last]
@@ -269,20 +281,40 @@ class Awx:
             raise RefusedError(404, {"detail": "Not found."})
         if method == "PATCH":
             changed = one | _known(kind, body)
-            self._check(kind, changed)
+            self._check(kind, changed, body)
+            if kind == NODES and changed["unified_job_template"] != one["unified_job_template"]:
+                self._forget_approval(one)
             one.update(changed)
         elif method == "DELETE":
             self._deleted(kind, one["id"])
             return 204, None
         return 200, self._shown(kind, one)
 
+    def _forget_approval(self, node: Data) -> None:
+        """AWX deletes an approval with its node, and where the node gets something else."""
+        self.objects["workflow_approval_templates"].pop(node["unified_job_template"], None)
+
     def _deleted(self, kind: str, number: int) -> None:
-        del self.objects[kind][number]
+        gone = self.objects[kind].pop(number)
+        self.surveys.pop((kind, number), None)
+        if kind == NODES:
+            self._forget_approval(gone)
+        for other, one, name in self._referring(kind, number):
+            if GO_WITH.get(other) == name:
+                self._deleted(other, one["id"])
+            else:
+                one[name] = None
         for (other, key, name), ids in list(self.associated.items()):
             if (other, key) == (kind, number):
                 del self.associated[other, key, name]
             elif (name == "credentials" and kind == name) or (kind == other == NODES and name != "credentials"):
                 ids[:] = [one for one in ids if one != number]
+
+    def _referring(self, kind: str, number: int) -> list[tuple[str, Data, str]]:
+        """What refers to an object: kind, object and field."""
+        fields = [name for name, kinds in REFERENCES.items() if kind in kinds]
+        return [(other, one, name) for other, rows in self.objects.items() for one in rows.values()
+                for name in fields if one.get(name) == number]  # fmt: skip
 
     def _on_survey(self, method: str, key: tuple[str, int], body: Data) -> tuple[int, Data]:
         if method == "POST":
@@ -300,7 +332,7 @@ class Awx:
         if method == "GET":
             rows = [self._shown(kind, self.objects[kind][one]) for one in ids]
             return 200, {"count": len(rows), "next": None, "previous": None, "results": rows}
-        if body.get("id") not in self.objects[kind]:
+        if not isinstance(body.get("id"), int) or body["id"] not in self.objects[kind]:
             raise RefusedError(400, {"detail": f"{kind} {body.get('id')} does not exist."})
         if body.get("disassociate"):
             ids[:] = [one for one in ids if one != body["id"]]
@@ -315,6 +347,8 @@ class Awx:
         if method == "GET":
             rows = [self._shown("teams", self.objects["teams"][one]) for one in teams]
             return 200, {"count": len(rows), "next": None, "previous": None, "results": rows}
+        if not isinstance(body.get("id"), int) or body["id"] not in self.objects["teams"]:
+            raise RefusedError(400, {"detail": f"teams {body.get('id')} does not exist."})
         if body.get("disassociate"):
             teams[:] = [one for one in teams if one != body["id"]]
         elif body["id"] not in teams:
@@ -334,15 +368,15 @@ class Awx:
             raise RefusedError(400, refused.args[0]) from None
         limit = (body.get("limit") if one["ask_limit_on_launch"] else one.get("limit")) or ""
         self.launched.append({"template": one["name"], "extra_vars": extra_vars, "limit": limit})
-        job = {"job": len(self.launched), "extra_vars": json.dumps(extra_vars), "limit": limit}
+        job = {"job": len(self.launched), "extra_vars": json.dumps(extra_vars, default=str), "limit": limit}
         return 201, {**job, "ignored_fields": ignored}
 
     def _called(self, one: Data, body: Data) -> tuple[int, None]:
         """A provisioning callback, from this machine: the hosts of the inventory with its address."""
         if not one.get("host_config_key") or body.get("host_config_key") != one["host_config_key"]:
             raise RefusedError(403, {"detail": "You do not have permission to perform this action."})
-        hosts = [name for name, address in self.objects["inventories"][one["inventory"]]["host_addresses"].items()
-                 if address == CALLER]  # fmt: skip
+        inventory = self.objects["inventories"].get(one["inventory"], {"host_addresses": {}})
+        hosts = [name for name, address in inventory["host_addresses"].items() if address == CALLER]
         if len(hosts) != 1:
             many = "Multiple hosts matched the request!" if hosts else "No matching host could be found!"
             raise RefusedError(400, {"msg": many})
@@ -369,11 +403,14 @@ class Awx:
         summary = {name: {"id": one[name], "name": self.objects[kinds[0]][one[name]]["name"]}
                    for name, kinds in REFERENCES.items() if len(kinds) == 1 and one.get(name) is not None}  # fmt: skip
         if kind in ROLES:
-            roles = {role: {"id": one["id"] * 10 + number} for number, role in enumerate(ROLES[kind])}
-            summary["object_roles"] = roles
+            summary["object_roles"] = {role: {"id": number} for role, number in _roles(kind, one).items()}
         hidden = {name: value for name, value in one.items() if name not in ("playbook_files", "host_addresses")}
         return {**hidden, **ids, "url": url, "type": kind.removesuffix("s"), "related": related,
                 "summary_fields": summary}  # fmt: skip
+
+    def _role_numbers(self) -> set[str]:
+        return {str(number) for kind in ROLES for one in self.objects[kind].values()
+                for number in _roles(kind, one).values()}  # fmt: skip
 
     def _kind_of(self, target: int) -> str:
         return next(kind for kind in REFERENCES["unified_job_template"] if target in self.objects[kind])
@@ -403,7 +440,11 @@ class Awx:
             name = self.objects["credential_types"][kind]["name"]
             raise RefusedError(400, {"error": f"Cannot assign multiple {name} credentials."})
 
-    def _check(self, kind: str, one: Data) -> None:
+    def _check(self, kind: str, one: Data, given: Data) -> None:
+        """`one`: as it would be; `given`: what the request says of it."""
+        missing = {name: ["This field is required."] for name in REQUIRED.get(kind, ()) if not one.get(name)}
+        if missing:
+            raise RefusedError(400, missing)
         for name, kinds in REFERENCES.items():
             if one.get(name) is not None and not any(one[name] in self.objects[other] for other in kinds):
                 raise RefusedError(400, {name: [f'Invalid pk "{one[name]}" - object does not exist.']})
@@ -419,6 +460,9 @@ class Awx:
                 raise RefusedError(400, {"__all__": [f"{kind} with this {' and '.join(unique)} already exists."]})
         if kind in CHECKS:
             CHECKS[kind](self, one)
+        # As AWX: without a prompt in the request nothing is said against those that are kept.
+        if kind in (NODES, "schedules") and given.keys() & {"extra_data", *launching.PROMPTS}:
+            self._check_kept(one, started=kind == "schedules")
 
     def _check_variables(self, one: Data) -> None:
         wrong = rules.variables(one["extra_vars"])
@@ -431,6 +475,8 @@ class Awx:
             raise RefusedError(400, {"playbook": ["Playbook not found for project."]})
 
     def _check_credential_type(self, one: Data) -> None:
+        if not self.superuser:
+            raise RefusedError(403, {"detail": "You do not have permission to perform this action."})
         before = self.objects["credential_types"].get(one.get("id", 0))
         in_use = [other for other in self.objects["credentials"].values() if other["credential_type"] == one.get("id")]
         if before and in_use and before["inputs"] != one["inputs"]:
@@ -456,25 +502,38 @@ class Awx:
         if wrong:
             raise RefusedError(400, wrong)
 
-    def _check_node(self, one: Data) -> None:
-        self._check_kept(one, started=False)
-
     def _check_schedule(self, one: Data) -> None:
         if rules.hangs(one["rrule"]):
             raise RefusedError(504, {"detail": "Gateway Time-out"})
         wrong = rules.rule(one["rrule"])
         if wrong:
             raise RefusedError(400, {"rrule": wrong})
-        self._check_kept(one, started=True)
+
+
+def _counted(text: str | int, usual: int) -> int:
+    return int(text) if re.fullmatch("[1-9][0-9]{0,8}", str(text)) else usual
+
+
+def _roles(kind: str, one: Data) -> dict[str, int]:
+    return {role: one["id"] * 10 + number for number, role in enumerate(ROLES[kind])}
 
 
 def _known(kind: str, values: Data) -> Data:
-    """Without the fields that are not the API's; numbers as numbers."""
-    known = {name: value for name, value in values.items() if name in FIELDS[kind]}
-    return {
-        name: int(value) if isinstance(FIELDS[kind][name], int) and isinstance(value, str) else value
-        for name, value in known.items()
-    }
+    """Without the fields that are not the API's, and with values of their kinds. Raises RefusedError."""
+    known = {}
+    for name, default in FIELDS[kind].items():
+        if name in values:
+            known[name] = values[name]
+            if values[name] is not None or default is not None:
+                known[name] = _read(name, NONE.get(name, int) if default is None else type(default), values[name])
+    return known
+
+
+def _read(name: str, kind: type, value: t.Any) -> t.Any:
+    try:
+        return rules.field(kind, value)
+    except ValueError as wrong:
+        raise RefusedError(400, {name: [str(wrong)]}) from None
 
 
 CHECKS: dict[str, Callable[[Awx, Data], None]] = {
@@ -482,8 +541,17 @@ CHECKS: dict[str, Callable[[Awx, Data], None]] = {
     "workflow_job_templates": Awx._check_variables,
     "credential_types": Awx._check_credential_type,
     "schedules": Awx._check_schedule,
-    "workflow_job_template_nodes": Awx._check_node,
 }
+
+
+def _body(content: bytes) -> Data:
+    try:
+        found = json.loads(content or b"{}")
+    except ValueError as error:
+        raise RefusedError(400, {"detail": f"JSON parse error - {error}"}) from None
+    if not isinstance(found, dict):
+        raise RefusedError(400, {"detail": "JSON parse error - not a JSON object"})
+    return found
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -493,13 +561,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Nowhere."""
 
     def _answer(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(length) or b"{}")
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlsplit(self.path)
         try:
             if self.headers.get("Authorization") != f"Bearer {self.awx.token}":
                 raise RefusedError(401, {"detail": "Authentication credentials were not provided."})
-            status, said = self.awx.answer(self.command, url.path, dict(parse_qsl(url.query)), body)
+            status, said = self.awx.answer(self.command, url.path, dict(parse_qsl(url.query)), _body(content))
         except RefusedError as refused:
             status, said = refused.status, refused.body
         content = b"" if said is None else json.dumps(said).encode()

@@ -43,8 +43,9 @@ def launch(template: Data, questions: t.Sequence[Data], body: Data) -> tuple[Dat
     extra_vars = given(body)
     if isinstance(extra_vars, str):
         raise ValueError({"extra_vars": [extra_vars]})
-    if not template.get("playbook", True) or template.get("project", 1) is None:
-        raise ValueError({"resources_needed_to_start": ["Job Template project is missing or undefined."]})
+    gone = [name for name in ("inventory", "project") if "playbook" in template and template[name] is None]
+    if gone:
+        raise ValueError({"resources_needed_to_start": [f"Job Template {gone[0]} is missing or undefined."]})
     counts, ignored = sort_out(template, questions, extra_vars)
     used = questions if template["survey_enabled"] else []
     wrong = rules.answers(used, counts)

@@ -19,6 +19,31 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 Data = dict[str, t.Any]
 
+# ------------------------------------------------------------------ fields
+
+NO = {
+    str: "Not a valid string.", bool: "Must be a valid boolean.", int: "A valid integer is required.",
+    dict: "Expected a dictionary of items.", list: "Expected a list of items.",
+}  # fmt: skip
+TRUTH: dict[t.Any, bool] = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
+WHOLE = re.compile(r"-?[0-9]{1,18}")
+
+
+def field(kind: type, value: t.Any) -> t.Any:
+    """`value` as a field of this kind keeps it. Raises ValueError with the complaint."""
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    if kind is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    if kind is int and isinstance(value, str) and WHOLE.fullmatch(value):
+        return int(value)
+    if kind is bool and isinstance(value, str) and value in TRUTH:
+        return TRUTH[value]
+    if kind is dict and isinstance(value, str) and not isinstance(variables(value), str):
+        return variables(value)
+    raise ValueError(NO[kind])
+
+
 # ------------------------------------------------------------------ variables
 
 
@@ -33,7 +58,7 @@ def variables(text: str) -> Data | str:
     except ValueError as not_json:
         try:
             found = yaml.safe_load(text) or {}
-        except yaml.YAMLError as not_yaml:
+        except (yaml.YAMLError, ValueError) as not_yaml:  # ValueError: the 31st of February
             return f"Cannot parse as JSON (error: {not_json}) or YAML (error: {not_yaml})."
     if not isinstance(found, dict):
         return f"Input type `{type(found).__name__}` is not a dictionary"
@@ -89,7 +114,7 @@ def _default(number: int, one: Data) -> str:
 
 
 def _limits(number: int, one: Data) -> str:
-    wrong = [name for name in ("min", "max") if one.get(name) and not isinstance(one[name], int)]
+    wrong = [name for name in ("min", "max") if one.get(name) not in (None, "") and not isinstance(one[name], int)]
     return f"The {wrong[0]} limit in survey question {number} expected to be integer." if wrong else ""
 
 
@@ -104,10 +129,14 @@ def _choices(number: int, one: Data) -> str:
         return ""
     if "choices" not in one:
         return f"Survey question {number} of type {one['type']} must specify choices."
+    if not isinstance(one["choices"], (str, list)):
+        return f"Choices of survey question {number} expected to be a list."
     defaults = [line for line in one.get("default", "").splitlines() if line.strip()]
     if one["type"] == "multiplechoice" and len(defaults) > 1:
         return "Multiple Choice (Single Select) can only have one default value."
-    return "" if set(defaults) <= set(choices(one)) else "Default choice must be answered from the choices listed."
+    listed = choices(one)
+    known = all(one in listed for one in defaults)
+    return "" if known else "Default choice must be answered from the choices listed."
 
 
 def answers(spec: t.Sequence[Data], given: Data, started: bool = True) -> list[str]:
@@ -163,7 +192,7 @@ def rule(text: str) -> list[str]:
         found += _one_rule(one)
     try:
         rrule.rrulestr(text, forceset=True)
-    except (ValueError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001 - as AWX does: dateutil raises whatever comes
         found.append(f"rrule parsing failed validation: {error}")
     return found
 
@@ -204,6 +233,9 @@ def inputs(found: object) -> str:
     unknown = sorted(found.keys() - {"fields", "required"})
     if unknown:
         return f"Additional properties are not allowed ({unknown[0]!r} was unexpected)"
+    odd = [value for value in found.values() if not isinstance(value, list)]
+    if odd:
+        return f"{odd[0]!r} is not of type 'array'"
     ids: list[str] = []
     for one in found.get("fields", []):
         wrong = _field(one) or (f"field IDs must be unique ({one['id']})" if one["id"] in ids else "")
@@ -246,6 +278,9 @@ def injectors(found: object, names: t.Iterable[str]) -> str:
     unknown = sorted(found.keys() - {"file", "env", "extra_vars"})
     if unknown:
         return f"Additional properties are not allowed ({unknown[0]!r} was unexpected)"
+    odd = [value for value in found.values() if not isinstance(value, dict)]
+    if odd:
+        return f"{odd[0]!r} is not of type 'object'"
     files = found.get("file", {})
     wrong = _files(files) or next(filter(None, (_environment(name) for name in found.get("env", {}))), "")
     if wrong:
@@ -293,4 +328,6 @@ def _rendered(kind: str, name: str, value: object, known: Data) -> str:
         return f"Encountered unsafe code execution: {error}"
     except TemplateSyntaxError as error:
         return f"Syntax error rendering template for {name} inside of {kind} ({error})"
+    except Exception as error:  # noqa: BLE001 - as AWX does: a template may fail with anything
+        return f"Error rendering template for {name} inside of {kind} ({error})"
     return ""

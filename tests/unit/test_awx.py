@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import typing as t
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from integration.runner.jobs import CHECKOUT, Data, shipped
 
 from lab import awx_rules as rules
+from lab.awx import FIELDS
 from lab.awx_launch import LINKS, has_cycle, walk
 
 TEMPLATES = {one["name"]: one for one in shipped("job_templates")["controller_templates"]}
@@ -56,9 +58,8 @@ def test_every_playbook_is_a_template() -> None:
     assert used == {one.name for one in (CHECKOUT / "playbooks").glob("*.yml")}
 
 
-def test_every_field_is_applied() -> None:
+def test_every_field_is_applied(play: Data) -> None:
     """Nothing stands in the data that the playbook does not pass on, and the other way round."""
-    (play,) = yaml.safe_load((CHECKOUT / "playbooks/configure_awx.yml").read_text())
     passed = {one["name"]: one["args"] for one in tasks(play["tasks"]) if "args" in one}
     nodes = [node for one in WORKFLOWS.values() for node in one["simplified_workflow_nodes"]]
     kinds = {
@@ -85,6 +86,47 @@ CHANGES_A_JOB = {
     "skip_tags", "start_at_task", "timeout", "use_fact_cache", "host_config_key", "survey_enabled", "become_enabled",
     "diff_mode", "allow_simultaneous", "job_slice_count", *(f"ask_{one}_on_launch" for one in ASKS),
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def play() -> Data:
+    (found,) = yaml.safe_load((CHECKOUT / "playbooks/configure_awx.yml").read_text())
+    return t.cast(Data, found)
+
+
+def test_every_field_of_awx_is_passed_or_named_as_left_alone(play: Data) -> None:
+    """What a node keeps for its start counts for nothing, and of a schedule it is looked at."""
+    one = {each["name"]: each for each in tasks(play["tasks"])}
+    guide = (CHECKOUT / "docs/docsite/rst/guide_awx.rst").read_text()
+    left = " ".join(guide.partition("Left alone are")[2].partition("\n\n")[0].split())
+    for kind, task in (("job_templates", "Job templates"), ("workflow_job_templates", "Workflows")):
+        for field in FIELDS[kind].keys() - one[task]["args"].keys():
+            assert field in left, field
+    prompts = set(one["Schedules with a value that the template does not ask for"]["vars"]["__prompts"])
+    assert FIELDS["schedules"].keys() - one["Schedules"]["args"].keys() == prompts
+    passed = {name for task, each in one.items() if "odes" in task for name in each.get("args", ())}
+    assert FIELDS["workflow_job_template_nodes"].keys() - passed == prompts | {"extra_data"}
+
+
+def test_every_setting_is_checked_before_the_first_call(play: Data) -> None:
+    settings = shipped("settings")
+    known = re.findall(r"\w+", settings["__settings"].partition("^controller_(")[2].partition(")$")[0].replace("'", ""))
+    names = {f"controller_{name}" for name in known}
+    assert {name for name in settings if name.startswith("controller_")} - {"controller_site"} <= names
+    (check,) = (one for one in play["tasks"] if one["name"] == "Check the values")
+    checked = str(check["loop"]) + str(play["vars"]["__credential_lists"]) + play["vars"]["__left_off"]
+    assert [name for name in names | {"controller_host_config_key"} if not re.search(rf"\b{name}\b", checked)] == []
+
+
+def test_no_list_is_cut(play: Data) -> None:
+    """The lookup gives 25 objects where nobody asks for all, and refuses more than 1000 where nobody says how many."""
+    queries = re.findall(r"query\(__api.*?\)", str(play))
+    whole = [one for one in queries if "return_all" in one]
+    assert len(whole) >= 6
+    assert [one for one in whole if "return_all=true, max_objects=__most" not in one or "query_params" not in one] == []
+    assert play["vars"]["__most"] >= 10**6
+    few = re.compile("__wanted|__of_project|playbooks|'me'")
+    assert [one for one in queries if one not in whole and not few.search(one)] == []
 
 
 @pytest.mark.parametrize("name", ["job_templates", "workflows", "schedules"])
@@ -190,34 +232,51 @@ def edges(nodes: list[Data]) -> dict[str, set[tuple[str, str]]]:
     return {kind: {(node["identifier"], after) for node in nodes for after in node[kind]} for kind in LINKS}
 
 
-ANY = st.sampled_from(["plan", "approve", "apply", "verify", "x"])
+HARMLESS = set(shipped("roles")["__harmless"])
+"""Templates that whoever launches may start without an approval."""
 
 
-@given(
-    added=st.lists(st.tuples(st.sampled_from(LINKS), ANY, ANY)),
-    outcome=st.dictionaries(st.sampled_from(["plan", "verify", "x"]), st.sampled_from(["successful", "failed"])),
-)
+def converging(nodes: list[Data]) -> dict[str, bool]:
+    return {node["identifier"]: bool(node.get("all_parents_must_converge")) for node in nodes}
+
+
+def behind(nodes: list[Data], approval: str) -> set[str]:
+    """What must not run where this approval is denied, a later approval too."""
+    after = {node["identifier"]: set(node["success_nodes"]) for node in nodes}
+    found, new = set[str](), after[approval]
+    while new - found:
+        found |= new
+        new = set[str]().union(*(after[one] for one in found))
+    return found - {node["identifier"] for node in nodes if node.get("unified_job_template") in HARMLESS}
+
+
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_nothing_is_applied_after_a_denied_approval(
-    name: str, added: list[tuple[str, str, str]], outcome: dict[str, str]
-) -> None:
-    """Whatever links somebody adds, and a node of theirs; AWX accepts no circles and one link between two nodes."""
+@given(st.data())
+def test_nothing_is_applied_after_a_denied_approval(name: str, data: st.DataObject) -> None:
+    """Whichever of the approvals, whatever links somebody adds, and a node of theirs; AWX accepts no circles and one
+    link between two nodes."""
     nodes = WORKFLOWS[name]["simplified_workflow_nodes"]
+    denied = data.draw(st.sampled_from([node["identifier"] for node in nodes if "approval_node" in node]))
+    assert behind(nodes, denied)
+    any_of = st.sampled_from([*converging(nodes), "x"])
+    outcome = data.draw(st.dictionaries(any_of, st.sampled_from(["successful", "failed"])))
     links = edges(nodes)
-    for kind, parent, child in added:
+    for kind, parent, child in data.draw(st.lists(st.tuples(st.sampled_from(LINKS), any_of, any_of))):
         every = set[tuple[str, str]]().union(*links.values())
         if (parent, child) not in every and not has_cycle({*every, (parent, child)}):
             links[kind].add((parent, child))
-    converge = {node["identifier"]: bool(node.get("all_parents_must_converge")) for node in nodes} | {"x": False}
-    assert "apply" not in walk(converge, links, outcome | {"approve": "failed"})
+    runs = walk(converging(nodes) | {"x": False}, links, outcome | {denied: "failed"})
+    assert not runs & behind(nodes, denied)
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_the_workflow_runs_to_its_end(name: str) -> None:
+    """And not beyond its first nodes, where these fail."""
     nodes = WORKFLOWS[name]["simplified_workflow_nodes"]
-    converge = {node["identifier"]: bool(node.get("all_parents_must_converge")) for node in nodes}
+    converge = converging(nodes)
     assert walk(converge, edges(nodes), {}) == set(converge)
-    assert walk(converge, edges(nodes), {"plan": "failed"}) == {"plan"}
+    first = set(converge) - {after for node in nodes for after in node["success_nodes"]}
+    assert walk(converge, edges(nodes), dict.fromkeys(first, "failed")) == first
 
 
 @pytest.mark.parametrize("one", shipped("schedules")["__schedules"], ids=lambda one: one["name"])
@@ -240,12 +299,14 @@ def test_nobody_is_granted_the_third_node() -> None:
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_the_workflow_answers_all_that_its_nodes_ask(name: str) -> None:
     """The answers of a workflow outrank those that somebody has entered in a node, which configure_awx does not
-    see. The reason is for the audit trail only."""
-    always = {one["variable"] for one in spec(WORKFLOWS[name]) if one["required"] or one.get("default")}
-    for node in WORKFLOWS[name]["simplified_workflow_nodes"]:
-        asked = {one["variable"] for one in spec(TEMPLATES.get(node.get("unified_job_template", ""), {}))}
+    see, and reach every node that plans or changes something. The reason is for the audit trail only."""
+    questions = spec(WORKFLOWS[name])
+    always = {one["variable"] for one in questions if one["required"] or one.get("default")}
+    nodes = WORKFLOWS[name]["simplified_workflow_nodes"]
+    for job in {node["unified_job_template"] for node in nodes if "approval_node" not in node}:
+        asked = {one["variable"] for one in spec(TEMPLATES[job])}
         assert asked - always <= {"gateway_keys_why"}
-        assert bool(asked) == (node["identifier"] in ("plan", "apply"))
+        assert asked == (set() if job in HARMLESS else {one["variable"] for one in questions})
 
 
 def spec(template: Data) -> list[Data]:

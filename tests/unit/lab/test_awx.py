@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import typing as t
+from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lab import awx_rules as rules
-from lab.awx import ROOT, Awx, RefusedError
+from lab.awx import FIELDS, ROOT, Awx, RefusedError
 from lab.awx_launch import has_cycle
 
 Data = dict[str, t.Any]
@@ -128,6 +132,10 @@ def test_injectors(name: str) -> None:
 
 @pytest.fixture
 def awx() -> Awx:
+    return small()
+
+
+def small() -> Awx:
     """With a template, a workflow of three nodes, and two machine credentials."""
     made = Awx()
     organization = made.add("organizations", name="Default")["id"]
@@ -163,6 +171,10 @@ def refused(awx: Awx, path: str, method: str = "POST", **body: t.Any) -> str:
 
 
 TEMPLATES: dict[str, tuple[Data, str]] = {
+    "no text": ({"limit": ["gw1"]}, "Not a valid string."),
+    "no number": ({"forks": "many"}, "A valid integer is required."),
+    "no truth value": ({"diff_mode": "perhaps"}, "Must be a valid boolean."),
+    "no project": ({"project": None}, "This field is required."),
     "a playbook that the project lacks": ({"playbook": "other.yml"}, "Playbook not found for project."),
     "slices": ({"job_slice_count": -1}, "greater than or equal to 0"),
     "a long name": ({"name": "x" * 513}, "no more than 512"),
@@ -224,7 +236,7 @@ def test_schedules(awx: Awx) -> None:
     made = post(awx, "schedules", **job, rrule=rule, job_type="run")
     assert made["enabled"]
     awx.objects["schedules"][made["id"]]["limit"] = "gw1"
-    assert "not configured to prompt" in refused(awx, f"schedules/{made['id']}", "PATCH", enabled=False)
+    assert "not configured to prompt" in refused(awx, f"schedules/{made['id']}", "PATCH", enabled=False, extra_data={})
 
 
 def test_pages(awx: Awx) -> None:
@@ -293,6 +305,120 @@ def test_callbacks(awx: Awx) -> None:
     assert "Cannot start automatically, user input required!" in refused(awx, at, host_config_key="key")
     awx.objects["inventories"][awx.named("inventories", "all")["id"]]["host_addresses"] = {}
     assert "No matching host" in refused(awx, at, host_config_key="key")
+
+
+def test_a_node_keeps_what_its_template_no_longer_asks(awx: Awx) -> None:
+    """AWX looks at prompts only where a request gives one: the node can be mended without taking it away."""
+    node = awx.named("workflow_job_template_nodes", "b")
+    node.update(unified_job_template=number(awx, "job_templates", "run"), limit="gw9")
+    at = f"workflow_job_template_nodes/{node['id']}"
+    assert awx.answer("PATCH", f"{ROOT}{at}/", {}, {"all_parents_must_converge": True})[0] == 200
+    assert "not configured to prompt" in refused(awx, at, "PATCH", extra_data={})
+
+
+def test_what_is_deleted_takes_along_what_belongs_to_it(awx: Awx) -> None:
+    """A template its schedules and its survey, a node its approval; a node only loses its template."""
+    job, (a, b, _c) = number(awx, "job_templates", "run"), list(awx.objects["workflow_job_template_nodes"].values())
+    awx.add("schedules", name="often", unified_job_template=job, rrule=START + "RRULE:FREQ=HOURLY;INTERVAL=1")
+    post(awx, f"job_templates/{job}/survey_spec", **spec(QUESTION))
+    a["unified_job_template"] = job
+    awx.answer("DELETE", f"{ROOT}job_templates/{job}/", {}, {})
+    assert (awx.objects["schedules"], awx.surveys, a["unified_job_template"]) == ({}, {}, None)
+    for node in (a, b):
+        post(awx, f"workflow_job_template_nodes/{node['id']}/create_approval_template", name="sure?")
+    awx.answer("DELETE", f"{ROOT}workflow_job_template_nodes/{a['id']}/", {}, {})
+    assert list(awx.objects["workflow_approval_templates"]) == [b["unified_job_template"]]
+    awx.answer("PATCH", f"{ROOT}workflow_job_template_nodes/{b['id']}/", {}, {"unified_job_template": None})
+    assert awx.objects["workflow_approval_templates"] == {}
+
+
+def test_types_of_credentials_are_for_system_administrators(awx: Awx) -> None:
+    assert awx.answer("GET", f"{ROOT}me/", {}, {})[1] == {
+        "count": 1, "results": [{"username": "admin", "is_superuser": True}],
+    }  # fmt: skip
+    awx.superuser = False
+    assert "permission" in refused(awx, "credential_types", name="Directory", kind="cloud")
+
+
+TEXT = st.sampled_from(["", "a", "1", "{{", "[1]", "true", "2026-02-31"])
+SCALAR = st.none() | st.booleans() | st.integers(-2, 40) | st.floats() | TEXT
+JSON = st.recursive(
+    SCALAR | st.text(max_size=5),
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(st.sampled_from(["id", "name", "a"]), one, max_size=3),
+    max_leaves=5,
+)
+SCHEDULE = {"name": "often", "unified_job_template": 4, "rrule": START + "RRULE:FREQ=HOURLY;INTERVAL=1"}
+CHOSEN = CHOICE | {"variable": "b", "choices": ["a"], "default": "a", "max": 5}
+BODIES: dict[str, Data] = {
+    "job_templates/4/survey_spec": spec(QUESTION, CHOSEN),
+    "job_templates/4/launch": {"extra_vars": {"which": "a", "b": "a"}, "limit": "gw1", "credentials": [9]},
+    "job_templates/4/callback": {"host_config_key": "key"},
+    "job_templates/4/credentials": {"id": 10, "disassociate": False},
+    "job_templates": {"name": "new", "project": 2, "inventory": 3, "playbook": "site.yml", "extra_vars": "{}"},
+    "workflow_job_template_nodes": {"identifier": "d", "workflow_job_template": 5, "extra_data": {"which": "a"}},
+    "workflow_job_template_nodes/6/success_nodes": {"id": 7},
+    "workflow_job_template_nodes/6/create_approval_template": {"name": "sure?", "timeout": 5},
+    "credential_types": {
+        "name": "Directory", "kind": "cloud", "inputs": INPUTS["as it should be"][0],
+        "injectors": INJECTORS["nested"][0] | INJECTORS["one file"][0],
+    },
+    "schedules": SCHEDULE | {"extra_data": {"which": "a"}, "diff_mode": False, "enabled": True},
+    "roles/53/teams": {"id": 12},
+}  # fmt: skip
+
+
+def places(one: t.Any, way: tuple[t.Any, ...] = ()) -> Iterator[tuple[t.Any, ...]]:
+    """The ways to all values in it."""
+    if way:
+        yield way
+    for key, value in one.items() if isinstance(one, dict) else enumerate(one) if isinstance(one, list) else ():
+        yield from places(value, (*way, key))
+
+
+def spoiled(body: Data, way: tuple[t.Any, ...], value: t.Any) -> Data:
+    """A request with another value there."""
+    made = at = copy.deepcopy(body)
+    for key in way[:-1]:
+        at = at[key]
+    at[way[-1]] = value
+    return made
+
+
+def status(awx: Awx, method: str, path: str, query: Data, body: Data) -> int:
+    """Of whatever it answers; an answer is JSON."""
+    try:
+        code, said = awx.answer(method, f"{ROOT}{path}/", query, body)
+        json.dumps(said)
+        return code
+    except RefusedError as found:
+        return found.status
+
+
+@pytest.mark.parametrize("path", BODIES)
+@given(st.data())
+def test_no_request_makes_it_stumble(path: str, data: st.DataObject) -> None:
+    """It answers, or refuses and has changed nothing; whatever stands in the place of any value."""
+    awx = small()
+    awx.add("teams", name="security")
+    awx.objects["job_templates"][4] |= {"host_config_key": "key", "survey_enabled": "callback" not in path}
+    post(awx, "job_templates/4/survey_spec", **BODIES["job_templates/4/survey_spec"])
+    assert status(awx, "POST", path, {}, copy.deepcopy(BODIES[path])) in (200, 201, 204)
+    before = awx.state()
+    whole = FIELDS.get(path, {}) | BODIES[path]
+    body = spoiled(whole, data.draw(st.sampled_from(list(places(whole)))), data.draw(JSON))
+    method = data.draw(st.sampled_from(["POST", "PATCH", "DELETE"]))
+    at = path if method == "POST" or path not in FIELDS else f"{path}/{max(awx.objects[path])}"
+    code = status(awx, method, at, {}, body)
+    assert code in (200, 201, 204) or (400 <= code <= 504 and awx.state() == before)
+
+
+QUERIES = [{"page": "x"}, {"page_size": "-1"}, {"or__nothing": "1"}, {"name__icontains": "a"},
+           {"organization__name__more": "a"}, {"nothing": "1"}]  # fmt: skip
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_no_query_makes_it_stumble(query: dict[str, str], awx: Awx) -> None:
+    assert status(awx, "GET", "job_templates", dict(query), {}) in (200, 400)
 
 
 def test_circles() -> None:
