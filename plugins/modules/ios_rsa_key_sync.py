@@ -84,8 +84,8 @@ options:
 notes:
   - >-
     Ctrl-C, and SIGTERM for the process of C(ansible-playbook), first let the key servers in hand be finished and begin
-    no other one; then the run ends as interrupted, and says who is done, who is not, and what to run. A second one ends
-    at once, and says what is half done.
+    no other one; then the module fails with RV(interrupted), and says who is done, who is not, and what to run. A second
+    one ends at once, and says what is half done.
   - >-
     To look, the module opens one SSH session, and so takes one vty line, per key server, at most O(parallel)
     at the same time. To change a unit, one session to every key server that its plan touches is open until
@@ -390,6 +390,17 @@ units:
       description: Why carrying out the plan failed and what state things are in; null if it did not fail.
       type: str
       sample: null
+    interrupted:
+      description: Whether it ended because the run was interrupted. Then RV(units[].error) says how far it came.
+      type: bool
+      sample: false
+interrupted:
+  description: >-
+    Whether the run was interrupted while the plans were carried out. What was in hand was finished, and nothing else was
+    begun.
+  returned: success or failure, once the key servers were looked at
+  type: bool
+  sample: false
 # claims, of docs/returned
 claims:
   description:
