@@ -75,7 +75,7 @@ options:
       - Requires O(backup_passphrase).
     type: path
   backup_passphrase:
-    description: Passphrase for the files in O(backup_directory), at least 8 characters.
+    description: Passphrase for the files in O(backup_directory), at least 8 characters. It never goes to a device.
     type: str
   generation_timeout:
     description: Seconds that generating a key may take. A session never lasts longer than 1800 seconds.

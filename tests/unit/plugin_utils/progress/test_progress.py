@@ -247,7 +247,7 @@ def test_nobody_is_well_in_a_run_that_was_interrupted() -> None:
 
 def test_an_interrupted_run_that_goes_on_to_its_report_blames_nobody_for_what_it_left() -> None:
     run = run_on("ks1", "ks2", "ks3")
-    unit = {"label": "REKEY", "groups": [], "done": {"ks2": ["replaced", "saved"]}, "left": ["ks3"], "interrupted": True,
+    unit = {"label": "REKEY", "groups": ["GETVPN"], "done": {"ks2": ["replaced", "saved"]}, "left": ["ks3"], "interrupted": True,
             "error": "interrupted. Done: ks2. Not begun: ks3.", "key_servers": [{"host": f"ks{n}"} for n in (1, 2, 3)]}  # fmt: skip
     run.find(found.on_key_servers({"units": [unit], "interrupted": True}))
     run.find(found.on_key_servers(compared(ks1="right", ks2="right", ks3="wrong")))
