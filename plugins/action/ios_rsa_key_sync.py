@@ -14,21 +14,23 @@ from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError, 
 from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
 from ..module_utils._ios.labels import Label
 from ..modules.ios_rsa_key_sync import ARGUMENT_SPEC, REQUIRED_BY
-from ..plugin_utils import advice, key_files
+from ..plugin_utils import advice, interruption, key_files
 from ..plugin_utils.internal import internal_error
 from ..plugin_utils.ios import session
 from ..plugin_utils.ios.options import Target
-from ..plugin_utils.key_servers import account, execute, interruption, survey
+from ..plugin_utils.key_servers import account, execute, survey
 from ..plugin_utils.key_servers.action import IosAction, Result, display
 from ..plugin_utils.key_servers.execute import ExecutionOptions, Progress
 from ..plugin_utils.key_servers.survey import Planned
 from ..plugin_utils.progress import pipe
+from ..plugin_utils.tables.key_servers import RUN_AGAIN, ending
 
 
 def _in_short(unit: dict[str, t.Any]) -> dict[str, t.Any]:
     """A unit of a result that failed: how far it came, and why not further."""
     hosts = [{"host": server["host"]} for server in unit["key_servers"]]
-    return {key: unit[key] for key in ("label", "groups", "done", "left", "error")} | {"key_servers": hosts}
+    kept = ("label", "groups", "done", "left", "error", "interrupted")
+    return {key: unit[key] for key in kept} | {"key_servers": hosts}
 
 
 def _say(text: str) -> None:
@@ -84,25 +86,26 @@ class ActionModule(IosAction):
         turns = {name: asyncio.Lock() for name in sorted(targets)}
         operations = 0 if self.check else sum(execute.operations_of(one.plan.steps) for one in planned)
         count = pipe.Count(operations, "moves")
-        with interruption.in_hand() as asked:
+        with interruption.in_hand(reports=True) as asked:
             self._running: list[tuple[Planned, Progress]] = []
             watch = asyncio.ensure_future(interruption.watch(asked, self._interrupted))
             work = (self._unit(one, targets, wishes, options, turns, count, pool, asked) for one in planned)
             units = await asyncio.gather(*work)
             watch.cancel()
-            if asked():
-                self._give_account("interrupted")
+            interrupted = bool(asked())
         failed = [unit for unit in units if unit["error"]]
         result: Result = {
             "changed": any(unit["done"] or (unit["steps"] and not unit["error"]) for unit in units),
             "units": units,
+            "interrupted": interrupted,
             "diff": [self._diff(unit) for unit in units if unit["steps"]],
         }
-        if failed:
+        if failed or interrupted:
             reasons = together((unit["label"], unit["error"]) for unit in failed)
+            told = [f"{', '.join(labels)}: {text}" for text, labels in reasons.items()]
             result |= {
                 "failed": True,
-                "msg": " ".join(f"{', '.join(labels)}: {text}" for text, labels in reasons.items()),
+                "msg": " ".join([*told, ending(units)] if interrupted else told),
                 # Whatever shows tasks prints the whole result of one that failed.
                 "units": [_in_short(unit) for unit in units],
             }
@@ -125,7 +128,7 @@ class ActionModule(IosAction):
         pool: session.SessionPool,
         asked: Callable[[], int],
     ) -> dict[str, t.Any]:
-        unit = survey.to_result(one, self._names) | {"done": {}, "error": None}
+        unit = survey.to_result(one, self._names) | {"done": {}, "error": None, "interrupted": False}
         label = unit["label"]
         approved = options["approved"]
         if approved is not None and unit["steps"] and one.digest not in approved:
@@ -151,7 +154,7 @@ class ActionModule(IosAction):
                         await waiting.enter_async_context(turns[host])
                     await execute.run_plan(one.plan, targets, wishes, progress, pool)
         except VpnKeysError as error:
-            unit["error"] = rendered(error.marked, self._names)
+            unit |= {"error": rendered(error.marked, self._names), "interrupted": error.code == "interrupted"}
         except Exception as error:  # noqa: BLE001 - one unit must not end the work on the others
             unit["error"] = str(internal_error(label, error))
         return unit
@@ -159,7 +162,7 @@ class ActionModule(IosAction):
     def _interrupted(self, times: int) -> None:
         """What the user is told at once."""
         if times > 1:
-            self._give_account("ended at once")
+            self._give_account()
         else:
             self._announce()
 
@@ -171,15 +174,15 @@ class ActionModule(IosAction):
             "the work."
         )
 
-    def _give_account(self, how: str) -> None:
+    def _give_account(self) -> None:
         """Who is done and who is not, for people and for the callback: nobody sees the result of this task any more."""
         for one, progress in self._running:
             label, steps = Label(str(one.unit.label)), one.plan.steps
-            _say(f"{label}: {how}. {account.told(label, steps, progress.done, progress.doing)}")
+            _say(f"{label}: ended at once. {account.told(label, steps, progress.done, progress.doing)}")
             for host, state in account.by_state(steps, progress.done, progress.doing).items():
                 found = "changed" if state == "Done" else "not finished"
                 pipe.tell("result", host=host, unit=survey.title(one.unit), result=found, message=f"{state}.")
-        _say(account.RUN_AGAIN)
+        _say(RUN_AGAIN)
 
     @staticmethod
     def _diff(unit: dict[str, t.Any]) -> dict[str, str]:

@@ -275,6 +275,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._run.rotations = results.open_rotations(said)
         if action.endswith(FOR_MANY):
             self._run.find(found.on_key_servers(said))
+            self._run.interrupted |= said.get("interrupted") is True
 
     def _close(self, key: str | None = None) -> None:
         """The task, or all of them, is over: its line."""

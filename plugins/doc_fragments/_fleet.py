@@ -140,7 +140,7 @@ options:
   save:
     description: >-
       Write the configuration of the key servers that were changed by this run, or by an earlier one from this control
-      node that did not save.
+      node that did not save. Keys that are not saved are lost at a reload.
     type: bool
     default: true
   parallel:

@@ -71,7 +71,7 @@ options:
     elements: dict
     default: []
   port:
-    description: The UDP port of the second interfaces, the same on all gateways.
+    description: The UDP port of the second interfaces, the same on all gateways, which firewalls must let through.
     type: int
     default: 51821
   guard_timeout:

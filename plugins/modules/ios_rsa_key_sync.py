@@ -74,7 +74,7 @@ options:
       - Requires O(backup_passphrase).
     type: path
   backup_passphrase:
-    description: Passphrase for the files in O(backup_directory), at least 8 characters.
+    description: Passphrase for the files in O(backup_directory), at least 8 characters. It never goes to a device.
     type: str
   generation_timeout:
     description: Seconds that generating a key may take. A session never lasts longer than 1800 seconds.
@@ -83,8 +83,8 @@ options:
 notes:
   - >-
     Ctrl-C, and SIGTERM for the process of C(ansible-playbook), first finish the key servers that are being changed
-    and start no other one. Then the run ends as interrupted, and says which key servers are done, which are not, and
-    what to run. A second one stops at once and says what is half done.
+    and start no other one. Then the module fails with RV(interrupted), and says which key servers are done, which are
+    not, and what to run. A second one stops at once and says what is half done.
   - >-
     To read the key servers, the module opens one SSH session, and so uses one vty line, per key server, at most
     O(parallel)
@@ -389,6 +389,17 @@ units:
       description: Why carrying out the plan failed and what state things are in; null if it did not fail.
       type: str
       sample: null
+    interrupted:
+      description: Whether it ended because the run was interrupted. Then RV(units[].error) says how far it came.
+      type: bool
+      sample: false
+interrupted:
+  description: >-
+    Whether the run was interrupted while the plans were carried out. What was in hand was finished, and nothing else was
+    begun.
+  returned: success or failure, once the key servers were looked at
+  type: bool
+  sample: false
 # claims, of docs/returned
 claims:
   description:

@@ -42,7 +42,6 @@ OF_PLAYBOOKS = frozenset(
         "key_report_title",
         "key_report_verify_key",
         # Set by a role itself, registered, or published, perhaps by an earlier job of a workflow.
-        "gateway_keys_revoke_gateway",
         "gateway_keys_plan_digest",
         "key_report_compared",
         "key_report_directory",

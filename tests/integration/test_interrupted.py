@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ctrl-C and SIGTERM while keys are replaced: the first one finishes the devices in hand and begins no other, the
-second one says what is half done. Real processes, real signals."""
+"""Ctrl-C and SIGTERM while keys are replaced: the first one finishes the devices in hand, begins no other, compares once
+more and reports; the second one says what is half done. Real processes, real signals."""
 
 from __future__ import annotations
 
@@ -100,6 +100,17 @@ class Sync:
     def empty(self) -> list[str]:
         return [device.name for device in self.fleet if not set(LABELS) & set(device.keys)]
 
+    def assert_reported(self, path: str) -> None:
+        """The report is of a look after the last change, and says of each key server what it holds."""
+        with open(path, encoding="utf-8") as file:
+            report = json.load(file)
+        assert (report["interrupted"], report["in_sync"]) == (True, False)
+        rows = {row["host"]: row for unit in report["units"] for row in unit["key_servers"]}
+        held = {device.name: next(device.keys[label].fingerprint for label in LABELS if label in device.keys)
+                for device in self.fleet}  # fmt: skip
+        assert {host: row["fingerprint"] for host, row in rows.items()} == held
+        assert {host for host, row in rows.items() if "replaced" in row["done"]} == self.replaced
+
     def quiet(self) -> None:
         """Until no key server has got a line for a while."""
         lines, since = -1, time.monotonic()
@@ -158,16 +169,20 @@ MOMENTS = {
     ],
 )
 def test_the_first_signal_finishes_what_is_in_hand(sync: Sync, moment: str, stop: Signal) -> None:
-    with sync.stopped(MOMENTS[moment], stop) as process:
+    path = str(sync.node.path / "report.json")
+    command = (SYNC, *ALWAYS, "-e", f"key_server_sync_report_path={path}")
+    with sync.stopped(MOMENTS[moment], stop, *command) as process:
         output, _none = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 99, output
+    assert process.returncode == 2, output
     assert not sync.empty
+    sync.assert_reported(path)
     assert len(sync.replaced) <= 2, "at most the one in hand in each group"
     flat = " ".join(output.split())
     assert "no other key server is begun" in flat
     for label in LABELS:
-        assert f"vpnops.keys: {label}: interrupted. " in flat, output
-    assert "Run the same command again: it reads the devices again and continues with what is left." in flat
+        assert f"{label} (GETVPN-{label}): interrupted key server" in flat, "the table of each group"
+        assert f"{label} (GETVPN-{label}): interrupted. " in flat, output
+    assert flat.count("Run the same command again: it reads the devices again and continues with what is left.") == 1, output
     if sync.replaced:
         assert f"Done: {min(sync.replaced)}" in flat
     told = sync.told

@@ -37,6 +37,7 @@ SETTLE = (
     "See which side is right, then run vpnops.keys.converge_gateways with gateway_keys_converge_all=true, or "
     "vpnops.keys.enroll_gateways with gateway_keys_adopt_reported_key=true."
 )
+GOES_BACK = "In a planned rotation, a gateway whose new key was not confirmed goes back to the old one by itself."
 # In the order in which they are shown.
 KINDS: dict[str, Kind] = {
     STILL_ACCEPTED: Kind(PROBLEM, True, "Make {host} reachable, then run vpnops.keys.converge_gateways."),
@@ -123,6 +124,17 @@ def listed(names: Sequence[str], count: int | None = None) -> str:
     more = (len(names) if count is None else count) - min(len(names), SHOWN)
     text = ", ".join(names[:SHOWN])
     return f"{text} and {more} more" if more > 0 else text
+
+
+def open_rotations(states: Mapping[str, str]) -> str:
+    """What an interrupted run leaves open, and how to go on or back. `states`: of each such rotation by gateway, as the
+    directory said last."""
+    if not states:
+        return "No rotation is open. vpnops.keys.gateway_status says whether anything is left to do."
+    told = [f"{name} ({state})" for name, state in states.items()]
+    following = KINDS[UNFINISHED].next.replace("{host}", ",".join(states))
+    unconfirmed = f" {GOES_BACK}" if "staged" in states.values() else ""
+    return f"Open rotation{'s' if len(told) > 1 else ''}: {listed(told)}.{unconfirmed} {following}"
 
 
 def sentences(found: Iterable[Finding]) -> list[str]:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from ...module_utils._ios.labels import Label
 from ...module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Save, Step
 
-RUN_AGAIN = "Run the same command again: it reads the devices again and continues with what is left."
 HALF_DONE = {
     "generated": "a key was being generated",
     "imported": "its key was being imported: {label} may be empty",

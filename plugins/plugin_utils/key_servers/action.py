@@ -18,13 +18,14 @@ from ansible.errors import AnsibleError
 from ...module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError
 from ...module_utils._ios.dialogue import Dialogue, Terminal
 from ...module_utils._printable import printable
+from .. import interruption
 from ..claimed_variables import LONGEST, claimed
 from ..control_action import ControlAction, Result, display
 from ..ios import session as ios_session
 from ..ios.options import OPTIONS, VARIABLES, Target, read_target
 from ..ios.ssh import NotReached
 from ..progress import pipe
-from . import interruption, survey
+from . import survey
 
 __all__ = ["IosAction", "Result", "display"]
 

@@ -112,7 +112,7 @@ async def run_plan(
             await worker.take(step)
     if progress.asked() and any(account.left(plan.steps, progress.done).values()):
         text = account.told(worker.label, plan.steps, progress.done, {})
-        raise VpnKeysError("interrupted", f"interrupted. {text}", advice=account.RUN_AGAIN)
+        raise VpnKeysError("interrupted", f"interrupted. {text}")
 
 
 @dataclass

@@ -109,10 +109,10 @@ _COMPARED = _record(
 _DONE = _many(
     _record(
         {**_NAMED, "key_servers": _many(_record({"host": _TEXT}))},
-        {"done": _by_name(_TEXTS), "error": _MAYBE_TEXT},
+        {"done": _by_name(_TEXTS), "error": _MAYBE_TEXT, "interrupted": _FLAG},
     )
 )
-_SYNCED = _record({}, {"units": _DONE, "failed": _FLAG, "msg": _TEXT})
+_SYNCED = _record({}, {"units": _DONE, "failed": _FLAG, "msg": _TEXT, "interrupted": _FLAG})
 
 
 def check(found: t.Any, done: t.Any, proof: t.Any) -> None:

@@ -34,10 +34,13 @@ class Found:
         return cls(str(message["host"]), str(message["unit"]), message["result"], str(message["message"]))
 
 
+KEPT = {("changed", "ok"), *((was, now) for was in ("failed", "not finished") for now in ("differs", "unknown"))}
+
+
 def merged(before: Found | None, now: Found) -> Found:
     """What counts. That a host is right after it was changed does not undo the change, nor does the look after a
-    failure the failure."""
-    keeps = before and (before.state, now.state) in (("changed", "ok"), ("failed", "differs"), ("failed", "unknown"))
+    failure or an interrupt undo that."""
+    keeps = before and (before.state, now.state) in KEPT
     return before if before and keeps else now
 
 
@@ -73,7 +76,7 @@ def _on_key_server(unit: Data, server: Data) -> tuple[State, str] | None:
     if server.get("problem"):
         return "failed", str(server["problem"])
     if server["host"] in unit.get("left", ()):
-        return "failed", str(unit["error"])
+        return "not finished" if unit.get("interrupted") else "failed", str(unit["error"])
     if words:
         return "changed", f"{', '.join(dict.fromkeys(words))}."
     if "fingerprint" not in server:

@@ -226,7 +226,7 @@ class Run:
     def end(self, now: float, failed: Collection[str] | None = None, *, interrupted: bool = False) -> None:
         """The run is over; `failed`: whose failures nothing rescued, as Ansible counts."""
         self.close(now)
-        self.ended, self.interrupted = now, interrupted
+        self.ended, self.interrupted = now, self.interrupted or interrupted
         if failed is not None:
             for problem in list(self._lost.values()):
                 if problem.outcome == "failed" and problem.host not in failed:

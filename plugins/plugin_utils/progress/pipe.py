@@ -40,6 +40,11 @@ def closed(reader: int) -> None:
     _writer = None
 
 
+def is_open() -> bool:
+    """Whether the callback listens."""
+    return _writer is not None
+
+
 def begin(task: str) -> None:
     """For the task: which one it is. A fork runs one task."""
     global _task

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...module_utils._errors import about_host, together
@@ -194,16 +194,9 @@ def summary(run: Run, just_told: str = "") -> list[tuple[str, str]]:
     told += [(one.host, one.message) for one in run.unlike if one.state != "differs" and one.message not in said]
     lines += [(f"  {text}", "failed") for text in _grouped(told) if text != f"{FOR_ALL}: {just_told}"]
     if run.interrupted and run.rotations:
-        lines.append((f"  {_open(run.rotations)}", "failed"))
+        lines.append((f"  {findings.open_rotations(run.rotations)}", "failed"))
     lines += [(f"  deferred: {text}", "deferred") for text in _grouped(list(run.deferred.items()))]
     return lines
-
-
-def _open(rotations: Mapping[str, str]) -> str:
-    """What an interrupted run leaves open, and how to go on or back."""
-    told = [f"{name} ({state})" for name, state in rotations.items()]
-    following = findings.KINDS[findings.UNFINISHED].next.replace("{host}", ",".join(rotations))
-    return f"Open rotation{'s' if len(told) > 1 else ''}: {findings.listed(told)}. {following}"
 
 
 def _hosts(count: int) -> str:

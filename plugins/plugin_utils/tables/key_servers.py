@@ -33,6 +33,8 @@ VERDICTS = {
     "unknown": "not known",
 }
 
+RUN_AGAIN = "Run the same command again: it reads the devices again and continues with what is left."
+ALL_DONE = "The run was interrupted. All that was planned is done."
 COMPROMISED = "the key is compromised"
 
 
@@ -54,6 +56,7 @@ def merge(found: Mapping[str, t.Any], done: Mapping[str, t.Any] | None, proof: M
         "problems": problems,
         "ungrouped": list(last["ungrouped"]),
         "error": (done or {}).get("msg") if not done_units else None,
+        "interrupted": bool((done or {}).get("interrupted")),
     }
 
 
@@ -96,6 +99,7 @@ def _merge_unit(
         "primary": last["primary"],
         "primary_by": last["primary_by"],
         "error": (done or {}).get("error"),
+        "interrupted": bool((done or {}).get("interrupted")),
         "findings": list(last["findings"]),
         "registered_members": dict(found["registered_members"]),
         "members_with_old_key": found["members_with_old_key"],
@@ -135,6 +139,7 @@ def complaint(report: Data, require: str) -> str | None:
     sentences = [report["error"]] if report["error"] else []
     why = [(_title(unit), _why(unit)) for unit in report["units"] if _wrong(unit, require)]
     sentences += [f"{', '.join(titles)}: {text}" for text, titles in together(why).items()]
+    sentences += [ending(report["units"])] if report["interrupted"] else []
     if not report["units"] and not report["problems"]:
         sentences.append("No key server serves a GET VPN group; set O(label), or look at the configuration.")
     said = " ".join(sentences)
@@ -142,6 +147,11 @@ def complaint(report: Data, require: str) -> str | None:
         sentences += [claim["why"] for claim in report["claims"] if claim["why"] not in said]
     sentences += _unread(report["problems"], said)
     return " ".join(sentences) or None
+
+
+def ending(units: Sequence[Mapping[str, t.Any]]) -> str:
+    """The last sentence about a run that was interrupted; `units`: as the result of the sync has them."""
+    return RUN_AGAIN if any(unit["error"] for unit in units) else ALL_DONE
 
 
 def _wrong(unit: Data, require: str) -> bool:
@@ -239,7 +249,7 @@ def _done(words: list[str]) -> str:
 
 def _state(unit: Data) -> str:
     if unit["error"]:
-        return "failed"
+        return "interrupted" if unit["interrupted"] else "failed"
     if unit["found"] != "in_sync" and unit["in_sync"]:
         return "in sync now"
     # A conflict among equals: what they hold is compromised.

@@ -224,6 +224,7 @@ def test_a_gateway_that_a_report_complains_of_is_to_blame() -> None:
     [
         ("differs", "changed", "changed"), ("changed", "ok", "changed"), ("failed", "differs", "failed"),
         ("failed", "ok", "ok"), ("changed", "differs", "differs"), ("ok", "unknown", "unknown"),
+        ("not finished", "differs", "not finished"), ("not finished", "ok", "ok"),
     ],
 )  # fmt: skip
 def test_what_counts_of_two_looks(before: found.State, now: found.State, counts: str) -> None:
@@ -244,13 +245,28 @@ def test_nobody_is_well_in_a_run_that_was_interrupted() -> None:
     assert "ok" not in view.summary(run)[0][0]
 
 
+def test_an_interrupted_run_that_goes_on_to_its_report_blames_nobody_for_what_it_left() -> None:
+    run = run_on("ks1", "ks2", "ks3")
+    unit = {"label": "REKEY", "groups": ["GETVPN"], "done": {"ks2": ["replaced", "saved"]}, "left": ["ks3"], "interrupted": True,
+            "error": "interrupted. Done: ks2. Not begun: ks3.", "key_servers": [{"host": f"ks{n}"} for n in (1, 2, 3)]}  # fmt: skip
+    run.find(found.on_key_servers({"units": [unit], "interrupted": True}))
+    run.find(found.on_key_servers(compared(ks1="right", ks2="right", ks3="wrong")))
+    run.interrupted = True
+    did(run, "report", {"ks1": "failed"}, once=True)
+    run.end(1001.0, failed=["ks1", "ks2", "ks3"])
+    assert {host: run.verdict(host) for host in run.hosts} == {"ks1": "ok", "ks2": "changed", "ks3": "not finished"}
+    assert files.as_data(run)["interrupted"] is True
+    assert view.summary(run)[0][0].startswith("Interrupted after")
+
+
 def test_an_interrupted_run_names_the_open_rotation_and_how_to_go_on_or_back() -> None:
     run = run_on("gw1", "gw2")
     gateways = {"gw1": {"rotation": {"state": "staged"}}, "gw2": {"rotation": None}}
     run.rotations = results.open_rotations({"directory": {"gateways": gateways}})
     run.end(1001.0, interrupted=True)
     told = view.summary(run)[-1][0]
-    assert told.startswith("  Open rotation: gw1 (staged). Run vpnops.keys.regenerate_gateway again with")
+    assert told.startswith("  Open rotation: gw1 (staged). In a planned rotation, a gateway whose new key was not confirmed")
+    assert "Run vpnops.keys.regenerate_gateway again with" in told
     assert "gateway=gw1 and confirm=gw1" in told
     assert "vpnops.keys.abort_rotation to go back" in told
     run.interrupted = False

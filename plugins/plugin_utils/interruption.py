@@ -6,9 +6,11 @@
 other one; the second one ends the work at once.
 
 A task runs in a worker, a fork of Ansible's main process. Left alone, the main process ends both at the first signal,
-or leaves the worker behind, as its release has it. So here the main process waits in its signal handler until no worker
-has a device in hand, and then ends as it would have without waiting. The two see each other's bytes in a page of memory
-that forks share: no signal, pipe or lock of Ansible's is needed for that.
+or leaves the worker behind, as its release has it. So here the main process only takes note of the first one where the
+task itself tells in its result that it was interrupted, and the play goes on to report that; of other tasks it waits in
+its signal handler until no worker has a device in hand, and then ends as it would have without waiting. Where nothing is
+in hand it ends at once, and says what the directory of gateways was told to be under way. The two see each other's
+bytes in a page of memory that forks share: no signal, pipe or lock of Ansible's is needed for that.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STDERR = 2
 POLL = 0.05
 """Seconds."""
 ECHO = 1.0
@@ -37,6 +40,11 @@ _page = mmap.mmap(-1, 1 << 16)
 _ASKED = 0
 """Where in the page the main process says how often it was asked to end. Every worker has a byte of its own, which
 says whether it has devices in hand."""
+_LEAVES, _REPORTS = b"\1", b"\2"
+"""What such a byte says: after an interrupt the run ends with the task, or the task's result tells of it."""
+_prepared = False
+_under_way = mmap.mmap(-1, 1 << 12)
+"""What the user has to know of work that is open, as UTF-8; of a run that ends at once nobody sees a report."""
 
 
 @dataclass
@@ -50,28 +58,34 @@ class _Main:
     def receive(self, number: int, frame: t.Any) -> None:
         if os.getpid() != self.pid:
             self._pass_on(number, frame)
+        elif self._is_an_echo():
+            return
         elif not _busy():
             # A worker that is just about to begin must see it.
             before, _page[_ASKED] = _page[_ASKED], _page[_ASKED] or 1
+            _tell_what_is_under_way()
             self._pass_on(number, frame)
             _page[_ASKED] = before
-        elif self._counts():
-            end = time.monotonic() + LAST_WORDS
-            while _busy() and not (_page[_ASKED] > 1 and time.monotonic() > end):
-                time.sleep(POLL)
-            # As Ctrl-C ends it, for SIGTERM as well: what the workers said is shown, and callbacks write their files.
-            self._pass_on(signal.SIGINT, frame)
-            raise KeyboardInterrupt
+        else:
+            self._count()
+            if _page[_ASKED] > 1 or _busy(_LEAVES):
+                self._wait()
+                # As Ctrl-C ends it, for SIGTERM as well: what the workers said is shown, and callbacks write their files.
+                self._pass_on(signal.SIGINT, frame)
+                raise KeyboardInterrupt
 
-    def _counts(self) -> bool:
-        now = time.monotonic()
+    def _is_an_echo(self) -> bool:
+        return bool(self.first) and time.monotonic() - self.first < ECHO
+
+    def _count(self) -> None:
         if not _page[_ASKED]:
-            self.first, _page[_ASKED] = now, 1
-            return True
-        if now - self.first < ECHO:
-            return False
-        _page[_ASKED] = 2
-        return True
+            self.first = time.monotonic()
+        _page[_ASKED] = min(_page[_ASKED] + 1, 2)
+
+    def _wait(self) -> None:
+        end = time.monotonic() + LAST_WORDS
+        while _busy() and not (_page[_ASKED] > 1 and time.monotonic() > end):
+            time.sleep(POLL)
 
     def _pass_on(self, number: int, frame: t.Any) -> None:
         handler = self.before.get(number)
@@ -84,9 +98,11 @@ class _Main:
 
 def prepare() -> None:
     """For the main process: it imports actions before it forks workers for them. A signal that it ignores stays so."""
+    global _prepared
     in_worker = multiprocessing.parent_process() is not None
-    if in_worker or threading.current_thread() is not threading.main_thread():
+    if _prepared or in_worker or threading.current_thread() is not threading.main_thread():
         return
+    _prepared = True
     found = {number: signal.getsignal(number) for number in SIGNALS}
     handled: dict[int, t.Any] = {number: one for number, one in found.items() if one != signal.SIG_IGN}
     main = _Main(os.getpid(), handled)
@@ -103,12 +119,12 @@ def leave_the_terminal() -> None:
 
 
 @contextmanager
-def in_hand() -> Iterator[Callable[[], int]]:
+def in_hand(*, reports: bool = False) -> Iterator[Callable[[], int]]:
     """For a worker: from here on it changes devices. Yields how often it was asked to end; twice means at once. A main
-    process that is gone has asked once."""
+    process that is gone has asked once. `reports`: the result of the task says that it was interrupted, and fails."""
     parent, place = os.getppid(), _place()
     before = {number: signal.signal(number, _nothing) for number in SIGNALS}
-    _page[place] = 1
+    _page[place] = ord(_REPORTS if reports else _LEAVES)
     try:
         yield lambda: _page[_ASKED] or int(os.getppid() != parent)
     finally:
@@ -130,8 +146,22 @@ async def watch(asked: Callable[[], int], say: Callable[[int], None]) -> None:
     os._exit(1)
 
 
-def _busy() -> bool:
-    return _page.find(b"\1", _ASKED + 1) != -1
+def note_under_way(text: str) -> None:
+    """For a worker: what the user is told if the run is interrupted from here on, until another one says otherwise."""
+    data = text.encode()[: len(_under_way) - 1]
+    _under_way[:] = data.ljust(len(_under_way), b"\0")
+
+
+def _tell_what_is_under_way() -> None:
+    if text := bytes(_under_way[:]).rstrip(b"\0"):
+        note_under_way("")
+        # Not by Ansible's display, which the signal may have stopped in the middle of a line.
+        with suppress(OSError):
+            os.write(STDERR, b"\nvpnops.keys: " + text + b"\n")
+
+
+def _busy(*kinds: bytes) -> bool:
+    return any(_page.find(kind, _ASKED + 1) != -1 for kind in kinds or (_LEAVES, _REPORTS))
 
 
 def _place() -> int:
