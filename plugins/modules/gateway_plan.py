@@ -187,8 +187,8 @@ plan:
     confirm_timeout:
       description: >-
         Seconds after which each target goes back to its old key unless it is confirmed: O(confirm_timeout), and 1 for
-        every 5 gateways of the directory. With several targets it is long enough for the last one, and there is as much
-        more as the others may take.
+        every 5 gateways of the directory. With several targets it is long enough for the last one, also where they are
+        more than the forks of Ansible, and there is as much more as the others may take.
       type: float
       sample: 60.0
     begin_timeout:

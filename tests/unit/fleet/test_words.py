@@ -36,8 +36,10 @@ EVIL = "EVIL"
 PIECES = (
     EVIL, '"', '".', '\\"', "\\", "\\\\", "'", '" [3 more characters]', "\n", "\r\n", "\t", " ", ".", "\x1b[2J", "\x00",
     "\u201d", "\u201c", "\uff02", "\u2033", "\u02ba", "\u3003", "\u202e", "\u05d0", "\u2028", "\ud800", "\u0301",
-    "gw2: STILL ACCEPT THE OLD KEY: gw2.", "gw2 (unreachable)", "It says ", 'it says "', "gw2 says: ", "No peer accepts",
-    "\u2500" * 20, "\u2502", "| gw2 | ok |", "  gw2      2  9a8b  current  as recorded  2/2", "fatal: [gw2]: FAILED! => {",
+    "gw2: STILL ACCEPT THE OLD KEY: gw2.", "gw2 (unreachable)", "It says ", 'it says "', "gw2 says: ",
+    "No peer accepts the old key any more.",
+    "\u2500" * 20, "\u2502", "| gw2 | ok |", "  gw2      2  9a8b  current  as recorded  2/2",
+    "fatal: [gw2]: FAILED! => {",
     "TASK [Retire the old key] ***", "<b>", "{{ x }}", "O(adopt)", "gw2: refused: its answer cannot be read: ",
 )  # fmt: skip
 """What imitates sentences, tables and marks of ours."""
@@ -71,7 +73,8 @@ def told(words: str) -> list[str]:
     claim = {"gateway": words, "public_key": None, "role": "withdrawn"}
     peer = {"name": "gw2", "platform": "wireguard", "current": key("gw2")}
     left_out = {
-        "changed": False, "stored": [claim], "neighbours": [], "refused": [{"gateway": "gw2", "why": words}], "diff": {},
+        "changed": False, "stored": [claim], "neighbours": [], "diff": {},
+        "refused": [{"gateway": "gw2", "why": words}],
     }  # fmt: skip
     answers = {
         "failed": failed,
