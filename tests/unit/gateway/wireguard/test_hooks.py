@@ -50,6 +50,9 @@ SCRIPTS = {
     "/opt/computed.sh": '#!/bin/sh\n# from a list\nfor f in /etc/wireguard/up.d/*; do\n  $f "$1"\ndone\n',
     "/opt/environment.sh": '#!/bin/sh\n. /etc/default/wg\n"$WG_DIR/up.sh"\n',
     "/opt/evaluated.sh": '#!/bin/sh\neval "$(cat /etc/wireguard/up.txt)"\n',
+    "/opt/word.sh": '#!/bin/bash\ncat <<< "up"\nn=$((1<<bits))\n"$DIR/x.sh"\n',
+    "/opt/function.sh": '#!/bin/bash\nfunction up { "$DIR/x.sh"; }\nup\n',
+    "/opt/quotes.sh": '#!/bin/bash\necho $\'it\\\'s\'\n"$DIR/x.sh"\n',
     "/opt/stdin.sh": "#!/bin/sh\nbash <<EOF\n$DIR/x.sh\nEOF\n",
     "/opt/variables.sh": (
         "#!/bin/sh\nIPT=/sbin/iptables\nSUDO=\nWG=$(which wg)\n"
@@ -194,6 +197,9 @@ def test_addconf_of_a_file_is_followed(line: str) -> None:
         ("PostUp = /opt/computed.sh", "runs /opt/computed.sh, whose line 4 runs $f in a way that cannot be followed"),
         ("PostUp = /opt/environment.sh", "runs /opt/environment.sh, whose line 3 runs $WG_DIR/up.sh in a way that"),
         ("PostUp = /opt/evaluated.sh", "runs /opt/evaluated.sh, whose line 2 runs $(...) in a way that cannot be"),
+        ("PostUp = /opt/word.sh", "runs /opt/word.sh, whose line 4 runs $DIR/x.sh in a way that cannot be followed"),
+        ("PostUp = /opt/function.sh", "whose line 2 runs $DIR/x.sh in a way that cannot be followed"),
+        ("PostUp = /opt/quotes.sh", "whose line 3 runs $DIR/x.sh in a way that cannot be followed"),
         ("PostUp = /opt/stdin.sh", "runs /opt/stdin.sh, whose line 2 runs what bash reads in a way that cannot be"),
         ("PostUp = up-all", "PostUp runs up-all, whose line 2 runs $DIR/all.sh in a way that cannot be followed"),
         ("PostUp = /opt/cut.sh %i", "PostUp runs /opt/cut.sh, whose line 2 changes peers"),

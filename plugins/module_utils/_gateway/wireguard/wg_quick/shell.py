@@ -156,6 +156,8 @@ def _command(words: t.Sequence[str], shell: Shell, piped: str = "") -> t.Iterato
         yield replace(_script("".join(words[1:2]) or "$", shell), sourced=True)
     elif name == "eval":
         yield from _nested(" ".join(words[1:]), shell)
+    elif name == "function":
+        yield from _command(words[2:], shell)
     elif name == "run-parts":
         yield Run(unknown=" ".join(words))
     elif name in SHELLS:
@@ -228,26 +230,34 @@ def _wrapped(name: str, words: t.Sequence[str], shell: Shell, given: str) -> t.I
 
 # ---- scripts
 
-_HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)")
-_MOST_LINES = 200
+_HEREDOC = re.compile(r"(?<!<)<<-?\s*[\"']?([A-Za-z_]\w*)")
+_MOST_LINES = 60
 """Of a command whose quotes go over several lines."""
 
 
-def commands(lines: t.Iterable[tuple[int, str]]) -> t.Iterator[tuple[int, str]]:
+def commands(lines: t.Sequence[tuple[int, str]]) -> t.Iterator[tuple[int, str]]:
     """The complete commands of a script with the numbers of their first lines, from its lines without comments. What
     is the input of a command, and no shell, is left out."""
-    first, text, until, held = 0, "", "", 0
-    for number, line in lines:
-        if until:
-            until = "" if line.strip() == until else until
-            continue
-        first, text, held = (first, f"{text}\n{line}", held + 1) if text else (number, line, 1)
-        if lexed(text) is None and held < _MOST_LINES:
-            continue
-        here = _HEREDOC.search(text)
-        if here and not any(re.search(rf"(?<![\w.-]){name}(?![\w.-])", text) for name in SHELLS):
-            until = here[1]
-        yield first, text.replace("\n", " ; ") if "<<" not in text else text
-        text = ""
-    if text:
-        yield first, text
+    position = 0
+    while position < len(lines):
+        number, (text, end) = lines[position][0], _complete(lines, position)
+        yield number, text
+        position = _behind_input(text, lines, end)
+
+
+def _complete(lines: t.Sequence[tuple[int, str]], begin: int) -> tuple[str, int]:
+    """The command that begins there, and where the next one does. A line whose quotes never match is one for itself."""
+    for end in range(begin + 1, min(begin + _MOST_LINES, len(lines)) + 1):
+        text = " ; ".join(line for _number, line in lines[begin:end])
+        if lexed(text) is not None:
+            return text, end
+    return lines[begin][1], begin + 1
+
+
+def _behind_input(text: str, lines: t.Sequence[tuple[int, str]], begin: int) -> int:
+    """Where the next command begins behind one that is given some lines as its input."""
+    here = _HEREDOC.search(text)
+    if not here or any(re.search(rf"(?<![\w.-]){name}(?![\w.-])", text) for name in SHELLS):
+        return begin
+    ends = (end for end, (_number, line) in enumerate(lines[begin:], begin + 1) if line.strip() == here[1])
+    return next(ends, begin)
