@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible import constants as C
+from ansible import context
+
 from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fleet.model import Directory
 from ..module_utils._fleet.plan import Wish, check_names, not_approved, plan
@@ -28,7 +31,8 @@ class ActionModule(ControlAction):
         if options["confirm"] is not None:
             names = check_names(names, options["confirm"], _known(directory), directory.in_use)
         observations = device_answer.observations(options["observations"])
-        made = plan(directory, observations, names, Wish(**{name: options[name] for name in WISH}))
+        forks = int(context.CLIARGS.get("forks") or C.DEFAULT_FORKS)
+        made = plan(directory, observations, names, Wish(**{name: options[name] for name in WISH}, forks=forks))
         if refusals := [*made.refusals, *not_approved(made, options["approved"])]:
             raise VpnKeysError("refused", " ".join(refusals), state=NOTHING_CHANGED)
         shown = output.show(gateways.plan(made, display.columns)) if options["show"] else {"changed": False}

@@ -30,23 +30,28 @@ def printable(text: str, longest: int = LONGEST) -> str:
 def quoted(text: str, longest: int = LONGEST) -> str:
     r"""The same between quotation marks, out of which nothing of it gets: what could be taken for the closing mark, for
     the border of a table, or for other text that is beside it, is shown as an escape. What is said of the length stands
-    behind the mark."""
-    cut = len(text) - longest
-    inside = _NOT_PLAIN.sub(lambda found: _inside(found[0]), text[:longest])
+    behind the mark; at most `longest` characters are between them."""
+    left = min(len(text), longest)
+    while len(inside := _NOT_PLAIN.sub(_inside, text[:left])) > longest:
+        left = min(left - 1, left * longest // len(inside))
+    cut = len(text) - left
     return f'"{inside}" [{cut} more characters]' if cut > 0 else f'"{inside}"'
 
 
-# A backslash only where it stands before a quotation mark.
-_NOT_PLAIN = re.compile(r'"|\\(?=\\*(?:"|\Z))|[^ -~]')
+_NOT_PLAIN = re.compile(r'(\\*)("|\Z)|\\+|[^ -~]')
 
 
-def _inside(char: str) -> str:
-    if char in '"\\':
-        return f"\\{char}"
+def _inside(found: re.Match[str]) -> str:
+    if found[2] is not None:
+        # Backslashes count only where they stand before a quotation mark.
+        return f"{2 * found[1]}\\\"" if found[2] else 2 * found[1]
+    return found[0] if found[0][0] == "\\" or _is_plain(found[0]) else _escape(found[0])
+
+
+def _is_plain(char: str) -> bool:
+    """Letters from left to right and digits; the letters that only modify look like quotation marks."""
     category = unicodedata.category(char)
-    # Letters from left to right and digits; the letters that only modify look like quotation marks.
-    plain = category[0] in "LN" and category != "Lm" and unicodedata.bidirectional(char) in ("L", "EN")
-    return char if plain else _escape(char)
+    return category[0] in "LN" and category != "Lm" and unicodedata.bidirectional(char) in ("L", "EN")
 
 
 def said(text: str, longest: int = LONGEST) -> str:

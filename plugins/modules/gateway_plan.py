@@ -188,7 +188,7 @@ plan:
       description: >-
         Seconds after which each target rolls back to its old key if the new one is not confirmed:
         O(confirm_timeout), and 1 more for every 5 gateways of the directory. With several targets it includes the
-        time that the others may take.
+        time that the others may take, and more if there are more targets than forks of Ansible.
       type: float
       sample: 60.0
     begin_timeout:

@@ -16,7 +16,7 @@ control node that reads their answers, so both are always of one version.
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ..module_utils._backends import BACKENDS

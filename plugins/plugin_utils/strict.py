@@ -17,8 +17,8 @@ import typing as t
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..module_utils._errors import VpnKeysError
 from ..module_utils import _printable
+from ..module_utils._errors import VpnKeysError
 from ..module_utils._printable import printable, quoted
 from ..module_utils._public_key import parse
 

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.vpnops.keys.plugins.module_utils._printable import printable
+from ansible_collections.vpnops.keys.plugins.module_utils._printable import printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,32 @@ def test_it_is_always_one_printable_line_that_tells_texts_apart(text: str, longe
     assert shown.isprintable()
     assert len(text) > longest or len(shown) >= len(text)
     assert (shown == text) == (text.isprintable() and len(text) <= longest)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", '"plain"'),
+        ("M\u00fcller \u65e5\u672c", '"M\u00fcller \u65e5\u672c"'),
+        ('a" and b', r'"a\" and b"'),
+        ("ends in \\", r'"ends in \\"'),
+        (r"C:\x \" y", r'"C:\x \\\" y"'),
+        ("\u201d \u2502 \u202e", r'"\u201d \u2502 \u202e"'),
+        ("", '""'),
+    ],
+)
+def test_nothing_gets_out_of_quotation_marks(text: str, shown: str) -> None:
+    assert quoted(text) == shown
+
+
+def test_what_is_cut_of_a_quotation_is_counted_behind_it() -> None:
+    assert quoted("a" * 12, longest=10) == '"aaaaaaaaaa" [2 more characters]'
+    assert quoted("\x1b" * 12, longest=10) == r'"\x1b\x1b" [10 more characters]'
+
+
+def test_any_text_is_quoted_in_linear_time() -> None:
+    """A machine that does much else as well gets seconds for what takes none."""
+    for text in ('"', "\\", '\\"', "\U0001f600", "\\" * 99 + "a"):
+        begun = time.process_time()
+        quoted(text * (200_000 // len(text)), 200_000)
+        assert time.process_time() - begun < 2, text

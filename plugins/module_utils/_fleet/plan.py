@@ -41,7 +41,7 @@ EMERGENCY_OUTAGE = "every tunnel of the gateway is down for some seconds, until 
 class Wish:
     """How it shall be done. `minimum_share`: per cent of the peers that must be reachable. `confirm_timeout`: seconds
     after which a gateway that changes its key alone goes back; `settle_timeout`: for which each waits for its tunnels;
-    `timeout`: that each has for an answer."""
+    `timeout`: that each has for an answer. `forks`: so many Ansible asks at a time."""
 
     mode: str = PLANNED
     strategy: str = IN_PLACE
@@ -50,6 +50,7 @@ class Wish:
     confirm_timeout: float = 60.0
     settle_timeout: float = 15.0
     timeout: float = 120.0
+    forks: int = 5
 
 
 @dataclass(frozen=True)
@@ -145,15 +146,21 @@ def window(wish: Wish, targets: int, gateways: int) -> float:
     """Seconds after which a target goes back by itself unless it is confirmed.
 
     The targets change one after the other, and the first one is not confirmed before the last one has changed. What the
-    others do must not undo its change: each uses up its time once at most, and none begins when that of all is up; as
-    many as Ansible asks at a time may keep it from being asked until they have waited for their tunnels. What the
+    others do must not undo its change: each uses up its time once at most, and none begins when that of all is up; and
+    as long as those that Ansible asks at a time wait for their tunnels, it may keep others from being asked. What the
     control node itself does takes a second for some gateways of the directory.
     """
     if targets < 2:
         return wish.confirm_timeout + _own_seconds(gateways)
-    settling = wish.settle_timeout * (1 if targets <= SILENT_TARGETS else 2)
-    last = change_timeout(wish) + settling + SLACK_SECONDS + 2 * _answered(wish)
+    rounds = _rounds(min(targets, SILENT_TARGETS + 1), max(wish.forks, 1))
+    last = change_timeout(wish) + rounds * (wish.settle_timeout + SLACK_SECONDS) + 2 * _answered(wish)
     return max(wish.confirm_timeout, last) + _turns(wish, targets) + _own_seconds(gateways)
+
+
+def _rounds(targets: int, forks: int) -> float:
+    """How often the longest of them can be waited for, one behind the other, when so many are asked at a time and the
+    next one is as soon as any of them has answered."""
+    return 1 if targets <= forks else (targets + forks - 1) / forks
 
 
 def begin_timeout(wish: Wish, targets: int, gateways: int) -> float:

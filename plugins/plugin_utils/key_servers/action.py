@@ -17,7 +17,7 @@ from ansible.errors import AnsibleError
 
 from ...module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError
 from ...module_utils._ios.dialogue import Dialogue, Terminal
-from ...module_utils._printable import printable
+from ...module_utils._printable import quoted
 from .. import interruption
 from ..claimed_variables import LONGEST, claimed
 from ..control_action import ControlAction, Result, display
@@ -187,7 +187,7 @@ def told_by_device(facts: t.Any) -> str:
     """
     names = set(facts) if isinstance(facts, Mapping) else set()
     ours = [name for name in sorted(VARIABLES) if {name, name.removeprefix("ansible_")} & names]
-    return printable((ours or claimed(names) or [""])[0], LONGEST)
+    return "".join(ours[:1] or [quoted(name, LONGEST) for name in claimed(names)[:1]])
 
 
 def _command_line(name: str) -> t.Any:

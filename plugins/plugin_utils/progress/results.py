@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
+from ...module_utils import _errors
 from ...module_utils._errors import clause
 from ...module_utils._fleet.findings import listed
 from ...module_utils._printable import printable
@@ -18,6 +19,8 @@ BEFORE = "Task failed: "
 """What ansible-core from 2.19 on puts before its sentence, and who reads that something failed knows."""
 AFTER = "The error appears to be in"
 """What ansible-core before 2.19 puts after it, with a piece of the playbook."""
+QUOTES = 'It says "'
+"""How a failure of a gateway begins, in its own words: whole, with the mark that closes them."""
 SHOWN = 3
 """Failed items of a loop that are told one by one."""
 LONGEST = 4000
@@ -32,19 +35,18 @@ def sentence(result: Data, items: Sequence[str] = ()) -> str:
         return " ".join([*items[:SHOWN], *([f"And {len(items) - SHOWN} more."] if len(items) > SHOWN else [])])
     text = str(result.get("msg") or result.get("censored") or result.get("reason") or "It failed and did not say why.")
     more = _last_line(result.get("module_stderr") or result.get("stderr") or result.get("module_stdout") or "")
-    text = text.removeprefix(BEFORE).partition(AFTER)[0]
+    text = text.removeprefix(BEFORE)
+    if not text.startswith(QUOTES):
+        text = text.partition(AFTER)[0]
     # Of the results of other collections' modules anything may be the word of a device.
     return printable(" ".join(f"{text} {more if more not in text else ''}".split()), LONGEST)
 
 
 def of_item(item: Data) -> str:
     """Why an item of a loop failed."""
+    told = _errors.sentence(sentence(item))
     label = printable(str(item.get("_ansible_item_label", item.get("item", ""))))
-    return f"{label}: {_ended(sentence(item))}" if 0 < len(label) <= LABEL else _ended(sentence(item))
-
-
-def _ended(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    return f"{label}: {told}" if 0 < len(label) <= LABEL else told
 
 
 def _last_line(text: t.Any) -> str:

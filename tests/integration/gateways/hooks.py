@@ -106,6 +106,16 @@ FORMS: dict[str, Form] = {
         _script(f"wg addconf wg0 {PEERS}", f"PostUp = sh {SCRIPT}"), False, f"runs {SCRIPT}, whose line 2"
     ),
     "a script of a script": Form(_script_of_a_script, False, f"runs {SCRIPT}, whose line 2"),
+    "a script by a directory": Form(
+        _script(f'wg addconf "$1" {PEERS}', "PostUp = cd /etc/wireguard && ./peers.sh %i"),
+        False,
+        f"runs {SCRIPT}, whose line 2",
+    ),
+    "a script by a computed path": Form(
+        _script(f'wg addconf "$1" {PEERS}', "PostUp = dir=$(echo /etc/wireguard); $dir/peers.sh %i"),
+        False,
+        "in a way that cannot be followed",
+    ),
     "set peer by a path": Form(_set_peers_by_a_path, False, "PostUp changes peers"),
     "SaveConfig": Form(lambda conf: {CONF: _with(conf, "SaveConfig = true")}, True),
     "saved by a hook": Form(lambda conf: {CONF: _with(conf, "PreDown = wg-quick save %i")}, True),

@@ -105,3 +105,19 @@ def test_a_key_that_the_directory_does_not_know(site: Site) -> None:
     assert done.code == 0, done.output
     assert site.recorded("gw1") == new
     site.assert_whole()
+
+
+def test_a_name_that_no_gateway_can_have(make_site: Make) -> None:
+    """As people have them in inventories: it is named with what to do, and the others are enrolled and rotated."""
+    site, name = make_site(enrolled=False), "10.0.0.3 (Zürich)"
+    site.node.hosts[name] = site.node.hosts.pop("gw3")
+    site.names.remove("gw3")
+    done = site.play("enroll_gateways")
+    sentence = done.error("Report gateways that were not enrolled")[1]
+    assert sentence.startswith(f"Not enrolled: {name}. All others are. "), sentence
+    assert "Rename it in the inventory" in sentence
+    assert site.known() == {"gw1", "gw2"}
+    assert site.rotate("gw1").code == 0
+    said = site.play("gateway_status")
+    assert said.code == 0, said.output
+    assert f"{name}: It is in the inventory, but not in the directory." in " ".join(said.output.split())

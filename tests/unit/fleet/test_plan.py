@@ -86,17 +86,19 @@ CONDUCT = {
 @pytest.mark.parametrize("confirm", [10.0, 60.0])
 @pytest.mark.parametrize("conduct", CONDUCT)
 @pytest.mark.parametrize("others", [0, 1, 2, 3, 5])
+@pytest.mark.parametrize("forks", [1, 2, 3, 4, 5, 50])
 def test_nobody_uses_up_the_time_of_another_one(
-    others: int, conduct: str, confirm: float, settle: float, timeout: float
+    forks: int, others: int, conduct: str, confirm: float, settle: float, timeout: float
 ) -> None:
-    """Whatever the other targets do: the first one, which waits longest, is confirmed."""
+    """Whatever the other targets do, and however few of them are asked at a time: the first one, which waits longest,
+    is confirmed."""
     some = names(others + 1)
     if not others and confirm < settle + 30:
         return
-    wish: Data = {"timeout": timeout, "settle_timeout": settle, "confirm_timeout": confirm}
+    wish: Data = {"timeout": timeout, "settle_timeout": settle, "confirm_timeout": confirm, "forks": forks}
     made = plan(all_seen(some), book(*map(entry, some)), targets=some, **wish)
     seconds = [(GOOD, GOOD, 2.0), *[CONDUCT[conduct]] * others]
-    assert Clock(made, settle, 5).is_confirmed(seconds)
+    assert Clock(made, settle, forks).is_confirmed(seconds)
 
 
 @pytest.mark.parametrize("silent", [6, 20, 100])
@@ -115,6 +117,8 @@ def test_the_time_to_confirm() -> None:
     many = book(*map(entry, names(50)))
     assert plan(all_seen(names(50)), many, targets=["gw1"]).confirm_timeout == 70
     assert plan(all_seen(names(400)), book(*map(entry, names(400))), targets=names(400)).confirm_timeout < 76 * 60
+    two = plan(targets=NAMES[:3], confirm_timeout=30, timeout=7, forks=2).confirm_timeout
+    assert two == 7 + 2 * (15 + 5) + 2 * 7 + 2 * 7
     assert plan(timeout=1000).change_timeout == planning.CHANGE_SECONDS
 
 

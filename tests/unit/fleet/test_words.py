@@ -26,6 +26,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import s
 from ansible_collections.vpnops.keys.plugins.module_utils._printable import quoted
 from ansible_collections.vpnops.keys.plugins.plugin_utils import claimed_variables, device_answer
 from ansible_collections.vpnops.keys.plugins.plugin_utils.device_answer import Asked
+from ansible_collections.vpnops.keys.plugins.plugin_utils.progress import results
 from ansible_collections.vpnops.keys.plugins.plugin_utils.tables import gateways as tables
 
 NAMES = names(3)
@@ -36,8 +37,11 @@ EVIL = "EVIL"
 PIECES = (
     EVIL, '"', '".', '\\"', "\\", "\\\\", "'", '" [3 more characters]', "\n", "\r\n", "\t", " ", ".", "\x1b[2J", "\x00",
     "\u201d", "\u201c", "\uff02", "\u2033", "\u02ba", "\u3003", "\u202e", "\u05d0", "\u2028", "\ud800", "\u0301",
-    "gw2: STILL ACCEPT THE OLD KEY: gw2.", "gw2 (unreachable)", "It says ", 'it says "', "gw2 says: ", "No peer accepts",
-    "\u2500" * 20, "\u2502", "| gw2 | ok |", "  gw2      2  9a8b  current  as recorded  2/2", "fatal: [gw2]: FAILED! => {",
+    "gw2: STILL ACCEPT THE OLD KEY: gw2.", "gw2 (unreachable)", "It says ", 'it says "', "gw2 says: ",
+    "No peer accepts the old key any more.",
+    "\u2500" * 20, "\u2502", "| gw2 | ok |", "  gw2      2  9a8b  current  as recorded  2/2",
+    "fatal: [gw2]: FAILED! => {",
+    "The error appears to be in", "Task failed: ",
     "TASK [Retire the old key] ***", "<b>", "{{ x }}", "O(adopt)", "gw2: refused: its answer cannot be read: ",
 )  # fmt: skip
 """What imitates sentences, tables and marks of ours."""
@@ -71,13 +75,14 @@ def told(words: str) -> list[str]:
     claim = {"gateway": words, "public_key": None, "role": "withdrawn"}
     peer = {"name": "gw2", "platform": "wireguard", "current": key("gw2")}
     left_out = {
-        "changed": False, "stored": [claim], "neighbours": [], "refused": [{"gateway": "gw2", "why": words}], "diff": {},
+        "changed": False, "stored": [claim], "neighbours": [], "diff": {},
+        "refused": [{"gateway": "gw2", "why": words}],
     }  # fmt: skip
     answers = {
         "failed": failed,
         "left out": arrived("gateway_peers", left_out, peers=[peer]),
     }
-    texts = [failed["msg"], *unknown["findings"], *answers["left out"]["findings"]]
+    texts = [failed["msg"], results.sentence(failed), *unknown["findings"], *answers["left out"]["findings"]]
     texts += [str(claimed_variables.refusal(LIAR, [words])), *claimed_variables.result([words])["findings"]]
     for result in (failed, unknown, arrived("gateway_info", info(words, obstacles=[words, words]))):
         texts += _observed(device_answer.observations({LIAR: result})[LIAR])
@@ -141,5 +146,7 @@ def test_whatever_a_gateway_says_stands_between_quotation_marks(words: str) -> N
 def test_nothing_gets_out_of_the_quotation_marks(words: str, longest: int) -> None:
     shown = quoted(words, longest)
     assert shown.isprintable()
-    assert IN_QUOTES.fullmatch(shown)
+    found = IN_QUOTES.fullmatch(shown)
+    assert found
+    assert len(found[0].partition('" [')[0] if found[0].endswith("characters]") else found[0][:-1]) <= longest + 1
     assert not set(shown) & set("\u201d\u201c\uff02\u2033\u02ba\u3003\u05d0\u0301\u2500\u2502")

@@ -53,7 +53,7 @@ SYSLOG = [
 GLUABLE = [line for line in SYSLOG if re.match(r"[*.%]| ", line)]
 
 TIMES = ("10:00:00", "10:00:00.123")
-ZONES = ("", " UTC", " utc", " NL-DST", " GMT+1", " UTC-3", " +0100", " +01:00", " -03", " <+03>", " Pacific-Daylight-Time")
+ZONES = ("", " UTC", " utc", " NL-DST", " GMT+1", " UTC-3", " +0100", " +01:00", " -03", " <+03>", " Pacific-Daylight")
 DATES = [
     *(f"{date} {time}{zone}" for date in ("Nov 22", "Mar  1", "Nov 22 2026") for time in TIMES for zone in ZONES),
     *(f"Nov 22 {time}{zone} 2026" for time in TIMES for zone in ZONES),

@@ -273,7 +273,7 @@ def test_an_observation_is_what_was_said() -> None:
         ({"unreachable": True, "msg": "no route"}, observed.UNREACHABLE, "unreachable"),
         ({"unreachable": True, "code": "timeout", "msg": "x"}, observed.UNREACHABLE, "no answer in time"),
         ({"failed": True, "msg": "no sudo"}, observed.REFUSED, "no sudo"),
-        (INFO | {"obstacles": ["It is full.", "It is down"]}, observed.REFUSED, 'it says "It is full." and it says "It is down"'),
+        (INFO | {"obstacles": ["It is full.", "no"]}, observed.REFUSED, 'it says "It is full." and it says "no"'),
         (INFO | {"obstacles": [""]}, observed.REFUSED, "it does not say why"),
         ({"failed": True, "msg": ""}, observed.REFUSED, "it does not say why"),
         ({"failed": True, "msg": 'It says "no"'}, observed.REFUSED, 'it says "no"'),

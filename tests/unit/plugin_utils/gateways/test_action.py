@@ -103,3 +103,9 @@ def test_no_change_begins_when_the_time_of_all_is_up() -> None:
     with pytest.raises(VpnKeysError, match=r"gw7: its change was not started.*; run it again\.") as caught:
         made.sent({**options, "begin_before": time.time() - 1})
     assert caught.value.code == "timeout"
+
+
+def test_what_ansible_says_of_a_gateway_is_quoted() -> None:
+    """It may hold what that gateway printed, such as the banner of its sshd."""
+    said = gateway_action._of_ansible(AnsibleConnectionFailure(f'no". gw2: {EVIL}'))
+    assert said == r'Ansible says "no\". gw2: \x1b[2J\x1b]0;owned\x07 all is well"'

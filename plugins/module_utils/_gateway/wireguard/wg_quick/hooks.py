@@ -15,11 +15,12 @@ from __future__ import annotations
 import os.path
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ...._printable import printable
-from . import config
+from . import config, shell
 from .config import Block
+from .shell import Run, Shell
 
 UP = "postup"
 _OF_FILE = ("PostUp", "PreDown", "PostDown")
@@ -32,10 +33,10 @@ _COMMENT = re.compile(r"(?:^|\s)#.*")
 _LONGEST = 160
 _MOST_SCRIPTS = 20
 _TOOLS = ("wg", "awg")
-_SHELLS = frozenset(
-    [*"sh bash dash ash zsh ksh python python3 perl env sudo nohup nice time".split(), ".", "source", "exec"]
-    + "if then else while do ! {".split()
-)
+_SYSTEM = ("/bin/", "/sbin/", "/lib/", "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/")
+"""What comes with the system loads peers only where it is told to, in words that are seen."""
+_OWN = ("/usr/local/sbin", "/usr/local/bin")
+_OF_SHELL = re.compile(rf"(?!#!)|#!.*\b(?:{'|'.join(shell.SHELLS)})\b")
 # As a word of its own, whatever directory it is in; `wg0` and `/etc/wg/x` are not it.
 _LOADS = re.compile(r"(?<![\w.-])(?:setconf|addconf|syncconf)(?![\w.-])")
 # Also `$(which wg) set`, `${WG:-wg} set` and `["wg", "set", ...]`.
@@ -118,12 +119,12 @@ def effects(
         if not saves and _is_saved(hook, read):
             saves, saver = f"in {hook.place}, to save what runs", hook.file
         key = key or _hidden_key(hook, interface, read)
-        for command in _commands(hook.text) if hook.starts else ():
-            path = peer_file(command, interface)
-            if path:
-                loaded[path] = None
-            else:
-                found += _judged(hook, command, interface, read)
+        commands_ = _commands(hook.text) if hook.starts else []
+        loaded.update(dict.fromkeys(filter(None, (peer_file(command, interface) for command in commands_))))
+        seen = [one for command in commands_ for one in _judged(hook, command, interface)]
+        found += seen
+        if hook.starts and all(one.keys for one in seen):
+            found += _of_scripts(hook, interface, read)
     return Effects(tuple(loaded), tuple(found), saves, saver, key)
 
 
@@ -172,21 +173,33 @@ def peer_file(command: t.Sequence[str], interface: str) -> str:
 # ---- what cannot be followed
 
 
-def _judged(hook: Hook, command: t.Sequence[str], interface: str, read: Reader) -> t.Iterator[Unfollowed]:
+def _judged(hook: Hook, command: t.Sequence[str], interface: str) -> t.Iterator[Unfollowed]:
     text = " ".join(command)
-    if _is_elsewhere(command, interface):
-        return
-    if _touches_peers(text):
+    if not peer_file(command, interface) and not _is_elsewhere(command, interface) and _touches_peers(text):
         yield _of_command(hook, command, text)
-        return
-    for path in _scripts(command):
-        line = _first_line(path, read, lambda text: _changes_peers(text, interface))
-        if line:
-            yield Unfollowed(
-                f"{hook.place} runs {printable(path, _LONGEST)}, whose line {line} changes peers",
-                "move these peers into [Peer] sections, or into a file that `wg addconf %i FILE` loads",
-                file=hook.file,
-            )
+
+
+def _of_scripts(hook: Hook, interface: str, read: Reader) -> t.Iterator[Unfollowed]:
+    """What the scripts do that a hook runs. Somebody may load peers where nobody can look: that counts like peers."""
+    search = _Search(read, lambda text: _changes_peers(text, interface), strict=True)
+    for run, told in search.of_hook(hook):
+        shown = f"{hook.place} runs {_shown(run.path or run.unknown)}"
+        if run.unknown:
+            yield Unfollowed(f"{shown} in a way that cannot be followed", _NAME_IT, file=hook.file)
+        elif told.unknown:
+            what = f"{shown}, whose line {told.number} runs {_shown(told.unknown)} in a way that cannot be followed"
+            yield Unfollowed(what, _NAME_IT, file=hook.file)
+        else:
+            what = f"{shown}, whose line {told.number} changes peers"
+            yield Unfollowed(what, _MOVE_THEM, file=hook.file)
+
+
+_MOVE_THEM = "move these peers into [Peer] sections, or into a file that `wg addconf %i FILE` loads"
+_NAME_IT = "let it name the script by its whole path, or load the peers by `wg addconf %i FILE`"
+
+
+def _shown(text: str) -> str:
+    return printable(_SECRET.sub("(hidden)", text), _LONGEST)
 
 
 def _is_elsewhere(command: t.Sequence[str], interface: str) -> bool:
@@ -198,7 +211,7 @@ def _is_elsewhere(command: t.Sequence[str], interface: str) -> bool:
 def _of_command(hook: Hook, command: t.Sequence[str], text: str) -> Unfollowed:
     tool = os.path.basename(command[0]) in _TOOLS
     action = command[1] if tool and len(command) > 1 else ""
-    shown = f"{hook.place} = {printable(_SECRET.sub('(hidden)', text), _LONGEST)}" if tool else hook.place
+    shown = f"{hook.place} = {_shown(text)}" if tool else hook.place
     if action == "set":
         peers = tuple(command[position + 1] for position, word in enumerate(command[:-1]) if word == "peer")
         known = peers if peers and all(_KEY.fullmatch(key) for key in peers) else ()
@@ -240,8 +253,7 @@ def _is_saved(hook: Hook, read: Reader) -> bool:
     def saves(text: str) -> bool:
         return bool(_SAVES.search(text) or (not hook.starts and _SHOWS.search(text)))
 
-    scripts = (path for command in _commands(hook.text) for path in _scripts(command))
-    return saves(hook.text) or any(_first_line(path, read, saves) for path in scripts)
+    return saves(hook.text) or any(_Search(read, saves).of_hook(hook))
 
 
 def _hidden_key(hook: Hook, interface: str, read: Reader) -> str:
@@ -251,35 +263,69 @@ def _hidden_key(hook: Hook, interface: str, read: Reader) -> str:
             continue
         if hook.keyword != UP and _SETS_KEY.search(" ".join(command)):
             return hook.where
-        for path in _scripts(command):
-            if line := _first_line(path, read, lambda text: bool(_SETS_KEY.search(text))):
-                return f"{printable(path, _LONGEST)}, line {line}"
-    return ""
+    search = _Search(read, lambda text: bool(_SETS_KEY.search(text)))
+    found = search.of_hook(hook) if hook.starts else ()
+    return next((f"{_shown(run.path)}, line {told.number}" for run, told in found), "")
 
 
 # ---- scripts
 
 
-def _scripts(command: t.Sequence[str]) -> list[str]:
-    """The files that a command may run: itself, and what a shell is told to run."""
-    found = [command[0]]
-    if os.path.basename(command[0]) in _SHELLS:
-        found += [word for word in command[1:] if not word.startswith("-") and "=" not in word]
-    return [word for word in found if not config.SHELL.search(word) and " " not in word]
+class _Told(t.NamedTuple):
+    """The first line of a script that concerns us or runs another script with such a line, 0 where there is none;
+    `unknown`: what is run there in a way that cannot be followed."""
+
+    number: int = 0
+    unknown: str = ""
 
 
-def _first_line(
-    path: str, read: Reader, concerns: t.Callable[[str], bool], seen: set[str] | None = None
-) -> int:
-    """The number of the first line of a script that concerns us, or that runs another script with such a line; 0 for
-    none. Programs, and what wg-quick does itself, have none."""
-    seen = set() if seen is None else seen
-    if path in seen or len(seen) >= _MOST_SCRIPTS or os.path.basename(path) in ("wg-quick", "awg-quick"):
-        return 0
-    seen.add(path)
-    for number, line in lines(read(path) or ""):
-        line = _COMMENT.sub("", line)
-        runs = (script for command in config.commands(line) for script in _scripts(command)) if "/" in line else ()
-        if concerns(line) or any(script[0] == "/" and _first_line(script, read, concerns, seen) for script in runs):
-            return number
-    return 0
+@dataclass
+class _Search:
+    """For lines that concern us in the scripts of one hook. `strict`: what cannot be followed concerns us, too."""
+
+    read: Reader
+    concerns: t.Callable[[str], bool]
+    strict: bool = False
+    seen: set[str] = field(default_factory=set)
+
+    def of_hook(self, hook: Hook) -> t.Iterator[tuple[Run, _Told]]:
+        """The scripts that the hook runs and that concern us."""
+        around = Shell()
+        for run in shell.runs(hook.text, around):
+            told = self._of(run, around, self.strict)
+            if told.number or told.unknown:
+                yield run, told
+
+    def _of(self, run: Run, around: Shell, strict: bool) -> _Told:
+        if run.unknown:
+            return _Told(unknown=run.unknown if strict else "")
+        path = self._located(run.path)
+        if path in self.seen or os.path.basename(path) in ("wg-quick", "awg-quick"):
+            return _Told()
+        text = self.read(path)
+        if not text:
+            return _Told()
+        if len(self.seen) >= _MOST_SCRIPTS:
+            return _Told(1, f"more than {_MOST_SCRIPTS} scripts") if strict else _Told()
+        self.seen.add(path)
+        inside = replace(around, script=around.script or path) if run.sourced else replace(around, script=path)
+        inside.variables = around.variables if run.sourced else dict(around.variables)
+        strict = strict and path.startswith("/") and not path.startswith(_SYSTEM) and bool(_OF_SHELL.match(text))
+        return self._first(text, inside, strict)
+
+    def _first(self, text: str, inside: Shell, strict: bool) -> _Told:
+        listing = [(number, _COMMENT.sub("", line)) for number, line in lines(text)]
+        first = next((number for number, line in listing if self.concerns(line)), 0)
+        for number, command in shell.commands(listing):
+            if first and number >= first:
+                break
+            for run in shell.runs(command, inside):
+                told = self._of(run, inside, strict)
+                if told.number or told.unknown:
+                    return _Told(number, told.unknown)
+        return _Told(first)
+
+    def _located(self, path: str) -> str:
+        """A name that stands for a script of the administrator, by its path."""
+        places = () if "/" in path else (f"{where}/{path}" for where in _OWN)
+        return next((place for place in places if self.read(place)), path)

@@ -1,0 +1,263 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which scripts a line of shell runs, as far as a reader can tell. Text in, facts out. PRIVATE to the collection.
+
+Paths are followed from the directory that `cd` names, and with the variables that the text itself sets to plain words.
+What is left over is named: somebody who relies on the answer must know that there is more.
+"""
+
+from __future__ import annotations
+
+import os.path
+import re
+import shlex
+import typing as t
+from dataclasses import dataclass, field, replace
+
+SHELLS = frozenset("sh bash dash ash zsh ksh".split())
+_WRAPPERS = frozenset(
+    "busybox builtin chroot command doas env exec find flock ip ionice nice nohup nsenter parallel runuser setsid "
+    "start-stop-daemon stdbuf su sudo systemd-run timeout trap unshare watch xargs".split()
+)
+"""What runs the command that is among its arguments."""
+_INTERPRETER = re.compile(r"(?:python|perl|ruby|lua|php|node|expect|tclsh|tclsh)[\d.]*")
+_BEGINS = frozenset("if then elif else while until do ! { time".split())
+_SETS = frozenset("export local readonly declare typeset".split())
+_MARKS = {"ip": ("exec",), "find": ("-exec", "-execdir", "-ok", "-okdir")}
+"""Behind which words their commands are."""
+_VALUED = frozenset(("-u", "-g", "-n", "-s", "-k"))
+"""Options of theirs with a value."""
+_BY_INPUT = frozenset(("xargs", "parallel"))
+_LATER = frozenset("chroot flock nsenter runuser start-stop-daemon su systemd-run trap".split())
+"""Something else may come before the command."""
+_NUMBER = re.compile(r"[\d.]+[a-z]?")
+_ALL_ARGUMENTS = frozenset(("$@", "$*", "${@}", "${*}"))
+"""They stand where this is called."""
+
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_COMPUTED = re.compile(r"[$`*?\[{]")
+_PUNCTUATION = re.compile(r"[();<>|&]+")
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::?[-=]([^}]*))?\})")
+_FOUND = re.compile(r"(?:\$\(|`)\s*(?:which|command\s+-v|type\s+-[pP])\s+([\w./-]+)[^)`]*[)`]")
+_ITSELF = r'"?\$\{?(?:0|BASH_SOURCE(?:\[0\])?)\}?"?'
+_REAL = rf'(?:{_ITSELF}|"?\$\((?:readlink -f|realpath)(?: --)? {_ITSELF}\)"?)'
+_BESIDE = re.compile(
+    rf"\$\(\s*dirname\s+(?:--\s+)?{_REAL}\s*\)|`\s*dirname\s+{_REAL}\s*`|\$\{{(?:0|BASH_SOURCE(?:\[0\])?)%/\*\}}"
+)
+_QUIET = r"(?:>\s*/dev/null\s*(?:2>&1\s*)?)?"
+_STANDS = re.compile(rf'\$\(\s*cd\s+(?:-P\s+|--\s+)?"?(/[\w./-]*)"?\s*{_QUIET}&&\s*pwd(?: -P)?\s*\)')
+
+
+@dataclass(frozen=True)
+class Run:
+    """A script that is run: its `path` (a name alone: it is looked up), or `unknown`, the words that say what is run in
+    a way that cannot be followed. `sourced`: in the same shell."""
+
+    path: str = ""
+    unknown: str = ""
+    sourced: bool = False
+
+
+@dataclass
+class Shell:
+    """Where the text runs. `directory` is "" where that is not known; `script`: the path of the text itself."""
+
+    directory: str = ""
+    script: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def resolved(self, word: str) -> str:
+        """The whole path of a script, "" where that cannot be told."""
+        if not word or _COMPUTED.search(word):
+            return ""
+        return os.path.normpath(os.path.join(self.directory, word)) if word[0] == "/" or self.directory else ""
+
+    def expanded(self, text: str) -> str:
+        """With all that is known of it."""
+        if self.script:
+            text = _BESIDE.sub(lambda _found: os.path.dirname(self.script), text)
+        text = _FOUND.sub(r"\1", _STANDS.sub(r"\1", text))
+        return _VARIABLE.sub(self._value, text)
+
+    def _value(self, found: re.Match[str]) -> str:
+        value = self.variables.get(found[1] or found[2], found[3])
+        return found[0] if value is None or _COMPUTED.search(value) else value.strip("\"'")
+
+    def assign(self, word: str) -> bool:
+        """Whether the word is an assignment, which is done."""
+        found = _ASSIGNMENT.fullmatch(word)
+        if found:
+            self.variables.pop(found[1], None)
+            if not _COMPUTED.search(found[2]):
+                self.variables[found[1]] = found[2]
+        return found is not None
+
+
+def runs(text: str, shell: Shell) -> list[Run]:
+    """What a text of complete commands runs. It also does what the text says about directory and variables."""
+    words = lexed(shell.expanded(text))
+    found: list[Run] = []
+    inside: list[str] = []
+    piped = ""
+    for part, end in _parts(words or ()):
+        # What an earlier command has set is known only now.
+        part = [shell.expanded(word) for word in part]
+        is_pattern = end.startswith(")") and not inside
+        if not is_pattern:
+            found += _command(part, shell, "|" if end.startswith("<(") else piped)
+        piped = "|" if end[:1] == "|" and end[:2] != "||" else ""
+        inside += [shell.directory] * end.count("(")
+        for _one in range(min(end.count(")"), len(inside))):
+            # What a subshell does to its directory ends with it.
+            shell.directory = inside.pop()
+    return found
+
+
+def lexed(text: str) -> list[str] | None:
+    """The words of a text, None where its quotes do not match."""
+    lexer = shlex.shlex(re.sub("`([^`]*)`", r"$(\1)", text), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        return list(lexer)
+    except ValueError:
+        return None
+
+
+def _parts(words: t.Iterable[str]) -> t.Iterator[tuple[list[str], str]]:
+    """Simple commands with their redirections, and what stands behind each."""
+    part: list[str] = []
+    for word in words:
+        if _PUNCTUATION.fullmatch(word) and (not set(word) <= set("<>&") or word in ("&", "&&")):
+            yield part, word
+            part = []
+        else:
+            part.append(word)
+    yield part, ""
+
+
+def _command(words: t.Sequence[str], shell: Shell, piped: str = "") -> t.Iterator[Run]:
+    """`piped`: not empty where it is told on its input what to do."""
+    words, given = _without_redirections(words)
+    while words and (words[0] in _BEGINS or _ASSIGNMENT.fullmatch(words[0])):
+        if all(map(_ASSIGNMENT.fullmatch, words)):
+            shell.assign(words[0])
+        words = words[1:]
+    if not words or words[0] in _ALL_ARGUMENTS:
+        return
+    name = os.path.basename(words[0])
+    if name in _SETS:
+        for word in words[1:]:
+            shell.assign(word if "=" in word else f"{word}=$")
+    elif name in ("cd", "pushd"):
+        shell.directory = shell.resolved(words[1] if len(words) == 2 else "")
+    elif name in (".", "source"):
+        yield replace(_script("".join(words[1:2]) or "$", shell), sourced=True)
+    elif name == "eval":
+        yield from _nested(" ".join(words[1:]), shell)
+    elif name == "function":
+        yield from _command(words[2:], shell)
+    elif name == "run-parts":
+        yield Run(unknown=" ".join(words))
+    elif name in SHELLS:
+        yield from _of_shell(words, given or piped, shell)
+    elif _INTERPRETER.fullmatch(name):
+        yield from (_script(word, shell) for word in words[1:] if "/" in word and word[:1] != "-" and " " not in word)
+    elif name in _WRAPPERS:
+        yield from _wrapped(name, words, shell, given or piped)
+    elif re.search(r"[$`{/]", words[0]):
+        yield _script(words[0], shell)
+    elif not _COMPUTED.search(words[0]):
+        yield Run(words[0])
+
+
+def _without_redirections(words: t.Sequence[str]) -> tuple[list[str], str]:
+    """The words, and what the command gets as its input: a path, or "|" for a text."""
+    kept: list[str] = []
+    given, sign = "", ""
+    for word in words:
+        if sign:
+            given = given if sign[0] != "<" else word if sign == "<" else "|"
+            sign = ""
+        elif _PUNCTUATION.fullmatch(word):
+            sign = word
+            if kept and kept[-1].isdigit():
+                kept.pop()
+        else:
+            kept.append(word)
+    return kept, given
+
+
+def _script(word: str, shell: Shell) -> Run:
+    path = shell.resolved(word)
+    return Run(path) if path else Run(unknown="$(...)" if word == "$" else word)
+
+
+def _nested(text: str, shell: Shell) -> list[Run]:
+    """What a text runs that is a word of a command."""
+    return [Run(unknown=text)] if lexed(text) is None else runs(text, shell)
+
+
+def _of_shell(words: t.Sequence[str], given: str, shell: Shell) -> t.Iterator[Run]:
+    for position, word in enumerate(words[1:], 1):
+        if re.fullmatch(r"-\w*c", word):
+            yield from _nested("".join(words[position + 1 : position + 2]), replace(shell))
+            return
+        if word[:1] not in ("-", "+"):
+            yield _script(word, shell)
+            return
+    if given:
+        yield Run(unknown=f"what {words[0]} reads") if given == "|" else _script(given, shell)
+
+
+def _wrapped(name: str, words: t.Sequence[str], shell: Shell, given: str) -> t.Iterator[Run]:
+    """What a command runs that is told another one."""
+    begin = 1
+    if name in _MARKS:
+        begin = next((position for position, word in enumerate(words, 1) if word in _MARKS[name]), len(words))
+    value = name == "ip"  # the name of the namespace
+    for position, word in enumerate(words[begin:], begin):
+        if value or word in _VALUED:
+            value = word in _VALUED
+        elif " " in word:
+            yield from _nested(word, shell)
+        elif not word.startswith("-") and not _ASSIGNMENT.fullmatch(word) and not _NUMBER.fullmatch(word):
+            yield from _command(words[position:], shell, given or ("|" if name in _BY_INPUT else ""))
+            if name not in _LATER:
+                return
+
+
+# ---- scripts
+
+_HEREDOC = re.compile(r"(?<!<)<<-?\s*[\"']?([A-Za-z_]\w*)")
+_MOST_LINES = 60
+"""Of a command whose quotes go over several lines."""
+
+
+def commands(lines: t.Sequence[tuple[int, str]]) -> t.Iterator[tuple[int, str]]:
+    """The complete commands of a script with the numbers of their first lines, from its lines without comments. What
+    is the input of a command, and no shell, is left out."""
+    position = 0
+    while position < len(lines):
+        number, (text, end) = lines[position][0], _complete(lines, position)
+        yield number, text
+        position = _behind_input(text, lines, end)
+
+
+def _complete(lines: t.Sequence[tuple[int, str]], begin: int) -> tuple[str, int]:
+    """The command that begins there, and where the next one does. A line whose quotes never match is one for itself."""
+    for end in range(begin + 1, min(begin + _MOST_LINES, len(lines)) + 1):
+        text = " ; ".join(line for _number, line in lines[begin:end])
+        if lexed(text) is not None:
+            return text, end
+    return lines[begin][1], begin + 1
+
+
+def _behind_input(text: str, lines: t.Sequence[tuple[int, str]], begin: int) -> int:
+    """Where the next command begins behind one that is given some lines as its input."""
+    here = _HEREDOC.search(text)
+    if not here or any(re.search(rf"(?<![\w.-]){name}(?![\w.-])", text) for name in SHELLS):
+        return begin
+    ends = (end for end, (_number, line) in enumerate(lines[begin:], begin + 1) if line.strip() == here[1])
+    return next(ends, begin)
