@@ -15,7 +15,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from hypothesis import given
 from hypothesis import strategies as st
-from integration.runner.jobs import CHECKOUT, Data, shipped
+from integration.runner.jobs import CHECKOUT, Data, handed_over, shipped
 
 from lab import awx_rules as rules
 from lab.awx import FIELDS
@@ -214,6 +214,7 @@ def test_the_guide_names_what_is_there() -> None:
     named = re.findall(r"(?<!\*)\*((?:Gateways|Key servers|All keys|AWX|VPN)\b[^*]+)\*", guide)
     assert named
     assert {" ".join(name.split()) for name in named} <= known
+    assert set(WORKFLOWS) <= set(named)
     (left_off,) = re.findall(r"controller_schedules_left_off: (\[.*\])", guide)
     assert set(yaml.safe_load(left_off)) < {one["name"] for one in shipped("schedules")["__schedules"]}
     settings = (CHECKOUT / "awx/settings.yml").read_text() + str(sorted(known_variables()))
@@ -341,6 +342,16 @@ def test_fixed_variables_are_options(name: str) -> None:
     extra_vars = TEMPLATES[name]["extra_vars"]
     if extra_vars != "{{ controller_site }}":
         assert set(extra_vars) <= set(options()) | used
+
+
+def test_only_what_a_template_says_itself_is_a_template() -> None:
+    """AWX hands over what somebody has typed, and what replaces a variable of the template, so that Ansible does not
+    evaluate it."""
+    given = {"own": "{{ a }}", "replaced": "{{ b }}", "typed": ["{{ c }}", {"d": 1}], "number": 5}
+    text = handed_over(given, {"own": "{{ a }}", "replaced": "other", "number": 5, "absent": ""})
+    assert yaml.safe_load(text.replace("!unsafe ", "")) == given
+    lines = [line for line in text.splitlines() if "{{" in line]
+    assert [("!unsafe" in line, line.count("{{")) for line in lines] == [(False, 1), (True, 1), (True, 1)]
 
 
 def test_what_changes_on_approval_does_nothing_alone() -> None:
