@@ -84,8 +84,8 @@ options:
 notes:
   - >-
     Ctrl-C, and SIGTERM for the process of C(ansible-playbook), first let the key servers in hand be finished and begin
-    no other one; then the module fails with RV(interrupted), and says who is done, who is not, and what to run. A second
-    one ends at once, and says what is half done.
+    no other one; then the module fails with RV(interrupted), and says who is done, who is not, and what to run. A
+    second one ends at once, and says what is half done.
   - >-
     To look, the module opens one SSH session, and so takes one vty line, per key server, at most O(parallel)
     at the same time. To change a unit, one session to every key server that its plan touches is open until
@@ -396,8 +396,8 @@ units:
       sample: false
 interrupted:
   description: >-
-    Whether the run was interrupted while the plans were carried out. What was in hand was finished, and nothing else was
-    begun.
+    Whether the run was interrupted while the plans were carried out. What was in hand was finished, and nothing else
+    was begun.
   returned: success or failure, once the key servers were looked at
   type: bool
   sample: false

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ctrl-C and SIGTERM while real gateways change their keys: the run ends at once and says truly what is open; no tunnel is
-lost, and the command that it names finishes the rotation. Real processes, real signals."""
+"""Ctrl-C and SIGTERM while real gateways change their keys: the run ends at once and says truly what is open; no tunnel
+is lost, and the command that it names finishes the rotation. Real processes, real signals."""
 
 from __future__ import annotations
 
