@@ -136,7 +136,7 @@ def test_answers_are_text(which: int, start_fleet: StartFleet, tmp_path: Path) -
 
 
 def test_who_cannot_be_asked_is_told_the_variable(start_fleet: StartFleet, tmp_path: Path) -> None:
-    """ansible-runner, and with it ansible-navigator, has a terminal on which nobody can type: it must not wait there."""
+    """ansible-runner, and so ansible-navigator, has a terminal on which nobody can type: it must not wait there."""
     fleet = start_fleet(*four(K1, K2))
     controller = Controller(tmp_path, fleet.inventory(), [])
     with unchanged(fleet):
