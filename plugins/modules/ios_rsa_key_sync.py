@@ -395,8 +395,8 @@ units:
       sample: false
 interrupted:
   description: >-
-    Whether the run was interrupted while the plans were carried out. What was in hand was finished, and nothing else was
-    begun.
+    Whether the run was interrupted while the plans were carried out. What was in hand was finished, and nothing else
+    was begun.
   returned: success or failure, once the key servers were looked at
   type: bool
   sample: false

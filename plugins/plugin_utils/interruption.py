@@ -6,11 +6,11 @@
 other one; the second one ends the work at once.
 
 A task runs in a worker, a fork of Ansible's main process. Left alone, the main process ends both at the first signal,
-or leaves the worker behind, as its release has it. So here the main process only takes note of the first one where the
-task itself tells in its result that it was interrupted, and the play goes on to report that; of other tasks it waits in
-its signal handler until no worker has a device in hand, and then ends as it would have without waiting. Where nothing is
-in hand it ends at once, and says what the directory of gateways was told to be under way. The two see each other's
-bytes in a page of memory that forks share: no signal, pipe or lock of Ansible's is needed for that.
+or leaves the worker behind, as its release has it. So here the main process only takes note of the first one where
+the task itself tells in its result that it was interrupted, and the play goes on to report that; of other tasks it
+waits in its signal handler until no worker has a device in hand, and then ends as it would have without waiting. Where
+nothing is in hand it ends at once, and says what is under way by the directory of the gateways. The two see each
+other's bytes in a page of memory that forks share: no signal, pipe or lock of Ansible's is needed for that.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Main:
             self._count()
             if _page[_ASKED] > 1 or _busy(_LEAVES):
                 self._wait()
-                # As Ctrl-C ends it, for SIGTERM as well: what the workers said is shown, and callbacks write their files.
+                # As Ctrl-C ends it, for SIGTERM as well: what workers said is shown, and callbacks write their files.
                 self._pass_on(signal.SIGINT, frame)
                 raise KeyboardInterrupt
 

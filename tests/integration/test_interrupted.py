@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ctrl-C and SIGTERM while keys are replaced: the first one finishes the devices in hand, begins no other, compares once
-more and reports; the second one says what is half done. Real processes, real signals."""
+"""Ctrl-C and SIGTERM while keys are replaced: the first one finishes the devices in hand, begins no other, compares
+once more and reports; the second one says what is half done. Real processes, real signals."""
 
 from __future__ import annotations
 

@@ -61,6 +61,16 @@ def test_a_group_of_the_inventory_with_a_limit(node: ControlNode) -> None:
     assert list(run.result("ios_rsa_key_compare")["problems"]) == ["b1"], run.output
 
 
+def test_a_group_of_gateways_of_the_inventory_with_a_limit(node: ControlNode) -> None:
+    """The same of gateways: the role knows the group and goes on to the directory, which is not there."""
+    node.inventory["others"]["vars"]["gateway_keys_inventory_group"] = "others"
+    del node.inventory["gateways"]
+    node.environment["VPNOPS_KEYS_DIRECTORY_URL"] = f"sqlite:///{node.path}/none.db"
+    run = node.run("vpnops.keys.gateway_status", "--limit", "b1")
+    assert run.code == 2
+    assert "There is no directory" in run.error("key_directory_info")[1], run.output
+
+
 @pytest.mark.parametrize(
     ("playbook", "wrong", "right"),
     [

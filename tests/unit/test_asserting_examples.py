@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+PLUGINS = {path.stem: kind for kind in ("modules", "filter") for path in sorted((ROOT / "plugins" / kind).glob("*.py"))}
 KEY, OTHER = {"fingerprint": "aa"}, {"fingerprint": "bb"}
 Data = dict[str, Any]
 
@@ -36,15 +36,17 @@ CASES: dict[str, tuple[list[Data], list[Data]]] = {
         [{"rekey": {"rsa_keys": [{"saved": True}]}}, {"rekey": {"rsa_keys": [{"saved": None}]}}],
         [{"rekey": {"rsa_keys": []}}, {"rekey": {"rsa_keys": [{"saved": False}]}}],
     ),
+    "play_hosts": ([{"group_names": ["gateways", "site1"]}], [{"group_names": ["site1"]}, {"group_names": []}]),
 }
 """Where it holds, and where it must not. That nothing is in sync is the business of the module."""
 
 
 def conditions(name: str) -> Iterator[str]:
-    text = importlib.import_module(f"ansible_collections.vpnops.keys.plugins.modules.{name}").EXAMPLES
-    for task in yaml.safe_load(text):
-        that = task.get("ansible.builtin.assert", {}).get("that", [])
-        yield from [that] if isinstance(that, str) else that
+    text = importlib.import_module(f"ansible_collections.vpnops.keys.plugins.{PLUGINS[name]}.{name}").EXAMPLES
+    for entry in yaml.safe_load(text):
+        for task in entry.get("tasks", entry.get("block", [entry])):
+            that = task.get("ansible.builtin.assert", {}).get("that", [])
+            yield from [that] if isinstance(that, str) else that
 
 
 def holds(name: str, variables: Data) -> bool:
@@ -54,7 +56,7 @@ def holds(name: str, variables: Data) -> bool:
 
 
 def test_every_example_that_asserts_is_tried() -> None:
-    assert [name for name in MODULES if list(conditions(name))] == sorted(CASES)
+    assert sorted(name for name in PLUGINS if list(conditions(name))) == sorted(CASES)
 
 
 @pytest.mark.parametrize("name", CASES)

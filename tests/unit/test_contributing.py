@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PART = TEXT.partition("## Nine changes")[2].partition("## What a change")[0]
 CHANGES = dict(re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", PART, re.M | re.S))
+CODE = (".py", ".yml", ".md", ".j2")
 each_change = pytest.mark.parametrize("change", CHANGES)
 
 
@@ -46,6 +47,26 @@ def test_what_is_named_is_in_the_file(change: str) -> None:
     for files, names in bullets(change):
         text = "".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
         assert [name for name in names if name not in text] == [], files
+
+
+SAMPLES = {
+    "A prompt or question of IOS": "REPLACE_QUESTION",
+    "A field of the survey of key servers": "rekey_lifetime",
+    "A finding": "unknown keys",
+    "An option of the synchronization": "allow_weak_source",
+}
+"""What there is of a kind already, and is used for nothing else."""
+
+
+@pytest.mark.parametrize("change", SAMPLES)
+def test_a_list_has_every_file_that_names_one_that_there_is(change: str) -> None:
+    """Whoever adds another one of the kind finds in the list each file of the collection that has to know it."""
+    listed = {file for files, _names in bullets(change) for file in files}
+    code = [file for place in ("plugins", "roles", "awx") for file in (ROOT / place).rglob("*") if file.suffix in CODE]
+    word = re.compile(rf"\b(?:\w+_sync_)?{SAMPLES[change]}\b")
+    named = {file for file in code if word.search(file.read_text("utf-8"))}
+    assert len(named) >= 2
+    assert named - listed == set()
 
 
 def test_a_platform_is_named_nowhere_else() -> None:

@@ -215,7 +215,11 @@ def test_documented_groups() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "more"), [("ios_rsa_key_compare", {}), ("ios_rsa_key_sync", {"done": {}, "left": [], "error": None})]
+    ("name", "more"),
+    [
+        ("ios_rsa_key_compare", {}),
+        ("ios_rsa_key_sync", {"done": {}, "left": [], "error": None, "interrupted": False}),
+    ],
 )
 def test_documented_units(name: str, more: Data) -> None:
     options = {option: spec.get("default") for option, spec in module(name).ARGUMENT_SPEC.items()}

@@ -58,7 +58,10 @@ def test_directory(site: Site) -> None:
     database.close()
     stopped(site, site.rotate("gw1"), "newer")
     none = {"VPNOPS_KEYS_DIRECTORY_URL": f"sqlite:///{site.path}/none.db"}
-    stopped(site, site.rotate("gw1", env=none), "There is no directory")
+    missing = site.rotate("gw1", env=none)
+    stopped(site, missing, "There is no directory")
+    for one in (done, missing):
+        assert not [task for task in one.results if task["action"].endswith("gateway_info")], "a gateway was contacted"
     assert site.fingerprints() == before
 
 

@@ -135,6 +135,17 @@ def test_answers_are_text(which: int, start_fleet: StartFleet, tmp_path: Path) -
     assert verified.code == 0, verified.output
 
 
+def test_who_cannot_be_asked_is_told_the_variable(start_fleet: StartFleet, tmp_path: Path) -> None:
+    """ansible-runner, and so ansible-navigator, has a terminal on which nobody can type: it must not wait there."""
+    fleet = start_fleet(*four(K1, K2))
+    controller = Controller(tmp_path, fleet.inventory(), [])
+    with unchanged(fleet):
+        job = controller.run("sync_key_servers.yml", {"key_server_sync_overwrite": "ask"})
+    assert job.code == 2
+    assert "Nothing was replaced; key_server_sync_overwrite: always allows it." in job.output
+    assert "Type yes" not in job.output
+
+
 SLICES: dict[str, tuple[dict[str, str], str]] = {
     "by what AWX says": (
         {"workflow_job_name": PLAN, "workflow_job_id": "7"},

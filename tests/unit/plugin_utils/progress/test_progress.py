@@ -247,8 +247,11 @@ def test_nobody_is_well_in_a_run_that_was_interrupted() -> None:
 
 def test_an_interrupted_run_that_goes_on_to_its_report_blames_nobody_for_what_it_left() -> None:
     run = run_on("ks1", "ks2", "ks3")
-    unit = {"label": "REKEY", "groups": ["GETVPN"], "done": {"ks2": ["replaced", "saved"]}, "left": ["ks3"], "interrupted": True,
-            "error": "interrupted. Done: ks2. Not begun: ks3.", "key_servers": [{"host": f"ks{n}"} for n in (1, 2, 3)]}  # fmt: skip
+    unit = {
+        "label": "REKEY", "groups": ["GETVPN"], "done": {"ks2": ["replaced", "saved"]}, "left": ["ks3"],
+        "error": "interrupted. Done: ks2. Not begun: ks3.", "interrupted": True,
+        "key_servers": [{"host": f"ks{number}"} for number in (1, 2, 3)],
+    }  # fmt: skip
     run.find(found.on_key_servers({"units": [unit], "interrupted": True}))
     run.find(found.on_key_servers(compared(ks1="right", ks2="right", ks3="wrong")))
     run.interrupted = True
@@ -265,7 +268,7 @@ def test_an_interrupted_run_names_the_open_rotation_and_how_to_go_on_or_back() -
     run.rotations = results.open_rotations({"directory": {"gateways": gateways}})
     run.end(1001.0, interrupted=True)
     told = view.summary(run)[-1][0]
-    assert told.startswith("  Open rotation: gw1 (staged). In a planned rotation, a gateway whose new key was not confirmed")
+    assert told.startswith("  Open rotation: gw1 (staged). In a planned rotation, a gateway whose new key was not")
     assert "Run vpnops.keys.regenerate_gateway again with" in told
     assert "gateway=gw1 and confirm=gw1" in told
     assert "vpnops.keys.abort_rotation to go back" in told

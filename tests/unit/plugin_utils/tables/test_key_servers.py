@@ -73,7 +73,8 @@ def test_an_interrupted_sync_is_a_complaint_even_where_all_is_done() -> None:
     half["units"][0] |= {"error": "interrupted. Not begun: ks2.", "interrupted": True}
     merged = key_servers.merge(MISSING, half, MISSING)
     assert key_servers.complaint(merged, "in_sync") == (
-        "REKEY (G): interrupted. Not begun: ks2. Run the same command again: it reads the devices again and continues with what is left."
+        "REKEY (G): interrupted. Not begun: ks2. "
+        "Run the same command again: it reads the devices again and continues with what is left."
     )
     assert "REKEY (G): interrupted\n" in key_servers.render(merged, 120)
 
