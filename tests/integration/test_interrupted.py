@@ -164,7 +164,7 @@ def test_the_first_signal_finishes_what_is_in_hand(sync: Sync, moment: str, stop
     assert not sync.empty
     assert len(sync.replaced) <= 2, "at most the one in hand in each group"
     flat = " ".join(output.split())
-    assert "no other key server is begun" in flat
+    assert "no other key server is started" in flat
     for label in LABELS:
         assert f"vpnops.keys: {label}: interrupted. " in flat, output
     assert "Run the same command again: it reads the devices again and continues with what is left." in flat
