@@ -426,7 +426,7 @@ manual:
   returned: if O(render=true)
   type: str
   sample: |
-    ! The commands that vpnops.keys would send, for doing it by hand.
+    ! The commands that vpnops.keys would send, for manual use.
     ...
     !
     ! GETVPN-REKEY (EUROPE): missing
