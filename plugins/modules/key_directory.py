@@ -83,7 +83,8 @@ options:
         type: str
         required: true
       platform:
-        description: What runs its tunnels. Needed when it is enrolled. Gateways of one platform are peers.
+        description: >-
+          What runs its tunnels. Needed when it is enrolled. Gateways whose platforms have the same protocol are peers.
         type: str
         choices: [wireguard, strongswan]
       algorithm:
