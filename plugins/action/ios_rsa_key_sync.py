@@ -170,8 +170,8 @@ class ActionModule(IosAction):
         doing = {host: None for _one, progress in self._running for host in progress.doing}
         finished = f"{', '.join(doing)} {'is' if len(doing) == 1 else 'are'} finished, " if doing else ""
         _say(
-            f"interrupted: {finished}no other key server is begun. The next interrupt ends at once, in the middle of "
-            "the work."
+            f"interrupted: {finished}no other key server is started. The next interrupt ends at once, with work "
+            "half done."
         )
 
     def _give_account(self) -> None:

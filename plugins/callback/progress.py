@@ -17,7 +17,7 @@ description:
   - Where there is no terminal, as in a log, one line per task.
   - Failures are shown when they happen, one sentence each; the end is one summary, not a line for every host. The same
     can be written to files as JSON and as JUnit.
-  - A host counts as deferred if it was out of reach while the play went on without it (C(ignore_unreachable)), or if a
+  - A host counts as deferred if it was unreachable and the play continued without it (C(ignore_unreachable)), or if a
     report of M(vpnops.keys.gateway_report) says that it is still to get something.
   - Tasks that are skipped everywhere leave no line. With C(-v) every result is shown, as with
     P(ansible.builtin.default#callback).

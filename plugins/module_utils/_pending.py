@@ -4,7 +4,7 @@
 
 """Who still has to store what of whom. Pure. PRIVATE to the collection.
 
-Gateways of one platform are peers. Each change of what peers must store of a gateway has a number of the whole
+Gateways of one protocol are peers. Each change of what peers must store of a gateway has a number of the whole
 directory, its revision, and of every peer one number says how far it has come: it has stored everything up to there.
 So no pair of gateways has a record of its own.
 """
@@ -16,12 +16,14 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
+from ._backends import protocol
+
 
 class Entry(t.NamedTuple):
     """Something that all peers of a gateway have to store, since that revision."""
 
     name: str
-    platform: str
+    protocol: str
     revision: int
 
 
@@ -34,19 +36,19 @@ class Learned(t.NamedTuple):
 
 
 class Pending:
-    """Answers about one directory. `platforms`: of every gateway; `learned`: of every one that is not revoked."""
+    """Answers about one directory. `protocols`: of every gateway; `learned`: of every one that is not revoked."""
 
     def __init__(
-        self, entries: Iterable[Entry], platforms: Mapping[str, str], learned: Mapping[str, Learned]
+        self, entries: Iterable[Entry], protocols: Mapping[str, str], learned: Mapping[str, Learned]
     ) -> None:
         self._entries = {entry.name: entry for entry in entries}
-        self._platforms = platforms
+        self._protocols = protocols
         self._learned = learned
         self._sorted: dict[str, list[Entry]] = {}
         for entry in sorted(self._entries.values(), key=lambda one: (one.revision, one.name)):
-            self._sorted.setdefault(entry.platform, []).append(entry)
+            self._sorted.setdefault(entry.protocol, []).append(entry)
         self._revisions = {
-            platform: [entry.revision for entry in entries] for platform, entries in self._sorted.items()
+            protocol: [entry.revision for entry in entries] for protocol, entries in self._sorted.items()
         }
 
     def pending_of(self, peer: str, most: int | None = None) -> list[str]:
@@ -68,7 +70,7 @@ class Pending:
 
     def is_pending(self, peer: str, name: str) -> bool:
         has, entry = self._learned.get(peer), self._entries.get(name)
-        if has is None or entry is None or peer == name or entry.platform != self._platforms[peer]:
+        if has is None or entry is None or peer == name or entry.protocol != self._protocols[peer]:
             return False
         return name not in has.also if entry.revision > has.upto else name in has.missing
 
@@ -83,10 +85,10 @@ class Pending:
                 yield newer[position].name
 
     def _newer(self, peer: str) -> tuple[list[Entry], int]:
-        """The entries of its platform by revision, and where those begin that are newer than what it has."""
-        platform = self._platforms[peer]
-        start = bisect_right(self._revisions.get(platform, []), self._learned[peer].upto)
-        return self._sorted.get(platform, []), start
+        """The entries of its protocol by revision, and where those begin that are newer than what it has."""
+        own = self._protocols[peer]
+        start = bisect_right(self._revisions.get(own, []), self._learned[peer].upto)
+        return self._sorted.get(own, []), start
 
     def _missing(self, peer: str) -> list[str]:
         has = self._learned[peer]
@@ -96,7 +98,7 @@ class Pending:
 
     def _follows(self, name: str, peer: str, upto: int) -> bool:
         entry = self._entries.get(name)
-        return entry is not None and entry.platform == self._platforms[peer] and entry.revision > upto
+        return entry is not None and entry.protocol == self._protocols[peer] and entry.revision > upto
 
 
 def is_stored(peer: Mapping[str, t.Any]) -> bool:
@@ -106,11 +108,12 @@ def is_stored(peer: Mapping[str, t.Any]) -> bool:
 
 def of_result(peers: Iterable[Mapping[str, t.Any]], learned: Mapping[str, Mapping[str, t.Any]]) -> Pending:
     """From `peers` and `learned` as key_directory and key_directory_info return them."""
-    entries = [Entry(one["name"], one["platform"], one["revision"]) for one in peers if is_stored(one)]
-    platforms = {one["name"]: one["platform"] for one in peers}
+    peers = list(peers)
+    protocols = {one["name"]: protocol(one["platform"]) for one in peers}
+    entries = [Entry(one["name"], protocols[one["name"]], one["revision"]) for one in peers if is_stored(one)]
     return Pending(
         entries,
-        platforms,
+        protocols,
         {
             name: Learned(one["upto"], frozenset(one["also"]), frozenset(one.get("missing", ())))
             for name, one in learned.items()

@@ -52,7 +52,7 @@ options:
         type: str
         required: true
       platform:
-        description: The peer's platform. A gateway with another platform than O(platform) is not a peer.
+        description: The peer's platform. A gateway whose platform has another protocol than O(platform) is not a peer.
         type: str
         required: true
       identity:
@@ -212,7 +212,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._backends import BACKENDS
+from ..module_utils._backends import BACKENDS, protocol
 from ..module_utils._gateway import entry, wanted
 from ..module_utils._gateway.platform import PeerChange, WantedPeer
 from ..module_utils._gateway.wireguard import bridge as wg_bridge
@@ -283,7 +283,7 @@ def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     options = module.params
     others = [peer for peer in options["peers"] if peer["name"] != options["gateway"]]
     peers, refusals = wanted.sort_out(others, lambda peer: beside(peer, options, module.check_mode))
-    strangers = {peer["name"] for peer in others if peer["platform"] != options["platform"]}
+    strangers = {peer["name"] for peer in others if protocol(peer["platform"]) != protocol(options["platform"])}
     mine = [peer for peer in peers if peer.name not in strangers]
     changes = gateway.store(mine, options["follow_seconds"], write=not module.check_mode)
     refusals += [wanted.Refusal(change.name, change.refused) for change in changes if change.refused]

@@ -64,9 +64,9 @@ options:
     description:
       - >-
         Percentage of the tunnels of a gateway that its new key has to carry, of those that were up before with peers
-        that have the key. At least one has to be proved, if there was any.
+        that have the key. At least one has to be verified, if there was any.
       - >-
-        Peers without a proved tunnel are in C(unproven), so that a peer that was tampered with cannot undo the rotation
+        Peers without a verified tunnel are in C(unproven), so that a tampered peer cannot undo the rotation
         of another gateway.
     type: int
     default: 50
@@ -90,9 +90,10 @@ EXAMPLES = r"""
 RETURN = r"""
 proof:
   description:
-    - By target, whether its change is proved (C(verified)), or why not (C(problem)).
+    - By target, whether its change is verified (C(verified)), or why not (C(problem)).
     - >-
-      Beside it the peers with a proved tunnel (C(proven)), without one although they have the key (C(unproven)), and
+      Also the peers with a verified tunnel (C(proven)), the peers without one although they have the key
+      (C(unproven)), and
       those that do not have it yet (C(away)).
     - >-
       C(measured) is null, or an event for O(vpnops.keys.key_directory#module:events) that says how long the change took
@@ -100,7 +101,7 @@ proof:
   returned: success
   type: dict
 verified:
-  description: Names of the targets whose change is proved.
+  description: Names of the targets whose change is verified.
   returned: success
   type: list
   elements: str

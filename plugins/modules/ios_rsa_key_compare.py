@@ -94,7 +94,7 @@ EXAMPLES = r"""
   run_once: true
   register: found
 
-- name: Plan what overwrite would do, as commands for doing it by hand
+- name: Plan what overwrite would do, as commands for manual use
   vpnops.keys.ios_rsa_key_compare:
     groups:
       - name: EUROPE
@@ -111,7 +111,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 in_sync:
-  description: Whether every unit is in sync, every key server could be looked at, and there are no claims.
+  description: Whether every unit is in sync, every key server could be read, and there are no claims.
   returned: success
   type: bool
   sample: false
@@ -393,7 +393,7 @@ compromised:
       elements: str
       sample: [ks1, ks2]
 problems:
-  description: Why a key server could not be looked at, in one sentence each, by key server.
+  description: Why a key server could not be read, one sentence per key server.
   returned: success
   type: dict
   sample:
@@ -409,24 +409,24 @@ tampered:
 devices:
   description:
     - >-
-      Of each key server that could be looked at: C(rsa_keys) as RV(vpnops.keys.ios_rsa_key_info#module:rsa_keys), and
+      For each key server that could be read: C(rsa_keys) as RV(vpnops.keys.ios_rsa_key_info#module:rsa_keys), and
       C(groups) as RV(vpnops.keys.getvpn_info#module:groups).
   returned: if O(details=true)
   type: dict
 ungrouped:
-  description: Key servers that could be looked at and belong to no unit.
+  description: Key servers that could be read and belong to no unit.
   returned: success
   type: list
   elements: str
   sample: []
 manual:
   description:
-    - The plans of all units as commands for doing it by hand. C(!) begins a remark.
+    - The plans of all units as IOS commands for manual use. C(!) starts a comment.
     - Where consent is needed, these are the commands that need it.
   returned: if O(render=true)
   type: str
   sample: |
-    ! The commands that vpnops.keys would send, for doing it by hand.
+    ! The commands that vpnops.keys would send, for manual use.
     ...
     !
     ! GETVPN-REKEY (EUROPE): missing

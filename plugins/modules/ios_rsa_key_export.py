@@ -41,7 +41,7 @@ attributes:
     support: full
     details: >-
       O(path) is written only if it holds another key or does not exist. RV(content) differs from run to run,
-      as every encryption is salted anew.
+      because every encryption has a new salt.
 options:
   label:
     description:

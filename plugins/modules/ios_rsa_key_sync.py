@@ -374,7 +374,7 @@ units:
           What was done on each key server that was changed, in the order in which it happened. Empty in check
           mode.
         - >-
-          The words are C(generated), C(imported), C(staged) (the new key was proved under the scratch label),
+          The words are C(generated), C(imported), C(staged) (the new key was checked under the scratch label),
           C(unstaged), C(replaced), C(backed up), C(finished) (an interrupted replacement), C(cleaned) (a
           leftover scratch key is gone) and C(saved).
       type: dict

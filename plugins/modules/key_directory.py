@@ -83,7 +83,8 @@ options:
         type: str
         required: true
       platform:
-        description: What runs its tunnels. Needed when it is enrolled. Gateways of one platform are peers.
+        description: >-
+          What runs its tunnels. Needed when it is enrolled. Gateways whose platforms have the same protocol are peers.
         type: str
         choices: [wireguard, strongswan]
       algorithm:
@@ -228,12 +229,13 @@ options:
   repair:
     description:
       - >-
-        Sign the records of gateways that were tampered with anew, from what is given in O(gateways) and nothing else.
+        Sign new records for gateways that were tampered with, from O(gateways) only.
         O(gateways[].public_key) is needed; what was tampered with is revoked.
       - Read the key from the gateway itself, not from a peer or the directory.
       - >-
         Where the directory as a whole cannot be trusted, the task fails, and says what would be accepted as it is and
-        which O(confirm) accepts it. What peers have stored is forgotten then, so they are told everything again.
+        which O(confirm) accepts it. It then assumes that the peers have stored nothing, so everything is sent to
+        them again.
     type: bool
     default: false
   confirm:
@@ -267,7 +269,7 @@ options:
     default: false
   lease:
     description: >-
-      Seconds after its last step during which nobody else may go on with a rotation, unless its process is seen to be
+      Seconds after its last step during which no other run may continue a rotation, unless its process is seen to be
       gone.
     type: int
     default: 120
@@ -422,8 +424,8 @@ directory:
           sample: "2026-11-22T03:12:45Z"
         expires:
           description: >-
-            Until when it is good for somebody who gets it from elsewhere than the database. Nothing here refuses an
-            older one.
+            Until when it is valid for a reader who gets it from another place than the database. This collection
+            does not refuse an older one.
           type: str
           sample: "2026-12-22T03:12:45Z"
         note:
@@ -652,7 +654,7 @@ events:
       type: str
       sample: staged
     why:
-      description: Why, if somebody said so.
+      description: The reason, if one was given.
       type: str
       sample: yearly rotation
     details:

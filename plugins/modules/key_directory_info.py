@@ -18,7 +18,7 @@ description:
     A record that is not as the directory signed it last, or is missing, is named in RV(directory.tampered). Nothing is
     returned of what it says, and its gateway is in none of the other lists.
   - >-
-    That somebody put the whole database back to what it was earlier is seen where O(witness_path) remembers a newer
+    An old copy of the whole database is detected if O(witness_path) has a newer
     one.
 extends_documentation_fragment:
   - vpnops.keys._attributes
@@ -126,8 +126,8 @@ directory:
           sample: "2026-11-22T03:12:45Z"
         expires:
           description: >-
-            Until when it is good for somebody who gets it from elsewhere than the database. Nothing here refuses an
-            older one.
+            Until when it is valid for a reader who gets it from another place than the database. This collection
+            does not refuse an older one.
           type: str
           sample: "2026-12-22T03:12:45Z"
         note:
@@ -331,7 +331,7 @@ all_keys:
       type: str
       sample: alice
     reason:
-      description: Why, if somebody said so.
+      description: The reason, if one was given.
       type: str
       sample: yearly rotation
     revoked_at:
@@ -376,7 +376,7 @@ rotations:
       type: int
       sample: 2
     why:
-      description: Why, if somebody said so.
+      description: The reason, if one was given.
       type: str
       sample: yearly rotation
     begun_by:
@@ -431,7 +431,7 @@ events:
       type: str
       sample: staged
     why:
-      description: Why, if somebody said so.
+      description: The reason, if one was given.
       type: str
       sample: yearly rotation
     details:

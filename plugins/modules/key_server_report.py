@@ -88,7 +88,7 @@ EXAMPLES = r"""
 RETURN = r"""
 in_sync:
   description: >-
-    Whether every unit is in sync, every key server could be looked at, and none claims what no other confirms.
+    Whether every unit is in sync, every key server could be read, and there are no claims.
   returned: success, or if O(require) is not met
   type: bool
   sample: true

@@ -178,7 +178,7 @@ def test_the_first_signal_finishes_what_is_in_hand(sync: Sync, moment: str, stop
     sync.assert_reported(path)
     assert len(sync.replaced) <= 2, "at most the one in hand in each group"
     flat = " ".join(output.split())
-    assert "no other key server is begun" in flat
+    assert "no other key server is started" in flat
     for label in LABELS:
         assert f"{label} (GETVPN-{label}): interrupted key server" in flat, "the table of each group"
         assert f"{label} (GETVPN-{label}): interrupted. " in flat, output

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .. import _public_key
+from .._backends import protocol
 from .._errors import VpnKeysError
 from .._pending import Entry, Learned, Pending
 from .._printable import printable
@@ -73,7 +74,7 @@ class Ledger:
     def peers(self, peer: str, gateway: str) -> bool:
         """Whether one stores the key of the other. Both are enrolled."""
         gateways = self.book.gateways
-        return peer != gateway and gateways[peer]["platform"] == gateways[gateway]["platform"]
+        return peer != gateway and protocol(gateways[peer]["platform"]) == protocol(gateways[gateway]["platform"])
 
     def needless(self, row: Row) -> bool:
         """Whether the mark says the same."""
@@ -100,9 +101,9 @@ class Ledger:
     def pending(self) -> Pending:
         """It follows what is learned."""
         gateways = self.book.gateways
-        platforms = {name: row["platform"] for name, row in gateways.items()}
-        entries = (Entry(name, platforms[name], gateways[name]["revision"]) for name in self.wants)
-        return Pending(entries, platforms, self.learned)
+        protocols = {name: protocol(row["platform"]) for name, row in gateways.items()}
+        entries = (Entry(name, protocols[name], gateways[name]["revision"]) for name in self.wants)
+        return Pending(entries, protocols, self.learned)
 
 
 def ledger(book: Book, suspects: set[str]) -> Ledger:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .. import _pending
+from .._backends import protocol
 from .._errors import NOTHING_REPORTED, VpnKeysError
 from .._pending import Pending
 from .._tampered import WHOLE
@@ -72,6 +73,10 @@ class Gateway:
     aborted_at: str | None = None
 
     @property
+    def protocol(self) -> str:
+        return protocol(self.platform)
+
+    @property
     def state(self) -> str:
         """For people."""
         if self.revoked:
@@ -119,10 +124,10 @@ class Directory:
     waiting: Pending
     keys: Mapping[str, tuple[str, Key]]
     identities: Mapping[str, str]
-    by_platform: Mapping[str, Sequence[str]]
+    by_protocol: Mapping[str, Sequence[str]]
     """The gateways in use."""
     alike: Mapping[str, frozenset[str]]
-    """By platform, revoked ones, too."""
+    """By protocol, revoked ones, too."""
     behind: Sequence[str]
     """The gateways that have to store anything yet."""
     dropped: frozenset[str]
@@ -154,12 +159,12 @@ class Directory:
 
     def peers_of(self, name: str) -> list[str]:
         """The gateways that may store keys of this one."""
-        return [peer for peer in self.by_platform.get(self.gateways[name].platform, ()) if peer != name]
+        return [peer for peer in self.by_protocol.get(self.gateways[name].protocol, ()) if peer != name]
 
     def are_peers(self, name: str, other: str) -> bool:
         """Whether the first one, which is in use, may store keys of the other one."""
         ours, theirs = self.gateways[name], self.gateways[other]
-        return name != other and not ours.revoked and ours.platform == theirs.platform
+        return name != other and not ours.revoked and ours.protocol == theirs.protocol
 
     def peers_pending(self, name: str) -> list[str]:
         """The peers that have to store something of this gateway yet, by name."""
@@ -209,21 +214,21 @@ def _never_used(rotation: Mapping[str, t.Any]) -> bool:
 @dataclass(frozen=True)
 class _Marks:
     entries: Sequence[_pending.Entry]
-    platforms: Mapping[str, str]
+    protocols: Mapping[str, str]
     learned: Mapping[str, _pending.Learned]
 
     def about(self, names: t.Container[str]) -> Pending:
-        return Pending([one for one in self.entries if one.name in names], self.platforms, self.learned)
+        return Pending([one for one in self.entries if one.name in names], self.protocols, self.learned)
 
 
 def _marks(peers: t.Any, learned: t.Any) -> _Marks:
     return _Marks(
         [
-            _pending.Entry(_text(one["name"]), _text(one["platform"]), int(one["revision"]))
+            _pending.Entry(_text(one["name"]), protocol(_text(one["platform"])), int(one["revision"]))
             for one in peers
             if _pending.is_stored(one)
         ],
-        {_text(one["name"]): _text(one["platform"]) for one in peers},
+        {_text(one["name"]): protocol(_text(one["platform"])) for one in peers},
         {
             _text(name): _pending.Learned(
                 int(one["upto"]), frozenset(map(_text, one["also"])), frozenset(map(_text, one.get("missing") or ()))
@@ -312,7 +317,7 @@ def _indexed(gateways: Sequence[Gateway], tampered: Sequence[Tampered], marks: _
         waiting=marks.about(by_name.keys() - undropped),
         keys={key.fingerprint: (one.name, key) for one in by_name.values() for key in one.keys},
         identities=_unique((one.identity, one.name) for one in by_name.values()),
-        by_platform=_by_platform(by_name.values()),
+        by_protocol=_by_protocol(by_name.values()),
         alike=_alike(by_name.values()),
         dropped=frozenset(mark for one in by_name.values() for mark in one.dropped),
         rank={name: number for number, name in enumerate(by_name)},
@@ -321,19 +326,19 @@ def _indexed(gateways: Sequence[Gateway], tampered: Sequence[Tampered], marks: _
     )
 
 
-def _by_platform(gateways: Iterable[Gateway]) -> dict[str, list[str]]:
+def _by_protocol(gateways: Iterable[Gateway]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for one in gateways:
         if not one.revoked:
-            found.setdefault(one.platform, []).append(one.name)
+            found.setdefault(one.protocol, []).append(one.name)
     return found
 
 
 def _alike(gateways: Iterable[Gateway]) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for one in gateways:
-        found.setdefault(one.platform, set()).add(one.name)
-    return {platform: frozenset(names) for platform, names in found.items()}
+        found.setdefault(one.protocol, set()).add(one.name)
+    return {shared: frozenset(names) for shared, names in found.items()}
 
 
 def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

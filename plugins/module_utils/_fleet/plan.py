@@ -197,11 +197,11 @@ def peers_of(directory: Directory, targets: Iterable[str]) -> list[str]:
     wanted: dict[str, set[str]] = {}
     for name in targets:
         if name in directory.gateways:
-            wanted.setdefault(directory.gateways[name].platform, set()).add(name)
+            wanted.setdefault(directory.gateways[name].protocol, set()).add(name)
     return sorted(
         peer
-        for platform, names in wanted.items()
-        for peer in directory.by_platform.get(platform, ())
+        for protocol, names in wanted.items()
+        for peer in directory.by_protocol.get(protocol, ())
         if names != {peer}
     )
 

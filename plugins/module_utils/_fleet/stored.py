@@ -103,7 +103,7 @@ def _is_plain(owner: Gateway, entries: Sequence[StoredKey]) -> bool:
 def read(directory: Directory, observation: Observation) -> Stored:
     """In the time that its answer is long."""
     host, owner_of, owners = observation.host, directory.owner, directory.owners
-    alike = directory.alike[directory.gateways[host].platform]
+    alike = directory.alike[directory.gateways[host].protocol]
     of: dict[str, list[StoredKey]] = {}
     strangers: dict[str, None] = {}
     for entry in observation.stored:

@@ -18,8 +18,8 @@ from .keys import unit_title
 Data = dict[str, t.Any]
 VERDICTS = {
     "in_sync": "all hold the same key",
-    "absent": "no key server holds the key",
-    "missing": "some lack the key",
+    "absent": "no key server has the key",
+    "missing": "the key is missing on some",
     "conflict": "the keys differ",
     "split": "more than one key server says that it is the primary",
     "unknown": "not known",

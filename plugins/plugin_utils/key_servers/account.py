@@ -62,7 +62,7 @@ def by_state(steps: Sequence[Step], done: Words, doing: Mapping[str, str]) -> di
         elif "replaced" in words and "staged" in done.get(host, ()):
             states[host] = "Prepared, not replaced yet"
         else:
-            states[host] = "Not completed" if done.get(host) else "Not begun"
+            states[host] = "Not completed" if done.get(host) else "Not started"
     return states
 
 
@@ -72,7 +72,7 @@ def told(label: Label, steps: Sequence[Step], done: Words, doing: Mapping[str, s
     half = {host: HALF_DONE[word].format(label=label, scratch=label.scratch) for host, word in doing.items()}
     named = {host: f"{host} ({half[host]})" if host in half else host for host in states}
     parts = []
-    for state in ("Half done", "Done", "Prepared, not replaced yet", "Not completed", "Not begun"):
+    for state in ("Half done", "Done", "Prepared, not replaced yet", "Not completed", "Not started"):
         hosts = [named[host] for host, one in states.items() if one == state]
         parts += [f"{state}: {', '.join(hosts)}."] if hosts else []
     return " ".join(parts)

@@ -41,7 +41,7 @@ def test_each_key_server_of_the_plan_is_told_once_and_by_what_it_still_needs() -
         "ks6": ["cleaned", "saved"],
     }  # fmt: skip
     assert account.told(REKEY, STEPS, DONE, {}) == (
-        "Done: ks7, ks1, ks3. Prepared, not replaced yet: ks4, ks5. Not completed: ks2. Not begun: ks6."
+        "Done: ks7, ks1, ks3. Prepared, not replaced yet: ks4, ks5. Not completed: ks2. Not started: ks6."
     )
 
 
