@@ -52,17 +52,21 @@ NO_EFFECT = 3
 """How often the same step is tried while what the key servers show stays the same."""
 PAUSE = 5.0
 """Seconds before it is tried again."""
-POLLS = (1.0, 60.0)
-"""Seconds between two looks while something is waited for: at least, at most."""
+SOON = 1.0
+"""Seconds between two looks, at least."""
+IDLE = 10
+"""So many times as long it is waited where nothing happens but that the old key grows old."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the operator wants. `until`: the rotation stops when it is in that state. `bits`: of a new key."""
+    """What the operator wants. `until`: the rotation stops when it is in that state. `bits`: of a new key. `poll`:
+    seconds between two looks at most."""
 
     policy: Policy
     until: State = "retired"
     bits: int = 2048
+    poll: float = 60
     parallel: int = 64
     timeout: float = 120
     generation_timeout: float = 600
@@ -131,7 +135,9 @@ class Rotator:
             found = deciding.decide(self.record, observed, self.facts, self.wanted.policy)
             self.reached = self._far_enough(found)
             if self.reached or (self.asked() and self.record.trial is None):
-                self.store.keep_facts(found.facts)
+                # A step that is left for another run has not begun, and the record must not say that it has.
+                if found.step is None or isinstance(found.step, Remove):
+                    self._keep(found)
                 return found
             self._keep(found)
             if found.step is not None:
@@ -145,16 +151,16 @@ class Rotator:
 
     def pause(self, found: Decision) -> float:
         """Seconds until another look is worth it."""
-        shortest, longest = POLLS
+        longest = self.wanted.poll * (IDLE if found.rotation.state == "verified" else 1)
         left = longest if found.until is None else found.until - self.clock.now()
-        return min(max(left, shortest), longest)
+        return min(max(left, SOON), longest)
 
     def _far_enough(self, found: Decision) -> bool:
         """Whether the state that was asked for is reached, so that the step that follows is left for another run."""
         until = self.wanted.until
-        if self.wanted.policy.abort or found.outcome == "back" or (found.rotation.trial and not found.step):
+        if self.wanted.policy.abort or found.outcome in ("back", "done") or isinstance(found.step, (Prepare, Save)):
             return False
-        if isinstance(found.step, (Prepare, Save)):
+        if found.rotation.trial and not found.step:
             return False
         last = isinstance(found.step, Switch) and self._has_primary(found.step) and not _beyond(until, "secondaries")
         return last or reached(found.rotation, until)
