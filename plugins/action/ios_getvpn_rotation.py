@@ -49,11 +49,12 @@ class ActionModule(IosAction):
         return self._result(found)
 
     async def _work(self, found: list[Found], seen: Mapping[str, survey.Seen], options: dict[str, t.Any]) -> None:
-        if not self.check:
-            return await rotations.carry_out(found, seen, Clock().now() + options["wait_timeout"])
         for one in found:
             await rotations.plan(one, {host: seen[host] for host in one.live.hosts})
-        return None
+        if not self.check:
+            approved = options["approved"]
+            wanted = [one for one in found if _is_approved(one, approved)]
+            await rotations.carry_out(wanted, seen, Clock().now() + options["wait_timeout"])
 
     def _found(
         self,
@@ -98,6 +99,7 @@ class ActionModule(IosAction):
         result: Result = {
             "changed": any(group["done"] or (self.check and _to_do(group)) for group in groups),
             "groups": groups,
+            "lines": rotations.lines(groups),
             "diff": [_difference(group) for group in groups if group["label"]],
         }
         bad = [group for group in groups if group["outcome"] not in rotations.GOOD]
@@ -107,8 +109,20 @@ class ActionModule(IosAction):
         return result
 
     def _interrupted(self, times: int) -> None:
-        text = "the step in hand is finished, and no other is begun" if times == 1 else "ended at once; run the same again"
+        first, then = "the step in hand is finished, and no other is begun", "ended at once; run the same again"
+        text = first if times == 1 else then
         display.display(f"vpnops.keys: interrupted: {text}.", stderr=True)
+
+
+def _is_approved(found: Found, approved: list[str] | None) -> bool:
+    """Whether it may be carried out. What it waits for may have changed since, what it is about may not."""
+    if approved is None or not found.rotator or rotations.digest(found) in approved:
+        return True
+    found.outcome = "blocked"
+    found.why = (
+        f"what the key servers show has changed since the plan was approved. {NOTHING_CHANGED}; plan again."
+    )
+    return False
 
 
 def _sayer(title: str) -> Callable[[str], None]:

@@ -38,6 +38,7 @@ START = 1_800_000_000.0
 PER_COMMAND = 0.2
 """Seconds that pass with each command."""
 GRAIN = 5.0
+CONSENT = Policy(canary=True, allow_split=True)
 GOING_BACK = re.compile(rf"rekey authentication mypubkey rsa {OLD}")
 
 
@@ -70,7 +71,7 @@ class Stage:
 
     devices: Mapping[str, Device]
     folder: Path
-    policy: Policy = Policy(canary=True, allow_split=True)
+    policy: Policy = CONSENT
     kill_at: int | None = None
     commands: int = 0
     allowed_splits: int = 0

@@ -81,7 +81,8 @@ def remove_key(tty: Terminal, label: Label, expected: str) -> Dialogue[None]:
     groups = yield from groups_of(tty)
     users = [f"group {group.name}" for group in groups if group.label == label.name]
     listed = screen.strip_noise((yield from rsa_keys.show(tty, commands.show_key_pairs_in_use())))
-    users += [found[0] for line in listed.split("\n") if (found := _NAMED.match(line.strip())) and found[1] == label.name]
+    named = (_NAMED.match(line.strip()) for line in listed.split("\n"))
+    users += [found[0] for found in named if found and found[1] == label.name]
     if users:
         raise VpnKeysError(
             "in_use",

@@ -23,7 +23,7 @@ def reached(rotation: Rotation, state: State) -> bool:
 
 
 def outline(rotation: Rotation, seen: Observation, facts: Facts, policy: Policy, bits: int) -> tuple[str, ...]:
-    """The steps that are left, in their order, each as a sentence; the last ones say what is not known or not allowed."""
+    """The steps that are left, in their order, each as a sentence; the last one says what is in the way."""
     if policy.abort:
         return _back(rotation)
     steps = [
@@ -58,13 +58,13 @@ def _secondaries(rotation: Rotation, seen: Observation, facts: Facts) -> Iterabl
         return
     if facts.coop_of({server.release for server in seen.servers}) == "splits":
         yield (
-            f"Change the label to {rotation.new} on {', '.join([*left, primary])} within seconds, as these releases do not "
-            "hear each other while their labels differ."
+            f"Change the label to {rotation.new} on {', '.join([*left, primary])} within seconds, as these releases do "
+            "not hear each other while their labels differ."
         )
         return
     yield (
-        f"Change the label to {rotation.new} on {', '.join(left)}, one after the other, and save; after each, see for up "
-        f"to {SETTLE} seconds that all key servers hear each other, and take it back if not."
+        f"Change the label to {rotation.new} on {', '.join(left)}, one after the other, and save; after each, see for "
+        f"up to {SETTLE} seconds that all key servers hear each other, and take it back if not."
     )
 
 

@@ -152,8 +152,9 @@ class Rotator:
     def pause(self, found: Decision) -> float:
         """Seconds until another look is worth it."""
         longest = self.wanted.poll * (IDLE if found.rotation.state == "verified" else 1)
-        left = longest if found.until is None else found.until - self.clock.now()
-        return min(max(left, SOON), longest)
+        left = (found.until or 0) - self.clock.now()
+        # What is overdue is not looked at more often for that.
+        return min(max(left, SOON), longest) if left > 0 else longest
 
     def _far_enough(self, found: Decision) -> bool:
         """Whether the state that was asked for is reached, so that the step that follows is left for another run."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -125,6 +126,28 @@ def _outcome(rotator: Rotator, decision: Decision) -> Outcome:
     return "interrupted" if decision.step else t.cast(Outcome, decision.outcome)
 
 
+def digest(found: Found) -> str:
+    """Of what a plan was made for: labels, keys, and what was asked for. Approved plans are told apart by it."""
+    rotator = found.rotator
+    observed = rotator.observed if rotator else None
+    servers = [(one.name, one.label, one.role, one.old, one.new) for one in (observed.servers if observed else ())]
+    wanted = (rotator.wanted.until, rotator.wanted.policy) if rotator else ()
+    record = (rotator.record.old, rotator.record.new, rotator.record.state) if rotator else ()
+    return hashlib.sha256(repr((found.live.title, found.live.identity, record, wanted, servers)).encode()).hexdigest()
+
+
+def lines(groups: Sequence[Mapping[str, t.Any]]) -> list[str]:
+    """What people read of it: the plan, or what was done, and how it ended."""
+    found = []
+    for group in groups:
+        way = f" from {group['old_label']} to {group['label']}" if group["label"] else ""
+        state = f" (state {group['state']})" if group["state"] else ""
+        found.append(f"{group['name']}{way}{state}: {group['outcome']}")
+        found += [f"  {number}. {text}" for number, text in enumerate(group["plan"] or group["done"], 1)]
+        found += [f"  {group['why']}"] if group["why"] else []
+    return found
+
+
 def to_result(found: Found, names: Mapping[str, str]) -> dict[str, t.Any]:
     """One group as plain data. `names`: what the reader can set, by option."""
     record = found.rotator.record if found.rotator else found.record
@@ -139,6 +162,7 @@ def to_result(found: Found, names: Mapping[str, str]) -> dict[str, t.Any]:
         "state": record.state if record else None,
         "outcome": found.outcome,
         "why": rendered(why, names),
+        "digest": digest(found),
         "expected_end": decision.until if decision else None,
         "plan": [rendered(text, names) for text in found.plan],
         "done": list(found.rotator.done) if found.rotator else [],

@@ -497,7 +497,7 @@ def test_how_rekeys_went() -> None:
 def test_releases_and_what_a_reload_brings() -> None:
     xe = "Cisco IOS XE Software, Version 17.09.04a\nCisco IOS Software [Cupertino], ISR, Version 17.9.4a, RELEASE\n"
     assert read_release(xe) == "17.09.04a"
-    assert read_release("Cisco IOS Software, IOSv Software (VIOS-K9-M), Version 15.7(3)M3, RELEASE (fc2)") == "15.7(3)M3"
+    assert read_release("Cisco IOS Software, IOSv Software (VIOS-K9-M), Version 15.7(3)M3, RELEASE") == "15.7(3)M3"
     assert read_release("% Invalid input detected") is None
     assert read_startup("") is None
     assert read_startup("startup-config is not present\n") == ()
