@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import typing as t
 from collections.abc import Callable, Mapping
 
@@ -100,6 +101,7 @@ class ActionModule(IosAction):
             "changed": any(group["done"] or (self.check and _to_do(group)) for group in groups),
             "groups": groups,
             "lines": rotations.lines(groups),
+            "releases": dataclasses.asdict(self._store.facts()),
             "diff": [_difference(group) for group in groups if group["label"]],
         }
         bad = [group for group in groups if group["outcome"] not in rotations.GOOD]
@@ -168,7 +170,7 @@ def _chosen(groups: list[LiveGroup], options: Mapping[str, t.Any]) -> list[LiveG
 
 
 def _to_do(group: Mapping[str, t.Any]) -> bool:
-    return group["outcome"] == "planned" and group["state"] != "retired"
+    return bool(group["outcome"] == "planned" and group["state"] != "retired")
 
 
 def _difference(group: Mapping[str, t.Any]) -> dict[str, str]:

@@ -309,6 +309,44 @@ groups:
           description: Why it could not be read, or what it does not show.
           type: str
           sample: null
+releases:
+  description: What releases were found to do, by all rotations whose records are in O(state_directory).
+  returned: success or failure, if the key servers were looked at
+  type: dict
+  contains:
+    coop:
+      description: What key servers of these releases do while their labels differ.
+      type: list
+      elements: dict
+      contains:
+        releases:
+          description: The releases.
+          type: list
+          elements: str
+          sample: [17.09.04a]
+        behavior:
+          description: Whether they hear each other, or the group splits.
+          type: str
+          choices: [hears, splits]
+          sample: hears
+    rekey:
+      description: How members learn the new key.
+      type: list
+      elements: dict
+      contains:
+        release:
+          description: Release of the primary.
+          type: str
+          sample: 17.09.04a
+        version:
+          description: Version of GET VPN on the members.
+          type: str
+          sample: 1.0.25
+        behavior:
+          description: V(in_band) - by a rekey. V(out_of_band) - they register again.
+          type: str
+          choices: [in_band, out_of_band]
+          sample: out_of_band
 lines:
   description: The plan, or what was done, as lines for people.
   returned: success or failure, if the key servers were looked at

@@ -82,7 +82,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         for device in self.devices.values():
-            device.received = self._noting(device)  # type: ignore[method-assign]
+            device.received = self._noting(device)  # type: ignore[assignment,method-assign]
         self.running: asyncio.Task[t.Any] | None = None
 
     @property
@@ -149,9 +149,9 @@ class Stage:
 
     async def run(self, *, until: State = "retired", seconds: float = 200_000, check: bool = False) -> Found:
         """One run. Raises Killed where it was."""
-        self.running = asyncio.ensure_future(self._run(until, seconds, check))
+        work = self.running = asyncio.ensure_future(self._run(until, seconds, check))
         try:
-            return await self.running
+            return await work
         except asyncio.CancelledError:
             self.kill_at = None
             raise Killed from None

@@ -208,7 +208,8 @@ def test_nothing_is_applied_after_a_denied_approval(
         every = set[tuple[str, str]]().union(*links.values())
         if (parent, child) not in every and not has_cycle({*every, (parent, child)}):
             links[kind].add((parent, child))
-    converge = {node["identifier"]: bool(node.get("all_parents_must_converge")) for node in nodes} | {"x": False}
+    converge = {node["identifier"]: bool(node.get("all_parents_must_converge")) for node in nodes}
+    converge = {"verify": False, "x": False} | converge
     assert "apply" not in walk(converge, links, outcome | {"approve": "failed"})
 
 

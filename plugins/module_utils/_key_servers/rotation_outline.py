@@ -8,13 +8,16 @@ It says what `decide` would do if everything goes well, as far as that can be kn
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
-from .rotation import SETTLE, Decision, Facts, Member, Observation, Policy, Rotation, State, decide
+from .plan import Copy
+from .rotation import SETTLE, Facts, KeyServer, Member, Observation, Policy, Rotation, State, decide
 
 ORDER: tuple[State, ...] = (
     "surveyed", "prepared", "timed", "canary", "secondaries", "primary", "learning", "verified", "retired",
 )  # fmt: skip
+_SOME_KEY = Copy("", 2048, "general", exportable=True, saved=True)
 
 
 def reached(rotation: Rotation, state: State) -> bool:
@@ -23,7 +26,7 @@ def reached(rotation: Rotation, state: State) -> bool:
 
 
 def outline(rotation: Rotation, seen: Observation, facts: Facts, policy: Policy, bits: int) -> tuple[str, ...]:
-    """The steps that are left, in their order, each as a sentence; the last one says what is in the way."""
+    """The steps that are left, in their order, each as a sentence; the last ones say what is in the way."""
     if policy.abort:
         return _back(rotation)
     steps = [
@@ -33,7 +36,7 @@ def outline(rotation: Rotation, seen: Observation, facts: Facts, policy: Policy,
         *_learning(rotation, seen, facts),
         *_retire(rotation, seen),
     ]
-    return (*steps, *_in_the_way(decide(rotation, seen, facts, policy)))
+    return (*steps, *_in_the_way(rotation, seen, facts, policy))
 
 
 def _back(rotation: Rotation) -> tuple[str, ...]:
@@ -113,6 +116,16 @@ def _retire(rotation: Rotation, seen: Observation) -> Iterable[str]:
     yield f"Keep {rotation.old} for {after} more, then remove it by its label on every key server, and save."
 
 
-def _in_the_way(found: Decision) -> Iterable[str]:
-    if found.outcome in ("blocked", "wait"):
-        yield f"At this moment: {found.why}"
+def _in_the_way(rotation: Rotation, seen: Observation, facts: Facts, policy: Policy) -> Iterable[str]:
+    """What would stop it: now, once the new key is everywhere, and once it may be found out what releases do."""
+    held = next((server.new for server in seen.servers if server.new), _SOME_KEY)
+    ready = dataclasses.replace(seen, servers=tuple(_with_key(server, held) for server in seen.servers))
+    consenting = dataclasses.replace(policy, canary=True)
+    cases = ((seen, policy), (ready, policy), (ready, consenting))
+    found = [decide(rotation, observed, facts, given) for observed, given in cases]
+    told = dict.fromkeys(one.why for one in found if one.outcome in ("blocked", "wait"))
+    return [f"At this moment: {why}" for why in told]
+
+
+def _with_key(server: KeyServer, held: Copy) -> KeyServer:
+    return dataclasses.replace(server, new=dataclasses.replace(server.new or held, saved=True))

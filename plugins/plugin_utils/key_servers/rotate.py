@@ -11,6 +11,7 @@ killed anywhere is continued by another one.
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 import typing as t
 from collections.abc import Awaitable, Callable, Mapping
@@ -221,8 +222,7 @@ class Rotator:
     async def _switch(self, step: Switch) -> None:
         label = Label.parse(step.label)
         for host in step.hosts:
-            name = self._name(host)
-            await self._do(host, lambda tty, name=name: group_key.set_label(tty, name, label))
+            await self._do(host, functools.partial(group_key.set_label, name=self._name(host), label=label))
 
     async def _save(self, step: Save) -> None:
         for host in step.hosts:
@@ -237,7 +237,7 @@ class Rotator:
         for host in step.hosts:
             found = self.seen[host]
             held = rsa_keys.identity(t.cast(Survey, found).ring.of(label)) or ""
-            await self._do(host, lambda tty, held=held: group_key.remove_key(tty, label, held))
+            await self._do(host, functools.partial(group_key.remove_key, label=label, expected=held))
 
     _CARRY_OUT: t.ClassVar[Mapping[type, Callable[[Rotator, t.Any], Awaitable[None]]]] = {
         Prepare: _prepare,
