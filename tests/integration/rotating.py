@@ -83,7 +83,7 @@ class Stage:
     def __post_init__(self) -> None:
         for device in self.devices.values():
             device.received = self._noting(device)  # type: ignore[assignment,method-assign]
-        self.running: asyncio.Task[t.Any] | None = None
+        self.running: asyncio.Task[Found] | None = None
 
     @property
     def group(self) -> Group:

@@ -109,7 +109,8 @@ def leave_paste() -> str:
 
 # -- the label of a group --------------------------------------------------------------------------------------
 
-_GROUP_NAME = re.compile(r"(?!-)[!->@-~]{1,80}\Z")
+_GROUP_NAME = re.compile(r"(?!-)[#-&(->@-{}~]{1,80}\Z")
+"""One word, without what a command line could take for a comment, a quotation, help or a filter."""
 
 
 def enter_group(kind: GroupKind, group: str) -> tuple[str, str]:
