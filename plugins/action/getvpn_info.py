@@ -16,5 +16,5 @@ class ActionModule(IosAction):
     ARGUMENT_SPEC = ARGUMENT_SPEC
 
     async def operate(self, _options: dict[str, t.Any]) -> Result:
-        seen = await self.on_device(lambda tty: getvpn.survey(tty, policies=True))
-        return {"changed": False, "groups": groups_to_result(seen)}
+        seen = await self.on_device(lambda tty: getvpn.survey(tty, whole=True))
+        return {"changed": False, "release": seen.release, "groups": groups_to_result(seen)}

@@ -52,6 +52,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+release:
+  description: The release of IOS XE or IOS; null if the device does not show it.
+  returned: success
+  type: str
+  sample: 17.09.04a
 groups:
   description: The groups that the device serves as key server. What the device does not tell is null.
   returned: success
@@ -80,6 +85,24 @@ groups:
       description: Fingerprint of the key under this label; null if there is none.
       type: str
       sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
+    startup_label:
+      description: >-
+        Label in the startup configuration, which a reload brings; null if it is not shown. It differs from the
+        label where somebody did not save.
+      type: str
+      sample: GETVPN-REKEY
+    rekeys_sent:
+      description: Rekeys of the group that this key server has sent since it started.
+      type: int
+      sample: 12
+    last_rekey_retransmits:
+      description: How often the last rekey was sent again; IOS 15 does not show it.
+      type: int
+      sample: 0
+    last_rekey_milliseconds:
+      description: How long the last rekey took; IOS 15 does not show it.
+      type: int
+      sample: 10000
     priority:
       description: Configured COOP priority.
       type: int
@@ -149,6 +172,14 @@ groups:
           description: Its status, in the device's word.
           type: str
           sample: Alive
+        version:
+          description: Its version of GET VPN; IOS 15 does not show it.
+          type: str
+          sample: 1.0.27
+        coop_version:
+          description: Its version of COOP; IOS 15 does not show it.
+          type: str
+          sample: 1.0.8
         peers:
           description: The other key servers.
           type: list
@@ -175,6 +206,24 @@ groups:
               description: State of the IKE session with it, in the device's words.
               type: str
               sample: Established
+            version:
+              description: Its version of GET VPN; IOS 15 does not show it.
+              type: str
+              sample: 1.0.27
+            coop_version:
+              description: Its version of COOP; IOS 15 does not show it.
+              type: str
+              sample: 1.0.8
+            heard:
+              description: >-
+                Number of its last announcement that was accepted. It grows as long as the two key servers hear
+                each other.
+              type: int
+              sample: 4711
+            announcements:
+              description: How many announcements came from it.
+              type: int
+              sample: 4711
     policy:
       description: What the key server hands out; null if the device shows nothing about it.
       type: dict
@@ -187,6 +236,10 @@ groups:
           description: Address of the key server.
           type: str
           sample: 192.0.2.11
+        sequence:
+          description: Number of the last rekey.
+          type: int
+          sample: 7
         kek:
           description: The key that protects rekeys; null before there is one.
           type: dict
@@ -262,6 +315,14 @@ groups:
               description: Seconds left of it.
               type: int
               sample: 188
+            time_to_rekey:
+              description: Seconds to the rekey that brings the next one; null for one that is not the newest.
+              type: int
+              sample: 98
+            antireplay_window:
+              description: Size of the anti-replay window.
+              type: int
+              sample: 64
     members:
       description: The group members that this key server lists.
       type: list

@@ -19,6 +19,7 @@ ROLES: dict[str, dict[str, str]] = {
         "verify_key": "key_report_verify_key",
         "wait_timeout": "gateway_keys_settle_timeout",
     },
+    "key_server_rotate": {"allowed_hosts": "--limit"},
     "key_server_sync": {"path": "key_server_sync_report_path", "allowed_hosts": "--limit"},
 }
 """The roles of this collection, and the options that something with another name than ROLE_OPTION gives."""

@@ -17,6 +17,7 @@ from ..module_utils._printable import quoted
 
 PREFIXES = (
     "__gateway_keys_",
+    "__key_server_rotate_",
     "__key_server_sync_",
     "awx_",
     "call_in_",
@@ -25,6 +26,7 @@ PREFIXES = (
     "gateway_",
     "key_directory_",
     "key_report_",
+    "key_server_rotate_",
     "key_server_sync_",
     "tower_",
     "vpnops_keys_",

@@ -48,6 +48,7 @@ OF_PLAYBOOKS = frozenset(
         "key_report_html",
         "key_report_look",
         "key_report_written",
+        "key_server_rotate_plan_digests",
         "key_server_sync_plan_digests",
     }
 )
@@ -64,10 +65,12 @@ class Reader:
 
 OF_ROLE = {
     "gateway_keys": Reader(("gateway_keys_", "key_directory_"), '{"gateway_keys_why": "laptop stolen"}'),
+    "key_server_rotate": Reader(("key_server_rotate_",), '{"key_server_rotate_only_groups": ["EUROPE", "ASIA"]}'),
     "key_server_sync": Reader(("key_server_sync_",), '{"key_server_sync_backup_directory": "/srv/old keys"}'),
 }
 ANY = Reader(
-    ("gateway_keys_", "key_directory_", "key_report_", "key_server_sync_"), '{"key_report_title": "Keys in May"}'
+    ("gateway_keys_", "key_directory_", "key_report_", "key_server_rotate_", "key_server_sync_"),
+    '{"key_report_title": "Keys in May"}',
 )
 """A playbook, which may read all of them."""
 

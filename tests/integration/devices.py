@@ -25,7 +25,10 @@ Held = dict[str, tuple[str, bool, bool]]
 SAFE = re.compile(
     r"""(?:enable|end|configure[ ]terminal|write[ ]memory|quit|
         terminal[ ](?:length[ ]0|width[ ]\d+|no[ ]monitor)|
-        show[ ](?:privilege|running-config.*|crypto[ ]key[ ]mypubkey[ ]rsa|crypto[ ](?:gdoi|gkm)[ ]ks[ ][a-z]+)|
+        show[ ](?:privilege|version|(?:running|startup)-config.*)|
+        show[ ](?:crypto[ ]key[ ]mypubkey[ ]rsa|crypto[ ](?:gdoi|gkm)[ ]ks[ ][a-z]+)|
+        crypto[ ](?:gdoi|gkm)[ ]group[ ]\S+|server[ ]local|rekey[ ]authentication[ ]mypubkey[ ]rsa[ ]\S+|
+        crypto[ ](?:gdoi|gkm)[ ]ks[ ]rekey[ ]group[ ]\S+([ ]replace-now)?|
         do[ ]show[ ]crypto[ ]key[ ]mypubkey[ ]rsa|
         crypto[ ]key[ ]generate[ ]rsa[ ](?:general-keys|signature|encryption)[ ]label[ ](?P<made>\S+)([ ]exportable)?|
         crypto[ ]key[ ]zeroize[ ]rsa[ ]\S+|

@@ -74,6 +74,8 @@ LABELS = {
     "scratch": "REKEY.vpnops-new",
 }
 MODULES: dict[str, dict[str, Any]] = {
+    "ios_getvpn_group_key": {"group": "GETVPN"},
+    "ios_getvpn_rotation": {"hosts": ["ks1", "ks2"]},
     "ios_rsa_key_info": {},
     "ios_rsa_key": {},
     "ios_rsa_key_export": {},

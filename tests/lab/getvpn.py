@@ -103,7 +103,8 @@ def _information(device: Device, group: Group) -> list[str]:
         f"        Remaining Lifetime   : {left} secs",
     ]
     if xe:
-        out += [f"        Time to Rekey        : {max(left - 300, 0)} secs", "        Acknowledgement Cfg  : Cisco"]
+        margin = running.kek_margin(device, group)
+        out += [f"        Time to Rekey        : {max(left - margin, 0)} secs", "        Acknowledgement Cfg  : Cisco"]
     out += [
         "    Rekey Retransmit Period  : 10 secs",
         "    Rekey Retransmit Attempts: 2",
@@ -287,7 +288,7 @@ def _policy(device: Device, group: Group, handle: int) -> list[str]:
         f"    orig life(sec): {group.rekey_lifetime:<11} remaining life(sec): {left:<10}",
     ]
     out += [
-        f"    time to rekey (sec): {max(left - 300, 0):<10}",
+        f"    time to rekey (sec): {max(left - running.kek_margin(device, group), 0):<10}",
         f"    sig hash algorithm : enabled     sig key length    : {length:<10}",
         f"    sig size           : {bits // 8 + (not p.xe_getvpn):<10}",
         f"    sig key name       : {group.label}",
@@ -302,7 +303,8 @@ def _policy(device: Device, group: Group, handle: int) -> list[str]:
 
 def _tek(device: Device, group: Group, number: int, acl: str, age: int) -> list[str]:
     left = running.tek_left(device, group, age)
-    rekey = f"    time to rekey (sec): {'n/a' if age else max(left - 60, 0):<10}"
+    margin = running.tek_margin(device, group)
+    rekey = f"    time to rekey (sec): {'n/a' if age else max(left - margin, 0):<10}"
     override = f"    override life (sec): {0:<13} antireplay window size: {64:<10}"
     out = [
         "  TEK POLICY (encaps : ENCAPS_TUNNEL)",

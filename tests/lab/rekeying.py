@@ -95,8 +95,6 @@ class Server:
     last_heard: dict[str, float] = field(default_factory=dict)
     primary_heard: float = 0
     rekeys: int = 0
-    trial: tuple[float, str] | None = None
-    """When it takes a change back by itself, and to which label."""
 
     @property
     def key(self) -> str | None:
@@ -396,26 +394,12 @@ class Group:
 
     # What an operator does
 
-    def set_label(self, address: str, label: str, revert_after: float | None = None) -> None:
+    def set_label(self, address: str, label: str) -> None:
         """`rekey authentication mypubkey rsa LABEL`."""
         server = self.servers[address]
-        before, server.trial = server.label, None
-        server.label = label
-        if revert_after is not None and before != label:
-            trial = server.trial = (self.now + revert_after, before)
-            self.at(revert_after, lambda: self._revert(server, trial))
+        before, server.label = server.label, label
         if server.personality.label_change_rekeys and before != label and server.role == "Primary":
             self._rekey(server, kek=True)
-
-    def _revert(self, server: Server, trial: tuple[float, str]) -> None:
-        if server.up and server.trial is trial:
-            self.set_label(server.address, trial[1])
-
-    def keep(self, address: str) -> None:
-        """The change on trial stays."""
-        server = self.servers[address]
-        server.trial = None
-        server.save()
 
     def reload(self, address: str, seconds: float = 90) -> None:
         """What was not saved is gone; its counters begin again, and it takes part as a secondary."""
@@ -427,7 +411,7 @@ class Group:
     def down(self, address: str) -> None:
         """A key server goes away, and forgets what it knew of the group at run time."""
         server = self.servers[address]
-        server.up, server.role, server.trial, server.rekeys = False, "Secondary", None, 0
+        server.up, server.role, server.rekeys = False, "Secondary", 0
         server.entries, server.policy = {}, None
 
     def boot(self, address: str) -> None:

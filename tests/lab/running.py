@@ -15,7 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from .rekeying import Entry, Group, Member, Server
+from .rekeying import KEK_MARGIN, TEK_MARGIN, Entry, Group, Member, Server
 
 if TYPE_CHECKING:
     from . import config
@@ -125,6 +125,16 @@ def tek_left(device: Device, group: config.Group, age: int = 0) -> int:
     if found and found[1].policy:
         return max(int(found[1].policy.teks[-1 - age].ends - found[0].now), 0)
     return 0 if age else _left(device, SA_LIFETIME)
+
+
+def kek_margin(device: Device, group: config.Group) -> int:
+    """How long before its end a KEK is replaced."""
+    return KEK_MARGIN if running(device, group) else 300
+
+
+def tek_margin(device: Device, group: config.Group) -> int:
+    """The same of a TEK."""
+    return TEK_MARGIN if running(device, group) else 60
 
 
 def teks(device: Device, group: config.Group) -> int:

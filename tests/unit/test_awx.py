@@ -24,7 +24,7 @@ from lab.awx_launch import LINKS, has_cycle, walk
 TEMPLATES = {one["name"]: one for one in shipped("job_templates")["controller_templates"]}
 WORKFLOWS = {one["name"]: one for one in shipped("workflows")["controller_workflows"]}
 QUESTIONS = [one for part in shipped("surveys").values() if isinstance(part, list) for one in part]
-NEEDED = {"gateway", "confirm", "key_server_sync_compromised"}
+NEEDED = {"gateway", "confirm", "key_server_rotate_label", "key_server_sync_compromised"}
 
 
 def options() -> Data:

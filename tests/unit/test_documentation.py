@@ -18,7 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast, get_args
 
 import pytest
 import yaml
@@ -39,10 +40,23 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan impo
     Generate,
     Save,
 )
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation import (
+    CoopFact,
+    Decision,
+    Facts,
+    KeyServer,
+    Observation,
+    RekeyFact,
+    Rotation,
+    State,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation import Policy as RotationPolicy
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios import results
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios.options import OPTIONS, SSH_ARGUMENTS
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios.ssh import LEGACY
-from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import survey
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import rotations, survey
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.live_group import LiveGroup
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.rotate import Wanted
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = "ansible_collections.vpnops.keys.plugins"
@@ -234,6 +248,26 @@ def test_documented_units(name: str, more: Data) -> None:
     fields = [field for step in (Clean, Distribute, Finish, Generate, Save) for field in dataclasses.fields(step)]
     assert set(steps) == {field.name for field in fields}
     assert set(steps["kind"]["choices"]) == {field.default for field in fields if field.name == "kind"}
+
+
+def test_documented_rotations(tmp_path: Path) -> None:
+    returned = documented()["ios_getvpn_rotation"]["return"]
+    server = KeyServer("ks1", "15.7", "OLD", True, None, None, "Primary")
+    live = LiveGroup("EUROPE", "1234", {"ks1": "EUROPE"})
+    rotator = SimpleNamespace(
+        record=Rotation("EUROPE", "OLD", "NEW"),
+        observed=Observation(0, (server,), (), None),
+        wanted=Wanted(RotationPolicy()),
+        done=[],
+    )
+    decision = Decision("wait", rotator.record, Facts(), why="Somebody waits.")
+    found = rotations.Found(live, rotator.record, cast(Any, rotator), "waiting", "Somebody waits.", decision)
+    agree([rotations.to_result(found, {})], returned["groups"], "groups")
+    facts = Facts((CoopFact(("15.7",), "hears"),), (RekeyFact("15.7", "1.0.4", "in_band"),))
+    agree(dataclasses.asdict(facts), returned["releases"], "releases")
+    states = set(returned["groups"]["contains"]["state"]["choices"])
+    assert states == set(get_args(State))
+    assert set(returned["groups"]["contains"]["outcome"]["choices"]) == set(get_args(rotations.Outcome))
 
 
 # -- the guide

@@ -29,6 +29,7 @@ OF_MISTAKES = {"KeyError", "TypeError", "AttributeError"}
 READERS = {
     ("plugins/plugin_utils/ios/options.py", "_number"),
     ("plugins/plugin_utils/ios/known_hosts.py", "expanded"),
+    ("plugins/plugin_utils/key_servers/rotation_store.py", "_parsed"),
     ("plugins/plugin_utils/gateways/possession.py", "_by_request"),
     ("plugins/plugin_utils/gateways/action.py", "_number"),
     ("plugins/module_utils/_directory/lock_owner.py", "_user"),

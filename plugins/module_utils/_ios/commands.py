@@ -61,6 +61,19 @@ def show_groups_unfiltered() -> str:
     return "show running-config"
 
 
+def show_startup_groups() -> str:
+    return "show startup-config | section crypto g"
+
+
+def show_key_pairs_in_use() -> str:
+    """Where other settings name an RSA key: `ip ssh rsa keypair-name L`, `rsakeypair L` of a trustpoint."""
+    return "show running-config | include keypair"
+
+
+def show_version() -> str:
+    return "show version"
+
+
 def show_coop(kind: GroupKind) -> str:
     return f"show crypto {_kind(kind)} ks coop"
 
@@ -92,6 +105,32 @@ def leave_config() -> str:
 def leave_paste() -> str:
     """Ends a PEM question."""
     return "quit"
+
+
+# -- the label of a group --------------------------------------------------------------------------------------
+
+_GROUP_NAME = re.compile(r"(?!-)[#-&(->@-{}~]{1,80}\Z")
+"""One word, without what a command line could take for a comment, a quotation, help or a filter."""
+
+
+def enter_group(kind: GroupKind, group: str) -> tuple[str, str]:
+    """To the key server settings of a group that the device has. Of one that it does not have they would make one."""
+    return f"crypto {_kind(kind)} group {_group_name(group)}", "server local"
+
+
+def sign_with(held: HeldLabel) -> str:
+    return f"rekey authentication mypubkey rsa {_proved(held, HeldLabel).name}"
+
+
+def rekey_now(kind: GroupKind, group: str, replace_now: bool) -> str:
+    """`replace_now`: members drop the keys in use at once, with a loss of traffic."""
+    return f"crypto {_kind(kind)} ks rekey group {_group_name(group)}{' replace-now' if replace_now else ''}"
+
+
+def _group_name(group: str) -> str:
+    if not _GROUP_NAME.match(group):
+        raise VpnKeysError("bad_input", "The name of the group cannot stand in a command line.")
+    return group
 
 
 # -- keys ----------------------------------------------------------------------------------------------------

@@ -110,7 +110,8 @@ class Terminal:
 
     @property
     def in_config(self) -> bool:
-        return "(config" in self._last_prompt
+        # The settings of a key server are at `(gdoi-local-server)#`, on IOS XE at `(gkm-local-server)#`.
+        return any(mode in self._last_prompt for mode in ("(config", "(gdoi-", "(gkm-"))
 
     @property
     def privileged(self) -> bool:

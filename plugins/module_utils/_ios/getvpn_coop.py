@@ -27,11 +27,17 @@ from .screen import quote, strip_noise, unreadable
 
 @dataclass(frozen=True)
 class CoopPeer:
+    """`heard`: the number of the last announcement of this peer that was accepted; `announcements`: how many came."""
+
     address: str
     priority: int | None = None
     role: Literal["Primary", "Secondary"] | None = None
     status: str | None = None
     ike: str | None = None
+    version: str | None = None
+    coop_version: str | None = None
+    heard: int | None = None
+    announcements: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class Coop:
     role: Literal["Primary", "Secondary"] | None = None
     status: str | None = None
     peers: tuple[CoopPeer, ...] = ()
+    version: str | None = None
+    coop_version: str | None = None
 
 
 _NO_REDUNDANCY = re.compile(r"\*NO\* +redundancy configured\b.*", re.IGNORECASE)
@@ -125,6 +133,8 @@ def _coop(group: str, found: _CoopGroup) -> Coop:
         priority=number_in(own.get("local priority"), what),
         role=_role(own.get("local ks role"), what),
         status=text(own.get("local ks status")),
+        version=text(own.get("local ks version")),
+        coop_version=text(own.get("local coop version")),
         peers=tuple(
             CoopPeer(
                 address=name(peer["peer address"]),
@@ -132,6 +142,10 @@ def _coop(group: str, found: _CoopGroup) -> Coop:
                 role=_role(peer.get("peer ks role"), what),
                 status=text(peer.get("peer ks status")),
                 ike=text(peer.get("ike status")),
+                version=text(peer.get("peer version")),
+                coop_version=text(peer.get("peer coop version")),
+                heard=number_in(peer.get("antireplay sequence number") or None, what),
+                announcements=number_in(peer.get("ann msgs recv") or None, what),
             )
             for peer in found.peers
         ),

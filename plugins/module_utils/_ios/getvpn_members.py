@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from .fields import at_most, name, text
-from .getvpn_fields import expect_whole, fields_of, not_before_the_first, number_in, put
+from .getvpn_fields import MOST_GROUPS, expect_whole, fields_of, not_before_the_first, number_in, put
 from .screen import strip_noise, unreadable
 
 MOST_MEMBERS = 10_000
@@ -32,6 +32,15 @@ class Member:
     acks_missed: int | None = None
 
 
+@dataclass(frozen=True)
+class Rekeys:
+    """How a key server has sent rekeys of one group since it started: `retransmits` and `milliseconds` of the last."""
+
+    sent: int | None = None
+    retransmits: int | None = None
+    milliseconds: int | None = None
+
+
 _MEMBERS = "The list of group members"
 _MEMBER_READ = (
     "group member id", "group name", "gm state", "key server id", "gm version", "rekeys sent", "rekeys retries",
@@ -41,6 +50,24 @@ _MEMBER_OTHERS = frozenset(("group id", "group type", "sent seq num", "rcvd seq 
 _OF_GROUP = re.compile(
     r"(?:number of (?:rekeys sent|retransmits during the last rekey)|duration of the last rekey) for group .*"
 )
+_REKEYS = {
+    "sent": re.compile(r"Number of rekeys sent for group (\S+) : (\S+)"),
+    "retransmits": re.compile(r"Number of retransmits during the last rekey for group (\S+) : (\S+)"),
+    "milliseconds": re.compile(r"Duration of the last rekey for group (\S+) : (\S+) msec"),
+}
+
+
+def read_rekeys(listing: str) -> dict[str, Rekeys]:
+    """What `show crypto gdoi ks members` says above the members, by group."""
+    found: dict[str, dict[str, int | None]] = {}
+    for line in map(str.strip, strip_noise(listing).split("\n")):
+        for field, pattern in _REKEYS.items():
+            if said := pattern.fullmatch(line):
+                counts = found.setdefault(name(said[1]), {})
+                if field in counts:
+                    unreadable(f"{_MEMBERS} counts the rekeys of group '{name(said[1])}' twice.")
+                counts[field] = number_in(said[2], _MEMBERS)
+    return {group: Rekeys(**counts) for group, counts in at_most(MOST_GROUPS, [*found.items()], "groups")}
 
 
 def read_members(listing: str) -> tuple[Member, ...]:

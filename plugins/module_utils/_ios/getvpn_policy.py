@@ -54,14 +54,20 @@ class Tek:
     transform: str | None = None
     lifetime: int | None = None
     remaining: int | None = None
+    time_to_rekey: int | None = None
+    antireplay_window: int | None = None
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What a key server hands out for a group. Before the first key there is no KEK."""
+    """What a key server hands out for a group. Before the first key there is no KEK.
+
+    `sequence`: the number of its last rekey.
+    """
 
     group: str
     server: str | None = None
+    sequence: int | None = None
     kek: Kek | None = None
     teks: tuple[Tek, ...] = ()
 
@@ -136,6 +142,7 @@ def _policy(listed: _PolicyOf) -> Policy:
     return Policy(
         group=name(listed.group),
         server=text(listed.server),
+        sequence=number_in(listed.own.get("seq num") or None, what),
         kek=_kek(keks[0], what) if keks else None,
         teks=at_most(MOST_TEKS, [_tek(tek, what) for tek in teks], "TEKs"),
     )
@@ -164,4 +171,6 @@ def _tek(part: dict[str, str], what: str) -> Tek:
         transform=text(part.get("transform")),
         lifetime=number_in(part.get("tek life(sec)") or part.get("orig life(sec)"), what),
         remaining=number_in(part.get("remaining life(sec)"), what),
+        time_to_rekey=number_in(part.get("time to rekey (sec)") or None, what),
+        antireplay_window=number_in(part.get("antireplay window size") or None, what),
     )

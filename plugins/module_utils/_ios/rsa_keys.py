@@ -105,7 +105,7 @@ def _observe_once_more(tty: Terminal, label: Label, expected: str) -> Dialogue[K
         reply = yield from tty.ask(commands.show_keys_in_config())
         if _unknown_command(reply):
             text = yield from show(tty, commands.show_keys())
-            yield from _enter_config(tty)
+            yield from enter_config(tty)
         else:
             text = reply.text
     else:
@@ -192,9 +192,9 @@ def _generation(
 ) -> Dialogue[tuple[KeyRing, str]]:
     """What is there before, and the command. Raises in_use; conflict if the key to replace is another one by now."""
     if replace:
-        yield from _enter_config(tty)
+        yield from enter_config(tty)
         ring = yield from _observe_once_more(tty, label, replace)
-        return ring, commands.regenerate(_held(tty, ring, label), usage=usage, exportable=exportable)
+        return ring, commands.regenerate(held_label(tty, ring, label), usage=usage, exportable=exportable)
     ring = yield from observe(tty)
     return ring, commands.generate(_free(tty, ring, label), usage=usage, exportable=exportable)
 
@@ -257,7 +257,7 @@ def export(tty: Terminal, label: Label) -> Dialogue[Sealed]:
     Raises not_found, not_exportable, export_failed.
     """
     ring = yield from observe(tty)
-    held = _held(tty, ring, label)
+    held = held_label(tty, ring, label)
     key = _single(tty, ring, label)
     if not key.exportable:
         raise VpnKeysError(
@@ -367,7 +367,7 @@ def remove(tty: Terminal, label: Label, expected: str, beside: Label | None = No
 
 def _zeroize(tty: Terminal, label: Label, expected: str, beside: Label | None) -> Dialogue[tuple[KeyRing, Reply]]:
     """What was there last thing before, and what the device said."""
-    for enter in (_enter_config, leave_config):
+    for enter in (enter_config, leave_config):
         yield from enter(tty)
         ring = yield from _observe_once_more(tty, label, expected)
         if beside and not ring.of(beside):
@@ -378,7 +378,7 @@ def _zeroize(tty: Terminal, label: Label, expected: str, beside: Label | None) -
                 state="It was not removed",
                 advice="somebody else may be changing keys there; compare again",
             )
-        line = commands.remove(_held(tty, ring, label))
+        line = commands.remove(held_label(tty, ring, label))
         tty.will_write()
         reply = yield from tty.ask(line, answers=[(screen.REMOVE_QUESTION, "yes")], probe=False)
         if not (reply.at_prompt and _unknown_command(reply)):
@@ -407,7 +407,7 @@ def leave_config(tty: Terminal) -> Dialogue[None]:
         yield from tty.ask(commands.leave_config())
 
 
-def _enter_config(tty: Terminal) -> Dialogue[None]:
+def enter_config(tty: Terminal) -> Dialogue[None]:
     if not tty.in_config:
         opened = yield from tty.ask(commands.enter_config(), probe=False)
         if not tty.in_config:
@@ -429,7 +429,7 @@ def _command(
     writes: bool = True,
 ) -> Dialogue[Reply]:
     """A key command: in configuration mode, where every known release takes it, else in exec mode."""
-    yield from _enter_config(tty)
+    yield from enter_config(tty)
     if writes:
         tty.will_write()
     reply = yield from _spell(tty, spellings, answers, until, timeout)
@@ -459,7 +459,7 @@ def _unknown_command(reply: Reply) -> bool:
 
 
 def _single(tty: Terminal, ring: KeyRing, label: Label) -> RsaKey:
-    _held(tty, ring, label)
+    held_label(tty, ring, label)
     keys = ring.of(label)
     if len(keys) != 1:
         raise VpnKeysError(
@@ -485,7 +485,7 @@ def _free(tty: Terminal, ring: KeyRing, label: Label) -> key_listings.FreeLabel:
         ) from None
 
 
-def _held(tty: Terminal, ring: KeyRing, label: Label) -> key_listings.HeldLabel:
+def held_label(tty: Terminal, ring: KeyRing, label: Label) -> key_listings.HeldLabel:
     try:
         return ring.held(label)
     except VpnKeysError:

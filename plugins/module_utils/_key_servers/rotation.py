@@ -45,9 +45,6 @@ HELLO = 20
 """Seconds between two announcements of a primary."""
 PROBE = HELLO + 3
 """Seconds after which a secondary that accepts announcements has had one."""
-REVERT = 30
-"""Seconds after which a key server takes a change on trial back by itself: later than a quick look after `PROBE`, and
-so early that a secondary that had heard nothing for `HELLO` before is heard again before the dead time."""
 SETTLE = 3 * HELLO
 """Seconds after which a change on a secondary that does harm has shown it."""
 ACKNOWLEDGED = 60
@@ -74,9 +71,8 @@ class KeyServer:
 
     `label` is configured for rekey authentication; `saved`: the startup configuration has this label and these keys.
     `old` and `new` are the keys under the two labels. `others`: its other groups, each with the label that it names.
-    `role`: who is alone needs none. `rekeys`: sent for the group since the last restart. `reverts`: it can take a
-    change back by itself after a time; `on_trial`: it is about to. `problem` says why it could not be read; then
-    nothing else means anything.
+    `role`: who is alone needs none. `rekeys`: sent for the group since the last restart. `problem` says why it could
+    not be read; then nothing else means anything.
     """
 
     name: str
@@ -89,8 +85,6 @@ class KeyServer:
     peers: tuple[Peer, ...] = ()
     others: tuple[tuple[str, str], ...] = ()
     rekeys: int = 0
-    reverts: bool = False
-    on_trial: bool = False
     problem: str | None = None
 
 
@@ -259,22 +253,10 @@ class Prepare:
 
 @dataclass(frozen=True)
 class Switch:
-    """Configure the label for rekey authentication, in this order, without any delay between the hosts.
-
-    `revert_after`: seconds after which each takes it back by itself, unless it is kept; None: it stays, and a change
-    that was on trial no longer is.
-    """
+    """Configure the label for rekey authentication, in this order, without any delay between the hosts."""
 
     hosts: tuple[str, ...]
     label: str
-    revert_after: int | None = None
-
-
-@dataclass(frozen=True)
-class Keep:
-    """The change on trial stays; save it."""
-
-    hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -300,7 +282,7 @@ class Remove:
     label: str
 
 
-Step = Union[Prepare, Switch, Keep, Save, Rekey, Remove]
+Step = Union[Prepare, Switch, Save, Rekey, Remove]
 Outcome = Literal["step", "wait", "blocked", "back", "done"]
 
 
@@ -475,7 +457,7 @@ class _Case:
         if self.policy.emergency or self.switched:
             return self.move(state="timed")
         if timers is None:
-            return self.wait("The primary hands out no keys")
+            return self.wait("The primary does not show the keys that it hands out")
         if not timers.acknowledged:
             return self.blocked(
                 "Members do not acknowledge rekeys, so it cannot be known which members have learned the new key",
@@ -567,7 +549,7 @@ class _Case:
 
     def _unwatched(self) -> Decision | None:
         """No change is being watched. One that nobody has watched is: the record was lost."""
-        unproved = [server for server in self.switched if server.on_trial or self._coop_with(server) is None]
+        unproved = [server for server in self.switched if self._coop_with(server) is None]
         if unproved:
             return self._watched(unproved[0], Trial(unproved[0].name))
         return self._unsaved(self.switched) or self._next_secondary()
@@ -577,7 +559,7 @@ class _Case:
         if trial.heard is None:
             trial = Trial(host.name, heard, self.seen.now)
             self.move(trial=trial)
-        known = self._coop_with(host) == "hears" and not host.on_trial
+        known = self._coop_with(host) == "hears"
         until = trial.seen + (SETTLE if known else PROBE)
         if self.seen.now < until and (known or heard <= (trial.heard or 0)):
             return self.wait(f"See whether {host.name} hears {self._name()} with the new label", until)
@@ -585,8 +567,6 @@ class _Case:
             self._learn_coop("splits", [host])
             return self.back([host], f"{host.name} does not hear {self._name()} while their labels differ")
         self._learn_coop("hears", [host])
-        if host.on_trial:
-            return self.step(Keep((host.name,)))
         self.move(trial=None)
         return self._unsaved([host]) or self._next_secondary()
 
@@ -623,15 +603,13 @@ class _Case:
         return self._switch_one(host)
 
     def _switch_one(self, host: KeyServer) -> Decision:
-        known = self._coop_with(host) == "hears"
-        if not (known or host.reverts or self.policy.allow_split):
+        if self._coop_with(host) != "hears" and not self.policy.allow_split:
             return self.blocked(
                 f"If {host.name} does not hear {self._name()} with another label, and this run is killed before it "
                 "takes that back, the group splits",
                 "set O(allow_split) if a split of this group does no harm",
             )
-        revert_after = REVERT if host.reverts and not known else None
-        return self.step(Switch((host.name,), self.rotation.new, revert_after), trial=Trial(host.name))
+        return self.step(Switch((host.name,), self.rotation.new), trial=Trial(host.name))
 
     def _together(self) -> Decision:
         """Key servers that split when their labels differ are changed within the dead time."""

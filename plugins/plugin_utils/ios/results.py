@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ...module_utils._ios.getvpn import Survey
-from ...module_utils._ios.getvpn_members import Member
+from ...module_utils._ios.getvpn_members import Member, Rekeys
 from ...module_utils._ios.key_listings import RsaKey
 from ...module_utils._ios.labels import Label
 
@@ -72,7 +72,7 @@ def groups_to_result(seen: Survey) -> list[dict[str, t.Any]]:
     for group in seen.groups:
         coop, policy = seen.coop.get(group.name), policies.get(group.name)
         members = members_of.get(group.name, [])
-        key = keys.get(group.label or "")
+        key, rekeys = keys.get(group.label or ""), seen.rekeys.get(group.name, Rekeys())
         groups.append(
             dataclasses.asdict(group)
             | {
@@ -80,6 +80,10 @@ def groups_to_result(seen: Survey) -> list[dict[str, t.Any]]:
                 "role": coop.role if coop else None,
                 "coop": dataclasses.asdict(coop) if coop else None,
                 "fingerprint": key.fingerprint if key else None,
+                "startup_label": seen.startup_label(group.name),
+                "rekeys_sent": rekeys.sent,
+                "last_rekey_retransmits": rekeys.retransmits,
+                "last_rekey_milliseconds": rekeys.milliseconds,
                 "policy": dataclasses.asdict(policy) if policy else None,
                 "members": [dataclasses.asdict(member) for member in members],
                 "registered": sum(member.state == "Registered" for member in members),

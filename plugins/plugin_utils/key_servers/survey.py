@@ -64,13 +64,14 @@ async def observe(
     limit: float,
     opener: ios_session.Opener | None = None,
     policies: bool = False,
+    whole: bool = False,
 ) -> dict[str, Seen]:
     """Every key server's survey, or why it could not be had."""
     opened = opener or ios_session.session
 
     async def one(target: Target) -> Survey:
         async with opened(target, limit) as session:
-            return await session.do(lambda tty: getvpn.survey(tty, policies=policies))
+            return await session.do(lambda tty: getvpn.survey(tty, policies=policies, whole=whole))
 
     seen = await ios_session.on_all(targets, one, parallel)
     return {name: believable(name, found) for name, found in seen.items()}

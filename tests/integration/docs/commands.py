@@ -16,6 +16,12 @@ from lab.gateways import Mesh
 PLAY = "ansible-playbook -i inventory.yml vpnops.keys."
 REGENERATE = f"{PLAY}regenerate_gateway -K -e gateway=gw1 -e confirm=gw1"
 SYNC = f"{PLAY}sync_key_servers"
+ROTATE = f"{PLAY}rotate_group_key -e key_server_rotate_label=GETVPN-2027"
+EXPERIMENT = (
+    f"{PLAY}rotate_group_key -e key_server_rotate_label=LAB-NEW -e key_server_rotate_canary=true"
+    ' -e key_server_rotate_allow_split=true -e key_server_rotate_state_directory="$PWD/lab" | tee rotation.txt'
+)
+A_ROTATION = "waits for members of a live group; tests/integration/test_rotation.py does the same by a clock of its own"
 ONE_GROUP = "-e key_server_sync_only_groups=GETVPN"
 NEW_MACHINE = f"{PLAY}enroll_gateways -K --limit gw1 -e gateway_keys_adopt_reported_key=true"
 KILLED = -9
@@ -56,6 +62,7 @@ KEY_SERVERS = (
         ' [unit["digest"] for unit in json.load(open("plan.json"))["units"]]}))\' > approved.json'
     ),
     Step(f"{SYNC} -e key_server_sync_overwrite=always -e @approved.json", "REKEY (GETVPN): in sync now"),
+    Step(f"{ROTATE} -e key_server_rotate_mode=plan", "Change the label to GETVPN-2027"),
     # The key was stolen.
     Step(
         f"{SYNC} -e key_server_sync_compromised=fdcb3bcb8304",
@@ -113,6 +120,16 @@ INSTALLATION = (
 )
 
 NOT_RUN = {
+    f"{ROTATE} -e key_server_rotate_canary=true -e key_server_rotate_allow_split=true": A_ROTATION,
+    f"{ROTATE} -e key_server_rotate_until=prepared": A_ROTATION,
+    f"{ROTATE} -e key_server_rotate_until=secondaries": A_ROTATION,
+    ROTATE: A_ROTATION,
+    f"{ROTATE} -e key_server_rotate_until=retired": A_ROTATION,
+    f"{ROTATE} -e key_server_rotate_abort=true": A_ROTATION,
+    f"{ROTATE} -e key_server_rotate_emergency=true -e key_server_rotate_allow_split=true": A_ROTATION,
+    EXPERIMENT: A_ROTATION,
+    "ansible -i inventory.yml key_servers -m vpnops.keys.getvpn_info > before.txt": A_ROTATION,
+    "ansible -i inventory.yml key_servers -m vpnops.keys.getvpn_info > after.txt": A_ROTATION,
     "make demo": "test_demo.py runs it in `make test-thorough`, as it takes a minute",
     "make test": "is what runs the tests",
     "make lint": "a part of `make test`",

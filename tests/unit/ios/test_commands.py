@@ -142,6 +142,21 @@ def test_the_lines() -> None:
     assert commands.show_policy("gkm") == "show crypto gkm ks policy"
 
 
+def test_the_lines_about_groups() -> None:
+    assert commands.enter_group("gkm", "EUROPE") == ("crypto gkm group EUROPE", "server local")
+    assert commands.sign_with(held("K")) == "rekey authentication mypubkey rsa K"
+    assert commands.rekey_now("gdoi", "EUROPE", False) == "crypto gdoi ks rekey group EUROPE"
+    assert commands.rekey_now("gdoi", "EUROPE", True) == "crypto gdoi ks rekey group EUROPE replace-now"
+    assert commands.show_startup_groups() == "show startup-config | section crypto g"
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\nreload", "a?", "!a", "a|b", '"a"', "-a", "ä", "x" * 81])
+def test_a_group_name_that_a_command_line_could_misread_is_refused(name: str) -> None:
+    for build in (lambda: commands.enter_group("gdoi", name), lambda: commands.rekey_now("gdoi", name, False)):
+        with pytest.raises(VpnKeysError, match="cannot stand in a command line"):
+            build()
+
+
 def test_imports_are_tried_from_the_surest_spelling_on() -> None:
     exportable = commands.imports(free("K"), True, PASSPHRASE, "general")
     assert exportable == (
@@ -163,6 +178,7 @@ PROVED: dict[str, Callable[[Any], object]] = {
     "export": lambda proof: commands.export(proof, "3des", PASSPHRASE),
     "imports": lambda proof: commands.imports(proof, True, PASSPHRASE, "general"),
     "remove": commands.remove,
+    "sign_with": commands.sign_with,
 }
 
 

@@ -18,9 +18,10 @@ from unit.effort import examples
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.vpnops.keys.plugins.module_utils._ios import getvpn_members, getvpn_policy, screen
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn import read_release, read_startup
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_config import Group, read_groups
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_coop import Coop, CoopPeer, read_coop
-from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members import read_members
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members import read_members, read_rekeys
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_policy import read_policy
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import (
     FreeLabel,
@@ -445,7 +446,7 @@ def test_groups_in_a_whole_configuration_of_ios_xe() -> None:
 
 
 def test_coop_of_ios_15() -> None:
-    peer = CoopPeer("202.100.1.1", 100, "Primary", "Alive", "Established")
+    peer = CoopPeer("202.100.1.1", 100, "Primary", "Alive", "Established", heard=30, announcements=29)
     assert read_coop(TRANSCRIPTS["coop_ios15"]) == {
         "mygroup": Coop(True, "202.100.1.2", 75, "Secondary", "Alive", (peer,))
     }
@@ -460,9 +461,11 @@ def test_coop_of_ios_xe() -> None:
             "Primary",
             "Alive",
             (
-                CoopPeer("10.78.106.117", 90, "Secondary", "Alive", "Established"),
-                CoopPeer("10.78.106.118", 80, None, "Unknown", "In Progress"),
+                CoopPeer("10.78.106.117", 90, "Secondary", "Alive", "Established", "1.0.27", "1.0.8", 0, 4),
+                CoopPeer("10.78.106.118", 80, None, "Unknown", "In Progress", "N/A", heard=0),
             ),
+            "1.0.27",
+            "1.0.8",
         ),
         "alone": Coop(redundancy=False),
     }
@@ -494,8 +497,8 @@ def test_policy() -> None:
         acknowledgement="Cisco",
     )
     assert policy.teks == (
-        getvpn_policy.Tek("0xEE021924", "acl1", "esp-256-aes esp-sha256-hmac", 600, 188),
-        getvpn_policy.Tek("0x3A14695B", "acl1", "esp-256-aes esp-sha256-hmac", 600, 0),
+        getvpn_policy.Tek("0xEE021924", "acl1", "esp-256-aes esp-sha256-hmac", 600, 188, 62, 64),
+        getvpn_policy.Tek("0x3A14695B", "acl1", "esp-256-aes esp-sha256-hmac", 600, 0, None, 64),
     )
     assert empty == getvpn_policy.Policy("empty-one", "1.1.1.1")
 
@@ -532,6 +535,26 @@ def test_members() -> None:
         getvpn_members.Member("44.44.44.1", "bw-suiteB-v6", "Registered", "16.16.16.1", "1.0.25", 3, 1, 2, 1),
         getvpn_members.Member("2001:DB8::44", "bw-suiteB-v6", "Registering", "16.16.16.1", "1.0.27", 0, 0, 0, 0),
     )
+
+
+def test_how_rekeys_went() -> None:
+    assert read_rekeys(TRANSCRIPTS["members_xe"]) == {"bw-suiteB-v6": getvpn_members.Rekeys(3, 0, 1)}
+    old = "Group Member Information : \n\nNumber of rekeys sent for group G : 3\n"
+    assert read_rekeys(old) == {"G": getvpn_members.Rekeys(3)}
+    for damaged in (old + "Number of rekeys sent for group G : 4\n", old.replace(": 3", ": three")):
+        with pytest.raises(VpnKeysError, match="list of group members"):
+            read_rekeys(damaged)
+
+
+def test_releases_and_what_a_reload_brings() -> None:
+    xe = "Cisco IOS XE Software, Version 17.09.04a\nCisco IOS Software [Cupertino], ISR, Version 17.9.4a, RELEASE\n"
+    assert read_release(xe) == "17.09.04a"
+    assert read_release("Cisco IOS Software, IOSv Software (VIOS-K9-M), Version 15.7(3)M3, RELEASE") == "15.7(3)M3"
+    assert read_release("% Invalid input detected") is None
+    assert read_startup("") is None
+    assert read_startup("startup-config is not present\n") == ()
+    (group,) = read_startup("crypto gdoi group G\n server local\n  rekey authentication mypubkey rsa K\n") or ()
+    assert (group.name, group.label) == ("G", "K")
 
 
 def test_fields_that_only_a_tab_parts() -> None:

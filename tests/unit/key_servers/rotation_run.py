@@ -17,7 +17,6 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan impo
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation import (
     Decision,
     Facts,
-    Keep,
     Policy,
     Prepare,
     Rekey,
@@ -35,7 +34,8 @@ from lab.rekeying import Member as GroupMember
 OLD, NEW = "GETVPN", "GETVPN-2"
 OLD_KEY, NEW_KEY = "aa" * 32, "bb" * 32
 NO_RETURN = ("learning", "verified", "retired")
-CANARY = Policy(canary=True)
+CANARY = Policy(canary=True, allow_split=True)
+"""What is not known yet may be found out with this group, also at the cost of a split."""
 NOTHING_KNOWN = Facts()
 
 
@@ -62,10 +62,8 @@ def make_group(
 class Run:
     """One rotation of one group. The record and the facts are what is left after a kill."""
 
-    def __init__(
-        self, group: Group, policy: Policy = CANARY, facts: Facts = NOTHING_KNOWN, *, reverts: bool = True
-    ) -> None:
-        self.group, self.policy, self.facts, self.reverts = group, policy, facts, reverts
+    def __init__(self, group: Group, policy: Policy = CANARY, facts: Facts = NOTHING_KNOWN) -> None:
+        self.group, self.policy, self.facts = group, policy, facts
         self.record = Rotation("G", OLD, NEW)
         self.commands = 0
         self.kill_at: int | None = None
@@ -116,8 +114,6 @@ class Run:
                 rotation.Peer(peer, self.group.alive(server, peer), heard) for peer, heard in server.heard.items()
             ),
             rekeys=server.rekeys,
-            reverts=self.reverts,
-            on_trial=server.trial is not None,
             problem=None if server.up else "no answer.",
         )
 
@@ -205,12 +201,7 @@ class Run:
         else:
             assert self.record.state not in NO_RETURN, "went back although members may have learned the key"
         for host in step.hosts:
-            self.group.set_label(host, step.label, step.revert_after)
-            yield
-
-    def _keep(self, step: Keep) -> Iterator[None]:
-        for host in step.hosts:
-            self.group.keep(host)
+            self.group.set_label(host, step.label)
             yield
 
     def _save(self, step: Save) -> Iterator[None]:
@@ -235,7 +226,7 @@ class Run:
     def end(self) -> tuple[Any, ...]:
         """What must be the same however often a run was killed."""
         servers = self.group.servers.values()
-        kept = [(one.address, one.label, dict(one.keys), one.saved, one.trial is None) for one in servers]
+        kept = [(one.address, one.label, dict(one.keys), one.saved) for one in servers]
         return self.record.state, kept, {one.key for one in self.group.members.values() if one.up}
 
     def allow_split(self, value: bool = True) -> None:
@@ -246,7 +237,6 @@ class Run:
 _CARRY_OUT: dict[type, Callable[[Run, Any], Iterator[None]]] = {
     Prepare: Run._prepare,
     Switch: Run._switch,
-    Keep: Run._keep,
     Save: Run._save,
     Rekey: Run._rekey,
     Remove: Run._remove,
@@ -256,5 +246,5 @@ _CARRY_OUT: dict[type, Callable[[Run, Any], Iterator[None]]] = {
 def ended_well(run: Run) -> bool:
     """Everything is new, saved, and the old key is gone."""
     state, servers, held = run.end()
-    new = all(server[1:] == (NEW, {NEW: NEW_KEY}, True, True) for server in servers)
+    new = all(server[1:] == (NEW, {NEW: NEW_KEY}, True) for server in servers)
     return state == "retired" and new and held <= {NEW_KEY}

@@ -78,8 +78,14 @@ def test_every_module_of_a_playbook_gives_variables_with_that_beginning() -> Non
 
 MESSAGES = {
     "gateway_keys": ("module_utils/_directory", "module_utils/_fleet", "plugin_utils/gateways"),
+    "key_server_rotate": (
+        "action/ios_getvpn_rotation.py", "module_utils/_key_servers/rotation.py",
+        "module_utils/_key_servers/rotation_outline.py",
+        *(f"plugin_utils/key_servers/{name}.py" for name in ("live_group", "rotate", "rotation_store", "rotations")),
+    ),
     "key_server_sync": (
-        "module_utils/_key_servers/grouping.py", "module_utils/_key_servers/plan.py", "plugin_utils/key_servers",
+        "module_utils/_key_servers/grouping.py", "module_utils/_key_servers/plan.py",
+        *(f"plugin_utils/key_servers/{name}.py" for name in ("action", "execute", "manual", "results", "survey")),
         "plugin_utils/tables/key_servers.py",
     ),
 }
@@ -87,6 +93,7 @@ GIVEN_BY_THE_ROLE = {
     "gateway_keys": set(
         "acknowledgements directory gateways keys new_signing_key plan proof public_key".split()
     ),
+    "key_server_rotate": set(),
     "key_server_sync": {"done", "found", "proof"},
 }
 """What is wrong with one of these is a mistake of the role."""

@@ -1,0 +1,180 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import typing as t
+from collections.abc import Callable, Mapping
+
+from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError, rendered
+from ..module_utils._ios.labels import Label
+from ..module_utils._key_servers.rotation import Policy
+from ..modules.ios_getvpn_rotation import ARGUMENT_SPEC
+from ..plugin_utils import advice, host_patterns
+from ..plugin_utils.ios import session
+from ..plugin_utils.ios.options import Target
+from ..plugin_utils.key_servers import interruption, live_group, rotate, rotations, survey
+from ..plugin_utils.key_servers.action import IosAction, Result, display
+from ..plugin_utils.key_servers.live_group import LiveGroup
+from ..plugin_utils.key_servers.rotate import Clock, Rotator, Wanted
+from ..plugin_utils.key_servers.rotation_store import RotationStore
+from ..plugin_utils.key_servers.rotations import Found
+
+POLICY = ("max_window", "max_rate", "canary", "allow_split", "emergency", "replace_now", "abort")
+AT_LEAST = {"parallel": 1, "timeout": 1, "wait_timeout": 0, "size": 1024, "max_window": 1, "generation_timeout": 1}
+
+
+class ActionModule(IosAction):
+    BYPASS_HOST_LOOP = True
+    PER_HOST = False
+    ARGUMENT_SPEC = ARGUMENT_SPEC
+
+    async def operate(self, options: dict[str, t.Any]) -> Result:
+        Label.parse(options["label"])
+        _check(options)
+        targets = self.fleet({**options, "groups": None, "primary": []})
+        self._store = RotationStore(options["state_directory"])
+        async with session.SessionPool() as pool:
+            seen = await rotate.look(list(targets.values()), options["parallel"], options["timeout"], pool)
+            addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
+            chosen = _chosen(live_group.live_groups(seen, addresses), options)
+            await pool.only({host for live in chosen for host in live.hosts})
+            with interruption.in_hand() as asked:
+                watch = asyncio.ensure_future(interruption.watch(asked, self._interrupted))
+                found = [self._found(live, seen, targets, addresses, options, pool, asked) for live in chosen]
+                await self._work(found, seen, options)
+                watch.cancel()
+        return self._result(found)
+
+    async def _work(self, found: list[Found], seen: Mapping[str, survey.Seen], options: dict[str, t.Any]) -> None:
+        for one in found:
+            await rotations.plan(one, {host: seen[host] for host in one.live.hosts})
+        if not self.check:
+            approved = options["approved"]
+            wanted = [one for one in found if _is_approved(one, approved)]
+            await rotations.carry_out(wanted, seen, Clock().now() + options["wait_timeout"])
+
+    def _found(
+        self,
+        live: LiveGroup,
+        seen: Mapping[str, survey.Seen],
+        targets: dict[str, Target],
+        addresses: live_group.Addresses,
+        options: dict[str, t.Any],
+        pool: session.SessionPool,
+        asked: Callable[[], int],
+    ) -> Found:
+        if live.blocked:
+            return Found(live, None, why=live.blocked)
+        outside = set(live.hosts) - set(options["allowed_hosts"] or live.hosts)
+        if outside:
+            names = ", ".join(sorted(outside))
+            return Found(live, None, why=f"{names} are outside of the limit. {NOTHING_CHANGED}; run without --limit.")
+        try:
+            record = rotations.record_for(live, seen, options["label"], options["old_label"], self._store)
+        except VpnKeysError as error:
+            return Found(live, None, error=error)
+        if record is None:
+            return Found(live, None, outcome="done", why=f"All key servers name {options['label']} already.")
+        say = _sayer(live.title)
+        wanted = Wanted(
+            Policy(**{name: options[name] for name in POLICY}, leave=tuple(options["leave"])),
+            options["until"],
+            options["size"],
+            options["parallel"],
+            options["timeout"],
+            options["generation_timeout"],
+        )
+        rotator = Rotator(live, targets, addresses, record, self._store, pool, wanted, Clock(), say, asked)
+        return Found(live, record, rotator)
+
+    @property
+    def _names(self) -> Mapping[str, str]:
+        return advice.of_task(self._task)
+
+    def _result(self, found: list[Found]) -> Result:
+        groups = [rotations.to_result(one, self._names) for one in found]
+        result: Result = {
+            "changed": any(group["done"] or (self.check and _to_do(group)) for group in groups),
+            "groups": groups,
+            "lines": rotations.lines(groups),
+            "releases": dataclasses.asdict(self._store.facts()),
+            "diff": [_difference(group) for group in groups if group["label"]],
+        }
+        bad = [group for group in groups if group["outcome"] not in rotations.GOOD]
+        if bad:
+            result |= {"failed": True, "msg": " ".join(f"{group['name']}: {group['why']}" for group in bad)}
+            result["code"] = next((one.error.code for one in found if one.error), "blocked")
+        return result
+
+    def _interrupted(self, times: int) -> None:
+        first, then = "the step in hand is finished, and no other is begun", "ended at once; run the same again"
+        text = first if times == 1 else then
+        display.display(f"vpnops.keys: interrupted: {text}.", stderr=True)
+
+
+def _is_approved(found: Found, approved: list[str] | None) -> bool:
+    """Whether it may be carried out. What it waits for may have changed since, what it is about may not."""
+    if approved is None or not found.rotator or rotations.digest(found) in approved:
+        return True
+    found.outcome = "blocked"
+    found.why = (
+        f"what the key servers show has changed since the plan was approved. {NOTHING_CHANGED}; plan again."
+    )
+    return False
+
+
+def _sayer(title: str) -> Callable[[str], None]:
+    return lambda text: display.display(f"vpnops.keys: {title}: {rendered(text, {})}", stderr=True)
+
+
+def _check(options: Mapping[str, t.Any]) -> None:
+    for name, low in AT_LEAST.items():
+        if options[name] < low:
+            raise VpnKeysError(
+                "bad_input", f"O({name}) must be at least {low}, not {options[name]}", state=NOTHING_DONE
+            )
+    if options["replace_now"] and not options["emergency"]:
+        raise VpnKeysError(
+            "bad_input",
+            "O(replace_now) interrupts the traffic of the group, and is for an emergency only",
+            state=NOTHING_DONE,
+            advice="set O(emergency) as well if the old key is stolen",
+        )
+
+
+def _chosen(groups: list[LiveGroup], options: Mapping[str, t.Any]) -> list[LiveGroup]:
+    """The groups that are meant. Raises bad_input where that is not clear."""
+    names = sorted({group.title for group in groups})
+    allowed, patterns = options["allowed_hosts"], options["only_groups"]
+    if not patterns and len(groups) != 1:
+        raise VpnKeysError(
+            "bad_input",
+            f"The key servers serve {len(groups)} groups: {', '.join(names[: host_patterns.SHOWN]) or 'none'}",
+            state=NOTHING_DONE,
+            advice="say in O(only_groups) which are meant",
+        )
+    wanted = host_patterns.chosen(names, patterns, "O(only_groups)") if patterns else names
+    found = [group for group in groups if group.title in wanted]
+    if allowed is not None:
+        found = [group for group in found if set(allowed).intersection(group.hosts)]
+    keys = [(group.title, group.identity) for group in found]
+    twice = sorted({title for title, identity in keys if keys.count((title, identity)) > 1})
+    if twice or not found:
+        what = f"There are two groups {twice[0]} with one identity" if twice else "O(allowed_hosts) leaves no group"
+        raise VpnKeysError("bad_input", what, state=NOTHING_DONE, advice="choose other key servers in O(hosts)")
+    return found
+
+
+def _to_do(group: Mapping[str, t.Any]) -> bool:
+    return bool(group["outcome"] == "planned" and group["state"] != "retired")
+
+
+def _difference(group: Mapping[str, t.Any]) -> dict[str, str]:
+    """The labels that the key servers name, and those that they will name at the end."""
+    before = "".join(f"{server['host']}: {server['label']}\n" for server in group["key_servers"])
+    after = "".join(f"{server['host']}: {group['label']}\n" for server in group["key_servers"])
+    return {"before_header": group["name"], "after_header": group["name"], "before": before, "after": after}

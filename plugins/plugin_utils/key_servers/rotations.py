@@ -1,0 +1,189 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Several groups on their way at once: one goes on while another waits for its members."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import typing as t
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ...module_utils._errors import NOTHING_CHANGED, VpnKeysError, rendered
+from ...module_utils._key_servers.rotation import Decision, Rotation
+from ..internal import internal_error
+from . import execute, live_group
+from .live_group import LiveGroup
+from .rotate import Rotator
+from .rotation_store import RotationStore
+from .survey import Seen
+
+Outcome = t.Literal["done", "reached", "waiting", "blocked", "failed", "interrupted", "planned"]
+GOOD: tuple[Outcome, ...] = ("done", "reached", "planned")
+
+
+@dataclass
+class Found:
+    """What became of one group. `rotator` is None where there is nothing to go on with."""
+
+    live: LiveGroup
+    record: Rotation | None
+    rotator: Rotator | None = None
+    outcome: Outcome = "blocked"
+    why: str = ""
+    decision: Decision | None = None
+    plan: tuple[str, ...] = ()
+    error: VpnKeysError | None = field(default=None, repr=False)
+
+
+def record_for(
+    live: LiveGroup, seen: Mapping[str, Seen], new: str, old: str | None, store: RotationStore
+) -> Rotation | None:
+    """The rotation of a group to the label `new`: the one that is under way, or another one from its beginning. None
+    where all key servers name that label already, and nobody knows what came before. Raises blocked."""
+    kept = store.rotation(live.title, live.identity)
+    labels = live_group.labels_of(live, seen)
+    if kept and _under_way(kept, labels):
+        if (kept.new, kept.old) == (new, old or kept.old):
+            return kept
+        raise VpnKeysError(
+            "blocked",
+            f"{live.title} is on its way from {kept.old} to {kept.new} (state {kept.state})",
+            state=NOTHING_CHANGED,
+            advice=f"set O(label) to {kept.new} to go on, or to take it back with O(abort)",
+        )
+    if kept and kept.new == new and set(labels.values()) == {new}:
+        return kept
+    return _first(live, labels, new, old)
+
+
+def _under_way(kept: Rotation, labels: Mapping[str, str | None]) -> bool:
+    return kept.state != "retired" and (kept.state != "surveyed" or kept.new in labels.values())
+
+
+def _first(live: LiveGroup, labels: Mapping[str, str | None], new: str, old: str | None) -> Rotation | None:
+    unnamed = [host for host, label in labels.items() if label is None]
+    others = sorted({label for label in labels.values() if label is not None and label != new})
+    if unnamed or len(others) > 1:
+        told = f"{', '.join(unnamed)} names none" if unnamed else f"they name {', '.join(others)}"
+        raise VpnKeysError(
+            "blocked",
+            f"the key servers of {live.title} do not name one RSA key: {told}",
+            state=NOTHING_CHANGED,
+            advice="fix that first",
+        )
+    before = others[0] if others else old
+    if before and old and before != old:
+        raise VpnKeysError(
+            "blocked", f"the key servers of {live.title} name {before}, not {old}", state=NOTHING_CHANGED
+        )
+    return Rotation(live.title, before, new) if before else None
+
+
+async def plan(found: Found, seen: Mapping[str, Seen]) -> None:
+    """What is left to be done for a group."""
+    if found.rotator:
+        found.outcome, found.plan = "planned", await found.rotator.outline(seen)
+
+
+async def carry_out(all_found: Sequence[Found], seen: Mapping[str, Seen], deadline: float) -> None:
+    """All groups as far as they go until the deadline, in seconds as their clock has it."""
+    running = [one for one in all_found if one.rotator]
+    while running:
+        for one in running:
+            await _advance(one, deadline, seen)
+        seen = {}
+        running = [one for one in running if one.outcome == "waiting"]
+        clock = next((one.rotator.clock for one in running if one.rotator), None)
+        if clock is None or clock.now() >= deadline:
+            return
+        pauses = [one.rotator.pause(one.decision) for one in running if one.rotator and one.decision]
+        await clock.sleep(max(min(min(pauses), deadline - clock.now()), 0.1))
+
+
+async def _advance(found: Found, deadline: float, seen: Mapping[str, Seen]) -> None:
+    rotator = t.cast(Rotator, found.rotator)
+    own = {host: seen[host] for host in found.live.hosts} if seen else None
+    try:
+        with execute.locked(f"rotation of {found.live.title}", found.live.hosts):
+            found.decision = await rotator.advance(deadline, own)
+    except VpnKeysError as error:
+        found.outcome, found.error = "failed", error
+    except Exception as error:  # noqa: BLE001 - one group must not end the work on the others
+        found.outcome, found.error = "failed", internal_error(found.live.title, error)
+    else:
+        found.outcome, found.why = _outcome(rotator, found.decision), found.decision.why
+
+
+def _outcome(rotator: Rotator, decision: Decision) -> Outcome:
+    if rotator.reached:
+        return "reached"
+    if decision.outcome == "wait":
+        return "interrupted" if rotator.asked() else "waiting"
+    return "interrupted" if decision.step else t.cast(Outcome, decision.outcome)
+
+
+def digest(found: Found) -> str:
+    """Of what a plan was made for: labels, keys, and what was asked for. Approved plans are told apart by it."""
+    rotator = found.rotator
+    observed = rotator.observed if rotator else None
+    servers = [(one.name, one.label, one.role, one.old, one.new) for one in (observed.servers if observed else ())]
+    wanted = (rotator.wanted.until, rotator.wanted.policy) if rotator else ()
+    record = (rotator.record.old, rotator.record.new, rotator.record.state) if rotator else ()
+    return hashlib.sha256(repr((found.live.title, found.live.identity, record, wanted, servers)).encode()).hexdigest()
+
+
+def lines(groups: Sequence[Mapping[str, t.Any]]) -> list[str]:
+    """What people read of it: the plan, or what was done, and how it ended."""
+    found = []
+    for group in groups:
+        way = f" from {group['old_label']} to {group['label']}" if group["label"] else ""
+        state = f" (state {group['state']})" if group["state"] else ""
+        found.append(f"{group['name']}{way}{state}: {group['outcome']}")
+        found += [f"  {number}. {text}" for number, text in enumerate(group["plan"] or group["done"], 1)]
+        found += [f"  {group['why']}"] if group["why"] else []
+    return found
+
+
+def to_result(found: Found, names: Mapping[str, str]) -> dict[str, t.Any]:
+    """One group as plain data. `names`: what the reader can set, by option."""
+    record = found.rotator.record if found.rotator else found.record
+    decision, error = found.decision, found.error
+    progress = dataclasses.asdict(decision.progress) if decision else {}
+    why = error.marked if error else found.why
+    return {
+        "name": found.live.title,
+        "identity": found.live.identity,
+        "old_label": record.old if record else None,
+        "label": record.new if record else None,
+        "state": record.state if record else None,
+        "outcome": found.outcome,
+        "why": rendered(why, names),
+        "digest": digest(found),
+        "expected_end": decision.until if decision else None,
+        "plan": [rendered(text, names) for text in found.plan],
+        "done": list(found.rotator.done) if found.rotator else [],
+        "members": {name: list(progress.get(name, ())) for name in ("learned", "waiting", "overdue", "gone")},
+        "key_servers": _servers(found),
+    }
+
+
+def _servers(found: Found) -> list[dict[str, t.Any]]:
+    observed = found.rotator.observed if found.rotator else None
+    return [
+        {
+            "host": server.name,
+            "release": server.release or None,
+            "role": server.role,
+            "label": server.label,
+            "saved": server.saved,
+            "old_fingerprint": server.old.fingerprint if server.old else None,
+            "fingerprint": server.new.fingerprint if server.new else None,
+            "rekeys_sent": server.rekeys,
+            "problem": server.problem,
+        }
+        for server in (observed.servers if observed else ())
+    ]

@@ -1,0 +1,176 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A live group as the decision sees it: what is not shown is a problem, and never a guess."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn import Survey
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_config import Group
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_coop import Coop, CoopPeer
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members import Member, Rekeys
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_policy import Kek, Policy, Tek
+from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import KeyRing, RsaKey
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers import rotation
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.live_group import (
+    LiveGroup,
+    labels_of,
+    live_groups,
+    observation,
+)
+
+A, B = "192.0.2.1", "192.0.2.2"
+ADDRESSES = {"ks1": [A], "ks2": [B]}
+KEY = RsaKey("OLD", "general", 2048, True, "private-config", True, False, "", b"old")
+KEK = Kek("0x1", lifetime=86400, remaining=5000, time_to_rekey=4800, acknowledgement="Cisco")
+POLICY = Policy("G", kek=KEK, teks=(Tek("0x2", lifetime=3600, remaining=100), Tek("0x3", None, None, 3600, 900, 810)))
+
+
+def group(own: str, other: str, **changes: Any) -> Group:
+    usual = Group("G", "gdoi", "7", "OLD", 100, (other,), own, redundancy=True, local_server=True)
+    return dataclasses.replace(usual, **changes)
+
+
+def server(own: str, other: str, role: Any, **changes: Any) -> Survey:
+    peer = CoopPeer(other, 90, "Secondary" if role == "Primary" else "Primary", "Alive", heard=17)
+    usual = Survey(
+        KeyRing((KEY,)),
+        (group(own, other),),
+        {"G": Coop(True, own, 100, role, "Alive", (peer,))},
+        (Member("198.51.100.1", "G", "Registered", A, "1.0.4", 5, 0, 5, 0),),
+        (POLICY,),
+        {"G": Rekeys(12)},
+        "15.7(3)M3",
+        (group(own, other),),
+    )
+    return dataclasses.replace(usual, **changes)
+
+
+def both(**changes: Any) -> dict[str, Any]:
+    return {"ks1": server(A, B, "Primary", **changes), "ks2": server(B, A, "Secondary")}
+
+
+def seen(found: dict[str, Any]) -> rotation.Observation:
+    (live,) = live_groups(found, ADDRESSES)
+    return observation(live, found, ADDRESSES, "OLD", "NEW", 1000)
+
+
+def test_everything_is_where_the_decision_looks_for_it() -> None:
+    found = seen(both())
+    first, second = found.servers
+    assert (first.name, first.release, first.label, first.saved, first.role) == (
+        "ks1", "15.7(3)M3", "OLD", True, "Primary",
+    )  # fmt: skip
+    assert (first.peers, second.peers) == ((rotation.Peer("ks2", True, 17),), (rotation.Peer("ks1", True, 17),))
+    assert first.old
+    assert (first.old.fingerprint, first.new, first.rekeys, first.problem) == (KEY.fingerprint, None, 12, None)
+    assert found.members == (rotation.Member("198.51.100.1", "1.0.4", "ks1", 5, 5, 0),)
+    assert found.timers == rotation.Timers(86400, 5000, 810, 3600, 900, acknowledged=True)
+
+
+def coop(**changes: Any) -> dict[str, Coop]:
+    peer = dataclasses.replace(CoopPeer(B, 90, "Secondary", "Alive", heard=17), **changes)
+    return {"G": Coop(True, A, 100, "Primary", "Alive", (peer,))}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"release": None}, "ks1: it does not show its release."),
+        ({"rekeys": {}}, "ks1: it does not show how many rekeys it has sent."),
+        ({"coop": {}}, "ks1: it does not show how it works together with its peers."),
+        ({"coop": coop(heard=None)}, "ks1: it does not show which announcements of its peers it accepts."),
+        (
+            {"members": (Member("198.51.100.1", "G", "Registered", A, "1.0.4", 5),)},
+            "ks1: it does not show the rekeys of member 198.51.100.1.",
+        ),
+    ],
+)
+def test_what_is_not_shown_is_a_problem(changes: dict[str, Any], problem: str) -> None:
+    assert seen(both(**changes)).servers[0].problem == problem
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda kek: dataclasses.replace(kek, remaining=None),
+        lambda kek: dataclasses.replace(kek, time_to_rekey=None),
+        lambda kek: None,
+    ],
+)
+def test_without_all_timers_there_are_none(damage: Callable[[Kek], Any]) -> None:
+    policy = dataclasses.replace(POLICY, kek=damage(KEK))
+    assert seen(both(policies=(policy,))).timers is None
+
+
+@pytest.mark.parametrize("word", [None, "None", "Disabled", "n/a"])
+def test_acknowledgement_is_not_assumed(word: str | None) -> None:
+    policy = dataclasses.replace(POLICY, kek=dataclasses.replace(KEK, acknowledgement=word))
+    timers = seen(both(policies=(policy,))).timers
+    assert timers
+    assert not timers.acknowledged
+
+
+def test_what_a_reload_would_bring_back_is_not_saved() -> None:
+    assert not seen(both(startup=(group(A, B, label="OTHER"),))).servers[0].saved
+    assert not seen(both(startup=())).servers[0].saved
+    assert seen(both(startup=None)).servers[0].saved
+    assert not seen(both(startup=None, unsaved=True)).servers[0].saved
+
+
+def test_a_peer_that_is_configured_and_not_shown_is_not_heard() -> None:
+    alone = {"G": Coop(True, A, 100, "Primary", "Alive", ())}
+    assert seen(both(coop=alone)).servers[0].peers == (rotation.Peer("ks2", False, 0),)
+
+
+def test_a_member_is_counted_once_as_the_primary_lists_it() -> None:
+    elsewhere = Member("198.51.100.1", "G", "Registered", B, "1.0.4", 9, 0, 9, 0)
+    found = both()
+    found["ks2"] = dataclasses.replace(found["ks2"], members=(elsewhere,))
+    assert seen(found).members == (rotation.Member("198.51.100.1", "1.0.4", "ks1", 5, 5, 0),)
+    found["ks1"] = dataclasses.replace(found["ks1"], members=())
+    assert seen(found).members == (rotation.Member("198.51.100.1", "1.0.4", "ks2", 9, 9, 0),)
+
+
+def test_a_group_is_one_while_its_labels_differ() -> None:
+    found = both()
+    found["ks2"] = dataclasses.replace(found["ks2"], groups=(group(B, A, label="NEW"),))
+    (live,) = live_groups(found, ADDRESSES)
+    assert (live.title, live.identity, live.hosts, live.blocked) == ("G", "7", ("ks1", "ks2"), None)
+    assert labels_of(live, found) == {"ks1": "OLD", "ks2": "NEW"}
+
+
+def test_groups_that_share_a_key_are_still_two() -> None:
+    other = [dataclasses.replace(one, name="H", identity="8") for one in (group(A, B), group(B, A))]
+    found = both()
+    for host, more in zip(("ks1", "ks2"), other, strict=True):
+        found[host] = dataclasses.replace(found[host], groups=(*found[host].groups, more))
+    assert [live.title for live in live_groups(found, ADDRESSES)] == ["G", "H"]
+    assert {one.others for one in seen_of(found, 0).servers} == {(("H", "OLD"),)}
+
+
+def seen_of(found: dict[str, Any], number: int) -> rotation.Observation:
+    return observation(live_groups(found, ADDRESSES)[number], found, ADDRESSES, "OLD", "NEW", 1000)
+
+
+def test_a_key_server_that_cannot_be_read_is_waited_for() -> None:
+    found: dict[str, Any] = both()
+    found["ks2"] = VpnKeysError("timeout", "no answer", host="ks2")
+    (live,) = live_groups(found, ADDRESSES)
+    assert live == LiveGroup("G", "7", {"ks1": "G", "ks2": None})
+    assert seen(found).servers[1].problem == "ks2: no answer."
+
+
+def test_a_key_server_that_only_claims_to_belong_to_a_group_is_in_none() -> None:
+    liar = dataclasses.replace(server("192.0.2.9", A, "Primary"))
+    found = {**both(), "ks9": liar}
+    groups = live_groups(found, {**ADDRESSES, "ks9": ["192.0.2.9"]})
+    assert [live.hosts for live in groups if not live.blocked] == [("ks1", "ks2")]
