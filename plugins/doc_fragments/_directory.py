@@ -55,6 +55,11 @@ options:
       - >-
         The default is the file of the signing key with C(.witness) added. Without such a file nothing is remembered.
     type: path
+"""
+
+    # Modules whose result is about gateways.
+    ONLY = r"""
+options:
   only:
     description:
       - Names of the gateways that the result is about. Without it, all of them.
