@@ -190,6 +190,7 @@ ANSWERS: dict[str, Reader] = {
         _COMMON,
     ),
     "gateway_call_in": record({**_CHANGED, "token_sha256": nullable(FINGERPRINT)}, _COMMON),
+    "gateway_fetch": record(_CHANGED, _COMMON),
 }
 """What each module may answer. An answer that is a failure is read by FAILURE instead."""
 FAILURE = record({"failed": flag, "msg": text(2000)}, {"code": CODE, "changed": flag})

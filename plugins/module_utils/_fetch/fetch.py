@@ -73,7 +73,8 @@ class Fetch:
         if one.time > self.now + CLOCKS:
             raise _not_now("The checkpoint was signed in the future", "see that the clock of this gateway is right")
         if one.expires <= self.now:
-            raise _not_now("The checkpoint has expired", "publish again, and see that the clock of this gateway is right")
+            advice = "publish again, and see that the clock of this gateway is right"
+            raise _not_now("The checkpoint has expired", advice)
 
     def _remember(self, one: Publication, etag: str) -> None:
         """Nothing older is believed from now on, whether all of this one arrives or not."""

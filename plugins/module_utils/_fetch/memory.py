@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a gateway remembers of what it fetched: how far it has come, and the files themselves. PRIVATE to the collection;
-standard library only.
+"""What a gateway remembers of what it fetched: how far it has come, and the files. PRIVATE to the collection; standard
+library only.
 """
 
 from __future__ import annotations

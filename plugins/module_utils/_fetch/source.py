@@ -81,7 +81,7 @@ class Web:
             self.connection.request("GET", f"{self.path}/{name}", headers=headers)
             response = self.connection.getresponse()
             return self._read(response, name, longest, bool(etag))
-        except socket.timeout:
+        except socket.timeout:  # noqa: UP041, another one on Python 3.8
             raise _late(self.host) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             why = printable(str(error) or type(error).__name__, 200)

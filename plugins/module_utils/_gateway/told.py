@@ -29,7 +29,7 @@ HIGHEST = 10**15
 
 
 class Told(t.NamedTuple):
-    """By playbooks: the newest revision of the directory, and until when (Unix seconds) nothing else is to be stored."""
+    """By playbooks: the newest revision of the directory, and until when (Unix seconds) nothing else is stored."""
 
     revision: int = 0
     until: float = 0

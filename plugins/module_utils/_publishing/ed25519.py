@@ -20,7 +20,7 @@ D = -121665 * pow(121666, P - 2, P) % P
 ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
 
 if t.TYPE_CHECKING:
-    Point = t.Tuple[int, int, int, int]
+    Point = tuple[int, int, int, int]
     """X, Y, Z and T with x = X/Z, y = Y/Z and xy = T/Z."""
 
 

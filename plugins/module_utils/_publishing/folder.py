@@ -25,7 +25,7 @@ from .publication import Publication, opened
 CHECKPOINT, FILES, LOCK, UNUSED = "checkpoint", "files", ".lock", ".unused"
 PARTIAL = ".partial"
 GRACE = 86_400.0
-"""Seconds that a file stays after it was needed last: who began to read, or has the checkpoint from a cache, ends well."""
+"""Seconds that a file stays after it was needed last: who has the older checkpoint still finds all of it."""
 
 
 class Written(t.NamedTuple):

@@ -112,7 +112,8 @@ def test_all_of_it(gw1: Gateway, directory: Directory, place: Path) -> None:
     """Stored once; then nothing is fetched but the checkpoint, until something changes: then that alone."""
     assert gw1.run() == 0
     assert gw1.daemon.last == {f"gw{number}": key_of(f"gw{number}") for number in range(2, COUNT + 1)}
-    assert (gw1.seen.stored, gw1.seen.code, gw1.seen.number) == (True, "", directory.read()["directory"]["checkpoint"]["number"])
+    number = directory.read()["directory"]["checkpoint"]["number"]
+    assert (gw1.seen.stored, gw1.seen.code, gw1.seen.number) == (True, "", number)
     assert (Path(gw1.place) / "fetch/seen.json").stat().st_mode & 0o777 == 0o600
     gw1.server.asked.clear()
     assert gw1.run() == 0

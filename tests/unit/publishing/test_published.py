@@ -120,19 +120,19 @@ BAD: dict[str, t.Callable[[dict[str, t.Any]], t.Any]] = {
 def test_nothing_else_is_an_entry(kind: str, enrolled: Directory) -> None:
     line = entries.lines(enrolled.read())[0]
     bad = json.dumps(BAD[kind](json.loads(line)), sort_keys=True, separators=(",", ":")).encode()
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="it is|its fields|Expecting|decode"):
         entries.read(bad)
 
 
 @pytest.mark.parametrize("bad", [b"", b"{", b"\xff", b"[" * 100_000, b"null", b'{"form":1}'])
 def test_no_entry_at_all(bad: bytes) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="it is|its fields|Expecting|decode"):
         entries.read(bad)
 
 
 def test_one_spelling(enrolled: Directory) -> None:
     line = entries.lines(enrolled.read())[0]
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="usual form"):
         entries.read(line.replace(b",", b", ", 1))
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="usual form"):
         entries.read(line[:-1] + b',"name":"gw9"}')
