@@ -283,7 +283,7 @@ def carried_out(gateway: entry.Managed, peers: list[WantedPeer], options: entry.
         return told.store(gateway, peers, options["follow_seconds"], write)
     with told.locked(gateway.name):
         changes = told.store(gateway, peers, options["follow_seconds"], write)
-        revisions = [options["revision"], *(peer["revision"] for peer in options["peers"])]
+        revisions = [one.get("revision") for one in (options, *options["peers"])]
         told.note(gateway, revisions, options["accept_previous"])
     return changes
 

@@ -154,7 +154,25 @@ GATEWAY = record(
             record({"peer": text(256), "fingerprint": nullable(FINGERPRINT), "why": text(500)}), MOST_ENTRIES
         ),
         "at_restart": many(text(500), MOST_OBSTACLES),
-    }
+    },
+    {
+        "fetched": nullable(
+            record(
+                {
+                    "number": number(0, 1e9),
+                    "root": word("(?:[0-9a-f]{64})?", "root"),
+                    "directory": word("(?:[0-9a-f]{64})?", "root"),
+                    "revision": number(0, 1e15),
+                    "stored": flag,
+                    "code": word("[a-z_]{0,40}", "code"),
+                    "told": text(1000),
+                    "expires": _UNIX,
+                    "at": _UNIX,
+                    "good_at": _UNIX,
+                }
+            )
+        )
+    },
 )
 
 _REFUSED = record({"gateway": text(256), "why": text(1000)})
@@ -417,7 +435,7 @@ def observation(found: Answer) -> Observation:
     if obstacles := found.said.get("obstacles"):
         about |= {"state": observed.REFUSED, "why": " ".join(map(sentence, obstacles))}
     gateway = found.said["gateway"]
-    change = gateway["change"]
+    change, fetched = gateway["change"], gateway.get("fetched")
     return Observation(
         **about,
         seen=True,
@@ -434,6 +452,7 @@ def observation(found: Answer) -> Observation:
         ),
         blocked=tuple(Blocked(one["peer"], one["fingerprint"], one["why"]) for one in gateway["blocked"]),
         at_restart=tuple(gateway["at_restart"]),
+        fetch=fetched["told"] if fetched and fetched["code"] else "",
     )
 
 

@@ -120,13 +120,13 @@ BAD: dict[str, t.Callable[[dict[str, t.Any]], t.Any]] = {
 def test_nothing_else_is_an_entry(kind: str, enrolled: Directory) -> None:
     line = entries.lines(enrolled.read())[0]
     bad = json.dumps(BAD[kind](json.loads(line)), sort_keys=True, separators=(",", ":")).encode()
-    with pytest.raises(ValueError, match="it is|its fields|Expecting|decode"):
+    with pytest.raises(ValueError, match=r"it is|its fields|Expecting|decode"):
         entries.read(bad)
 
 
 @pytest.mark.parametrize("bad", [b"", b"{", b"\xff", b"[" * 100_000, b"null", b'{"form":1}'])
 def test_no_entry_at_all(bad: bytes) -> None:
-    with pytest.raises(ValueError, match="it is|its fields|Expecting|decode"):
+    with pytest.raises(ValueError, match=r"it is|its fields|Expecting|decode"):
         entries.read(bad)
 
 
