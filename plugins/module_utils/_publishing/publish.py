@@ -78,9 +78,9 @@ def _made(view: Data, salt: str, days: int) -> t.Tuple[t.Dict[str, bytes], Publi
 def _signing_key(options: Mapping[str, t.Any], view: Data) -> ed25519.Ed25519PrivateKey:
     """The one that signs the directory now. While it is changed, its file may have the name PATH.new."""
     wanted, path = view["directory"]["key_fingerprint"], view["signing_key_path"]
-    found = [_from_text(options["signing_key"])] if options["signing_key"] else []
-    found += [key_file.read(f"{path}.new"), key_file.read(path)] if path else []
-    for key in found:
+    given = [_from_text(options["signing_key"])] if options["signing_key"] else []
+    kept = [key_file.read(f"{path}.new"), key_file.read(path)] if path else []
+    for key in (*given, *kept):
         if key and fingerprint(signing.public_der(key)) == wanted:
             return key
     raise VpnKeysError(

@@ -47,7 +47,8 @@ def built(lines: t.Sequence[bytes]) -> t.Tuple[bytes, t.Dict[str, bytes]]:  # no
     for start in range(0, len(lines), LINES):
         page = lines[start : start + LINES]
         level.append((merkle.root([merkle.leaf(line) for line in page]), b"".join(line + b"\n" for line in page)))
-    files, kind = {}, PAGE
+    files: dict[str, bytes] = {}
+    kind = PAGE
     while True:
         files.update((f"{root.hex()}.{kind}", data) for root, data in level)
         if len(level) < 2:

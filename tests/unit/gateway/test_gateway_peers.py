@@ -21,6 +21,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform impo
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import State
 from ansible_collections.vpnops.keys.plugins.modules import gateway_peers
 
+
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Locks in a directory of the test, and a gateway that fetches nothing."""

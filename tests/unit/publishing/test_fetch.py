@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import time
@@ -48,7 +49,7 @@ class Daemon:
     @property
     def last(self) -> dict[str, str | None]:
         """Of each peer the current key."""
-        return {name: peer.current and peer.current.text for name, peer in self.calls[-1][0].items()}
+        return {name: peer.current.text if peer.current else None for name, peer in self.calls[-1][0].items()}
 
 
 class Gateway:
@@ -97,7 +98,7 @@ def gw1(tmp_path: Path, server: Server, first: Data, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(told, "CONFIG", str(tmp_path / "fetch.json"))
     monkeypatch.setattr(main, "load", lambda: config.load(str(tmp_path / "fetch.json")))
     monkeypatch.setattr(main, "open_platform", lambda daemon: made.daemon)
-    monkeypatch.setattr(main, "Fetch", lambda *given: fetch.Fetch(*given, place=str(tmp_path / "fetch")))
+    monkeypatch.setattr(main, "Fetch", functools.partial(fetch.Fetch, place=str(tmp_path / "fetch")))
     monkeypatch.setattr(detached, "RUNTIME", str(tmp_path / "run"))
     return made
 
@@ -371,7 +372,7 @@ def test_a_wrong_clock_or_an_old_checkpoint(clock: str, gw1: Gateway, monkeypatc
     gw1.settings["url"] = f"file://{gw1.server.folder}"  # TLS would notice it, too
     now = time.time()
     with monkeypatch.context() as patch:
-        patch.setattr(fetch.time, "time", lambda: now + CLOCKS[clock])
+        patch.setattr(time, "time", lambda: now + CLOCKS[clock])
         assert (gw1.run(), gw1.daemon.calls) == (main.EXITS["blocked"], [])
     assert "clock" in gw1.seen.told
     assert gw1.run() == 0

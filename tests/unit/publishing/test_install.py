@@ -109,7 +109,7 @@ def test_another_directory_counts_anew(place: Path) -> None:
     assert not (place / "var/seen.json").exists()
 
 
-BAD = {
+BAD: dict[str, t.Any] = {
     "url": "https://x/ y", "verify_key": "vpnops.keys/5f0c/gateways+00000000+AAAA", "gateway": "a b", "interval": 0,
     "program": "not base64",
 }  # fmt: skip

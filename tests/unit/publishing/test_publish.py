@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 import typing as t
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from unit.directory.samples import DEFAULTS, Directory, gateway, key_of, mesh, n
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import note, signing
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.vpnops.keys.plugins.module_utils._publishing import (
     entries,
     folder,
@@ -101,8 +103,8 @@ def test_old_files_are_removed_after_a_day(
     directory.write("revoked", gateways=names("gw1"))
     assert published(directory, place)["files_removed"] == 0
     assert old <= set(files(place))
-    later = publish.time.time() + folder.GRACE + 5
-    monkeypatch.setattr(publish.time, "time", lambda: later)
+    later = time.time() + folder.GRACE + 5
+    monkeypatch.setattr(time, "time", lambda: later)
     assert not published(directory, place)["changed"]
     directory.write("revoked", gateways=names("gw2"))
     assert published(directory, place)["files_removed"] == 1
@@ -113,7 +115,7 @@ def test_it_is_renewed_at_half_time(directory: Directory, place: Path, monkeypat
     enrol(directory, 1)
     first = published(directory, place)["publication"]
     later = first["time"] + 4 * publish.DAY
-    monkeypatch.setattr(publish.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     second = published(directory, place)
     assert second["changed"]
     assert (second["publication"]["number"], second["publication"]["expires"]) == (
@@ -180,7 +182,7 @@ def test_nobody_publishes_without_the_signing_key(directory: Directory, place: P
     enrol(directory, 1)
     key = signing.from_pem(directory.key_path.read_text())
     directory.key_path.unlink()
-    trusted = signing.fingerprint(signing.public_der(key))
+    trusted = fingerprint(signing.public_der(key))
     assert refused(directory, place, verify_key=trusted)[0] == "signing_key"
 
 
