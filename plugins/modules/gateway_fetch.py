@@ -108,7 +108,6 @@ EXAMPLES = r"""
   vpnops.keys.gateway_fetch:
     url: https://keys.example.com/vpn-keys
     verify_key: "{{ published.verify_key }}"
-    number: "{{ published.publication.number }}"
     gateway: "{{ inventory_hostname }}"
   become: true
 """
@@ -155,7 +154,7 @@ ARGUMENT_SPEC = dict(
     ca=dict(type="str"),
     program=dict(type="str"),
 )
-REQUIRED_IF = [("state", "present", ("url", "verify_key", "gateway", "program"))]
+REQUIRED_IF = [("state", "present", ("url", "verify_key", "gateway"))]
 
 
 def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:

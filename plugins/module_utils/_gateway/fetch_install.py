@@ -69,9 +69,9 @@ def wanted(options: Data) -> list[File]:
     text = json.dumps({**settings, "ca": CA if options["ca"] else "", "name_salt": options["name_salt"] or ""}) + "\n"
     interval = config.parsed(text).interval
     try:
-        program = base64.b64decode(options["program"], validate=True).decode("utf-8", "surrogateescape")
+        program = base64.b64decode(options["program"] or "-", validate=True).decode("utf-8", "surrogateescape")
     except ValueError:
-        raise VpnKeysError("bad_input", "O(program) is not base64", state=NOTHING_CHANGED) from None
+        raise VpnKeysError("bad_input", "O(program) is missing, or not base64", state=NOTHING_CHANGED) from None
     service = _SERVICE.format(python=shlex.quote(sys.executable), program=PROGRAM)
     certificates = [File(CA, options["ca"], 0o644)] if options["ca"] else []
     return [

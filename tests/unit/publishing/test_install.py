@@ -115,6 +115,11 @@ BAD: dict[str, t.Any] = {
 }  # fmt: skip
 
 
+def test_the_program_is_made_on_the_control_node(place: Path) -> None:
+    with pytest.raises(VpnKeysError, match="missing"):
+        install(place, program=None)
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_refused(name: str, place: Path) -> None:
     with pytest.raises(VpnKeysError) as caught:
