@@ -21,8 +21,8 @@ class ActionModule(GatewayAction):
 
     def sent(self, options: Data) -> Data:
         """The certificate itself goes to the gateway, and nothing about the file of callers."""
-        self.callers = _path(options.pop("callers", None), "callers")
-        return {**options, "callers": "-", "ca": _read(_path(options.get("ca"), "ca"))}
+        self.callers = path_option(options.pop("callers", None), "callers")
+        return {**options, "callers": "-", "ca": text_of(path_option(options.get("ca"), "ca"))}
 
     def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
         try:
@@ -36,13 +36,13 @@ class ActionModule(GatewayAction):
         return result
 
 
-def _path(value: object, name: str) -> str:
+def path_option(value: object, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise VpnKeysError("bad_input", f"O({name}) is missing", state=NOTHING_DONE)
     return os.path.expanduser(value)
 
 
-def _read(path: str) -> str:
+def text_of(path: str) -> str:
     try:
         with open(path, encoding="ascii") as file:
             return file.read(LARGEST_CA)

@@ -197,6 +197,41 @@ gateway:
         the files and the running daemon is among it, and a line of the files that cannot be followed.
       type: list
       elements: str
+    fetched:
+      description: What this gateway has fetched, see M(vpnops.keys.gateway_fetch). Null where it does not fetch.
+      type: dict
+      contains:
+        number:
+          description: Number of the newest publication that it has seen.
+          type: int
+        root:
+          description: Its root (hex).
+          type: str
+        directory:
+          description: Root (hex) of the directory's checkpoint of that number.
+          type: str
+        revision:
+          description: Revision of the directory that was published.
+          type: int
+        stored:
+          description: Whether all of it is stored.
+          type: bool
+        code:
+          description: What went wrong at the last fetch, as a word for programs. Empty is good.
+          type: str
+        told:
+          description: How the last fetch ended, in sentences.
+          type: str
+          sample: "Nothing new: number 41 is stored."
+        expires:
+          description: Until when the publication is good, in Unix seconds.
+          type: int
+        at:
+          description: When the last fetch was, in Unix seconds.
+          type: int
+        good_at:
+          description: When the last one that went well was, in Unix seconds; 0 if none has.
+          type: int
 obstacles:
   description: What is in the way of a change of keys, in sentences. Empty is good.
   returned: if O(preflight=true)
@@ -221,12 +256,15 @@ code:
   sample: unreadable
 """
 
+import os
 import time
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gateway import detached, entry
+from ..module_utils._errors import VpnKeysError
+from ..module_utils._fetch import memory
+from ..module_utils._gateway import detached, entry, told
 from ..module_utils._gateway.platform import Observation
 from ..module_utils._gateway.state import SWAPPING
 from ..module_utils._gateway.wireguard import bridge as wg_bridge
@@ -242,6 +280,7 @@ ARGUMENT_SPEC = dict(
     expect=dict(type="list", elements="dict", default=[]),
     wait_timeout=dict(type="float", default=15),
 )
+FETCHED = ("number", "root", "directory", "revision", "stored", "code", "told", "expires", "at", "good_at")
 POLL = 0.2
 LONGEST = 450
 """Characters of a sentence about a line that an administrator wrote."""
@@ -323,7 +362,17 @@ def to_result(platform: str, gateway: entry.Managed, observed: Observation, only
             for one in observed.blocked
         ],
         "at_restart": [printable(text, LONGEST) for text in observed.at_restart],
+        "fetched": fetched(),
     }
+
+
+def fetched() -> entry.Data | None:
+    """What it knows of publications, None where it does not fetch."""
+    try:
+        seen = memory.read() if os.path.exists(told.CONFIG) else None
+    except VpnKeysError as error:
+        seen = memory.Seen(code=error.code, told=str(error))
+    return seen and {name: value for name, value in seen._asdict().items() if name in FETCHED}
 
 
 def main() -> None:

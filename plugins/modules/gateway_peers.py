@@ -213,10 +213,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._backends import BACKENDS, protocol
-from ..module_utils._gateway import entry, wanted
+from ..module_utils._gateway import entry, told, wanted
 from ..module_utils._gateway.platform import PeerChange, WantedPeer
-from ..module_utils._gateway.wireguard import bridge as wg_bridge
-from ..module_utils._gateway.wireguard.platform import WireGuard
 from ..module_utils._public_key import ED25519_PREFIX, X25519_PREFIX, PublicKey, from_der
 
 ARGUMENT_SPEC = dict(
@@ -279,16 +277,24 @@ def lines(changes: Iterable[PeerChange], which: str) -> str:
     return text
 
 
+def carried_out(gateway: entry.Managed, peers: list[WantedPeer], options: entry.Data, write: bool) -> list[PeerChange]:
+    if not write:
+        return told.store(gateway, peers, options["follow_seconds"], write)
+    with told.locked(gateway.name):
+        changes = told.store(gateway, peers, options["follow_seconds"], write)
+        revisions = [one.get("revision") for one in (options, *options["peers"])]
+        told.note(gateway, revisions, options["accept_previous"])
+    return changes
+
+
 def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     options = module.params
     others = [peer for peer in options["peers"] if peer["name"] != options["gateway"]]
     peers, refusals = wanted.sort_out(others, lambda peer: beside(peer, options, module.check_mode))
     strangers = {peer["name"] for peer in others if protocol(peer["platform"]) != protocol(options["platform"])}
     mine = [peer for peer in peers if peer.name not in strangers]
-    changes = gateway.store(mine, options["follow_seconds"], write=not module.check_mode)
+    changes = carried_out(gateway, mine, options, not module.check_mode)
     refusals += [wanted.Refusal(change.name, change.refused) for change in changes if change.refused]
-    if isinstance(gateway, WireGuard) and not module.check_mode and any(peer.current is None for peer in mine):
-        wg_bridge.down(gateway.interface)  # it might accept that key, too
     refused = {refusal.gateway for refusal in refusals}
     return {
         "changed": any(change.changed for change in changes),

@@ -28,6 +28,7 @@ extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.directory
   - vpnops.keys._directory
+  - vpnops.keys._directory.only
 attributes:
   check_mode:
     support: full

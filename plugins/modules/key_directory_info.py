@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - vpnops.keys._attributes.info_module
   - vpnops.keys._attributes.directory
   - vpnops.keys._directory
+  - vpnops.keys._directory.only
 attributes:
   action:
     support: partial

@@ -160,6 +160,25 @@ def _gateway(words: Callable[[int], Reader]) -> Reader:
                 record({"peer": text(256), "fingerprint": nullable(FINGERPRINT), "why": words(500)}), MOST_ENTRIES
             ),
             "at_restart": many(words(500), MOST_OBSTACLES),
+        },
+        {"fetched": nullable(_fetched(words))},
+    )
+
+
+def _fetched(words: Callable[[int], Reader]) -> Reader:
+    """What the last fetch of a gateway found."""
+    return record(
+        {
+            "number": number(0, 1e9),
+            "root": word("(?:[0-9a-f]{64})?", "root"),
+            "directory": word("(?:[0-9a-f]{64})?", "root"),
+            "revision": number(0, 1e15),
+            "stored": flag,
+            "code": word("[a-z_]{0,40}", "code"),
+            "told": words(1000),
+            "expires": _UNIX,
+            "at": _UNIX,
+            "good_at": _UNIX,
         }
     )
 
@@ -204,6 +223,7 @@ ANSWERS: dict[str, Reader] = {
         _COMMON,
     ),
     "gateway_call_in": record({**_CHANGED, "token_sha256": nullable(FINGERPRINT)}, _COMMON),
+    "gateway_fetch": record(_CHANGED, _COMMON),
 }
 """What each module may answer. An answer that is a failure is read by FAILURE instead."""
 FAILURE = record({"failed": flag, "msg": said(MOST_SAID)}, {"code": CODE, "changed": flag})
@@ -447,7 +467,7 @@ def observation(found: Answer) -> Observation:
     if obstacles := found.said.get("obstacles"):
         about |= {"state": observed.REFUSED, "why": _why(" and ".join(filter(None, obstacles)))}
     gateway = found.said["gateway"]
-    change = gateway["change"]
+    change, fetched = gateway["change"], gateway.get("fetched")
     return Observation(
         **about,
         seen=True,
@@ -464,6 +484,7 @@ def observation(found: Answer) -> Observation:
         ),
         blocked=tuple(Blocked(one["peer"], one["fingerprint"], one["why"]) for one in gateway["blocked"]),
         at_restart=tuple(gateway["at_restart"]),
+        fetch=fetched["told"] if fetched and fetched["code"] else "",
     )
 
 

@@ -11,7 +11,9 @@ of the key's number and the signature.
 from __future__ import annotations
 
 import base64
-import hashlib
+
+from . import note_lines
+from .note_lines import DASH, ED25519, key_number
 
 try:
     from cryptography.exceptions import InvalidSignature
@@ -20,17 +22,9 @@ try:
 except ImportError:  # the modules name the missing library
     pass
 
-DASH = "\u2014 "
-ED25519 = b"\x01"
-
 
 def raw(public: ed25519.Ed25519PublicKey) -> bytes:
     return public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-
-
-def key_number(name: str, public: bytes) -> bytes:
-    """Four bytes that say which key a line is of. `public`: 32 bytes."""
-    return hashlib.sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
 
 
 def verifier_key(name: str, public: bytes) -> str:
@@ -47,23 +41,12 @@ def sign(text: str, name: str, key: ed25519.Ed25519PrivateKey) -> str:
 
 def opened(note: str, name: str, public: ed25519.Ed25519PublicKey) -> str | None:
     """The text, if this key signed it; lines of other keys are passed over."""
-    text, blank, lines = note.rpartition("\n\n")
-    text += "\n"
-    start = DASH + name + " "
-    number = key_number(name, raw(public))
-    signatures = lines[:-1].split("\n")
-    if not blank or not lines.endswith("\n") or not all(line.startswith(DASH) for line in signatures):
-        return None
-    ours = (line[len(start) :] for line in signatures if line.startswith(start))
-    return text if any(_signs(public, number, one, text) for one in ours) else None
+    return note_lines.opened(note, name, raw(public), lambda _raw, signature, text: _signs(public, signature, text))
 
 
-def _signs(public: ed25519.Ed25519PublicKey, number: bytes, encoded: str, text: str) -> bool:
+def _signs(public: ed25519.Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
     try:
-        signature = base64.b64decode(encoded, validate=True)
-        if signature[:4] != number:
-            return False
-        public.verify(signature[4:], text.encode())
+        public.verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True

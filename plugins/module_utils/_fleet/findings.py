@@ -21,6 +21,7 @@ STILL_ACCEPTED = "still accepted"
 FORGED = "forged or unreadable answer"
 NOT_STORED = "not stored"
 NOT_LASTING = "not lasting"
+NOT_FETCHING = "not fetching"
 PENDING = "pending"
 UNFINISHED = "unfinished"
 
@@ -54,6 +55,9 @@ KINDS: dict[str, Kind] = {
     "drifted gateway": Kind(WARNING, True, SETTLE),
     NOT_LASTING: Kind(
         WARNING, True, "Fix what the sentence says on {host}, then run vpnops.keys.converge_gateways."
+    ),
+    NOT_FETCHING: Kind(
+        WARNING, True, "Fix what the sentence says, then run systemctl start vpnops-keys-fetch on {host}."
     ),
     "refused": Kind(WARNING, True, "Fix what the sentence says on {host}, then compare again."),
     "empty directory": Kind(WARNING, True, "Run vpnops.keys.enroll_gateways."),

@@ -74,6 +74,7 @@ class Observation:
 
     `seen`: it said what keys there are; it may be REFUSED all the same, for its `obstacles`.
     `at_restart`: what its next start would change for its peers, in sentences.
+    `fetch`: why it has not fetched what was published, in sentences; "" where it has, or does not fetch.
     `findings`: sentences about its answer itself, such as fields that it should not have had.
     """
 
@@ -90,6 +91,7 @@ class Observation:
     tunnels: tuple[Tunnel, ...] = ()
     blocked: tuple[Blocked, ...] = ()
     at_restart: tuple[str, ...] = ()
+    fetch: str = ""
     findings: tuple[str, ...] = ()
 
     @property

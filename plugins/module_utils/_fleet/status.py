@@ -194,6 +194,8 @@ def _of_gateway(
         # Even of one that refuses: it is about what it was given before.
         for text in observation.at_restart:
             yield Finding(findings.NOT_LASTING, one.name, beginning(text))
+        if observation.fetch:
+            yield Finding(findings.NOT_FETCHING, one.name, f"Its last fetch failed: {observation.fetch}")
     yield from _still_accepted(directory, one.name, observation, there, accepted)
     yield from _pending(directory, one.name, there)
     if there:

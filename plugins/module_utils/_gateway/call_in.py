@@ -14,12 +14,11 @@ import hashlib
 import os
 import re
 import secrets
-import stat
-import typing as t
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from . import commands as tools
 from . import files
+from .installed import Change, File, converge, difference
 
 PLACE = "/etc/vpnops.keys"
 HEADER = f"{PLACE}/call-in.header"
@@ -73,23 +72,6 @@ WantedBy=multi-user.target
 """
 
 
-class File(t.NamedTuple):
-    """A file as it shall be. `shown`: whether a diff may say what is in it."""
-
-    path: str
-    text: str
-    mode: int
-    shown: bool = True
-
-
-class Change(t.NamedTuple):
-    """One thing that is not as it shall be, in words."""
-
-    what: str
-    before: str
-    after: str
-
-
 def public_files(url: str, ca: str) -> list[File]:
     """All but the token. Raises VpnKeysError(bad_input)."""
     if not _URL.fullmatch(url):
@@ -122,41 +104,11 @@ def install(url: str, ca: str, write: bool) -> tuple[list[Change], str | None]:
     if token is None:
         token = secrets.token_hex(32)
     wanted.insert(0, File(HEADER, f"Authorization: Bearer {token}\n", 0o600, shown=False))
-    changes = [change for change in map(_difference, wanted) if change]
+    changes = [change for change in map(difference, wanted) if change]
     enabled = os.path.islink(WANTED)
     if not enabled:
         changes.append(Change(SERVICE, "not enabled", "enabled"))
     if write and changes:
-        _converge(wanted)
+        converge(PLACE, wanted)
+        tools.run("systemctl", "enable", SERVICE)
     return changes, None if fresh and not write else sha256(token)
-
-
-def _converge(wanted: list[File]) -> None:
-    try:
-        os.makedirs(PLACE, mode=0o755, exist_ok=True)
-    except OSError as error:
-        raise VpnKeysError(
-            "save_failed", f"{PLACE} cannot be made: {error.strerror}", state=NOTHING_CHANGED
-        ) from None
-    for file in wanted:
-        if _difference(file):
-            files.write(file.path, file.text, file.mode)
-            os.chmod(file.path, file.mode)
-    tools.run("systemctl", "enable", SERVICE)
-
-
-def _difference(file: File) -> Change | None:
-    there = files.read(file.path)
-    mode = stat.S_IMODE(os.stat(file.path).st_mode) if there is not None else None
-    if there == file.text and mode == file.mode:
-        return None
-    after = f"mode {file.mode:04o}, {_about(file, file.text)}"
-    before = "absent" if there is None else f"mode {mode:04o}, {_about(file, there)}"
-    return Change(file.path, before, after)
-
-
-def _about(file: File, text: str) -> str:
-    """What a diff says of a text: of a secret nothing, of others which it is."""
-    if not file.shown:
-        return "a token" if token_in(text) else "no token"
-    return f"SHA-256 {hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()}"

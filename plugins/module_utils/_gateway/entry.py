@@ -6,19 +6,15 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from .._backends import BACKENDS
-from .._errors import NOTHING_CHANGED, VpnKeysError
-from .._printable import printable
+from .._errors import VpnKeysError
 from .._public_key import PublicKey, parse
-from .platform import Platform
-from .state import State
-from .strongswan.platform import StrongSwan
-from .wireguard.platform import WireGuard
+from .managed import Managed as Managed
+from .managed import open_platform as open_platform
 
 if t.TYPE_CHECKING:
     Data = dict[str, t.Any]
@@ -30,30 +26,6 @@ GATEWAY_SPEC: Data = dict(
     timeout=dict(type="float", default=120),
     earlier=dict(type="list", elements="str", default=[]),
 )
-
-
-_INTERFACE = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_=+.][A-Za-z0-9_=+.-]{0,14}")
-"""As wg-quick has it: it becomes part of paths and of command lines."""
-
-
-class Managed(Platform, t.Protocol):
-    """A platform with the place where its state is kept."""
-
-    name: str
-
-    @property
-    def state(self) -> State: ...
-
-
-def open_platform(options: Data) -> Managed:
-    """The daemon that the options of GATEWAY_SPEC mean."""
-    if options["platform"] == "strongswan":
-        return StrongSwan(identity=options["identity"])
-    interface = options["interface"]
-    if not _INTERFACE.fullmatch(interface):
-        what = f'"{printable(interface, 80)}", O(interface), is not the name of an interface'
-        raise VpnKeysError("bad_input", what, state=NOTHING_CHANGED)
-    return WireGuard(interface=interface)
 
 
 def run(spec: Data, operate: t.Callable[[AnsibleModule, Managed], Data], **more: t.Any) -> None:

@@ -167,7 +167,8 @@ def test_yaml(block: Block, tmp_path: Path) -> None:
     content = yaml.safe_load(block.text)
     path = tmp_path / "snippet.yml"
     path.write_text(block.text)
-    node = ControlNode(tmp_path, {"key_servers": {"hosts": {"ks1": {}}}})
+    groups = {"key_servers": {"hosts": {"ks1": {}}}, "gateways": {"hosts": {"gw1": {}}}}
+    node = ControlNode(tmp_path, groups)
     node.write_inventory()
     if isinstance(content, list):
         words = ["ansible-playbook", "--syntax-check", "-i", "inventory.yml", str(path)]

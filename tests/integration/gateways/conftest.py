@@ -22,6 +22,7 @@ GATEWAYS = 4
 BRIEF = {
     "test_awx_jobs.py": ("test_every_variable_is_known_here",),
     "test_call_in.py": ("test_a_liar_is_refused_and_the_others_are_installed[the token of another]",),
+    "test_fetch.py": ("test_next_contact_without_a_controller",),
     "test_interrupted.py": ("test_a_rotation_is_interrupted[in the change]",),
     "test_kill_rotation.py": (),  # that a gateway goes back by itself is in test_wireguard_platform.py, too
     "test_lab_tampered.py": ("test_what_arrives_is_the_mutation[True]",),

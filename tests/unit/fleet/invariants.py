@@ -184,7 +184,7 @@ def of_views(result: Data, observations: Observations, liar: str) -> Data:
         "sentences": told((hosts, what) for hosts, _colon, what in (line.partition(": ") for line in sentences)
                           if hosts != "Gateways"),
         "page": {name: row for name, row in paper.gateways.items() if name != liar},
-        "findings": told((row["host"], row["what"]) for row in paper.findings),
+        "findings": told((row["host"], row["finding"]) for row in paper.findings),
         "pairs": {pair: cell for pair, cell in paper.pairs.items() if pair[0] != liar},
         "differing": [row for row in paper.differing if row["gateway"] != liar],
         "keys": [_key(row, liar) for row in paper.keys if row["of"] != liar and _key(row, liar)],

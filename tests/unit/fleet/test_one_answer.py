@@ -55,11 +55,11 @@ def test_every_pair_on_the_page_is_that_of_the_status(seed: int) -> None:
         assert (state, title) == (one.state, f"{one.holder} {STATES[one.state]} of {one.owner}")
         assert text.split() == shown_as(one)
     differing = [one for one in cells if one.state in DIFFERING]
-    rows = {(row["gateway"], row["about"]): row for row in paper.differing}
+    rows = {(row["gateway"], row["peer"]): row for row in paper.differing}
     assert len(rows) == len(paper.differing) == report["mesh"]["differing"] == len(differing)
     for one in differing:
         row, wanted = rows[one.holder, one.owner], found.directory.gateways[one.owner].serial
-        assert row["holds"] == (" and ".join(one.serials) or "-")
+        assert row["stores"] == (" and ".join(one.serials) or "-")
         assert row["current"] == ("-" if wanted is None else str(wanted))
         assert row["state"].endswith(STATES[one.state])
     assert {(one["holder"], one["owner"], one["state"], tuple(one["serials"])) for one in report["mesh"]["cells"]} == {
@@ -105,7 +105,7 @@ def test_every_finding_is_the_same_in_the_status_and_on_the_page(seed: int) -> N
     report, paper = views.of_page(made.result, made.observations)
     expected = {(one.severity, one.host, sentence(one.what)) for one in found.findings}
     on_page = {
-        (row["severity"].split()[-1], host, sentence(row["what"]))
+        (row["severity"].split()[-1], host, sentence(row["finding"]))
         for row in paper.findings
         for host in row["host"].split(", ")
     }
@@ -114,7 +114,7 @@ def test_every_finding_is_the_same_in_the_status_and_on_the_page(seed: int) -> N
     told = [line.partition(": ") for line in sentences]
     on_terminal = {(host, what) for hosts, dummy, what in told for host in hosts.split(", ") if hosts != "Gateways"}
     assert on_terminal == {(host, what) for dummy, host, what in expected}
-    assert {row["next"] for row in paper.findings} == {one["next"] for one in report["findings"]}
+    assert {row["what to do"] for row in paper.findings} == {one["next"] for one in report["findings"]}
 
 
 @settings(max_examples=examples(100), deadline=None)

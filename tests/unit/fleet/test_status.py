@@ -136,6 +136,14 @@ def test_what_its_next_start_would_change_is_a_difference() -> None:
     assert not any(kind == "not lasting" for _host, kind, _what in of(MESH, ALL))
 
 
+def test_a_gateway_that_cannot_fetch_is_a_difference() -> None:
+    """It goes on with what it has, so nobody else would notice."""
+    why = "The checkpoint has expired. Nothing was changed; publish again."
+    found = status(MESH, ALL | {"gw2": seen("gw2", NAMES, fetch=why)})
+    assert ("gw2", "not fetching", f"Its last fetch failed: {why}") in told(found)
+    assert not found.to_result()["in_line"]
+
+
 def test_a_former_key_is_named_by_its_serial_of_the_directory() -> None:
     """Serials come from the records: after one was deleted, counting gives other ones."""
     third = entry("gw1", 3)

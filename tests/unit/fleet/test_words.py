@@ -106,7 +106,7 @@ def _observed(one: Observation) -> list[str]:
     return [
         tables.status(found, 100_000),
         *sentences(found.findings),
-        *(cells["what"] for cells in views.of_page(entries, every)[1].findings),
+        *(cells["finding"] for cells in views.of_page(entries, every)[1].findings),
         *(text for made in planned for text in (tables.plan(made, 100_000), *made.refusals)),
         tables.outcome(outcome.outcome(directory, planned[0], proofs), planned[0], False, 100_000),
         *(proof.problem for proof in proofs.values()),

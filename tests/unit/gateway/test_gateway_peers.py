@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +15,20 @@ import pytest
 from unit.gateway.wireguard.samples import A, B, C
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import detached, told
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway import entry as entry_point
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import State
 from ansible_collections.vpnops.keys.plugins.modules import gateway_peers
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Locks in a directory of the test, and a gateway that fetches nothing."""
+    monkeypatch.setattr(detached, "RUNTIME", str(tmp_path / "run"))
+    monkeypatch.setattr(told, "CONFIG", str(tmp_path / "fetch.json"))
+    return tmp_path
+
 
 EMPTY = dict.fromkeys(("identity", "current", "staged", "previous", "endpoint", "revision"))
 
@@ -60,6 +73,31 @@ def test_who_is_refused_is_named_and_not_acknowledged_and_all_others_are_stored(
     assert [one["gateway"] for one in answer["refused"]] == ["gw2", "gw6", "gw4"]
     assert all(set(one) == {"gateway", "why"} and one["why"] for one in answer["refused"])
     assert answer["neighbours"] == ["gw3", "gw5"]
+
+
+def test_where_a_gateway_fetches_it_remembers_what_a_playbook_brought(place: Path) -> None:
+    """The newest revision only rises; without a program that fetches nothing is written."""
+    daemon = Daemon("")
+    daemon.state = State("daemon", str(place))  # type: ignore[attr-defined]
+
+    def store(revision: int | None, way_back: bool = False, check: bool = False) -> told.Told:
+        options = {
+            "platform": "wireguard", "gateway": "gw1", "peers": [entry("gw3", current=B.text, revision=revision)],
+            "follow_seconds": 0, "accept_previous": way_back, "revision": None,
+        }  # fmt: skip
+        gateway_peers.operate(SimpleNamespace(params=options, check_mode=check), daemon)  # type: ignore[arg-type]
+        return told.read(daemon)  # type: ignore[arg-type]
+
+    assert store(7) == told.Told()
+    assert not (place / "daemon").exists()
+    (place / "fetch.json").touch()
+    assert store(7, check=True) == told.Told()
+    assert store(7) == told.Told(7, 0)
+    assert store(5) == store(None) == told.Told(7, 0)
+    assert store(8, way_back=True).until > time.time()
+    assert store(8) == told.Told(8, 0)
+    (place / "daemon/told.json").write_text('{"revision": [1], "until": NaN}')
+    assert told.read(daemon) == told.Told()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("interface", ["", ".", "..", "../wg0", "wg 0", "-wg0", "wg0\n", "a" * 16])

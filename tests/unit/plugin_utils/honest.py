@@ -18,12 +18,14 @@ from ansible_collections.vpnops.keys.plugins.plugin_utils.device_answer import A
 
 BRIDGE: Data = {"changed": True, "interface": "wg0b", "carried": ["gw2"], "left": ["gw3"], "diff": {}}
 CALL_IN: Data = {"changed": True, "token_sha256": mark("token"), "diff": {}}
+FETCH: Data = {"changed": True, "diff": {}}
 HONEST: dict[str, tuple[Data, Data]] = {
     "gateway_info": (INFO, {"preflight": True}),
     "gateway_key": (KEY, {"public_key": key("own")}),
     "gateway_peers": (PEERS, {**TO_STORE, "revision": 41}),
     "gateway_bridge": (BRIDGE, {"state": "carrying"}),
     "gateway_call_in": (CALL_IN, {"url": "https://192.0.2.1:8443/", "ca": "-", "callers": "-"}),
+    "gateway_fetch": (FETCH, {"url": "https://192.0.2.1:8443/", "ca": "-"}),
 }
 """By module, the answer of gw1 and the options."""
 FIELDS = {
@@ -32,6 +34,7 @@ FIELDS = {
     "gateway_peers": {"stored", "learned", "neighbours", "refused", "diff"},
     "gateway_bridge": {"interface", "carried", "left", "diff"},
     "gateway_call_in": {"token_sha256", "diff"},
+    "gateway_fetch": {"diff"},
 }
 COMMON = {"changed", "failed", "msg", "code", "findings"}
 MOST = 200_000

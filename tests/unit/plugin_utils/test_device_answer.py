@@ -57,6 +57,18 @@ INFO: Data = {
         ],
         "blocked": [{"peer": "", "fingerprint": mark("gw2"), "why": "A hook sets it."}],
         "at_restart": ["A hook sets it."],
+        "fetched": {
+            "number": 7,
+            "root": mark("root"),
+            "directory": mark("directory"),
+            "revision": 41,
+            "stored": True,
+            "code": "tampered",
+            "told": "Number 6 is offered, and 7 was published before.",
+            "expires": 9.0,
+            "at": 8.0,
+            "good_at": 7.0,
+        },
     },
     "obstacles": [],
 }
@@ -262,6 +274,7 @@ def test_an_observation_is_what_was_said() -> None:
         tunnels=(observed.Tunnel("", mark("own"), mark("gw2"), 1.5, 7.0),),
         blocked=(observed.Blocked("", mark("gw2"), 'it says "A hook sets it."'),),
         at_restart=('it says "A hook sets it."',),
+        fetch='it says "Number 6 is offered, and 7 was published before."',
     )
 
 

@@ -1,0 +1,92 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Keys of peers reach a gateway on two ways: a playbook brings them, or the gateway fetches them. What both have to do,
+and what keeps the slower one from undoing the faster one. PRIVATE to the collection; standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+import typing as t
+
+from . import detached, files
+from .managed import Managed
+from .platform import PeerChange, WantedPeer
+from .wireguard import bridge as wg_bridge
+from .wireguard.platform import WireGuard
+
+CONFIG = "/etc/vpnops.keys/fetch.json"
+"""How the gateway fetches; it is there where it does."""
+WAY_BACK = 300.0
+"""Seconds for which a peer may be on its way back to its old key, which no publication knows of."""
+HIGHEST = 10**15
+
+
+class Told(t.NamedTuple):
+    """By playbooks: the newest revision of the directory, and until when (Unix seconds) nothing else is stored."""
+
+    revision: int = 0
+    until: float = 0
+
+
+@contextlib.contextmanager
+def locked(name: str) -> t.Iterator[None]:
+    """Whoever stores keys of peers of this daemon holds this."""
+    files.private_directory(detached.RUNTIME)
+    path = os.path.join(detached.RUNTIME, f"store-{name}.lock")
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.SECRET)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        # Not by closing alone: a process started meanwhile may still share it.
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        os.close(handle)
+
+
+def store(gateway: Managed, peers: t.Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:
+    """As Platform.store, with what else accepts the keys of a peer that is withdrawn. `locked` where it is to write."""
+    changes = gateway.store(peers, follow, write=write)
+    if isinstance(gateway, WireGuard) and write and any(peer.current is None for peer in peers):
+        wg_bridge.down(gateway.interface)  # it might accept that key, too
+    return changes
+
+
+def read(gateway: Managed) -> Told:
+    """What is damaged is as if it were not there: the signed number still rises only."""
+    try:
+        found = json.loads(files.read(_path(gateway)) or "{}")
+    except ValueError:
+        return Told()
+    revision, until = (found.get("revision"), found.get("until")) if isinstance(found, dict) else (None, None)
+    return Told(_number(revision), _number(until))
+
+
+def note(gateway: Managed, revisions: t.Iterable[t.Any], way_back: bool) -> None:
+    """A playbook has stored entries of these revisions. Only where the gateway fetches, too."""
+    if not os.path.exists(CONFIG):
+        return
+    before, now = read(gateway), time.time()
+    newest = max([before.revision, *(one for one in revisions if isinstance(one, int) and 0 <= one < HIGHEST)])
+    after = Told(newest, now + WAY_BACK if way_back else 0)
+    if after != before:
+        gateway.state.write(_path(gateway), json.dumps(after._asdict()) + "\n")
+
+
+def forget(gateway: Managed) -> None:
+    """Another directory counts anew."""
+    files.remove(_path(gateway))
+
+
+def _path(gateway: Managed) -> str:
+    return gateway.state.file("told.json")
+
+
+def _number(value: t.Any) -> int:
+    return int(value) if isinstance(value, (int, float)) and 0 <= value < HIGHEST else 0

@@ -1,0 +1,104 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One publication of a directory: the module's options in, its result out. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+from collections.abc import Mapping
+
+from .._directory import key_file, note, signing, transaction
+from .._errors import NOTHING_CHANGED, VpnKeysError
+from .._fingerprint import fingerprint
+from . import entries, folder, publication, tree
+from .publication import Publication
+
+try:
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+except ImportError:  # the module names the missing library
+    pass
+
+Data = t.Dict[str, t.Any]  # noqa: UP006, read as Python 3.8
+DAY = 86_400
+
+
+def publish(options: Mapping[str, t.Any], check: bool) -> Data:
+    """The result of key_directory_publish. Raises VpnKeysError."""
+    path, salt = os.path.abspath(options["path"]), options["name_salt"] or ""
+    if not 1 <= options["valid_days"] <= 365:
+        raise VpnKeysError("bad_input", "O(valid_days) is not between 1 and 365", state=NOTHING_CHANGED)
+    view = transaction.read({**options, "only": None, "events_limit": 0, "fail_on_tampered": True})
+    key = _signing_key(options, view)
+    files, one = _made(view, salt, options["valid_days"])
+    signed = note.sign(publication.text(one), one.origin, key)
+    done = folder.publish(path, one, signed, files, note.raw(key.public_key()), check)
+    shown = one if done.changed or done.before is None else done.before
+    return {
+        "changed": done.changed,
+        "path": path,
+        "publication": {**shown._asdict(), "root": shown.root.hex(), "directory": shown.directory.hex()},
+        "verify_key": note.verifier_key(one.origin, note.raw(key.public_key())),
+        "files_written": done.files,
+        "bytes_written": done.size,
+        "files_removed": done.removed,
+        "left_out": sorted({one["gateway"] for one in view["directory"]["tampered"] if one["gateway"]}),
+        "diff": {"before": _outline(done.before), "after": _outline(shown)},
+    }
+
+
+def _made(view: Data, salt: str, days: int) -> t.Tuple[t.Dict[str, bytes], Publication]:  # noqa: UP006
+    directory, now = view["directory"], int(time.time())
+    newest = directory["checkpoint"]
+    lines = entries.lines(view, salt)
+    if newest is None or len(lines) > tree.MOST or max(map(len, lines), default=0) > tree.LONGEST_LINE:
+        raise VpnKeysError(
+            "bad_input",
+            "The directory has no checkpoint yet, or more than can be published",
+            state=NOTHING_CHANGED,
+            advice="run key_directory with state=present once",
+        )
+    root, files = tree.built(lines)
+    one = Publication(
+        origin=publication.origin(directory["id"], salt),
+        size=len(lines),
+        root=root,
+        number=newest["number"],
+        directory=bytes.fromhex(newest["root"]),
+        revision=directory["revision"],
+        time=now,
+        expires=now + days * DAY,
+    )
+    return files, one
+
+
+def _signing_key(options: Mapping[str, t.Any], view: Data) -> ed25519.Ed25519PrivateKey:
+    """The one that signs the directory now. While it is changed, its file may have the name PATH.new."""
+    wanted, path = view["directory"]["key_fingerprint"], view["signing_key_path"]
+    given = [_from_text(options["signing_key"])] if options["signing_key"] else []
+    kept = [key_file.read(f"{path}.new"), key_file.read(path)] if path else []
+    for key in (*given, *kept):
+        if key and fingerprint(signing.public_der(key)) == wanted:
+            return key
+    raise VpnKeysError(
+        "signing_key",
+        f"A publication is signed by the key of the directory, {wanted[:12]}, and that is not given",
+        state=NOTHING_CHANGED,
+        advice="set O(signing_key_path) or O(signing_key)",
+    )
+
+
+def _from_text(text: str) -> ed25519.Ed25519PrivateKey:
+    try:
+        return signing.from_pem(text)
+    except ValueError as error:
+        raise VpnKeysError("signing_key", f"O(signing_key) cannot be used: {error}", state=NOTHING_CHANGED) from None
+
+
+def _outline(one: Publication | None) -> str:
+    if one is None:
+        return ""
+    return f"number: {one.number}\nentries: {one.size}\nroot: {one.root.hex()}\nrevision: {one.revision}\n"
