@@ -197,6 +197,10 @@ gateway:
         the files and the running daemon is among it, and a line of the files that cannot be followed.
       type: list
       elements: str
+checkpoint:
+  description: The newest checkpoint of the directory that the gateway was given; empty without one.
+  returned: success
+  type: str
 obstacles:
   description: What is in the way of a change of keys, in sentences. Empty is good.
   returned: if O(preflight=true)
@@ -226,7 +230,7 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gateway import detached, entry
+from ..module_utils._gateway import detached, entry, seen
 from ..module_utils._gateway.platform import Observation
 from ..module_utils._gateway.state import SWAPPING
 from ..module_utils._gateway.wireguard import bridge as wg_bridge
@@ -278,7 +282,7 @@ def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     ]
     observed = wait(gateway, expected, options["wait_timeout"]) if options["expect"] else gateway.observe()
     shown = to_result(options["platform"], gateway, observed, options["only"])
-    result: entry.Data = {"changed": False, "gateway": shown}
+    result: entry.Data = {"changed": False, "gateway": shown, "checkpoint": seen.kept(gateway.state)}
     if options["preflight"]:
         result["obstacles"] = [printable(text, LONGEST) for text in gateway.obstacles(writing=True)]
         if options["second_port"] and isinstance(gateway, WireGuard):

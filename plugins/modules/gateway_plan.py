@@ -61,13 +61,13 @@ options:
   mode:
     description:
       - >-
-        The mode of the change; V(abort) goes back from a planned one, and V(revoke) changes no key, as the gateway is
-        lost.
+        The mode of the change; V(abort) goes back from a planned one, and V(revoke) and V(retire) change no key, as the
+        gateway is lost, or not needed any more.
       - >-
-        With V(abort) and V(revoke) it may have been done before: that run may have ended before all peers had heard of
-        it, and they are told now.
+        With V(abort), V(revoke) and V(retire) it may have been done before: that run may have ended before all peers
+        had heard of it, and they are told now.
     type: str
-    choices: [planned, emergency, abort, revoke]
+    choices: [planned, emergency, abort, revoke, retire]
     default: planned
   strategy:
     description: How WireGuard gateways change their key.
@@ -217,7 +217,7 @@ ARGUMENT_SPEC = dict(
     observations=dict(type="dict", default={}),
     targets=dict(type="list", elements="str", default=[]),
     confirm=dict(type="list", elements="str"),
-    mode=dict(type="str", choices=["planned", "emergency", "abort", "revoke"], default="planned"),
+    mode=dict(type="str", choices=["planned", "emergency", "abort", "revoke", "retire"], default="planned"),
     strategy=dict(type="str", choices=[IN_PLACE, SECOND_INTERFACE], default=IN_PLACE),
     unreachable=dict(type="str", choices=["defer", "fail"], default="defer"),
     minimum_share=dict(type="int", default=50),

@@ -104,7 +104,8 @@ def _diff(value: t.Any, reading: Reading, at: str) -> t.Any:
         return []
 
 
-_COMMON: dict[str, Reader] = {"diff": _diff}
+_SEEN: dict[str, Reader] = {"checkpoint": word("[\\x20-\\x7e\\n\u2014]{0,2000}", "checkpoint")}
+_COMMON: dict[str, Reader] = {"diff": _diff, **_SEEN}
 _CHANGED: dict[str, Reader] = {"changed": flag}
 
 GATEWAY = record(
@@ -159,7 +160,7 @@ GATEWAY = record(
 
 _REFUSED = record({"gateway": text(256), "why": text(1000)})
 ANSWERS: dict[str, Reader] = {
-    "gateway_info": record({**_CHANGED, "gateway": GATEWAY}, {"obstacles": many(text(500), MOST_OBSTACLES)}),
+    "gateway_info": record({**_CHANGED, "gateway": GATEWAY}, {**_SEEN, "obstacles": many(text(500), MOST_OBSTACLES)}),
     "gateway_key": record(
         {
             **_CHANGED,
@@ -348,7 +349,8 @@ _KEPT: dict[str, Reader] = {
             ),
             "learned": nullable(number(0, 2**62)),
             "refused": many(_REFUSED, MOST_ENTRIES),
-        }
+        },
+        _SEEN,
     ),
 }
 _ANSIBLE = record(
@@ -456,3 +458,9 @@ def own_keys(results: Mapping[str, t.Any]) -> dict[str, str | None]:
     mode)."""
     found = answers("gateway_key", results).values()
     return {one.host: one.said["public_key"] for one in found if one.state == observed.READY}
+
+
+def checkpoints(module: str, results: Mapping[str, t.Any]) -> list[Data]:
+    """What each gateway has seen of the directory, as the option `witnesses` of key_directory."""
+    found = answers(module, results).values()
+    return [{"gateway": one.host, "note": one.said["checkpoint"]} for one in found if one.said.get("checkpoint")]

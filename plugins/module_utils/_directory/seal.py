@@ -20,8 +20,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring_ascii
 
+from .. import _checkpoint
+from .._checkpoint import Checkpoint
 from . import checkpoint, merkle, note, schema, signing
-from .checkpoint import Checkpoint
 from .records import Row
 from .rows import LARGEST
 
@@ -36,7 +37,7 @@ FORM = 1
 LEAVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "directory": ((), ("id", "revision")),
     "directory_keys": (("id",), (*signing.FORMS[signing.KIND][0], "retired_at", "signature")),
-    "gateways": (("name",), (*signing.FORMS["gateway"][1], "signature")),
+    "gateways": (("name",), (*signing.FORMS["gateway"][2], "signature")),
     "keys": (("gateway", "serial"), (*signing.FORMS["key"][1], "signature")),
     "rotations": (("gateway", "id"), (*signing.FORMS["rotation"][0], "signature")),
     "marks": (("peer",), ("peer", "revision", "at")),
@@ -125,7 +126,7 @@ def read(connection: sa.Connection, directory: str, public: bytes, every_link: b
     newest = connection.execute(
         sa.select(schema.checkpoints).order_by(schema.checkpoints.c.number.desc()).limit(1)
     ).first()
-    found = _checkpoint(newest, directory, public)
+    found = _verified(newest, directory, public)
     if newest is None or found is None:
         return Seal(wrong=("checkpoint",))
     rows = connection.execute(sa.select(schema.leaves.c.place, schema.leaves.c.hash)).all()
@@ -144,12 +145,12 @@ def read(connection: sa.Connection, directory: str, public: bytes, every_link: b
     return whole
 
 
-def _checkpoint(row: t.Any, directory: str, public: bytes) -> Checkpoint | None:
+def _verified(row: t.Any, directory: str, public: bytes) -> Checkpoint | None:
     key = signing.public_key(public)
     if row is None or key is None or not isinstance(row.note, str):
         return None
-    text = note.opened(row.note, checkpoint.origin(directory), key)
-    found = None if text is None else checkpoint.parse(text)
+    text = note.opened(row.note, _checkpoint.origin(directory), key)
+    found = None if text is None else _checkpoint.parse(text)
     return found if found and (found.directory, found.number) == (directory, row.number) else None
 
 
@@ -209,10 +210,14 @@ def _linked(table: str, head: Head, values: Sequence[t.Any]) -> Head:
 
 
 def root_at(connection: sa.Connection, number: int) -> bytes | None:
-    """Of an earlier checkpoint, once the chain of them is known to be whole."""
-    found = connection.scalar(sa.select(schema.checkpoints.c.note).where(schema.checkpoints.c.number == number))
-    parsed = checkpoint.parse(found.rpartition("\n\n")[0] + "\n") if isinstance(found, str) else None
-    return parsed.root if parsed else None
+    """Of an earlier checkpoint, once the chain of them is known to be whole; None where there is none with that number,
+    nothing where it cannot be read."""
+    where = schema.checkpoints.c.number == number
+    row = connection.execute(sa.select(schema.checkpoints.c.note).where(where)).first()
+    if row is None:
+        return None
+    parsed = _checkpoint.unverified(row.note) if isinstance(row.note, str) else None
+    return parsed.root if parsed else b""
 
 
 # -- writing
@@ -239,7 +244,7 @@ def advance(
     _store(connection, seal.leaves, {name: after.get(name) for name in changed})
     top = root(after) or START  # all of them are hashes
     following = checkpoint.following(seal.checkpoint, directory, len(after), top, now, at_least)
-    signed = note.sign(checkpoint.text(following), checkpoint.origin(directory), key)
+    signed = note.sign(_checkpoint.text(following), _checkpoint.origin(directory), key)
     _append(connection, "checkpoints", heads["checkpoints"], [{"number": following.number, "note": signed}])
     return Seal(following, signed, after, heads)
 
@@ -280,7 +285,7 @@ def start_anew(connection: sa.Connection, directory: str, public: bytes) -> Seal
     connection.execute(sa.delete(schema.events).where(schema.events.c.id >= LARGEST))
     select = sa.select(schema.checkpoints.c.number, schema.checkpoints.c.note)
     for row in connection.execute(select.order_by(schema.checkpoints.c.number.desc())).all():
-        if found := _checkpoint(row, directory, public):
+        if found := _verified(row, directory, public):
             _rechain(connection, "checkpoints")
             heads = {"events": _rechain(connection, "events"), "checkpoints": _head(connection, "checkpoints", found)}
             return Seal(found, row.note, heads=heads)

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from unit.directory.samples import Data, Directory, acknowledgements, gateway, mesh, names, new_key, pending, stage
 
-from ansible_collections.vpnops.keys.plugins.module_utils import _tampered
+from ansible_collections.vpnops.keys.plugins.module_utils import _checkpoint, _tampered
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import (
     checkpoint,
     database,
@@ -155,12 +155,12 @@ def test_the_root_is_that_of_the_leaves_as_another_program_hashes_them(directory
 
 @pytest.mark.parametrize("text", ["", "vpnops.keys/x\n1\n", "another/x\n1\n" + "A" * 43 + "=\n"])
 def test_what_is_no_checkpoint(text: str) -> None:
-    assert checkpoint.parse(text) is None
+    assert _checkpoint.parse(text) is None
 
 
 def test_a_checkpoint_says_what_it_was_given() -> None:
     one = checkpoint.following(None, "x", 3, bytes(range(32)), "2026-11-22T03:12:45Z")
-    assert checkpoint.parse(checkpoint.text(one)) == one
+    assert _checkpoint.parse(_checkpoint.text(one)) == one
     assert (one.number, one.expires) == (1, "2026-12-22T03:12:45Z")
     two = checkpoint.following(one, "x", 4, bytes(32), "2026-11-23T03:12:45Z", at_least=7)
     assert (two.number, two.previous) == (8, one.root)
@@ -620,4 +620,4 @@ def test_a_verifier_needs_only_the_public_key(directory: Directory) -> None:
     assert isinstance(public, ed25519.Ed25519PublicKey)
     text = note.opened(shown["checkpoint"]["note"], f"vpnops.keys/{shown['id']}", public)
     assert text
-    assert checkpoint.parse(text)
+    assert _checkpoint.parse(text)
