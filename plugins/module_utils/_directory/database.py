@@ -160,7 +160,7 @@ def _engine(place: Place, write: bool, memory: bool) -> sa.Engine:
         # Without an isolation level the driver begins nothing by itself.
         connection = sqlite3.connect(name, uri=True, timeout=PATIENCE, isolation_level=None)
         # A text that is none is no genuine record, but no error of the whole database either.
-        connection.text_factory = lambda text: text.decode(errors="backslashreplace")
+        connection.text_factory = functools.partial(str, encoding="utf-8", errors="backslashreplace")
         return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -52,7 +53,34 @@ LINKS: dict[str, tuple[str, ...]] = {
 START = bytes(32)
 BATCH = 10_000
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=repr).encode
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=repr).encode
+_PLAIN: dict[type, t.Callable[[t.Any], str]] = {
+    str: encode_basestring_ascii,
+    int: str,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda value: "null",
+}
+_raw_decode = json.JSONDecoder().raw_decode
+
+
+def _encode_list(value: list[t.Any]) -> str:
+    return f"[{','.join([_PLAIN.get(one.__class__, _json)(one) for one in value])}]"
+
+
+def _encode_object(value: dict[t.Any, t.Any]) -> str:
+    if any(name.__class__ is not str for name in value):
+        return _json(value)
+    pairs = sorted(value.items(), key=operator.itemgetter(0))
+    parts = [f"{encode_basestring_ascii(name)}:{_PLAIN.get(one.__class__, _json)(one)}" for name, one in pairs]
+    return f"{{{','.join(parts)}}}"
+
+
+_ANY = {**_PLAIN, list: _encode_list, dict: _encode_object}
+
+
+def encode(values: Sequence[t.Any]) -> str:
+    """As JSON, in its one form. Written out, as an encoder takes longer to be made than to encode so little."""
+    return f"[{','.join([_ANY.get(value.__class__, _json)(value) for value in values])}]"
 
 
 class Head(t.NamedTuple):
@@ -80,10 +108,8 @@ class Seal:
 
 
 def place(table: str, row: Mapping[str, t.Any]) -> str:
-    """As JSON would have it; written out, as it is asked for very often."""
-    values = (table, *(row[name] for name in LEAVES[table][0]))
-    parts = [encode_basestring_ascii(one) if isinstance(one, str) else str(one) for one in values]
-    return f"[{','.join(parts)}]"
+    """As JSON."""
+    return encode([table, *[row[name] for name in LEAVES[table][0]]])
 
 
 def parsed(at: str) -> list[t.Any] | None:
@@ -97,15 +123,15 @@ def parsed(at: str) -> list[t.Any] | None:
 
 
 def leaf(table: str, row: Mapping[str, t.Any]) -> str:
-    data = _encode([table, FORM, *(row[name] for name in LEAVES[table][1])])
+    data = encode([table, FORM, *[row[name] for name in LEAVES[table][1]]])
     return merkle.leaf(data.encode()).hex()
 
 
 def _head_leaf(table: str, head: Head) -> tuple[str, str]:
-    return _encode([table]), merkle.leaf(_encode([table, FORM, *head]).encode()).hex()
+    return encode([table]), merkle.leaf(encode([table, FORM, *head]).encode()).hex()
 
 
-HEADS = frozenset(_encode([table]) for table in LINKS)
+HEADS = frozenset(encode([table]) for table in LINKS)
 """The places of the heads."""
 
 
@@ -181,12 +207,13 @@ def _links(connection: sa.Connection, table: str, limits: Sequence[t.Any] = ()) 
     columns = schema.table(table).c
     selected = [_plain(columns[name]) for name in (*LINKS[table], "hash")]
     rows = connection.execute(sa.select(*selected).where(*limits).order_by(columns[LINKS[table][0]]))
-    json_at, head = (LINKS[table].index("details") if "details" in LINKS[table] else None), EMPTY
-    for *values, stored in rows:
-        if json_at is not None:
-            values[json_at] = _decoded(values[json_at])
-        head = _linked(table, head, values)
-        yield head, stored
+    has_json, head = LINKS[table][-1] == "details", EMPTY
+    for part in rows.partitions(BATCH):
+        for *values, stored in part:
+            if has_json and values[-1] is not None:
+                values[-1] = _decoded(values[-1])
+            head = _linked(table, head, values)
+            yield head, stored
 
 
 def _plain(column: t.Any) -> t.Any:
@@ -199,13 +226,14 @@ def _decoded(value: t.Any) -> t.Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        found, end = _raw_decode(value)
+        return found if end == len(value) else json.loads(value)
     except (ValueError, RecursionError):
         return {"no JSON": value}
 
 
 def _linked(table: str, head: Head, values: Sequence[t.Any]) -> Head:
-    data = _encode([table, FORM, *values])
+    data = encode([table, FORM, *values])
     return Head(head.links + 1, values[0], hashlib.sha256(bytes.fromhex(head.hash) + data.encode()).hexdigest())
 
 

@@ -74,7 +74,7 @@ def read(options: Options) -> Row:
         if options["fail_on_tampered"]:
             raise not_believed(book, place)
     else:
-        witness.keep(remembered, _checkpoint(book))
+        witness.keep(remembered, checkpoint_of(book))
     shown = view.build(book, about(identity, book), options["only"])
     return {"changed": False, **place_of(options, place), **shown, **history, "claimed": heard.told}
 
@@ -106,7 +106,7 @@ def witness_path(options: Options, place: Place) -> str | None:
     return witness.path_of(options["witness_path"], signing_key_path(options, place))
 
 
-def _checkpoint(book: Book) -> Checkpoint | None:
+def checkpoint_of(book: Book) -> Checkpoint | None:
     return book.seal.checkpoint if book.seal else None
 
 
@@ -114,7 +114,7 @@ def _compare(connection: sa.Connection, book: Book, seen: witness.Seen | None) -
     """With what this control node has seen; a directory without any checkpoint is older than all of them."""
     if book.whole:
         return
-    wrong = witness.against(seen, _checkpoint(book), lambda number: seal.root_at(connection, number))
+    wrong = witness.against(seen, checkpoint_of(book), lambda number: seal.root_at(connection, number))
     book.whole = (wrong,) if wrong else ()
 
 
@@ -127,9 +127,9 @@ def _hear(connection: sa.Connection, book: Book, public: bytes, options: Options
     def root_at(number: int) -> bytes | None:
         return seal.root_at(connection, number)
 
-    late = testimony.weigh([one for one in given if one.get("late")], ignored, _checkpoint(book), public, root_at)
+    late = testimony.weigh([one for one in given if one.get("late")], ignored, checkpoint_of(book), public, root_at)
     rest = [one for one in given if not one.get("late")]
-    found = testimony.weigh(rest, ignored, _checkpoint(book), public, root_at)
+    found = testimony.weigh(rest, ignored, checkpoint_of(book), public, root_at)
     if found.proved and not book.whole:
         book.whole, book.witnesses = tuple(found.proved), found.proved
     return testimony.joined(found, late)
@@ -268,7 +268,7 @@ def change(options: Options, check: bool) -> Outcome:
         elif opening.created and path and key_file.read(path) is None:
             key_file.write(path, opening.key)
     if not check:
-        witness.keep(remembered, _checkpoint(done.after))
+        witness.keep(remembered, checkpoint_of(done.after))
         if opening.rename and path:
             _settle(path)
     return done

@@ -141,7 +141,7 @@ def move(options: Options, check: bool) -> Row:
         if check:
             database.rollback(source)
         else:
-            witness.keep(transaction.witness_path(options, place), after.seal and after.seal.checkpoint)
+            witness.keep(transaction.witness_path(options, place), transaction.checkpoint_of(after))
             migrations.mark_moved(source)
     shown = _shown(options, to, after, opening.identity, True)
     return {**shown, "signing_key_path": transaction.own_key_path(options, place)}
@@ -160,7 +160,7 @@ def back_up(options: Options, check: bool) -> Row:
         changed = not _is_kept(to, book)
         if changed and not check:
             _keep(source, to, book, opening)
-    witness.keep(transaction.witness_path(options, place), book.seal and book.seal.checkpoint)
+    witness.keep(transaction.witness_path(options, place), transaction.checkpoint_of(book))
     return {**_shown(options, place, book, opening.identity, changed), "path": to.path}
 
 
@@ -216,7 +216,7 @@ def restore(options: Options, check: bool) -> Row:
             raise VpnKeysError("not_found", f"There is no directory in {kept.where}", state=NOTHING_CHANGED)
         book = opening.book()
         _refuse_doubtful(book, kept)
-        older = witness.against(seen, book.seal and book.seal.checkpoint, lambda number: seal.root_at(source, number))
+        older = witness.against(seen, transaction.checkpoint_of(book), lambda number: seal.root_at(source, number))
         if older:
             _need_confirmation(options, kept, book, seen)
         with database.transaction(place, write=True, memory=check and absent) as target:
@@ -233,12 +233,12 @@ def restore(options: Options, check: bool) -> Row:
             if check:
                 database.rollback(target)
     if not check:
-        witness.keep(remembered, after.seal and after.seal.checkpoint)
+        witness.keep(remembered, transaction.checkpoint_of(after))
     return _shown(options, place, after, opening.identity, True)
 
 
 def _need_confirmation(options: Options, kept: Place, book: Book, seen: witness.Seen | None) -> None:
-    one = book.seal and book.seal.checkpoint
+    one = transaction.checkpoint_of(book)
     if one is None or seen is None or options["confirm"] == one.root.hex()[:16]:
         return
     if seen.directory != one.directory:

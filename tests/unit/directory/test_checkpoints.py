@@ -18,11 +18,14 @@ import typing as t
 from contextlib import closing
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from hypothesis import strategies as st
 from unit.directory.samples import Data, Directory, acknowledgements, gateway, mesh, names, new_key, pending, stage
+from unit.effort import examples
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _checkpoint, _tampered
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import (
@@ -214,6 +217,19 @@ def test_an_earlier_rotation_stays_in_the_history(directory: Directory) -> None:
         stage(directory)
         directory.write("aborted", gateways=names("gw1"))
     assert [(one["id"], one["state"]) for one in directory.read()["rotations"]] == [(n, "aborted") for n in (3, 2, 1)]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@hypothesis.settings(max_examples=examples(200), deadline=None)
+@hypothesis.given(st.lists(JSON, max_size=6))
+def test_what_is_hashed_is_json_in_its_one_form(values: list[t.Any]) -> None:
+    assert seal.encode(values) == json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def test_a_place_is_json() -> None:

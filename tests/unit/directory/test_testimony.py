@@ -16,7 +16,7 @@ import pytest
 from unit.directory.samples import Data, Directory, gateway, mesh, names, new_key
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _tampered
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import note, signing, testimony
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import note, signing
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
 
@@ -62,7 +62,11 @@ def test_gateways_show_that_a_directory_was_put_back(old: tuple[Directory, str])
     with pytest.raises(VpnKeysError) as caught:
         directory.read(witnesses=seen(newest), fail_on_tampered=True)
     assert f"{_tampered.WHOLE['rolled back']} (seen by gw1)" in str(caught.value)
-    for state, given in (("prepared", {"gateways": names("gw1")}), ("present", {"gateways": [gateway("gw9", new_key())]})):
+    steps: list[tuple[str, Data]] = [
+        ("prepared", {"gateways": names("gw1")}),
+        ("present", {"gateways": [gateway("gw9", new_key())]}),
+    ]
+    for state, given in steps:
         with pytest.raises(VpnKeysError, match="seen by gw1") as caught:
             directory.write(state, witnesses=seen(newest), **given)
         assert caught.value.code == "tampered"
@@ -72,7 +76,7 @@ def test_gateways_show_that_a_directory_was_put_back(old: tuple[Directory, str])
 @pytest.mark.parametrize("ignored", [["gw1"], ["all"]])
 def test_the_operator_can_go_on_without_believing_them(old: tuple[Directory, str], ignored: list[str]) -> None:
     directory, newest = old
-    given = {"witnesses": seen(newest), "ignored_witnesses": ignored}
+    given: Data = {"witnesses": seen(newest), "ignored_witnesses": ignored}
     assert directory.read(**given)["directory"]["tampered"] == []
     assert directory.write("prepared", gateways=names("gw1"), **given)["changed"]
     if ignored == ["gw1"]:
@@ -123,7 +127,8 @@ def test_two_histories_are_seen(directory: Directory, tmp_path: Path) -> None:
     forget(directory)
     for name in ("gw6", "gw7"):
         directory.write(gateways=[gateway(name, new_key())])
-    assert [found["what"] for found in directory.read(witnesses=seen(one))["directory"]["tampered"]] == ["two histories"]
+    tampered = directory.read(witnesses=seen(one))["directory"]["tampered"]
+    assert [found["what"] for found in tampered] == ["two histories"]
 
 
 def forged(directory: Directory) -> dict[str, str]:
@@ -182,9 +187,14 @@ def test_as_many_signatures_are_verified_as_there_are_different_notes(
     directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mesh(directory)
-    text, counted = note_of(directory), []
-    opened = note.opened
-    monkeypatch.setattr(testimony.note, "opened", lambda *given: counted.append(1) or opened(*given))
+    text, opened = note_of(directory), note.opened
+    counted: list[str] = []
+
+    def count(found: str, *given: t.Any) -> str | None:
+        counted.append(found)
+        return opened(found, *given)
+
+    monkeypatch.setattr(note, "opened", count)
     directory.read(witnesses=seen(text, *(f"gw{number}" for number in range(500))))
     # One is that of the directory itself.
     assert len(counted) <= 2

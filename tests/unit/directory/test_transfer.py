@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from unit.directory.samples import Data, Directory, gateway, mesh, names, new_key, pending, stage
 
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import transfer
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import migrations
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
 
@@ -91,7 +91,7 @@ def test_where_only_the_new_place_was_written_the_old_one_is_known_for_old(
 
     to = elsewhere(directory)
     with monkeypatch.context() as patched:
-        patched.setattr(transfer.migrations, "mark_moved", killed)
+        patched.setattr(migrations, "mark_moved", killed)
         with pytest.raises(KeyboardInterrupt):
             directory.write("moved", to_url=to.url)
     assert to.read()["directory"]["tampered"] == []
