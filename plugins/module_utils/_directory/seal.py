@@ -75,7 +75,7 @@ def _encode_object(value: dict[t.Any, t.Any]) -> str:
     return f"{{{','.join(parts)}}}"
 
 
-_ANY = {**_PLAIN, list: _encode_list, dict: _encode_object}
+_ANY: dict[type, t.Callable[[t.Any], str]] = {**_PLAIN, list: _encode_list, dict: _encode_object}
 
 
 def encode(values: Sequence[t.Any]) -> str:

@@ -62,9 +62,9 @@ def weigh(
         said = _checkpoint.unverified(text)
         if said is None:
             claimed.update(dict.fromkeys(names, "It keeps something that is no checkpoint of a directory."))
-        elif _is_signed(text, said, public):
+        elif newest and _is_signed(text, said, public):
             seen = witness.Seen(said.directory, said.number, said.root.hex())
-            if newest and (wrong := witness.against(seen, newest, root_at)):
+            if wrong := witness.against(seen, newest, root_at):
                 proved.setdefault(wrong, []).extend(names)
                 highest = max(highest, said.number if said.directory == newest.directory else 0)
         elif not (newest and said.directory == newest.directory and _was(said, newest, root_at)):

@@ -23,7 +23,7 @@ def forget(site: Site) -> None:
 def test_an_old_copy_of_the_directory_distributes_nothing(site: Site) -> None:
     old = site.path / "old.db"
     shutil.copy(site.database, old)
-    done = site.revoke("gw4")
+    done = site.revoke("gw3")
     assert done.code == 0, done.output
     newest = site.path / "newest.db"
     shutil.copy(site.database, newest)
@@ -31,14 +31,13 @@ def test_an_old_copy_of_the_directory_distributes_nothing(site: Site) -> None:
     shutil.copy(old, site.database)
     forget(site)
     red = site.play("gateway_status")
-    assert red.code != 0
-    assert "(seen by gw1, gw2, gw3)" in red.output, red.output
+    assert "(seen by gw1, gw2, gw3)" in red.error("gateway_report")[1], red.output
     assert site.rotate("gw1").code != 0
-    assert not site.accepted("gw2", "gw4"), "the lost gateway is not accepted again"
+    assert not site.accepted("gw2", "gw3"), "the lost gateway is not accepted again"
     stored = site.converge_all()
     assert stored.code != 0
     assert "It was given the state" in stored.output
-    assert not site.accepted("gw2", "gw4")
+    assert not site.accepted("gw2", "gw3")
 
     shutil.copy(newest, site.database)
     done = site.converge_all()

@@ -261,9 +261,9 @@ def test_only_what_was_recorded_is_said_to_be_measured() -> None:
 
 
 def test_the_page_says_which_state_the_directory_had() -> None:
-    signed = {"number": 17, "root": "7d1a" * 16, "previous": "00" * 32, "size": 9, "time": "2026-11-22T03:12:45Z",
-              "expires": "2026-12-22T03:12:45Z", "note": "..."}  # fmt: skip
-    directory = samples.result(samples.entry("gw1"))
+    signed: Data = {"number": 17, "root": "7d1a" * 16, "previous": "00" * 32, "size": 9, "time": "2026-11-22T03:12:45Z",
+                    "expires": "2026-12-22T03:12:45Z", "note": "..."}  # fmt: skip
+    directory = result(entry("gw1"))
     directory["directory"]["checkpoint"] = signed
     built = report(directory=directory)
     assert built["checkpoint"] == {name: signed[name] for name in ("number", "root", "time", "expires")}
