@@ -105,7 +105,7 @@ def _diff(value: t.Any, reading: Reading, at: str) -> t.Any:
 
 
 _SEEN: dict[str, Reader] = {"checkpoint": word("[\\x20-\\x7e\\n\u2014]{0,2000}", "checkpoint")}
-_COMMON: dict[str, Reader] = {"diff": _diff, **_SEEN}
+_COMMON: dict[str, Reader] = {"diff": _diff}
 _CHANGED: dict[str, Reader] = {"changed": flag}
 
 GATEWAY = record(
@@ -168,7 +168,7 @@ ANSWERS: dict[str, Reader] = {
             "fingerprint": nullable(FINGERPRINT),
             "algorithm": nullable(choice("x25519", "ed25519", "rsa")),
         },
-        {**_COMMON, "proof": word("[0-9A-Za-z+/=]{0,20000}", "proof")},
+        {**_COMMON, **_SEEN, "proof": word("[0-9A-Za-z+/=]{0,20000}", "proof")},
     ),
     "gateway_peers": record(
         {
@@ -179,7 +179,7 @@ ANSWERS: dict[str, Reader] = {
             "neighbours": many(text(256), MOST_ENTRIES),
             "refused": many(_REFUSED, MOST_ENTRIES),
         },
-        _COMMON,
+        {**_COMMON, **_SEEN},
     ),
     "gateway_bridge": record(
         {
