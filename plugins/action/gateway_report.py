@@ -37,7 +37,8 @@ class ActionModule(ControlAction):
 
     def dropped(self, directory: Directory, options: Data) -> Result:
         made = planning.dropped(directory, _answers(options), planning.Plan.from_result(options["plan"]))
-        result = output.show(gateways.dropped(made, display.columns)) | {"plan": made.to_result()}
+        text = gateways.retired if options["mode"] == planning.RETIRE else gateways.dropped
+        result = output.show(text(made, display.columns)) | {"plan": made.to_result()}
         # With a new key to make there is more to do first; the outcome tells it then.
         problems = [] if options["mode"] == EMERGENCY else planning.still_accepting(made)
         return result | _failure("not_proved", problems)

@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
-from ..plugin_utils.directory_action import DirectoryAction
+from ..plugin_utils import claims
+from ..plugin_utils.directory_action import Data, DirectoryAction
 
 
 class ActionModule(DirectoryAction):
-    pass
+    """Reads what gateways answered."""
+
+    def arguments(self, given: Data, variables: Data) -> Data:
+        return claims.read(given)

@@ -61,6 +61,41 @@ options:
     # Modules whose result is about gateways.
     ONLY = r"""
 options:
+  observations:
+    description:
+      - >-
+        Results of M(vpnops.keys.gateway_info) by host, as P(vpnops.keys.by_host#filter) collects them. What each
+        gateway has seen of the directory is read from them as O(witnesses).
+    type: dict
+  witnesses:
+    description:
+      - >-
+        The checkpoints that gateways keep. One with the signature of this directory shows that it is older than it was,
+        or has become something else: then it is not believed, as with O(witness_path). Anything else is the word of
+        that gateway alone, and is named in RV(claimed).
+    type: list
+    elements: dict
+    suboptions:
+      gateway:
+        description: Name of the gateway.
+        type: str
+        required: true
+      note:
+        description: The checkpoint.
+        type: str
+        required: true
+      late:
+        description: Name in RV(claimed) what it shows, and stop nothing.
+        type: bool
+        default: false
+  ignored_witnesses:
+    description:
+      - Names of gateways whose O(witnesses) are not believed, or V(all).
+      - >-
+        Set it where a directory was restored or begun anew on purpose, or where a gateway says things that cannot be.
+    type: list
+    elements: str
+    default: []
   only:
     description:
       - Names of the gateways that the result is about. Without it, all of them.

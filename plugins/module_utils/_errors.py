@@ -33,6 +33,7 @@ CODES = frozenset(
         "not_exportable",
         "not_found",
         "not_proved",
+        "older_directory",
         "refused",
         "remove_failed",
         "save_failed",

@@ -232,6 +232,10 @@ gateway:
         good_at:
           description: When the last one that went well was, in Unix seconds; 0 if none has.
           type: int
+checkpoint:
+  description: The newest checkpoint of the directory that the gateway was given; empty without one.
+  returned: success
+  type: str
 obstacles:
   description: What is in the way of a change of keys, in sentences. Empty is good.
   returned: if O(preflight=true)
@@ -264,7 +268,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._fetch import memory
-from ..module_utils._gateway import detached, entry, told
+from ..module_utils._gateway import detached, entry, seen, told
 from ..module_utils._gateway.platform import Observation
 from ..module_utils._gateway.state import SWAPPING
 from ..module_utils._gateway.wireguard import bridge as wg_bridge
@@ -317,7 +321,7 @@ def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     ]
     observed = wait(gateway, expected, options["wait_timeout"]) if options["expect"] else gateway.observe()
     shown = to_result(options["platform"], gateway, observed, options["only"])
-    result: entry.Data = {"changed": False, "gateway": shown}
+    result: entry.Data = {"changed": False, "gateway": shown, "checkpoint": seen.kept(gateway.state)}
     if options["preflight"]:
         result["obstacles"] = [printable(text, LONGEST) for text in gateway.obstacles(writing=True)]
         if options["second_port"] and isinstance(gateway, WireGuard):

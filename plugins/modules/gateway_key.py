@@ -137,6 +137,10 @@ algorithm:
   description: V(x25519), V(ed25519) or V(rsa).
   returned: success
   type: str
+checkpoint:
+  description: The newest checkpoint of the directory that the gateway was given; empty without one.
+  returned: success
+  type: str
 diff:
   description: The keys before and after, by fingerprint.
   returned: success
@@ -176,7 +180,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._backends import BACKENDS
 from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fingerprint import short
-from ..module_utils._gateway import change, detached, entry
+from ..module_utils._gateway import change, detached, entry, seen
 from ..module_utils._gateway.platform import Observation
 from ..module_utils._public_key import PublicKey
 
@@ -336,6 +340,7 @@ def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
         "public_key": key and key.text,
         "fingerprint": key and key.fingerprint,
         "algorithm": key and key.algorithm,
+        "checkpoint": seen.kept(gateway.state),
         "diff": {
             "before_header": "own key",
             "after_header": "own key",

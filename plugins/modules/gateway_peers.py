@@ -116,6 +116,17 @@ options:
       - In WireGuard a network belongs to one key only, so this keeps the outage short.
     type: float
     default: 0
+  checkpoint:
+    description:
+      - >-
+        The signed checkpoint of the directory, RV(vpnops.keys.key_directory_info#module:directory.checkpoint), that
+        O(peers) are of. The gateway keeps the newest one, so that it can be seen later that a directory was put back to
+        an older state.
+    type: str
+  require_newest:
+    description: Store nothing where the gateway has been given keys of a newer state, or of another directory.
+    type: bool
+    default: false
 seealso:
   - module: vpnops.keys.gateway_key
   - module: vpnops.keys.key_directory_info
@@ -181,6 +192,10 @@ refused:
     why:
       description: The reason, in sentences.
       type: str
+checkpoint:
+  description: The checkpoint that the gateway kept before, as it was given to it; empty without one.
+  returned: success
+  type: str
 diff:
   description: The stored keys before and after, by fingerprint.
   returned: success
@@ -213,7 +228,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._backends import BACKENDS, protocol
-from ..module_utils._gateway import entry, told, wanted
+from ..module_utils._gateway import entry, seen, told, wanted
 from ..module_utils._gateway.platform import PeerChange, WantedPeer
 from ..module_utils._public_key import ED25519_PREFIX, X25519_PREFIX, PublicKey, from_der
 
@@ -243,6 +258,8 @@ ARGUMENT_SPEC = dict(
     revision=dict(type="int"),
     accept_previous=dict(type="bool", default=False),
     follow_seconds=dict(type="float", default=0),
+    checkpoint=dict(type="str"),
+    require_newest=dict(type="bool", default=False),
 )
 NEW = "(new)"
 # By algorithm, what stands for a key that is still to be made, in check mode. Nobody holds its private half.
@@ -289,6 +306,9 @@ def carried_out(gateway: entry.Managed, peers: list[WantedPeer], options: entry.
 
 def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     options = module.params
+    before = seen.kept(gateway.state)
+    if options["require_newest"]:
+        seen.refuse_older(gateway.state, options["checkpoint"])
     others = [peer for peer in options["peers"] if peer["name"] != options["gateway"]]
     peers, refusals = wanted.sort_out(others, lambda peer: beside(peer, options, module.check_mode))
     strangers = {peer["name"] for peer in others if protocol(peer["platform"]) != protocol(options["platform"])}
@@ -296,7 +316,10 @@ def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     changes = carried_out(gateway, mine, options, not module.check_mode)
     refusals += [wanted.Refusal(change.name, change.refused) for change in changes if change.refused]
     refused = {refusal.gateway for refusal in refusals}
+    if not module.check_mode:
+        seen.keep(gateway.state, options["checkpoint"])
     return {
+        "checkpoint": before,
         "changed": any(change.changed for change in changes),
         "stored": [entry for peer in peers if peer.name not in refused for entry in held(peer)],
         "refused": [refusal._asdict() for refusal in refusals],

@@ -63,11 +63,11 @@ options:
     description:
       - >-
         V(planned) and V(emergency) are the modes of a rotation. V(abort) rolls back a planned rotation. V(revoke) is
-        for a lost gateway and changes no key.
+        for a lost gateway, and V(retire) for one that is not needed any more; they change no key.
       - >-
-        V(abort) and V(revoke) can be repeated, to update peers that an interrupted run did not update.
+        V(abort), V(revoke) and V(retire) can be repeated, to update peers that an interrupted run did not update.
     type: str
-    choices: [planned, emergency, abort, revoke]
+    choices: [planned, emergency, abort, revoke, retire]
     default: planned
   strategy:
     description: How WireGuard gateways change their key.
@@ -217,7 +217,7 @@ ARGUMENT_SPEC = dict(
     observations=dict(type="dict", default={}),
     targets=dict(type="list", elements="str", default=[]),
     confirm=dict(type="list", elements="str"),
-    mode=dict(type="str", choices=["planned", "emergency", "abort", "revoke"], default="planned"),
+    mode=dict(type="str", choices=["planned", "emergency", "abort", "revoke", "retire"], default="planned"),
     strategy=dict(type="str", choices=[IN_PLACE, SECOND_INTERFACE], default=IN_PLACE),
     unreachable=dict(type="str", choices=["defer", "fail"], default="defer"),
     minimum_share=dict(type="int", default=50),

@@ -85,8 +85,9 @@ options:
       - >-
         With O(what=dropped) and V(emergency), a peer that failed to drop the key is not a failure yet, because the
         rotation continues; with O(what=outcome) it is.
+      - With O(what=dropped) and V(retire) the texts are those of a gateway that is not needed any more.
     type: str
-    choices: [planned, emergency, abort]
+    choices: [planned, emergency, abort, retire]
     default: planned
   fail_on:
     description:
@@ -230,7 +231,7 @@ ARGUMENT_SPEC = dict(
     answers=dict(type="dict", default={}),
     plan=dict(type="dict"),
     proof=dict(type="dict", default={}),
-    mode=dict(type="str", choices=["planned", "emergency", "abort"], default="planned"),
+    mode=dict(type="str", choices=["planned", "emergency", "abort", "retire"], default="planned"),
     fail_on=dict(type="str", choices=["nothing", "problems", "drift"], default="problems"),
     path=dict(type="path"),
 )

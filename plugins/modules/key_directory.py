@@ -65,12 +65,46 @@ options:
       - >-
         V(revoked) revokes the keys of O(gateways), but for the new one of an open rotation. Peers are to drop them at
         once.
+      - >-
+        V(gateway_retired) takes O(gateways) out of use. Peers are to drop their keys; their history stays.
+      - >-
+        V(renamed) gives O(gateways) their O(gateways[].new_name). Keys, serials and history stay. A gateway without an
+        identity keeps its old name as its identity. Rename it in the inventory as well.
+      - >-
+        V(purged) deletes the records of gateways that were retired O(older_than_days) ago and that every peer has
+        dropped: of O(gateways), or of all if they are not set. The events about them stay.
       - V(rekeyed) replaces the directory's own key and signs all records again.
+      - >-
+        V(moved) moves the directory to the empty database O(to_url), with its number, serials, history and signatures,
+        and verifies that they are the same. The former database is no longer a directory. The signing key and the
+        witness file stay where they are, so set O(signing_key_path) from then on if it was not set.
+      - >-
+        V(backed_up) copies the directory to the file O(path), an SQLite database. The signing key is not in it: keep
+        that in another place.
+      - >-
+        V(restored) copies such a file to an empty database. A backup that is older than what this control node has seen
+        (O(witness_path)) is refused unless O(confirm) accepts it. The directory then assumes that the peers have stored
+        nothing, so everything is sent to them again.
       - >-
         A rotation goes through the states in this order and never back. Setting the state that it already has
         changes nothing. With O(mode=emergency) V(staged) and V(verified) can be left out.
     type: str
-    choices: [present, prepared, staged, swapped, verified, retired, aborted, revoked, rekeyed]
+    choices:
+      - present
+      - prepared
+      - staged
+      - swapped
+      - verified
+      - retired
+      - aborted
+      - revoked
+      - gateway_retired
+      - renamed
+      - purged
+      - rekeyed
+      - moved
+      - backed_up
+      - restored
     default: present
   gateways:
     description:
@@ -111,6 +145,9 @@ options:
             serial 1.
           - If the directory has another one, the task fails unless O(adopt) is set.
         type: str
+      new_name:
+        description: The name that it is given with O(state=renamed).
+        type: str
   keys:
     description: New public keys, for O(state=staged).
     type: list
@@ -125,7 +162,9 @@ options:
         type: str
   acknowledgements:
     description:
-      - What peers have stored. Possible with every state but V(rekeyed).
+      - >-
+        What peers have stored. Possible with every state but V(rekeyed), V(moved), V(backed_up) and V(restored); so are
+        O(learned) and O(events).
       - >-
         What cannot be trusted is ignored and reported in RV(ignored). An acknowledgement is used for its peer only,
         and does not change the state of a rotation.
@@ -186,8 +225,7 @@ options:
     description:
       - >-
         Peers that have stored all of RV(peers) as it was returned at a revision of the directory
-        (RV(directory.revision)). This stands for one of O(acknowledgements) for each gateway. Possible with every
-        state but V(rekeyed).
+        (RV(directory.revision)). This stands for one of O(acknowledgements) for each gateway.
     type: list
     elements: dict
     suboptions:
@@ -200,7 +238,7 @@ options:
         type: int
         required: true
   events:
-    description: Events to record beside those of the step itself. Possible with every state but V(rekeyed).
+    description: Events to record beside those of the step itself.
     type: list
     elements: dict
     suboptions:
@@ -242,7 +280,7 @@ options:
   confirm:
     description: >-
       With O(repair), accept the directory as a whole as it is now. The value is the one that O(repair) without it says;
-      it is another one as soon as anything changes.
+      it is another one as soon as anything changes. With O(state=restored), accept that backup.
     type: str
   lost:
     description: With O(state=revoked), revoke the gateways themselves. No key of them is ever accepted again.
@@ -283,6 +321,16 @@ options:
   holder:
     description: The run that does it. Filled in by the action plugin.
     type: dict
+  older_than_days:
+    description: With O(state=purged), for how many days a gateway must have been retired.
+    type: int
+    default: 365
+  to_url:
+    description: With O(state=moved), the empty database that the directory moves to. As O(url).
+    type: str
+  path:
+    description: With O(state=backed_up) and O(state=restored), the file of the backup.
+    type: path
   new_signing_key:
     description: The next key of the directory, for O(state=rekeyed) with O(signing_key).
     type: str
@@ -353,6 +401,40 @@ EXAMPLES = r"""
     gateways:
       - name: gw3
     why: stolen
+  delegate_to: localhost
+  run_once: true
+
+- name: Take a gateway out of use that is not needed any more
+  vpnops.keys.key_directory:
+    state: gateway_retired
+    gateways:
+      - name: gw2
+    why: site closed
+  delegate_to: localhost
+  run_once: true
+
+- name: Give a gateway another name
+  vpnops.keys.key_directory:
+    state: renamed
+    gateways:
+      - name: gw1
+        new_name: berlin1
+  delegate_to: localhost
+  run_once: true
+
+- name: Move the directory to PostgreSQL
+  vpnops.keys.key_directory:
+    state: moved
+    url: sqlite:////var/lib/vpnops/directory.db
+    signing_key_path: /var/lib/vpnops/directory.db.key
+    to_url: postgresql://vpnops:{{ password }}@db.example.net/vpnops
+  delegate_to: localhost
+  run_once: true
+
+- name: Keep a backup
+  vpnops.keys.key_directory:
+    state: backed_up
+    path: /var/backups/vpnops/directory.{{ now().date() }}.db
   delegate_to: localhost
   run_once: true
 
@@ -439,9 +521,10 @@ directory:
       description:
         - >-
           The gateways by name, each a dictionary of V(name), V(platform), V(algorithm), V(identity), V(endpoint),
-          V(networks), V(revoked), V(revoked_at) (since when, in UTC), V(revision) (the number of the last change of
-          what its peers have to store), V(keys), V(rotation), and of its current key V(serial), V(public_key),
-          V(fingerprint), V(created_at) and V(created_by).
+          V(networks), V(revoked), V(revoked_at) (since when, in UTC), V(retired_at) (since when it is out
+          of use in peace), V(revision) (the number of the last change of what its peers have to store),
+          V(keys), V(rotation), and of its current key V(serial), V(public_key), V(fingerprint),
+          V(created_at) and V(created_by).
         - >-
           V(keys) are all keys that it has had, newest first, each with V(serial), V(public_key), V(fingerprint),
           V(algorithm), V(state) (V(staged), V(current), V(retired) or V(revoked)), V(created_at) and V(revoked_at).
@@ -460,6 +543,7 @@ directory:
           networks: [10.79.1.0/24]
           revoked: false
           revoked_at:
+          retired_at:
           revision: 1
           serial: 1
           public_key: YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=
@@ -492,6 +576,11 @@ directory:
           description: Serial, if it is a key.
           type: int
           sample: 2
+        seen_by:
+          description: The gateways that show it, where it is about the directory as a whole.
+          type: list
+          elements: str
+          sample: [gw1, gw2]
         what:
           description: Which record.
           type: str
@@ -576,12 +665,26 @@ peers:
       description: Serial of RV(peers[].staged).
       type: int
       sample: 2
+claimed:
+  description: What gateways say to have seen of the directory and cannot prove, or what was seen too late.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    gateway:
+      description: Name of the gateway.
+      type: str
+      sample: gw4
+    why:
+      description: What it says, in a sentence.
+      type: str
+      sample: It keeps something that is no checkpoint of a directory.
 learned:
   description:
     - >-
-      For every gateway that is not revoked what it has acknowledged: all that it has to store of gateways of its
-      platform whose V(revision) is V(upto) or lower, but for those in V(missing), and of those in V(also) what is
-      newer.
+      For every gateway that is neither revoked nor retired what it has acknowledged: all that it has to store
+      of gateways of its platform whose V(revision) is V(upto) or lower, but for those in V(missing), and of
+      those in V(also) what is newer.
     - All the rest is pending. A gateway without a key is nothing to store.
   returned: success
   type: dict
@@ -663,6 +766,11 @@ events:
       type: dict
       sample: {peers: [gw2], serial: 2}
     # event ends
+path:
+  description: The file of the backup.
+  returned: with O(state=backed_up)
+  type: str
+  sample: /var/backups/vpnops/directory.2026-11-22.db
 diff:
   description: Gateways, keys and acknowledgements before and after, keys by fingerprint.
   returned: in diff mode
@@ -693,7 +801,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._directory.options imp
 )
 
 from ..module_utils._backends import BACKENDS
-from ..module_utils._directory import transaction
+from ..module_utils._directory import transfer
 
 ARGUMENT_SPEC = dict(
     state=dict(
@@ -707,7 +815,13 @@ ARGUMENT_SPEC = dict(
             "retired",
             "aborted",
             "revoked",
+            "gateway_retired",
+            "renamed",
+            "purged",
             "rekeyed",
+            "moved",
+            "backed_up",
+            "restored",
         ],
         default="present",
     ),
@@ -722,6 +836,7 @@ ARGUMENT_SPEC = dict(
             endpoint=dict(type="str"),
             networks=dict(type="list", elements="str"),
             public_key=dict(type="str", no_log=False),
+            new_name=dict(type="str"),
         ),
     ),
     keys=dict(
@@ -781,6 +896,9 @@ ARGUMENT_SPEC = dict(
     by=dict(type="str"),
     why=dict(type="str"),
     holder=dict(type="dict"),
+    older_than_days=dict(type="int", default=365),
+    to_url=dict(type="str", no_log=True),
+    path=dict(type="path"),
     new_signing_key=dict(type="str", no_log=True),
     **DIRECTORY_SPEC,
 )
@@ -792,7 +910,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True
     )
-    finish(module, LIBRARIES, lambda: transaction.write(module.params, module.check_mode, module._diff))
+    finish(module, LIBRARIES, lambda: transfer.write(module.params, module.check_mode, module._diff))
 
 
 if __name__ == "__main__":

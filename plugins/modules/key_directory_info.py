@@ -141,9 +141,10 @@ directory:
       description:
         - >-
           The gateways by name, each a dictionary of V(name), V(platform), V(algorithm), V(identity), V(endpoint),
-          V(networks), V(revoked), V(revoked_at) (since when, in UTC), V(revision) (the number of the last change of
-          what its peers have to store), V(keys), V(rotation), and of its current key V(serial), V(public_key),
-          V(fingerprint), V(created_at) and V(created_by).
+          V(networks), V(revoked), V(revoked_at) (since when, in UTC), V(retired_at) (since when it is out
+          of use in peace), V(revision) (the number of the last change of what its peers have to store),
+          V(keys), V(rotation), and of its current key V(serial), V(public_key), V(fingerprint),
+          V(created_at) and V(created_by).
         - >-
           V(keys) are all keys that it has had, newest first, each with V(serial), V(public_key), V(fingerprint),
           V(algorithm), V(state) (V(staged), V(current), V(retired) or V(revoked)), V(created_at) and V(revoked_at).
@@ -162,6 +163,7 @@ directory:
           networks: [10.79.1.0/24]
           revoked: false
           revoked_at:
+          retired_at:
           revision: 1
           serial: 1
           public_key: YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=
@@ -194,6 +196,11 @@ directory:
           description: Serial, if it is a key.
           type: int
           sample: 2
+        seen_by:
+          description: The gateways that show it, where it is about the directory as a whole.
+          type: list
+          elements: str
+          sample: [gw1, gw2]
         what:
           description: Which record.
           type: str
@@ -278,12 +285,26 @@ peers:
       description: Serial of RV(peers[].staged).
       type: int
       sample: 2
+claimed:
+  description: What gateways say to have seen of the directory and cannot prove, or what was seen too late.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    gateway:
+      description: Name of the gateway.
+      type: str
+      sample: gw4
+    why:
+      description: What it says, in a sentence.
+      type: str
+      sample: It keeps something that is no checkpoint of a directory.
 learned:
   description:
     - >-
-      For every gateway that is not revoked what it has acknowledged: all that it has to store of gateways of its
-      platform whose V(revision) is V(upto) or lower, but for those in V(missing), and of those in V(also) what is
-      newer.
+      For every gateway that is neither revoked nor retired what it has acknowledged: all that it has to store
+      of gateways of its platform whose V(revision) is V(upto) or lower, but for those in V(missing), and of
+      those in V(also) what is newer.
     - All the rest is pending. A gateway without a key is nothing to store.
   returned: success
   type: dict

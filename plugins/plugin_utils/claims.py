@@ -13,7 +13,7 @@ from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from . import device_answer
 
 Data = dict[str, t.Any]
-RESULTS = ("answers", "enrolled", "inventory", "staged")
+RESULTS = ("answers", "enrolled", "inventory", "observations", "staged")
 """Options that are results by host; the module itself never sees them."""
 
 
@@ -22,6 +22,9 @@ def read(options: Data) -> Data:
     the directory refuses is left out there, so that it does not stop the others (`skip_refused`)."""
     given = {name: _by_host(name, options[name]) for name in RESULTS if options.get(name) is not None}
     rest = {name: value for name, value in options.items() if name not in RESULTS}
+    witnesses = _witnesses(given)
+    if witnesses:
+        rest["witnesses"] = [*(rest.get("witnesses") or ()), *witnesses]
     if "answers" in given:
         held, learned = device_answer.acknowledgements(given["answers"])
         rest["acknowledgements"] = [*(rest.get("acknowledgements") or ()), *held]
@@ -35,6 +38,20 @@ def read(options: Data) -> Data:
         rest["keys"] = [*(rest.get("keys") or ()), *staged]
         rest["skip_refused"] = True
     return rest
+
+
+MODULES = {"observations": "gateway_info", "enrolled": "gateway_key", "answers": "gateway_peers"}
+
+
+def _witnesses(given: Mapping[str, Mapping[str, t.Any]]) -> list[Data]:
+    """What gateways have seen of the directory. Who answered that it stored something has done that already: it comes
+    too late to stop anything, in an emergency most of all."""
+    return [
+        {**one, "late": name == "answers"}
+        for name, module in MODULES.items()
+        if name in given
+        for one in device_answer.checkpoints(module, given[name])
+    ]
 
 
 def _enrolled(given: Mapping[str, Mapping[str, t.Any]]) -> list[Data]:

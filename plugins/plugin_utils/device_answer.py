@@ -107,6 +107,7 @@ def _diff(value: t.Any, reading: Reading, at: str) -> t.Any:
         return []
 
 
+_SEEN: dict[str, Reader] = {"checkpoint": word("[\\x20-\\x7e\\n\u2014]{0,2000}", "checkpoint")}
 _COMMON: dict[str, Reader] = {"diff": _diff}
 _CHANGED: dict[str, Reader] = {"changed": flag}
 
@@ -184,7 +185,8 @@ def _fetched(words: Callable[[int], Reader]) -> Reader:
 
 
 def _info(words: Callable[[int], Reader]) -> Reader:
-    return record({**_CHANGED, "gateway": _gateway(words)}, {"obstacles": many(words(500), MOST_OBSTACLES)})
+    optional = {**_SEEN, "obstacles": many(words(500), MOST_OBSTACLES)}
+    return record({**_CHANGED, "gateway": _gateway(words)}, optional)
 
 
 def _refused(words: Callable[[int], Reader]) -> Reader:
@@ -200,7 +202,7 @@ ANSWERS: dict[str, Reader] = {
             "fingerprint": nullable(FINGERPRINT),
             "algorithm": nullable(choice("x25519", "ed25519", "rsa")),
         },
-        {**_COMMON, "proof": word("[0-9A-Za-z+/=]{0,20000}", "proof")},
+        {**_COMMON, **_SEEN, "proof": word("[0-9A-Za-z+/=]{0,20000}", "proof")},
     ),
     "gateway_peers": record(
         {
@@ -211,7 +213,7 @@ ANSWERS: dict[str, Reader] = {
             "neighbours": many(text(256), MOST_ENTRIES),
             "refused": _refused(text),
         },
-        _COMMON,
+        {**_COMMON, **_SEEN},
     ),
     "gateway_bridge": record(
         {
@@ -391,7 +393,8 @@ _KEPT: dict[str, Reader] = {
             ),
             "learned": nullable(number(0, 2**62)),
             "refused": _refused(_said),
-        }
+        },
+        _SEEN,
     ),
 }
 _ANSIBLE = record(
@@ -508,3 +511,9 @@ def own_keys(results: Mapping[str, t.Any]) -> dict[str, str | None]:
     mode)."""
     found = answers("gateway_key", results).values()
     return {one.host: one.said["public_key"] for one in found if one.state == observed.READY}
+
+
+def checkpoints(module: str, results: Mapping[str, t.Any]) -> list[Data]:
+    """What each gateway has seen of the directory, as the option `witnesses` of key_directory."""
+    found = answers(module, results).values()
+    return [{"gateway": one.host, "note": one.said["checkpoint"]} for one in found if one.said.get("checkpoint")]

@@ -51,5 +51,7 @@ class DirectoryAction(ActionBase):  # type: ignore[misc]
 
 def _told(result: Data) -> Data:
     """With who was left out where everybody sees it, whatever the play goes on to report."""
-    reasons = dict.fromkeys(printable(one["why"], LONGEST_REASON) for one in result.get("refused", ()))
+    claims = (f"{one['gateway']}: {one['why']}" for one in result.get("claimed", ()))
+    refused = (one["why"] for one in result.get("refused", ()))
+    reasons = dict.fromkeys(printable(why, LONGEST_REASON) for why in (*refused, *claims))
     return {"warnings": [*result.get("warnings", ()), *reasons]} if reasons else {}

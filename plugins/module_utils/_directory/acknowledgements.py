@@ -118,7 +118,7 @@ def ledger(book: Book, suspects: set[str]) -> Ledger:
     for peer, name in book.acknowledgements:
         found.rows.setdefault(peer, set()).add(name)
     for name, gateway in book.gateways.items():
-        if name not in suspects and not gateway["revoked"]:
+        if name not in suspects and not records.is_gone(gateway):
             found.learn(name)
     return found
 
@@ -208,7 +208,10 @@ def _against(known: Ledger, name: str) -> str:
 
 def _against_peer(known: Ledger, peer: str) -> str:
     """Why nothing is recorded that it says."""
-    return _against(known, peer) or (f"{peer} is revoked." if known.book.gateways[peer]["revoked"] else "")
+    if why := _against(known, peer):
+        return why
+    gateway = known.book.gateways[peer]
+    return f"{peer} is {'revoked' if gateway['revoked'] else 'retired'}." if records.is_gone(gateway) else ""
 
 
 def _serial(keys: Sequence[Row], given: Options) -> int | None:

@@ -20,10 +20,10 @@ from .._backends import BACKENDS
 from .._errors import NOTHING_CHANGED, VpnKeysError, sentence
 from .._fingerprint import short
 from .._printable import printable
-from . import acknowledgements, records, stored
+from . import acknowledgements, records
 from . import rotation as steps
 from .acknowledgements import Ledger
-from .context import EVENT_FIELDS, Context, log
+from .context import Context, log
 from .records import Book, Row
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,252}")
@@ -39,16 +39,16 @@ Options = Mapping[str, t.Any]
 # -- gateways
 
 
-def _names(options: Options, state: str) -> list[str]:
+def names_in(options: Options, state: str) -> list[str]:
     names = [str(one["name"]) for one in options["gateways"] or ()]
     if not names:
         raise VpnKeysError("bad_input", f"state={state} needs O(gateways)", state=NOTHING_CHANGED)
     return list(dict.fromkeys(names))
 
 
-def _known(book: Book, name: str, revoked_too: bool = False) -> Row:
+def known(book: Book, name: str, revoked_too: bool = False) -> Row:
     """A gateway that may be worked on. All its records are genuine."""
-    _refuse_tampered(book, name)
+    refuse_tampered(book, name)
     row = book.gateways.get(name)
     if row is None:
         raise VpnKeysError(
@@ -57,13 +57,24 @@ def _known(book: Book, name: str, revoked_too: bool = False) -> Row:
             state=NOTHING_CHANGED,
             advice="check the name, or enroll it with state=present",
         )
-    if row["revoked"] and not revoked_too:
-        raise _lost(name)
+    if records.is_gone(row) and not revoked_too:
+        raise _lost(name) if row["revoked"] else _retired(row)
     return row
+
+
+def _retired(gateway: Row) -> VpnKeysError:
+    return VpnKeysError(
+        "refused",
+        f"{gateway['name']} was retired at {gateway['retired_at']}",
+        state=NOTHING_CHANGED,
+        advice="a gateway that takes its place needs another name, or state=purged for this one first",
+    )
 
 
 LOST = "gateway revoked"
 """The event of a gateway that nobody may accept again."""
+RENAMED = "renamed"
+"""The event of a gateway that has another name now."""
 
 
 def _lost(name: str) -> VpnKeysError:
@@ -75,7 +86,7 @@ def _lost(name: str) -> VpnKeysError:
     )
 
 
-def _refuse_tampered(book: Book, name: str) -> None:
+def refuse_tampered(book: Book, name: str) -> None:
     if name not in book.repaired and (found := records.tampered(book, [name])):
         raise VpnKeysError(
             "tampered",
@@ -107,7 +118,8 @@ def enroll(book: Book, given: Options, options: Options, context: Context) -> No
         _repair(book, name, key, context)
     facts = _facts(book.gateways.get(name), given, key)
     if name not in book.gateways:
-        _refuse_tampered(book, name)  # its record was removed
+        refuse_tampered(book, name)  # its record was removed
+        refuse_former(book, name)
         book.gateways[name] = {
             "name": name,
             **facts,
@@ -116,16 +128,28 @@ def enroll(book: Book, given: Options, options: Options, context: Context) -> No
             "revoked": False,
             "revision": 0,
             "revoked_at": None,
+            "retired_at": None,
             "signature": "",
         }
         log(book, context, "enrolled", gateway=name, outcome="done")
     else:
-        row = _known(book, name)
+        row = known(book, name)
         if before := {field: row[field] for field in METADATA if row[field] != facts[field]}:
             row.update(facts)
             log(book, context, "updated", gateway=name, outcome="done", details={"before": before})
     if key:
         _present_key(book, name, key, options, context)
+
+
+def refuse_former(book: Book, name: str) -> None:
+    """A name in the history means one gateway."""
+    if now := records.now_called(book, name):
+        raise VpnKeysError(
+            "refused",
+            f"{name} was the name of the gateway that is {now} now",
+            state=NOTHING_CHANGED,
+            advice=f"rename it to {now} in the inventory, or give another gateway another name",
+        )
 
 
 def _facts(row: Row | None, given: Options, key: _public_key.PublicKey | None) -> Row:
@@ -184,7 +208,7 @@ def _present_key(book: Book, name: str, key: _public_key.PublicKey, options: Opt
     row = _record(book, name, key, "current", context)
     if current:
         current["state"] = "retired"
-    log(book, context, "adopted" if keys else "key enrolled", gateway=name, outcome="done", details=_about(row))
+    log(book, context, "adopted" if keys else "key enrolled", gateway=name, outcome="done", details=about(row))
 
 
 def _repair(book: Book, name: str, key: _public_key.PublicKey | None, context: Context) -> None:
@@ -275,7 +299,7 @@ def _revoke_key(row: Row, context: Context) -> None:
     row.update(state="revoked", revoked_at=context.now)
 
 
-def _about(row: Row) -> Row:
+def about(row: Row) -> Row:
     return {"serial": row["serial"], "fingerprint": row["fingerprint"]}
 
 
@@ -283,7 +307,7 @@ def _about(row: Row) -> Row:
 
 
 def _begin(book: Book, name: str, options: Options, context: Context) -> None:
-    _known(book, name)
+    known(book, name)
     keys = records.keys_of_one(book, name)
     if not keys:
         raise VpnKeysError(
@@ -292,11 +316,11 @@ def _begin(book: Book, name: str, options: Options, context: Context) -> None:
             state=NOTHING_CHANGED,
             advice="enroll its key with state=present",
         )
-    if rotation := _held(book, name, context):
+    if rotation := held(book, name, context):
         _resume(book, rotation, options, context)
         return
     book.last_rotation_id += 1
-    book.rotations[name] = {
+    book.add_rotation({
         "id": book.last_rotation_id,
         "gateway": name,
         "mode": options["mode"],
@@ -311,7 +335,7 @@ def _begin(book: Book, name: str, options: Options, context: Context) -> None:
         "lease_until": steps.later(context.now, context.lease),
         "ended_at": None,
         "signature": "",
-    }
+    })  # fmt: skip
     log(book, context, "prepared", gateway=name, outcome=options["mode"], details={"strategy": options["strategy"]})
 
 
@@ -334,7 +358,7 @@ def _resume(book: Book, rotation: Row, options: Options, context: Context) -> No
         log(book, context, "strategy chosen", gateway=name, outcome=options["strategy"])
 
 
-def _held(book: Book, name: str, context: Context) -> Row | None:
+def held(book: Book, name: str, context: Context) -> Row | None:
     """The open rotation of a gateway, now held by whoever asks. Raises VpnKeysError(held)."""
     rotation = records.open_rotation(book, name)
     if rotation is None:
@@ -348,10 +372,10 @@ def _held(book: Book, name: str, context: Context) -> Row | None:
     return rotation
 
 
-def _advance(book: Book, name: str, state: str, context: Context) -> Row | None:
+def advance(book: Book, name: str, state: str, context: Context) -> Row | None:
     """The rotation if it has to be brought to that state."""
-    _known(book, name)
-    rotation = _held(book, name, context) or book.rotations.get(name)
+    known(book, name)
+    rotation = held(book, name, context) or book.rotations.get(name)
     if not steps.must_advance(rotation, name, state) or rotation is None:
         return None
     rotation["state"] = state
@@ -363,10 +387,10 @@ def _advance(book: Book, name: str, state: str, context: Context) -> Row | None:
 
 def _stage_key(book: Book, given: Options, options: Options, context: Context) -> None:
     name = str(given["gateway"])
-    _known(book, name)
+    known(book, name)
     if context.check and not records.open_rotation(book, name):
         _begin(book, name, options, context)  # as the task before this one would have done
-    rotation = _held(book, name, context)
+    rotation = held(book, name, context)
     if rotation is None:
         raise VpnKeysError(
             "wrong_state",
@@ -396,10 +420,10 @@ def _stage_key(book: Book, given: Options, options: Options, context: Context) -
         else:
             before["state"] = "retired"
         rotation["state"] = "prepared"
-        log(book, context, "replaced before use", gateway=name, outcome=before["state"], details=_about(before))
+        log(book, context, "replaced before use", gateway=name, outcome=before["state"], details=about(before))
     row = _record(book, name, key, "staged", context)
     rotation["new_serial"] = row["serial"]
-    log(book, context, "key staged", gateway=name, outcome="done", details=_about(row))
+    log(book, context, "key staged", gateway=name, outcome="done", details=about(row))
 
 
 def _need_new_key(book: Book, name: str) -> Row:
@@ -422,7 +446,7 @@ def _need_share(known: Ledger, names: Iterable[str], holders: Mapping[str, list[
         # One that was tampered with is neither asked nor counted: it stops no other.
         peers, have = sorted(peer for peer in known.learned if known.peers(peer, name)), holders.get(name, [])
         if len(have) * 100 < minimum * len(peers):
-            lacking = _some([peer for peer in peers if peer not in have])
+            lacking = some([peer for peer in peers if peer not in have])
             missing.append(f"{name}: {len(have)} of {len(peers)} peers, not yet {lacking}")
     if missing:
         raise VpnKeysError(
@@ -433,7 +457,7 @@ def _need_share(known: Ledger, names: Iterable[str], holders: Mapping[str, list[
         )
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
@@ -490,7 +514,7 @@ def _shown_by_several(claims: Iterable[Options], named: str) -> dict[str, list[s
 
 
 def prepared(book: Book, options: Options, context: Context) -> None:
-    for name in _names(options, "prepared"):
+    for name in names_in(options, "prepared"):
         _begin(book, name, options, context)
 
 
@@ -504,7 +528,7 @@ def staged(book: Book, options: Options, context: Context) -> None:
     _each(book, options, options["keys"] or (), "gateway", lambda one: _stage_key(book, one, options, context))
 
 
-def _stage(known: Ledger, options: Options, context: Context) -> None:
+def stage_rotations(known: Ledger, options: Options, context: Context) -> None:
     """With `skip_refused` each for itself: a peer that does not accept the key of one stops no other."""
     names = list(dict.fromkeys(str(one["name"]) for one in options["gateways"] or ()))
     holders, minimum = acknowledgements.holders(known), options["minimum_share"]
@@ -513,7 +537,7 @@ def _stage(known: Ledger, options: Options, context: Context) -> None:
         moving = [name for name in some if not _beyond_prepared(known.book, name)]
         _need_share(known, moving, holders, minimum)
         for name in sorted(some, key=lambda name: name not in moving):
-            _advance(known.book, name, "staged", context)
+            advance(known.book, name, "staged", context)
 
     if options["skip_refused"]:
         for name in names:
@@ -528,12 +552,12 @@ def _beyond_prepared(book: Book, name: str) -> bool:
 
 
 def swapped(book: Book, options: Options, context: Context) -> None:
-    for name in _names(options, "swapped"):
+    for name in names_in(options, "swapped"):
         _swap(book, name, context)
 
 
 def _swap(book: Book, name: str, context: Context) -> None:
-    if _advance(book, name, "swapped", context) is None:
+    if advance(book, name, "swapped", context) is None:
         return
     new = _need_new_key(book, name)
     for row in records.keys_of_one(book, name):
@@ -544,22 +568,22 @@ def _swap(book: Book, name: str, context: Context) -> None:
 
 def verified(book: Book, options: Options, context: Context) -> None:
     """A change that is proved was made: where that was not entered yet, it is entered now."""
-    for name in _names(options, "verified"):
+    for name in names_in(options, "verified"):
         rotation = records.open_rotation(book, name)
         if rotation and rotation["state"] == "staged":
             _swap(book, name, context)
-        _advance(book, name, "verified", context)
+        advance(book, name, "verified", context)
 
 
 def retired(book: Book, options: Options, context: Context) -> None:
-    for name in _names(options, "retired"):
-        _advance(book, name, "retired", context)
+    for name in names_in(options, "retired"):
+        advance(book, name, "retired", context)
 
 
 def aborted(book: Book, options: Options, context: Context) -> None:
     """The new key is never used again; the old one is current again unless it was revoked."""
-    for name in _names(options, "aborted"):
-        rotation = _advance(book, name, "aborted", context)
+    for name in names_in(options, "aborted"):
+        rotation = advance(book, name, "aborted", context)
         if rotation is None:
             continue
         if new := book.keys.get((name, rotation["new_serial"] or 0)):
@@ -572,64 +596,16 @@ def aborted(book: Book, options: Options, context: Context) -> None:
 def revoked(book: Book, options: Options, context: Context) -> None:
     """Nobody may accept the keys of these gateways any more, but for the new one of an open rotation; with lost, not
     even that, and the gateway itself is out."""
-    for name in _names(options, "revoked"):
-        gateway = _known(book, name, revoked_too=True)
-        rotation = _held(book, name, context)
+    for name in names_in(options, "revoked"):
+        gateway = known(book, name, revoked_too=True)
+        rotation = held(book, name, context)
         spared = rotation["new_serial"] if rotation and not options["lost"] else None
         for row in records.keys_of_one(book, name):
             if row["serial"] != spared and row["state"] != "revoked":
                 _revoke_key(row, context)
-                log(book, context, "key revoked", gateway=name, outcome="done", details=_about(row))
+                log(book, context, "key revoked", gateway=name, outcome="done", details=about(row))
         if options["lost"] and rotation:
-            _advance(book, name, "aborted", context)
+            advance(book, name, "aborted", context)
         if options["lost"] and not gateway["revoked"]:
             gateway.update(revoked=True, revoked_at=context.now)
             log(book, context, LOST, gateway=name, outcome="done")
-
-
-STATES: dict[str, Callable[[Book, Options, Context], None]] = {
-    "present": present,
-    "prepared": prepared,
-    "staged": staged,
-    "swapped": swapped,
-    "verified": verified,
-    "retired": retired,
-    "aborted": aborted,
-    "revoked": revoked,
-}
-
-
-def apply(before: Book, state: str, options: Options, context: Context) -> Book:
-    """The book after the change. Raises VpnKeysError; then nothing is to be kept."""
-    book = before.copy()
-    STATES[state](book, options, context)
-    _revise(before, book)
-    held, learned = options["acknowledgements"] or (), options["learned"] or ()
-    # Whose records are genuine is looked up for all gateways here, which a change without any of this need not pay for.
-    if held or learned or book.acknowledgements or state == "staged":
-        known = acknowledgements.ledger(book, acknowledgements.suspects_of(book))
-        acknowledgements.acknowledge(known, held, learned, context)
-        if state == "staged":
-            _stage(known, options, context)
-        acknowledgements.tidy(known)
-    for given in options["events"] or ():
-        log(book, context, str(given["what"]), **{name: given.get(name) for name in EVENT_FIELDS})
-    return book
-
-
-def _revise(before: Book, book: Book) -> None:
-    """Where peers must now store something else, they have to hear of it: it gets the next number of the directory."""
-    was, now = records.keys_of(before), records.keys_of(book)
-    others: set[str] = set(book.repaired)
-    for name, row in sorted(book.gateways.items()):
-        old = before.gateways.get(name)
-        if old and old["platform"] != row["platform"]:
-            others.add(name)
-        if (
-            name in book.repaired
-            or not old
-            or stored.without_revision(old, was[name]) != stored.without_revision(row, now[name])
-        ):
-            book.revision += 1
-            row["revision"] = book.revision
-    acknowledgements.start_anew(book, others)

@@ -50,23 +50,23 @@ class Place:
     where: str
 
 
-def locate(url: str) -> Place:
+def locate(url: str, option: str = "url") -> Place:
     """Raises bad_input for what is not the URL of a directory. Does not look at the database."""
     try:
         parsed = sa.make_url(url)
         backend = parsed.get_backend_name()
     except (exc.ArgumentError, ValueError):
         raise VpnKeysError(
-            "bad_input", f"O(url) is not the URL of a database: {_EXPECTED}", state=NOTHING_CHANGED
+            "bad_input", f"O({option}) is not the URL of a database: {_EXPECTED}", state=NOTHING_CHANGED
         ) from None
     if backend not in DRIVERS:
         raise VpnKeysError(
-            "bad_input", f"O(url) names a database of the kind {backend}: {_EXPECTED}", state=NOTHING_CHANGED
+            "bad_input", f"O({option}) names a database of the kind {backend}: {_EXPECTED}", state=NOTHING_CHANGED
         )
     if backend == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise VpnKeysError(
-                "bad_input", "O(url) names an SQLite database without a file", state=NOTHING_CHANGED
+                "bad_input", f"O({option}) names an SQLite database without a file", state=NOTHING_CHANGED
             )
         path = os.path.abspath(os.path.expanduser(parsed.database))
         return Place(parsed, path, path)
@@ -160,7 +160,7 @@ def _engine(place: Place, write: bool, memory: bool) -> sa.Engine:
         # Without an isolation level the driver begins nothing by itself.
         connection = sqlite3.connect(name, uri=True, timeout=PATIENCE, isolation_level=None)
         # A text that is none is no genuine record, but no error of the whole database either.
-        connection.text_factory = lambda text: text.decode(errors="backslashreplace")
+        connection.text_factory = functools.partial(str, encoding="utf-8", errors="backslashreplace")
         return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)

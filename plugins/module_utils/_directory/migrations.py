@@ -25,6 +25,8 @@ if t.TYPE_CHECKING:
     from alembic.migration import MigrationContext
     from alembic.script import Script, ScriptDirectory
 
+MOVED = "moved"
+"""The revision of what was moved to another database."""
 VERSIONS = "alembic_version"
 """The table in which Alembic keeps the revision."""
 
@@ -63,6 +65,13 @@ def has_checkpoints(found: str | None) -> bool:
 def check(found: str | None, where: str, revisions: Sequence[t.Any] = REVISIONS) -> None:
     """Raises VpnKeysError(schema) unless this collection knows that revision and can read it as it is."""
     known = [module.revision for module in revisions]
+    if found == MOVED:
+        raise VpnKeysError(
+            "not_found",
+            f"There is no directory {where} any more: it was moved to another database",
+            state=NOTHING_CHANGED,
+            advice="set O(url) to that one",
+        )
     if found not in known:
         raise VpnKeysError(
             "schema",
@@ -79,6 +88,10 @@ def check(found: str | None, where: str, revisions: Sequence[t.Any] = REVISIONS)
             state=NOTHING_CHANGED,
             advice="run vpnops.keys.key_directory with state=present once, which upgrades it",
         )
+
+
+def mark_moved(connection: sa.Connection) -> None:
+    connection.execute(sa.text(f"UPDATE {VERSIONS} SET version_num = '{MOVED}'"))
 
 
 def upgrade(connection: sa.Connection, where: str, revisions: Sequence[t.Any] = REVISIONS) -> bool:

@@ -27,6 +27,17 @@ DIRECTORY_SPEC = dict(
     signing_key=dict(type="str", no_log=True),
     verify_key=dict(type="str", no_log=False),
     witness_path=dict(type="path"),
+    observations=dict(type="dict"),
+    witnesses=dict(
+        type="list",
+        elements="dict",
+        options=dict(
+            gateway=dict(type="str", required=True),
+            note=dict(type="str", required=True),
+            late=dict(type="bool", default=False),
+        ),
+    ),
+    ignored_witnesses=dict(type="list", elements="str", default=[]),
     only=dict(type="list", elements="str"),
 )
 DIRECTORY_MUTUALLY_EXCLUSIVE = [("signing_key_path", "signing_key")]

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from . import rotation
@@ -44,17 +44,19 @@ class Part:
 @dataclass
 class Book:
     """`genuine(kind, row)`: whether a record bears the signature of the directory. `rotations` has the last one of each
-    gateway, open or not. `events` has the new ones only. `repaired`: gateways whose records may be signed anew whatever
-    was done to them. `original`: what this one is a changed copy of.
+    gateway, open or not, `earlier` by number all others. `events` has the new ones only. `repaired`: gateways whose
+    records may be signed anew whatever was done to them. `original`: what this one is a changed copy of.
 
     `revision`: the highest number that a change of what peers must store has had. `marks`: up to which one each peer
     has stored everything. `acknowledgements`: what they say beyond that; where there is one, it counts instead of the
     mark. `ignored` and `refused`: what was asked for and left out, of peers and of gateways. `strays`: records that
     belong to no place, are not there any more, or are not believed (`gateway`, `serial`, `what`, and `place`, `table`
     and `key`, the values of their primary key). `taken`: serials up to which no key is there, but was once. `lost`:
-    gateways that were revoked once, as the events say, whatever their records do.
+    gateways that were revoked once, as the events say, whatever their records do. `former`: by name, the name that
+    the gateway was given which had it.
 
-    `whole`: what is wrong with the directory as a whole (names of `WHOLE`); then nothing of it is believed. `seal`:
+    `whole`: what is wrong with the directory as a whole (names of `WHOLE`); then nothing of it is believed.
+    `witnesses`: by that, the gateways that show it. `seal`:
     what proves the records, `proved`: the places of those that are as it says. `unsealed`: leaves of records that are
     still to be sealed.
     """
@@ -66,6 +68,7 @@ class Book:
     acknowledgements: dict[tuple[str, str], Row] = field(default_factory=dict)
     marks: dict[str, Row] = field(default_factory=dict)
     rotations: dict[str, Row] = field(default_factory=dict)
+    earlier: dict[int, Row] = field(default_factory=dict)
     strays: list[Row] = field(default_factory=list)
     revision: int = 0
     last_rotation_id: int = 0
@@ -75,8 +78,10 @@ class Book:
     repaired: set[str] = field(default_factory=set)
     original: Book | None = None
     whole: tuple[str, ...] = ()
+    witnesses: Mapping[str, Sequence[str]] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
     lost: frozenset[str] = frozenset()
+    former: dict[str, str] = field(default_factory=dict)
     seal: Seal | None = field(default=None, repr=False)
     proved: set[str] = field(default_factory=set, repr=False)
     unsealed: dict[str, str | None] = field(default_factory=dict, repr=False)
@@ -91,12 +96,14 @@ class Book:
             acknowledgements={name: dict(row) for name, row in self.acknowledgements.items()},
             marks={name: dict(row) for name, row in self.marks.items()},
             rotations={name: dict(row) for name, row in self.rotations.items()},
+            earlier=dict(self.earlier),  # rows that nobody changes
             strays=list(self.strays),
             events=list(self.events),
             ignored=[],
             refused=[],
             repaired=set(self.repaired),
             taken=dict(self.taken),
+            former=dict(self.former),
             original=self,
             _index=None,
         )
@@ -118,6 +125,8 @@ class Book:
         """As it was then; nothing else is touched."""
         _put(self.gateways, part.name, part.gateway)
         _put(self.rotations, part.name, part.rotation)
+        if part.rotation:
+            self.earlier.pop(part.rotation["id"], None)
         self.keys = {**{place: row for place, row in self.keys.items() if place[0] != part.name}, **part.keys}
         self.strays, self.last_rotation_id = part.strays, part.last_rotation_id
         del self.events[part.events :]
@@ -129,6 +138,20 @@ class Book:
         if self._index is None or self._index.count != len(self.keys):
             self._index = _indexed(self.keys.values())
         return self._index
+
+    def add_rotation(self, row: Row) -> None:
+        """A new one, newer than all others of its gateway."""
+        if before := self.rotations.get(row["gateway"]):
+            self.earlier[before["id"]] = before
+        self.rotations[row["gateway"]] = row
+
+    def rotations_of(self, name: str) -> list[Row]:
+        last = self.rotations.get(name)
+        return [*([last] if last else ()), *(row for row in self.earlier.values() if row["gateway"] == name)]
+
+    def drop_index(self) -> None:
+        """After keys were removed or renamed."""
+        self._index = None
 
     def add_key(self, row: Row) -> None:
         """A new key, newer than all others of its gateway."""
@@ -176,6 +199,20 @@ def withdrawn_serial(keys: Sequence[Row]) -> int:
     return int((in_state(keys, "revoked") or keys[0])["serial"])
 
 
+def now_called(book: Book, name: str) -> str | None:
+    """The name of the gateway that had this one once; None if there is none any more."""
+    passed: set[str] = set()
+    while name in book.former and name not in passed | book.gateways.keys():
+        passed.add(name)
+        name = book.former[name]
+    return name if passed and name in book.gateways else None
+
+
+def is_gone(gateway: Row) -> bool:
+    """Whether nobody accepts a key of it any more: it is revoked as lost, or retired in peace."""
+    return bool(gateway["revoked"] or gateway["retired_at"])
+
+
 def open_rotation(book: Book, gateway: str) -> Row | None:
     found = book.rotations.get(gateway)
     return found if rotation.is_open(found) else None
@@ -191,7 +228,12 @@ def tampered(book: Book, only: Iterable[str] | None = None) -> list[Row]:
     found += [one for name in names for one in _tampered(book, name)]
     found = sorted(found, key=lambda one: (one["gateway"], one["what"], one["serial"] or 0))
     whole = book.whole if wanted is None else ()
-    return [*({"gateway": None, "serial": None, "what": what} for what in whole), *_once(found)]
+    return [*(_whole(book, what) for what in whole), *_once(found)]
+
+
+def _whole(book: Book, what: str) -> Row:
+    seen_by = sorted(book.witnesses.get(what, ()))
+    return {"gateway": None, "serial": None, "what": what, **({"seen_by": seen_by} if seen_by else {})}
 
 
 def _once(found: Iterable[Row]) -> list[Row]:
@@ -212,14 +254,17 @@ def _tampered(book: Book, name: str) -> Iterator[Row]:
         for row in rows:
             if not book.genuine(kind, row):
                 yield {"gateway": name, "serial": row["serial"] if kind == "key" else None, "what": kind}
-    if what := _impossible([row["state"] for row in keys]):
+    if what := _impossible([row["state"] for row in keys], is_gone(book.gateways.get(name, _IN_USE))):
         yield {"gateway": name, "serial": None, "what": what}
 
 
-def _impossible(states: list[str]) -> str | None:
+_IN_USE: Row = {"revoked": False, "retired_at": None}
+
+
+def _impossible(states: list[str], gone: bool) -> str | None:
     """What no step ever leaves, though each record was signed once: somebody put an old one back, or removed one."""
     if states.count("current") > 1:
         return "two current keys"
-    if states and not {"current", "staged"} & set(states) and set(states) != {"revoked"}:
+    if states and not gone and not {"current", "staged"} & set(states) and set(states) != {"revoked"}:
         return "no current key"
     return None

@@ -40,6 +40,8 @@ else:
         sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("signature", sa.Text, nullable=False),
         sa.Column("revoked_at", sa.Text),
+        # Since when it is out of use, in peace.
+        sa.Column("retired_at", sa.Text),
     )
     keys = sa.Table(
         "keys",

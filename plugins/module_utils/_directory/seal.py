@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring_ascii
 
+from .. import _checkpoint
+from .._checkpoint import Checkpoint
 from . import checkpoint, merkle, note, schema, signing
-from .checkpoint import Checkpoint
 from .records import Row
 from .rows import LARGEST
 
@@ -36,7 +38,7 @@ FORM = 1
 LEAVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "directory": ((), ("id", "revision")),
     "directory_keys": (("id",), (*signing.FORMS[signing.KIND][0], "retired_at", "signature")),
-    "gateways": (("name",), (*signing.FORMS["gateway"][1], "signature")),
+    "gateways": (("name",), (*signing.FORMS["gateway"][2], "signature")),
     "keys": (("gateway", "serial"), (*signing.FORMS["key"][1], "signature")),
     "rotations": (("gateway", "id"), (*signing.FORMS["rotation"][0], "signature")),
     "marks": (("peer",), ("peer", "revision", "at")),
@@ -51,7 +53,34 @@ LINKS: dict[str, tuple[str, ...]] = {
 START = bytes(32)
 BATCH = 10_000
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=repr).encode
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=repr).encode
+_PLAIN: dict[type, t.Callable[[t.Any], str]] = {
+    str: encode_basestring_ascii,
+    int: str,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda value: "null",
+}
+_raw_decode = json.JSONDecoder().raw_decode
+
+
+def _encode_list(value: list[t.Any]) -> str:
+    return f"[{','.join([_PLAIN.get(one.__class__, _json)(one) for one in value])}]"
+
+
+def _encode_object(value: dict[t.Any, t.Any]) -> str:
+    if any(name.__class__ is not str for name in value):
+        return _json(value)
+    pairs = sorted(value.items(), key=operator.itemgetter(0))
+    parts = [f"{encode_basestring_ascii(name)}:{_PLAIN.get(one.__class__, _json)(one)}" for name, one in pairs]
+    return f"{{{','.join(parts)}}}"
+
+
+_ANY: dict[type, t.Callable[[t.Any], str]] = {**_PLAIN, list: _encode_list, dict: _encode_object}
+
+
+def encode(values: Sequence[t.Any]) -> str:
+    """As JSON, in its one form. Written out, as an encoder takes longer to be made than to encode so little."""
+    return f"[{','.join([_ANY.get(value.__class__, _json)(value) for value in values])}]"
 
 
 class Head(t.NamedTuple):
@@ -79,10 +108,8 @@ class Seal:
 
 
 def place(table: str, row: Mapping[str, t.Any]) -> str:
-    """As JSON would have it; written out, as it is asked for very often."""
-    values = (table, *(row[name] for name in LEAVES[table][0]))
-    parts = [encode_basestring_ascii(one) if isinstance(one, str) else str(one) for one in values]
-    return f"[{','.join(parts)}]"
+    """As JSON."""
+    return encode([table, *[row[name] for name in LEAVES[table][0]]])
 
 
 def parsed(at: str) -> list[t.Any] | None:
@@ -96,15 +123,15 @@ def parsed(at: str) -> list[t.Any] | None:
 
 
 def leaf(table: str, row: Mapping[str, t.Any]) -> str:
-    data = _encode([table, FORM, *(row[name] for name in LEAVES[table][1])])
+    data = encode([table, FORM, *[row[name] for name in LEAVES[table][1]]])
     return merkle.leaf(data.encode()).hex()
 
 
 def _head_leaf(table: str, head: Head) -> tuple[str, str]:
-    return _encode([table]), merkle.leaf(_encode([table, FORM, *head]).encode()).hex()
+    return encode([table]), merkle.leaf(encode([table, FORM, *head]).encode()).hex()
 
 
-HEADS = frozenset(_encode([table]) for table in LINKS)
+HEADS = frozenset(encode([table]) for table in LINKS)
 """The places of the heads."""
 
 
@@ -125,7 +152,7 @@ def read(connection: sa.Connection, directory: str, public: bytes, every_link: b
     newest = connection.execute(
         sa.select(schema.checkpoints).order_by(schema.checkpoints.c.number.desc()).limit(1)
     ).first()
-    found = _checkpoint(newest, directory, public)
+    found = _verified(newest, directory, public)
     if newest is None or found is None:
         return Seal(wrong=("checkpoint",))
     rows = connection.execute(sa.select(schema.leaves.c.place, schema.leaves.c.hash)).all()
@@ -144,12 +171,12 @@ def read(connection: sa.Connection, directory: str, public: bytes, every_link: b
     return whole
 
 
-def _checkpoint(row: t.Any, directory: str, public: bytes) -> Checkpoint | None:
+def _verified(row: t.Any, directory: str, public: bytes) -> Checkpoint | None:
     key = signing.public_key(public)
     if row is None or key is None or not isinstance(row.note, str):
         return None
-    text = note.opened(row.note, checkpoint.origin(directory), key)
-    found = None if text is None else checkpoint.parse(text)
+    text = note.opened(row.note, _checkpoint.origin(directory), key)
+    found = None if text is None else _checkpoint.parse(text)
     return found if found and (found.directory, found.number) == (directory, row.number) else None
 
 
@@ -180,12 +207,13 @@ def _links(connection: sa.Connection, table: str, limits: Sequence[t.Any] = ()) 
     columns = schema.table(table).c
     selected = [_plain(columns[name]) for name in (*LINKS[table], "hash")]
     rows = connection.execute(sa.select(*selected).where(*limits).order_by(columns[LINKS[table][0]]))
-    json_at, head = (LINKS[table].index("details") if "details" in LINKS[table] else None), EMPTY
-    for *values, stored in rows:
-        if json_at is not None:
-            values[json_at] = _decoded(values[json_at])
-        head = _linked(table, head, values)
-        yield head, stored
+    has_json, head = LINKS[table][-1] == "details", EMPTY
+    for part in rows.partitions(BATCH):
+        for *values, stored in part:
+            if has_json and values[-1] is not None:
+                values[-1] = _decoded(values[-1])
+            head = _linked(table, head, values)
+            yield head, stored
 
 
 def _plain(column: t.Any) -> t.Any:
@@ -198,21 +226,26 @@ def _decoded(value: t.Any) -> t.Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        found, end = _raw_decode(value)
+        return found if end == len(value) else json.loads(value)
     except (ValueError, RecursionError):
         return {"no JSON": value}
 
 
 def _linked(table: str, head: Head, values: Sequence[t.Any]) -> Head:
-    data = _encode([table, FORM, *values])
+    data = encode([table, FORM, *values])
     return Head(head.links + 1, values[0], hashlib.sha256(bytes.fromhex(head.hash) + data.encode()).hexdigest())
 
 
 def root_at(connection: sa.Connection, number: int) -> bytes | None:
-    """Of an earlier checkpoint, once the chain of them is known to be whole."""
-    found = connection.scalar(sa.select(schema.checkpoints.c.note).where(schema.checkpoints.c.number == number))
-    parsed = checkpoint.parse(found.rpartition("\n\n")[0] + "\n") if isinstance(found, str) else None
-    return parsed.root if parsed else None
+    """Of an earlier checkpoint, once the chain of them is known to be whole; None where there is none with that number,
+    nothing where it cannot be read."""
+    where = schema.checkpoints.c.number == number
+    row = connection.execute(sa.select(schema.checkpoints.c.note).where(where)).first()
+    if row is None:
+        return None
+    parsed = _checkpoint.unverified(row.note) if isinstance(row.note, str) else None
+    return parsed.root if parsed else b""
 
 
 # -- writing
@@ -239,7 +272,7 @@ def advance(
     _store(connection, seal.leaves, {name: after.get(name) for name in changed})
     top = root(after) or START  # all of them are hashes
     following = checkpoint.following(seal.checkpoint, directory, len(after), top, now, at_least)
-    signed = note.sign(checkpoint.text(following), checkpoint.origin(directory), key)
+    signed = note.sign(_checkpoint.text(following), _checkpoint.origin(directory), key)
     _append(connection, "checkpoints", heads["checkpoints"], [{"number": following.number, "note": signed}])
     return Seal(following, signed, after, heads)
 
@@ -280,7 +313,7 @@ def start_anew(connection: sa.Connection, directory: str, public: bytes) -> Seal
     connection.execute(sa.delete(schema.events).where(schema.events.c.id >= LARGEST))
     select = sa.select(schema.checkpoints.c.number, schema.checkpoints.c.note)
     for row in connection.execute(select.order_by(schema.checkpoints.c.number.desc())).all():
-        if found := _checkpoint(row, directory, public):
+        if found := _verified(row, directory, public):
             _rechain(connection, "checkpoints")
             heads = {"events": _rechain(connection, "events"), "checkpoints": _head(connection, "checkpoints", found)}
             return Seal(found, row.note, heads=heads)

@@ -79,10 +79,11 @@ def anchor(text: str) -> str:
 
 KIND = "directory key"
 _GATEWAY = ("name", "platform", "algorithm", "identity", "endpoint", "networks", "enrolled_at", "enrolled_by")
+_IN_USE = (*_GATEWAY, "revoked", "revision")
 _KEY = ("gateway", "serial", "algorithm", "public_key", "fingerprint", "state", "created_at", "created_by", "reason")
 _ROTATION = ("id", "gateway", "mode", "strategy", "state", "old_serial", "new_serial", "why", "begun_by", "begun_at")
 FORMS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "gateway": ((*_GATEWAY, "revoked", "revision"), (*_GATEWAY, "revoked", "revision", "revoked_at")),
+    "gateway": (_IN_USE, (*_IN_USE, "revoked_at"), (*_IN_USE, "revoked_at", "retired_at")),
     "key": (_KEY, (*_KEY, "revoked_at")),
     "rotation": ((*_ROTATION, "holder", "lease_until", "ended_at"),),
     KIND: (("id", "public_key", "fingerprint", "since"),),

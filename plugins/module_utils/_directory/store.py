@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from .._printable import printable
-from . import changes, rows, schema, seal, signing
+from . import changes, records, rows, schema, seal, signing
 from .records import Book, Row
 from .seal import Seal
 
@@ -106,6 +106,13 @@ def load(
     book.last_rotation_id = max([*known, *filter(rows.is_count, removed)], default=0)
     lost = sa.select(schema.events.c.gateway).where(schema.events.c.what == changes.LOST)
     book.lost = frozenset(name for name in connection.scalars(lost) if isinstance(name, str))
+    renamed = rows.read(
+        connection, schema.events, schema.events.c.what == changes.RENAMED, order=schema.events.c.id
+    )
+    for event in renamed:
+        old, new = (event.row["details"] or {}).get("from"), event.row["gateway"]
+        if isinstance(old, str) and isinstance(new, str):
+            book.former[old] = new
     book.whole = found.wrong
     if sealed and not found.wrong:
         book.whole = tuple(what for table, what in WHOLE.items() if table in reading.strange)
@@ -208,8 +215,11 @@ def _place(book: Book, table: str, row: Row) -> None:
         book.gateways[row["name"]] = row
     elif table == "keys":
         book.keys[row["gateway"], row["serial"]] = row
-    elif table == "rotations" and not _is_superseded(book, table, row):
-        book.rotations[row["gateway"]] = row
+    elif table == "rotations":
+        if _is_superseded(book, table, row):
+            book.earlier[row["id"]] = row
+        else:
+            book.add_rotation(row)
     elif table == "marks":
         book.marks[row["peer"]] = row
     elif table == "acknowledgements":
@@ -238,9 +248,13 @@ def save(
                     _refuse_tampered(kind, old[name], before, after)
                 if kind:
                     row["signature"] = signing.sign(key, kind, after.id, row)
+                if name in old:
+                    leaves[seal.place(table, old[name])] = None  # a rotation keeps its number under another name
                 leaves[seal.place(table, row)] = seal.leaf(table, row)
         leaves.update({seal.place(table, row): None for name, row in old.items() if name not in new})
         changed |= _write(connection, schema.table(table), old, new) and bool(kind)
+    if gone := [(name,) for name in before.gateways if name not in after.gateways]:
+        _delete(connection, schema.gateways, gone)  # now that nothing refers to them
     if after.revision != before.revision:
         connection.execute(sa.update(schema.directory).values(revision=after.revision))
         row = {"id": after.id, "revision": after.revision}
@@ -254,14 +268,13 @@ Pair = tuple[str, t.Mapping[t.Any, Row], t.Mapping[t.Any, Row]]
 
 
 def _pairs(before: Book, after: Book) -> tuple[Pair, ...]:
-    """In this order no record is written before one that it needs. An earlier rotation than the last one stays."""
-    last = _by_id(after)
+    """In this order no record is written before one that it needs."""
     return (
         ("gateways", before.gateways, after.gateways),
         ("keys", before.keys, after.keys),
         ("marks", before.marks, after.marks),
         ("acknowledgements", before.acknowledgements, after.acknowledgements),
-        ("rotations", {number: row for number, row in _by_id(before).items() if number in last}, last),
+        ("rotations", _by_id(before), _by_id(after)),
     )
 
 
@@ -286,7 +299,7 @@ def _gateway(kind: str, row: Row) -> str:
 
 
 def _by_id(book: Book) -> dict[int, Row]:
-    return {row["id"]: row for row in book.rotations.values()}
+    return {**book.earlier, **{row["id"]: row for row in book.rotations.values()}}
 
 
 def _refuse_tampered(kind: str, row: Row, before: Book, after: Book) -> None:
@@ -301,13 +314,14 @@ def _refuse_tampered(kind: str, row: Row, before: Book, after: Book) -> None:
 def _write(connection: sa.Connection, table: t.Any, old: Mapping[t.Any, Row], new: Mapping[t.Any, Row]) -> bool:
     added = [row for name, row in new.items() if name not in old]
     altered = [(old[name], row) for name, row in new.items() if name in old and row != old[name]]
-    if removed := [name for name in old if name not in new]:
+    removed = [name for name in old if name not in new]
+    if removed and table is not schema.gateways:
         _delete(connection, table, [name if isinstance(name, tuple) else (name,) for name in removed])
     if added:
         connection.execute(sa.insert(table), added)
     if altered:
         _update(connection, table, [row for dummy, row in altered])
-    return bool(added) or any(
+    return bool(added or removed) or any(
         {name for name, value in row.items() if value != was[name]} - UNCOUNTED for was, row in altered
     )
 
@@ -384,6 +398,8 @@ def rekey(
 def history(connection: sa.Connection, book: Book, only: Iterable[str] | None, limit: int) -> Row:
     """Keys, rotations and events, newest first."""
     names = None if only is None else set(only)
+    if names is not None:
+        names.update(old for old in book.former if records.now_called(book, old) in names)
 
     def mine(row: Row) -> bool:
         return names is None or row["gateway"] in names

@@ -43,7 +43,7 @@ def peer(gateway: Row, keys: Sequence[Row], rotation: Row | None) -> Row:
         "staged": text(staged),
         "previous": text(previous),
         # In an emergency there is no current key, until the new one is in use.
-        "withdrawn": bool(gateway["revoked"] or (keys and not current)),
+        "withdrawn": bool(records.is_gone(gateway) or (keys and not current)),
         "known": [row["public_key"] for row in keys if row["public_key"]],
         "serial": current["serial"] if current else None,
         "staged_serial": staged["serial"] if staged else None,

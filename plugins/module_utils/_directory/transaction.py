@@ -12,6 +12,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from .._checkpoint import Checkpoint
 from .._errors import NOTHING_CHANGED, NOTHING_READ, VpnKeysError
 from .._fingerprint import fingerprint
 from .._printable import printable
@@ -19,8 +20,6 @@ from .._tampered import WHOLE
 from . import (
     acknowledgements,
     backup,
-    changes,
-    checkpoint,
     database,
     key_file,
     lock_owner,
@@ -29,7 +28,9 @@ from . import (
     records,
     seal,
     signing,
+    states,
     store,
+    testimony,
     view,
     witness,
 )
@@ -52,10 +53,10 @@ Options = Mapping[str, t.Any]
 def read(options: Options) -> Row:
     """The result of key_directory_info. Raises VpnKeysError."""
     place = database.locate(options["url"])
-    remembered = _witness_path(options, place)
+    remembered = witness_path(options, place)
     seen = witness.read(remembered)
     if database.missing_file(place):
-        raise _no_directory(place, seen, remembered)
+        raise no_directory(place, seen, remembered)
     with database.transaction(place, write=False) as connection:
         revision = migrations.revision_of(connection)
         identity = None
@@ -63,26 +64,27 @@ def read(options: Options) -> Row:
             migrations.check(revision, place.where)
             identity = store.found(connection, place.where)
         if identity is None:
-            raise _no_directory(place, seen, remembered)
+            raise no_directory(place, seen, remembered)
         public = store.verifier(identity, _trusted(options, place), place.where)
         book = store.load(connection, identity, public)
         _compare(connection, book, seen)
+        heard = _hear(connection, book, public, options)
         history = store.history(connection, book, options["only"], options["events_limit"])
     if book.whole:
         if options["fail_on_tampered"]:
-            raise _not_believed(book, place)
+            raise not_believed(book, place)
     else:
-        witness.keep(remembered, _checkpoint(book))
-    shown = view.build(book, _about(identity, book), options["only"])
-    return {"changed": False, **_place(options, place), **shown, **history}
+        witness.keep(remembered, checkpoint_of(book))
+    shown = view.build(book, about(identity, book), options["only"])
+    return {"changed": False, **place_of(options, place), **shown, **history, "claimed": heard.told}
 
 
-def _place(options: Options, place: Place) -> Row:
+def place_of(options: Options, place: Place) -> Row:
     """Where everything is, for people. No password is in it."""
-    return {"where": place.where, "signing_key_path": None if options["signing_key"] else _key_path(options, place)}
+    return {"where": place.where, "signing_key_path": own_key_path(options, place)}
 
 
-def _no_directory(place: Place, seen: witness.Seen | None = None, remembered: str | None = None) -> VpnKeysError:
+def no_directory(place: Place, seen: witness.Seen | None = None, remembered: str | None = None) -> VpnKeysError:
     if seen:
         return VpnKeysError(
             "tampered",
@@ -100,11 +102,11 @@ def _no_directory(place: Place, seen: witness.Seen | None = None, remembered: st
     )
 
 
-def _witness_path(options: Options, place: Place) -> str | None:
-    return witness.path_of(options["witness_path"], _key_path(options, place))
+def witness_path(options: Options, place: Place) -> str | None:
+    return witness.path_of(options["witness_path"], signing_key_path(options, place))
 
 
-def _checkpoint(book: Book) -> checkpoint.Checkpoint | None:
+def checkpoint_of(book: Book) -> Checkpoint | None:
     return book.seal.checkpoint if book.seal else None
 
 
@@ -112,22 +114,40 @@ def _compare(connection: sa.Connection, book: Book, seen: witness.Seen | None) -
     """With what this control node has seen; a directory without any checkpoint is older than all of them."""
     if book.whole:
         return
-    wrong = witness.against(seen, _checkpoint(book), lambda number: seal.root_at(connection, number))
+    wrong = witness.against(seen, checkpoint_of(book), lambda number: seal.root_at(connection, number))
     book.whole = (wrong,) if wrong else ()
 
 
-def _not_believed(book: Book, place: Place) -> VpnKeysError:
-    why = "; ".join(WHOLE[what] for what in book.whole)
+def _hear(connection: sa.Connection, book: Book, public: bytes, options: Options) -> testimony.Testimony:
+    """What gateways have seen of it. What comes too late to stop anything is only told."""
+    given, ignored = options.get("witnesses") or (), options.get("ignored_witnesses") or ()
+    if not given:
+        return testimony.Testimony()
+
+    def root_at(number: int) -> bytes | None:
+        return seal.root_at(connection, number)
+
+    late = testimony.weigh([one for one in given if one.get("late")], ignored, checkpoint_of(book), public, root_at)
+    rest = [one for one in given if not one.get("late")]
+    found = testimony.weigh(rest, ignored, checkpoint_of(book), public, root_at)
+    if found.proved and not book.whole:
+        book.whole, book.witnesses = tuple(found.proved), found.proved
+    return testimony.joined(found, late)
+
+
+def not_believed(book: Book, place: Place) -> VpnKeysError:
+    why = "; ".join(WHOLE[what] + testimony.shown(book.witnesses.get(what, ())) for what in book.whole)
+    meant = "; if it is meant to be as it is, name those gateways in O(ignored_witnesses)" if book.witnesses else ""
     return VpnKeysError(
         "tampered",
         f"The directory {place.where} cannot be trusted: {why}",
         state=NOTHING_CHANGED,
         advice="find out who wrote to the database, or which old backup it is, and restore its newest backup; "
-        "vpnops.keys.key_directory with repair=true says what could be accepted as it is",
+        f"vpnops.keys.key_directory with repair=true says what could be accepted as it is{meant}",
     )
 
 
-def _about(identity: store.Identity, book: Book) -> Row:
+def about(identity: store.Identity, book: Book) -> Row:
     return {
         "id": identity.id,
         "schema": migrations.REVISIONS[-1].revision,
@@ -157,7 +177,7 @@ def _trusted(options: Options, place: Place) -> str:
         return signing.anchor(options["verify_key"])
     if options["signing_key"]:
         return _fingerprint(_from_text(options["signing_key"], "signing_key"))
-    path = _key_path(options, place)
+    path = signing_key_path(options, place)
     key = key_file.read(path) if path else None
     if key is None:
         looked = f", and there is no signing key {path}" if path else ""
@@ -170,7 +190,12 @@ def _trusted(options: Options, place: Place) -> str:
     return _fingerprint(key)
 
 
-def _key_path(options: Options, place: Place) -> str | None:
+def own_key_path(options: Options, place: Place) -> str | None:
+    """None where the signing key itself is given."""
+    return None if options["signing_key"] else signing_key_path(options, place)
+
+
+def signing_key_path(options: Options, place: Place) -> str | None:
     if given := options["signing_key_path"]:
         return os.path.abspath(os.path.expanduser(str(given)))
     return f"{place.path}.key" if place.path else None
@@ -192,12 +217,13 @@ def _from_text(text: str, option: str) -> ed25519.Ed25519PrivateKey:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A step that was done, or foretold."""
+    """A step that was done, or foretold. `claimed`: what gateways say of the directory without any proof."""
 
     changed: bool
     before: Book
     after: Book
     identity: store.Identity
+    claimed: tuple[Row, ...] = ()
 
 
 def write(options: Options, check: bool, diff: bool = False) -> Row:
@@ -208,8 +234,9 @@ def write(options: Options, check: bool, diff: bool = False) -> Row:
         "events": done.after.events,
         "ignored": done.after.ignored,
         "refused": done.after.refused,
-        **_place(options, database.locate(options["url"])),
-        **view.build(done.after, _about(done.identity, done.after), options["only"]),
+        "claimed": list(done.claimed),
+        **place_of(options, database.locate(options["url"])),
+        **view.build(done.after, about(done.identity, done.after), options["only"]),
     }
     if diff:
         result["diff"] = {"before": view.outline(done.before), "after": view.outline(done.after)}
@@ -219,29 +246,29 @@ def write(options: Options, check: bool, diff: bool = False) -> Row:
 def change(options: Options, check: bool) -> Outcome:
     """The whole step in one transaction, which is undone in check mode."""
     place = database.locate(options["url"])
-    path = None if options["signing_key"] else _key_path(options, place)
+    path = own_key_path(options, place)
     if path is None and not options["signing_key"]:
         raise VpnKeysError(
             "bad_input",
             f"O(signing_key_path) or O(signing_key) is needed for the directory {place.where}",
             state=NOTHING_CHANGED,
         )
-    remembered = _witness_path(options, place)
+    remembered = witness_path(options, place)
     seen = witness.read(remembered)
     absent = database.missing_file(place)
     if absent and (options["state"] != "present" or seen):
-        raise _no_directory(place, seen, remembered)
+        raise no_directory(place, seen, remembered)
     with database.transaction(place, write=True, memory=check and absent) as connection:
         opening = Opening(connection, options, place, path, seen, check)
         if not (opening.exists() or opening.may_be_made()):
-            raise _no_directory(place, seen, remembered)
+            raise no_directory(place, seen, remembered)
         done = opening.rekeyed() if options["state"] == "rekeyed" else opening.changed()
         if check:
             database.rollback(connection)
         elif opening.created and path and key_file.read(path) is None:
             key_file.write(path, opening.key)
     if not check:
-        witness.keep(remembered, _checkpoint(done.after))
+        witness.keep(remembered, checkpoint_of(done.after))
         if opening.rename and path:
             _settle(path)
     return done
@@ -269,6 +296,7 @@ class Opening:
         self.upgrades: list[Row] = []
         self.repairs: list[Row] = []
         self.created = self.rename = False
+        self.heard = testimony.Testimony()
 
     def exists(self) -> bool:
         """With tables as they are now; where there are none, they are made if they may be."""
@@ -312,11 +340,14 @@ class Opening:
         else:
             book.seal = seal.start_anew(connection, book.id, self.public)
             book.whole = ("rolled back",) if self.seen else ()
+        self.heard = _hear(connection, book, self.public, options)
+        if not (book.gateways or options["repair"]):
+            testimony.refuse_empty(self.heard, self.place.where)
         return self._repaired(book) if book.whole else book
 
     def _repaired(self, book: Book) -> Book:
         if not self.options["repair"]:
-            raise _not_believed(book, self.place)
+            raise not_believed(book, self.place)
         found = store.load(self.connection, self.identity, self.public, sealed=False)
         digest = _digest(book.whole, found)
         if self.options["confirm"] != digest:
@@ -324,13 +355,13 @@ class Opening:
         details = {"directory": list(book.whole), "accepted": _counts(found)}
         repaired = event(self.context, "repaired", outcome="done", details=details)
         self.repairs.append(repaired)
-        known = self.seen.number if self.seen and self.seen.directory == book.id else 0
+        known = max(self.seen.number if self.seen and self.seen.directory == book.id else 0, self.heard.highest)
         return store.believe(self.connection, found, self.key, repaired, self.context.now, known)
 
     def changed(self) -> Outcome:
         """After what the task asks for."""
         before = self.book()
-        after = changes.apply(before, self.options["state"], self.options, self.context)
+        after = states.apply(before, self.options["state"], self.options, self.context)
         if self.former and not migrations.has_checkpoints(self.former):
             acknowledgements.compact(after, self.context.now)
         return self._saved(before, after)
@@ -339,7 +370,7 @@ class Opening:
         after.events = [*self.upgrades, *after.events]
         changed = store.save(self.connection, before, after, self.key, self.context.now)
         after.events = [*self.repairs, *after.events]
-        return Outcome(changed or bool(self.repairs), before, after, self.identity)
+        return Outcome(changed or bool(self.repairs), before, after, self.identity, tuple(self.heard.told))
 
     def rekeyed(self) -> Outcome:
         """With the next signing key. With a name still to be changed, the last run was killed between its last two
@@ -388,7 +419,7 @@ def _unconfirmed(book: Book, found: Book, place: Place, digest: str) -> VpnKeysE
     without = f", without those of {', '.join(printable(name) for name in refused[:12])}" if refused else ""
     return VpnKeysError(
         "tampered",
-        f"{_not_believed(book, place).what}. Repaired, it is accepted as it is now: {counts['gateways']} gateways, "
+        f"{not_believed(book, place).what}. Repaired, it is accepted as it is now: {counts['gateways']} gateways, "
         f"{counts['keys']} keys and {counts['rotations']} last rotations with valid signatures{without}; what peers "
         "have stored is forgotten, so they are told everything again",
         state=NOTHING_CHANGED,

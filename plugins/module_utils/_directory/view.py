@@ -59,6 +59,7 @@ def _gateway(gateway: Row, keys: Sequence[Row], rotation: Row | None, holders: S
         "networks": gateway["networks"],
         "revoked": gateway["revoked"],
         "revoked_at": gateway["revoked_at"],
+        "retired_at": gateway["retired_at"],
         "revision": gateway["revision"],
         **shown,
         "created_at": current["created_at"] if current else None,
@@ -105,6 +106,7 @@ def outline(book: Book) -> str:
         keys, rotation = keys_of[name], records.open_rotation(book, name)
         facts = [gateway["platform"], gateway["identity"], gateway["endpoint"], *gateway["networks"]]
         facts += ["revoked"] if gateway["revoked"] else []
+        facts += ["retired"] if gateway["retired_at"] else []
         facts += [f"rotation {rotation['state']} ({rotation['mode']})"] if rotation else []
         lines.append(f"{name}: {', '.join(str(fact) for fact in facts if fact)}")
         lines += [

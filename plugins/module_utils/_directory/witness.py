@@ -15,9 +15,9 @@ import os
 import typing as t
 from collections.abc import Callable
 
+from .._checkpoint import Checkpoint
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from . import key_file
-from .checkpoint import Checkpoint
 
 SUFFIX = ".witness"
 
@@ -71,7 +71,8 @@ def keep(path: str | None, found: Checkpoint | None) -> None:
 
 
 def against(seen: Seen | None, found: Checkpoint | None, root_at: Callable[[int], bytes | None]) -> str | None:
-    """What is wrong with a directory whose newest checkpoint is this. `root_at`: of an earlier one."""
+    """What is wrong with a directory whose newest checkpoint is this. `root_at`: of an earlier one, None where
+    there is none with that number."""
     if seen is None or found is None:
         return None
     if seen.directory != found.directory:
@@ -79,7 +80,8 @@ def against(seen: Seen | None, found: Checkpoint | None, root_at: Callable[[int]
     if seen.number > found.number:
         return "rolled back"
     root = found.root if seen.number == found.number else root_at(seen.number)
-    return None if root is not None and root.hex() == seen.root else "two histories"
+    # A number that the directory has jumped over: somebody accepted to forget it, with the signing key.
+    return None if root is None or root.hex() == seen.root else "two histories"
 
 
 def path_of(given: str | None, key_path: str | None) -> str | None:

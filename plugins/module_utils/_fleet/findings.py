@@ -24,6 +24,8 @@ NOT_LASTING = "not lasting"
 NOT_FETCHING = "not fetching"
 PENDING = "pending"
 UNFINISHED = "unfinished"
+RETIRED = "retired"
+REPLACED = "unknown own key"
 
 
 class Kind(t.NamedTuple):
@@ -51,6 +53,13 @@ KINDS: dict[str, Kind] = {
         "confirm.",
     ),
     "wrong key": Kind(PROBLEM, True, SETTLE),
+    REPLACED: Kind(
+        PROBLEM,
+        True,
+        "If its hardware was replaced, run vpnops.keys.enroll_gateways with --limit {host} and "
+        "gateway_keys_adopt_reported_key=true, then vpnops.keys.converge_gateways. If not, find out who changed its "
+        "key before you believe it again.",
+    ),
     NOT_STORED: Kind(PROBLEM, True, "Fix what the sentence says, then run vpnops.keys.converge_gateways."),
     "drifted gateway": Kind(WARNING, True, SETTLE),
     NOT_LASTING: Kind(
@@ -70,6 +79,11 @@ KINDS: dict[str, Kind] = {
     ),
     "not enrolled": Kind(
         WARNING, False, "Run vpnops.keys.enroll_gateways, or take {host} out of the inventory group."
+    ),
+    RETIRED: Kind(
+        NOTE,
+        False,
+        "Remove {host} from the inventory group; vpnops.keys.key_directory with state=purged deletes its records.",
     ),
     "unknown keys": Kind(NOTE, False, "Find out whose they are. The collection does not change them."),
     "not observed": Kind(

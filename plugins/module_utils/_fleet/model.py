@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .. import _pending
 from .._backends import protocol
@@ -20,7 +20,7 @@ from .._errors import NOTHING_REPORTED, VpnKeysError
 from .._pending import Pending
 from .._tampered import WHOLE
 
-REVOKED = "revoked"
+REVOKED, RETIRED = "revoked", "retired"
 IN_USE = ("current", "staged")
 EMERGENCY = "emergency"
 
@@ -56,7 +56,8 @@ class Rotation:
 class Gateway:
     """`keys`: newest first. `serial`, `fingerprint`, `created_at`: of the current key, None without one. `dropped`: the
     keys that no peer may accept any more, and since when; an aborted key that was never used is not among them.
-    `aborted_at`: when its last rotation was, ISO 8601; None where that was not aborted, or another one is open."""
+    `aborted_at`: when its last rotation was, ISO 8601; None where that was not aborted, or another one is open.
+    `retired_at`: since when it is out of use in peace."""
 
     name: str
     platform: str
@@ -71,6 +72,17 @@ class Gateway:
     rotation: Rotation | None
     dropped: Mapping[str, str | None] = field(default_factory=dict)
     aborted_at: str | None = None
+    retired_at: str | None = None
+
+    @property
+    def retired(self) -> bool:
+        """In peace; it may have been revoked as lost since then."""
+        return bool(self.retired_at) and not self.revoked
+
+    @property
+    def gone(self) -> bool:
+        """Whether no peer may accept a key of it any more."""
+        return self.revoked or self.retired
 
     @property
     def protocol(self) -> str:
@@ -79,8 +91,8 @@ class Gateway:
     @property
     def state(self) -> str:
         """For people."""
-        if self.revoked:
-            return REVOKED
+        if self.gone:
+            return REVOKED if self.revoked else RETIRED
         return f"rotation {self.rotation.state}" if self.rotation else "current"
 
     @property
@@ -93,7 +105,7 @@ class Gateway:
     @property
     def acceptable(self) -> set[str]:
         """Fingerprints of it that its peers may store now."""
-        return set() if self.revoked else self.expected - self.dropped.keys()
+        return set() if self.gone else self.expected - self.dropped.keys()
 
 
 @dataclass(frozen=True)
@@ -104,23 +116,27 @@ class Tampered:
     gateway: str | None
     serial: int | None
     what: str
+    seen_by: Sequence[str] = ()
 
     @property
     def sentence(self) -> str:
         if self.gateway is None:
-            return f"It cannot be trusted: {WHOLE.get(self.what, self.what)}"
+            seen = f" (seen by {', '.join(self.seen_by[:12])})" if self.seen_by else ""
+            return f"It cannot be trusted: {WHOLE.get(self.what, self.what)}{seen}"
         return f"Its {self.what}{f' {self.serial}' if self.serial else ''} is not as the directory signed it"
 
 
 @dataclass(frozen=True, eq=False)
 class Directory:
     """`pending`: who has to store what yet; `undropped`: the part of it that may leave a revoked key accepted,
-    `waiting` the rest. `keys`: fingerprint to (gateway, key). `identities`: to the one gateway that has it."""
+    `leaving` that about gateways that are retired, `waiting` the rest. `keys`: fingerprint to (gateway, key).
+    `identities`: to the one gateway that has it. `claimed`: what a gateway says of it and cannot prove."""
 
     gateways: Mapping[str, Gateway]
     tampered: Sequence[Tampered]
     pending: Pending
     undropped: Pending
+    leaving: Pending
     waiting: Pending
     keys: Mapping[str, tuple[str, Key]]
     identities: Mapping[str, str]
@@ -136,6 +152,7 @@ class Directory:
     """Of each name in natural order."""
     owners: Mapping[str | None, str]
     """Of each fingerprint."""
+    claimed: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_result(cls, result: t.Any) -> Directory:
@@ -148,7 +165,7 @@ class Directory:
                 "O(directory) must be a result of key_directory or key_directory_info",
                 state=NOTHING_REPORTED,
             ) from None
-        return _indexed(*parsed)
+        return replace(_indexed(*parsed[:3]), claimed=parsed[3])
 
     def owner(self, identity: str, fingerprint: str | None) -> str | None:
         """The gateway for which something is stored, or with which a tunnel is up: the one that the configuration names
@@ -164,7 +181,7 @@ class Directory:
     def are_peers(self, name: str, other: str) -> bool:
         """Whether the first one, which is in use, may store keys of the other one."""
         ours, theirs = self.gateways[name], self.gateways[other]
-        return name != other and not ours.revoked and ours.protocol == theirs.protocol
+        return name != other and not ours.gone and ours.protocol == theirs.protocol
 
     def peers_pending(self, name: str) -> list[str]:
         """The peers that have to store something of this gateway yet, by name."""
@@ -177,7 +194,7 @@ class Directory:
 
     @property
     def in_use(self) -> list[str]:
-        return [name for name, one in self.gateways.items() if not one.revoked]
+        return [name for name, one in self.gateways.items() if not one.gone]
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -187,7 +204,7 @@ def natural(name: str) -> list[tuple[int, str]]:
 
 # ------------------------------------------------------------------ reading
 
-def _parse(result: t.Any) -> tuple[list[Gateway], list[Tampered], t.Any]:
+def _parse(result: t.Any) -> tuple[list[Gateway], list[Tampered], t.Any, dict[str, str]]:
     directory = result["directory"]
     history = list(result.get("rotations") or ())
     unused = {(_text(one["gateway"]), one["new_serial"]) for one in history if _never_used(one)}
@@ -201,10 +218,15 @@ def _parse(result: t.Any) -> tuple[list[Gateway], list[Tampered], t.Any]:
     aborted = {name: _maybe(_text, one.get("ended_at")) for name, one in last.items() if _never_used(one)}
     gateways = [_gateway(one, unused, since, aborted) for one in directory["gateways"].values()]
     tampered = [
-        Tampered(_maybe(_text, one["gateway"]), _maybe(int, one.get("serial")), _text(one["what"]))
+        Tampered(_maybe(_text, one["gateway"]), _maybe(int, one.get("serial")), _text(one["what"]), _names(one))
         for one in directory["tampered"]
     ]
-    return gateways, tampered, _marks(result["peers"], result["learned"])
+    claimed = {_text(one["gateway"]): _text(one["why"]) for one in result.get("claimed") or ()}
+    return gateways, tampered, _marks(result["peers"], result["learned"]), claimed
+
+
+def _names(one: Mapping[str, t.Any]) -> tuple[str, ...]:
+    return tuple(map(_text, one.get("seen_by") or ()))
 
 
 def _never_used(rotation: Mapping[str, t.Any]) -> bool:
@@ -266,6 +288,7 @@ def _gateway(
         rotation=_maybe(_rotation, one["rotation"]),
         dropped=dropped,
         aborted_at=None if one["rotation"] else aborted.get(name),
+        retired_at=_maybe(_text, one.get("retired_at")),
     )
 
 
@@ -308,13 +331,15 @@ def _maybe(reader: t.Callable[[t.Any], _Value], value: t.Any) -> _Value | None:
 def _indexed(gateways: Sequence[Gateway], tampered: Sequence[Tampered], marks: _Marks) -> Directory:
     by_name = {one.name: one for one in sorted(gateways, key=lambda one: natural(one.name))}
     undropped = {name for name, one in by_name.items() if one.dropped}
+    retired = {name for name, one in by_name.items() if one.retired} - undropped
     pending = marks.about(by_name)
     return Directory(
         gateways=by_name,
         tampered=tampered,
         pending=pending,
         undropped=marks.about(undropped),
-        waiting=marks.about(by_name.keys() - undropped),
+        leaving=marks.about(retired),
+        waiting=marks.about(by_name.keys() - undropped - retired),
         keys={key.fingerprint: (one.name, key) for one in by_name.values() for key in one.keys},
         identities=_unique((one.identity, one.name) for one in by_name.values()),
         by_protocol=_by_protocol(by_name.values()),
@@ -329,7 +354,7 @@ def _indexed(gateways: Sequence[Gateway], tampered: Sequence[Tampered], marks: _
 def _by_protocol(gateways: Iterable[Gateway]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for one in gateways:
-        if not one.revoked:
+        if not one.gone:
             found.setdefault(one.protocol, []).append(one.name)
     return found
 

@@ -41,7 +41,7 @@ class Outcome:
     gateways: Sequence[Changed]
 
     def to_result(self) -> dict[str, t.Any]:
-        done = all(row.state in ("changed", "revoked") for row in self.gateways)
+        done = all(row.state in ("changed", "revoked", "retired") for row in self.gateways)
         return {"gateways": [asdict(row) for row in self.gateways], "done": done}
 
     def problems(self, mode: str) -> list[str]:
@@ -105,8 +105,8 @@ def _why(directory: Directory, one: Gateway, begun: bool) -> str:
 
 
 def _state(one: Gateway, target: Target) -> str:
-    if one.revoked:
-        return "revoked"
+    if one.gone:
+        return one.state
     if one.rotation:
         return f"not finished ({one.rotation.state})"
     return "unchanged" if one.fingerprint == target.fingerprint else "changed"

@@ -23,7 +23,7 @@ from .findings import listed
 from .model import EMERGENCY, Directory, Gateway
 from .observed import ABSENT, READY, REFUSED, UNREACHABLE, Observation, Observations, absent
 
-PLANNED, ABORT, REVOKE = "planned", "abort", "revoke"
+PLANNED, ABORT, REVOKE, RETIRE = "planned", "abort", "revoke", "retire"
 
 CHANGE_SECONDS = 40.0
 """So long a gateway may take for its change, twice what its module waits for the new key to be in use, whatever longer
@@ -254,6 +254,8 @@ def _note(one: Gateway, observation: Observation, wish: Wish) -> str:
         return sentence(observation.why)
     if wish.mode == REVOKE and one.revoked:
         return _before(f"It was revoked before{_when(one.revoked_at)}")
+    if wish.mode == RETIRE and one.retired:
+        return _before(f"It was retired before{_when(one.retired_at)}")
     if wish.mode == ABORT and not one.rotation:
         return _before(f"Its rotation was aborted before{_when(one.aborted_at)}")
     return ""
@@ -309,7 +311,7 @@ def _against(directory: Directory, name: str, observation: Observation, wish: Wi
 
 def _against_change(one: Gateway, observation: Observation) -> list[str]:
     """Why this gateway's key cannot be changed now."""
-    if one.revoked:
+    if one.gone:
         return _lost(one)
     if observation.state != READY:
         return [f"{one.name}: {sentence(observation.why)}"]
@@ -325,17 +327,19 @@ def _against_change(one: Gateway, observation: Observation) -> list[str]:
 
 def _against_emergency(one: Gateway, observation: Observation) -> list[str]:
     """Nothing that the gateway itself says counts."""
-    return _lost(one) if one.revoked else []
+    return _lost(one) if one.gone else []
 
 
 def _lost(one: Gateway) -> list[str]:
-    return [f"{one.name} is revoked as lost; a gateway that replaces it needs another name."]
+    """Of one that is gone."""
+    how = "revoked as lost" if one.revoked else f"retired{_when(one.retired_at)}"
+    return [f"{one.name} is {how}; a gateway that replaces it needs another name."]
 
 
 def _against_abort(one: Gateway, observation: Observation) -> list[str]:
     """Why this gateway cannot go back to its old key now."""
     rotation = one.rotation
-    if one.revoked:
+    if one.gone:
         return _lost(one)
     if not rotation:
         if one.aborted_at:
@@ -355,6 +359,7 @@ AGAINST: Mapping[str, Callable[[Gateway, Observation], list[str]]] = {
     EMERGENCY: _against_emergency,
     ABORT: _against_abort,
     REVOKE: lambda one, observation: [],
+    RETIRE: lambda one, observation: _lost(one) if one.revoked else [],
 }
 
 
@@ -407,7 +412,8 @@ def dropped(directory: Directory, answers: Observations, made: Plan) -> Plan:
 
 def _are_dropped(directory: Directory, names: Sequence[str]) -> bool:
     """Not so in check mode, where nothing was recorded."""
-    return all(directory.gateways[name].dropped for name in names if name in directory.gateways)
+    known = (directory.gateways[name] for name in names if name in directory.gateways)
+    return all(one.dropped or one.retired for one in known)
 
 
 def still_accepting(made: Plan) -> list[str]:

@@ -43,7 +43,7 @@ class Row:
 
     def to_result(self) -> dict[str, t.Any]:
         one = self.gateway
-        counts = self.observation.seen and not one.revoked
+        counts = self.observation.seen and not one.gone
         return {
             "gateway": one.name,
             "platform": one.platform,
@@ -83,7 +83,7 @@ class FleetStatus:
 
     @property
     def names(self) -> list[str]:
-        """Those that have been revoked come last."""
+        """Those that have been revoked come last, and those that are retired not at all."""
         return [*self.directory.in_use, *(name for name, one in self.directory.gateways.items() if one.revoked)]
 
     # -- pairs
@@ -131,22 +131,27 @@ def status(directory: Directory, observations: Observations) -> FleetStatus:
     there = {
         name: stored.summarize(directory, one, among)
         for name, one in seen.items()
-        if one.seen and not directory.gateways[name].revoked
+        if one.seen and not directory.gateways[name].gone
     }
     accepted: dict[str, list[str]] = {}
     found = [*_of_all(directory, observations), *_one_sided(directory, there)]
     for name, one in directory.gateways.items():
+        if one.retired:
+            continue  # it has left the fleet
         found += _of_gateway(directory, one, seen[name], there.get(name), accepted)
+    retired = {name for name, one in directory.gateways.items() if one.retired}
+    found += [_still_listed(directory.gateways[name]) for name in retired & observations.keys()]
     for host in observations.keys() - directory.gateways.keys():
         found += _of_stranger(directory, observations[host])
     last = len(directory.rank)
     found.sort(key=lambda one: (directory.rank.get(one.host, last), one.host))
-    rows = [_row(directory, one, seen[name], there.get(name)) for name, one in directory.gateways.items()]
+    living = [one for one in directory.gateways.values() if not one.retired]
+    rows = [_row(directory, one, seen[one.name], there.get(one.name)) for one in living]
     return FleetStatus(directory, rows, findings.worst_first(found), accepted, there, observations)
 
 
 def _row(directory: Directory, one: Gateway, observation: Observation, there: Summary | None) -> Row:
-    if not observation.seen or one.revoked:
+    if not observation.seen or one.gone:
         own = "-"
     else:
         own = "differs" if list(_own(directory, one, observation)) else "as recorded"
@@ -168,6 +173,8 @@ def _row(directory: Directory, one: Gateway, observation: Observation, there: Su
 def _of_all(directory: Directory, observations: Observations) -> Iterator[Finding]:
     for record in directory.tampered:
         yield Finding("tampered", record.gateway or "directory", f"{record.sentence}.")
+    for name, what in directory.claimed.items():
+        yield Finding(findings.FORGED, name, what)
     if observations and directory.believed and not directory.gateways:
         yield Finding("empty directory", "directory", "It has no gateway.")
 
@@ -206,6 +213,11 @@ def _of_gateway(
             yield Finding("unknown keys", one.name, f"It accepts {number} unknown to the directory: {keys}.")
 
 
+def _still_listed(one: Gateway) -> Finding:
+    what = f"It was retired at {one.retired_at}, and is still in the inventory group."
+    return Finding(findings.RETIRED, one.name, what, one.retired_at)
+
+
 def _of_answer(observation: Observation) -> Iterator[Finding]:
     for text in observation.findings:
         yield Finding(findings.FORGED, observation.host, text)
@@ -229,7 +241,9 @@ def _own(directory: Directory, one: Gateway, observation: Observation) -> Iterat
         owner = directory.keys.get(key)
         whose = f", which is one of {owner[0]}" if owner and owner[0] != one.name else ""
         what = f"It has the key {short(key)}{whose} {places}, the directory says {recorded}."
-        yield Finding("wrong key", one.name, what)
+        # A new machine has nothing of the old one.
+        replaced = owner is None and one.fingerprint is not None and not observation.own & one.expected
+        yield Finding(findings.REPLACED if replaced else "wrong key", one.name, what)
     if not wrong and len(observation.own) > 1 and not one.rotation:
         yield Finding("drifted gateway", one.name, "It has one key in its file and another one in its running daemon.")
     if observation.own_file is None:
@@ -317,9 +331,13 @@ def _why(observation: Observation) -> str:
 
 
 def _pending(directory: Directory, peer: str, there: Summary | None) -> Iterator[Finding]:
-    living = [one.name for one in _undropped(directory, peer, there) if not _may(one, there)]
+    known = [one for one in _undropped(directory, peer, there) if not _may(one, there)]
+    living = [one.name for one in known if not one.retired]
+    retired = [*(one.name for one in known if one.retired), *directory.leaving.pending_of(peer)]
     names = [*living, *directory.waiting.pending_of(peer, SHOWN)]
     count = len(living) + directory.waiting.count_of(peer)
+    if retired:
+        yield Finding(findings.PENDING, peer, f"It has still to drop the keys of {listed(retired)}, retired in peace.")
     if count:
         yield Finding(findings.PENDING, peer, f"It has not yet stored the keys of {listed(names, count)}.")
 

@@ -96,7 +96,7 @@ def _is_plain(owner: Gateway, entries: Sequence[StoredKey]) -> bool:
         len(entries) == 1
         and first.fingerprint == owner.fingerprint
         and first.file == first.runtime == "current"
-        and not owner.revoked
+        and not owner.gone
     )
 
 
@@ -134,7 +134,7 @@ def state(owner: Gateway, entries: Sequence[StoredKey]) -> str:
     accepted = {entry.fingerprint for entry in entries}
     if not accepted:
         return APART
-    if not owner.revoked and accepted == {owner.fingerprint} and _current(entries) == [accepted, accepted]:
+    if not owner.gone and accepted == {owner.fingerprint} and _current(entries) == [accepted, accepted]:
         return RIGHT
     return CHANGING if owner.rotation and accepted <= owner.acceptable else DRIFT
 

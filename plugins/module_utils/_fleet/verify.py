@@ -95,7 +95,7 @@ def _peers(directory: Directory, one: Gateway, tunnels: Iterable[Tunnel]) -> set
     return {
         owner
         for owner in owners
-        if owner and directory.are_peers(one.name, owner) and not directory.gateways[owner].revoked
+        if owner and directory.are_peers(one.name, owner) and not directory.gateways[owner].gone
     }
 
 

@@ -93,9 +93,16 @@ def build(inputs: Inputs, fleet: FleetStatus | None, failures: Sequence[Finding]
         "keys": [keys.to_result(key, inputs.at, inputs.limits) for key in every],
         "mesh": _mesh(fleet) if fleet else None,
         "rotations": changes,
+        "checkpoint": _checkpoint(inputs.directory),
         "events": [dict(one) for one in (inputs.directory or {}).get("events", ())],
     }
     return {**report, "digest": digest(report)}
+
+
+def _checkpoint(directory: Mapping[str, t.Any] | None) -> Data | None:
+    """What signs the directory as it was read."""
+    found = ((directory or {}).get("directory") or {}).get("checkpoint")
+    return {name: found[name] for name in ("number", "root", "time", "expires")} if found else None
 
 
 def _mesh(fleet: FleetStatus) -> Data:

@@ -108,6 +108,18 @@ def dropped(made: Plan, width: int) -> str:
     return page.text()
 
 
+def retired(made: Plan, width: int) -> str:
+    """Nothing is urgent about it."""
+    page, names = Page(width), listed(made.names)
+    if made.away:
+        away = listed([str(one) for one in made.away])
+        page.note(f"Retired: {names}. Still to drop the key: {away}. Run converge_gateways when they can be reached.")
+    else:
+        page.note(f"Retired: {names}. No peer accepts the key any more.")
+    page.note("Take the gateway out of the inventory group, and switch it off.", *_notes(made))
+    return page.text()
+
+
 def _notes(made: Plan) -> list[str]:
     return [f"{target.gateway}: {target.note}" for target in made.targets if target.note]
 

@@ -173,3 +173,27 @@ def test_a_reader_needs_no_right_to_write(server: postgres.Server, tmp_path_fact
         directory.write(gateways=[gateway("gw4", new_key())])
     assert caught.value.code == "unreachable"
     assert "for reading" not in str(caught.value)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_directory_moves_between_the_kinds_of_database(server: postgres.Server, tmp_path: Path, back: bool) -> None:
+    """Number, serials, history and signatures are the same there."""
+    urls = [f"sqlite:///{tmp_path}/directory.db", server.new_database()]
+    one, two = (Directory(url, tmp_path / "signing.key") for url in (reversed(urls) if back else urls))
+    mesh(one)
+    stage(one)
+    one.write("swapped", gateways=names("gw1"))
+    before = one.read()
+    one.write("backed_up", path=f"{tmp_path}/kept.db")
+    one.write("moved", to_url=two.url)
+    after = two.read()
+    assert after["events"][1:] == before["events"]
+    for name in ("peers", "learned", "all_keys", "rotations"):
+        assert after[name] == before[name]
+    was, now = before["directory"]["checkpoint"], after["directory"]["checkpoint"]
+    assert (now["number"], now["previous"]) == (was["number"] + 1, was["root"])
+    with pytest.raises(VpnKeysError, match="moved to another database"):
+        one.read()
+    three = Directory(server.new_database() if back else f"sqlite:///{tmp_path}/third.db", tmp_path / "signing.key")
+    with pytest.raises(VpnKeysError, match="would be forgotten"):
+        three.write("restored", path=f"{tmp_path}/kept.db")

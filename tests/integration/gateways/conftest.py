@@ -27,7 +27,7 @@ BRIEF = {
     "test_kill_rotation.py": (),  # that a gateway goes back by itself is in test_wireguard_platform.py, too
     "test_lab_tampered.py": ("test_what_arrives_is_the_mutation[True]",),
     "test_role_check.py": ("test_rotation[wireguard]", "test_enrolment"),
-    "test_role_emergency.py": ("test_peers_drop_the_key_first[wireguard]",),
+    "test_role_emergency.py": ("test_peers_drop_the_key_first[wireguard]", "test_retire"),
     "test_role_enroll.py": ("test_a_new_gateway", "test_one_key_on_two_gateways"),
     "test_role_input.py": ("test_names", "test_directory", "test_public_key[low order]", "test_a_key_used_twice"),
     "test_role_limit.py": ("test_wrong_password",),

@@ -81,6 +81,9 @@ class Site:
     def revoke(self, *names: str, confirm: str = "", **options: t.Any) -> Run:
         return self._about("revoke_gateway", names, confirm, options)
 
+    def retire(self, *names: str, confirm: str = "", **options: t.Any) -> Run:
+        return self._about("retire_gateway", names, confirm, options)
+
     def _about(self, playbook: str, names: Iterable[str], confirm: str, options: Data) -> Run:
         wanted = ",".join(names)
         arguments = options.pop("arguments", ())

@@ -104,3 +104,27 @@ def test_revoke(site: Site) -> None:
     assert again.code != 0
     assert "gw1" in again.error("gateway_plan")[1]
     assert "Nothing was changed." in again.error("gateway_plan")[1]
+
+
+def test_retire(site: Site) -> None:
+    """In peace: peers drop its key, it leaves the status, and the others keep their tunnels."""
+    refused = site.retire("gw1", confirm="gw2")
+    assert refused.code != 0
+    assert site.accepted("gw2", "gw1")
+    site.mesh.no_ssh("gw3")
+    done = site.retire("gw1")
+    assert done.code == 0, done.output
+    assert "Still to drop the key: gw3 (unreachable)" in done.output
+    assert not site.accepted("gw2", "gw1")
+    site.mesh.ssh_back("gw3")
+    red = site.play("gateway_status", fail_on="problems")
+    assert red.code == 0, red.output
+    assert "It has still to drop the keys of gw1, retired in peace." in red.output
+    done = site.play("converge_gateways")
+    assert done.code == 0, done.output
+    assert not site.accepted("gw3", "gw1")
+    del site.node.hosts["gw1"]
+    status = site.play("gateway_status", fail_on="drift")
+    assert status.code == 0, status.output
+    assert "gw1" not in status.output
+    site.assert_tunnels("gw1")

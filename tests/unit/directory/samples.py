@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _pending
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, transaction, view
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import states, transaction, transfer, view
 from ansible_collections.vpnops.keys.plugins.module_utils._directory.context import Context
 from ansible_collections.vpnops.keys.plugins.module_utils._directory.records import Book
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
@@ -48,6 +48,9 @@ DEFAULTS: Data = {
     "witness_path": None,
     "fail_on_tampered": False,
     "confirm": None,
+    "older_than_days": 365,
+    "to_url": None,
+    "path": None,
 }
 
 
@@ -116,7 +119,7 @@ class Records:
 
     def do(self, state: str = "present", who: Data | None = None, **given: t.Any) -> list[Data]:
         """The events. `who`: what is special about whoever asks for it."""
-        after = changes.apply(self.book, state, {**DEFAULTS, **given}, context(**who or {}))
+        after = states.apply(self.book, state, {**DEFAULTS, **given}, context(**who or {}))
         events, after.events, after.original = after.events, [], None
         self.ignored = after.ignored
         self.book = after
@@ -147,7 +150,7 @@ class Directory:
         return transaction.change(self._all({"state": state, **given}), check=False)
 
     def write(self, state: str = "present", check: bool = False, diff: bool = False, **given: t.Any) -> Data:
-        return transaction.write(self._all({"state": state, **given}), check, diff)
+        return transfer.write(self._all({"state": state, **given}), check, diff)
 
     def read(self, **given: t.Any) -> Data:
         return transaction.read(self._all(given))

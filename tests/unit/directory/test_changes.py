@@ -329,6 +329,7 @@ def test_the_records_of_an_enrolled_gateway() -> None:
             "enrolled_by": "bob",
             "revoked": False,
             "revoked_at": None,
+            "retired_at": None,
             "revision": 1,
             "signature": "",
         }

@@ -18,13 +18,16 @@ import typing as t
 from contextlib import closing
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from hypothesis import strategies as st
 from unit.directory.samples import Data, Directory, acknowledgements, gateway, mesh, names, new_key, pending, stage
+from unit.effort import examples
 
-from ansible_collections.vpnops.keys.plugins.module_utils import _tampered
+from ansible_collections.vpnops.keys.plugins.module_utils import _checkpoint, _tampered
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import (
     checkpoint,
     database,
@@ -155,12 +158,12 @@ def test_the_root_is_that_of_the_leaves_as_another_program_hashes_them(directory
 
 @pytest.mark.parametrize("text", ["", "vpnops.keys/x\n1\n", "another/x\n1\n" + "A" * 43 + "=\n"])
 def test_what_is_no_checkpoint(text: str) -> None:
-    assert checkpoint.parse(text) is None
+    assert _checkpoint.parse(text) is None
 
 
 def test_a_checkpoint_says_what_it_was_given() -> None:
     one = checkpoint.following(None, "x", 3, bytes(range(32)), "2026-11-22T03:12:45Z")
-    assert checkpoint.parse(checkpoint.text(one)) == one
+    assert _checkpoint.parse(_checkpoint.text(one)) == one
     assert (one.number, one.expires) == (1, "2026-12-22T03:12:45Z")
     two = checkpoint.following(one, "x", 4, bytes(32), "2026-11-23T03:12:45Z", at_least=7)
     assert (two.number, two.previous) == (8, one.root)
@@ -214,6 +217,19 @@ def test_an_earlier_rotation_stays_in_the_history(directory: Directory) -> None:
         stage(directory)
         directory.write("aborted", gateways=names("gw1"))
     assert [(one["id"], one["state"]) for one in directory.read()["rotations"]] == [(n, "aborted") for n in (3, 2, 1)]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@hypothesis.settings(max_examples=examples(200), deadline=None)
+@hypothesis.given(st.lists(JSON, max_size=6))
+def test_what_is_hashed_is_json_in_its_one_form(values: list[t.Any]) -> None:
+    assert seal.encode(values) == json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def test_a_place_is_json() -> None:
@@ -620,4 +636,4 @@ def test_a_verifier_needs_only_the_public_key(directory: Directory) -> None:
     assert isinstance(public, ed25519.Ed25519PublicKey)
     text = note.opened(shown["checkpoint"]["note"], f"vpnops.keys/{shown['id']}", public)
     assert text
-    assert checkpoint.parse(text)
+    assert _checkpoint.parse(text)

@@ -14,12 +14,12 @@ from unit.directory.samples import DEFAULTS, Data, Records, context, gateway, ke
 from unit.effort import examples
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _pending
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes, records, stored, view
+from ansible_collections.vpnops.keys.plugins.module_utils._directory import records, states, stored, view
 from ansible_collections.vpnops.keys.plugins.module_utils._directory.records import Book
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
 GATEWAYS = ("gw1", "gw2", "gw3")
-STEPS = [state for state in changes.STATES if state not in ("present", "staged")]
+STEPS = [state for state in states.STATES if state not in ("present", "staged")]
 Step = tuple[str, Data]
 
 
@@ -70,7 +70,7 @@ def check(before: Book, after: Book) -> None:
         assert row["revision"] == before.gateways[name]["revision"] or row["revision"] > given_before
     assert shown["directory"]["revision"] == max(row["revision"] for row in after.gateways.values())
     for peer, names_ in pending(shown).items():
-        assert not after.gateways[peer]["revoked"]
+        assert not records.is_gone(after.gateways[peer])
         assert peer not in names_
 
 
@@ -79,15 +79,15 @@ def check(before: Book, after: Book) -> None:
 def test_whatever_is_done(sequence: list[Step]) -> None:
     book = Book("directory", lambda _kind, _row: True)
     options: dict[str, t.Any] = {**DEFAULTS, "gateways": [gateway(name, new_key()) for name in GATEWAYS]}
-    book = changes.apply(book, "present", options, context())
+    book = states.apply(book, "present", options, context())
     for state, given_options in sequence:
         try:
-            after = changes.apply(book, state, {**DEFAULTS, **given_options}, context())
+            after = states.apply(book, state, {**DEFAULTS, **given_options}, context())
         except VpnKeysError:
             continue
         after.original = None
         check(book, after)
-        again = changes.apply(after, state, {**DEFAULTS, **given_options}, context())
+        again = states.apply(after, state, {**DEFAULTS, **given_options}, context())
         if state != "prepared":
             assert [one["what"] for one in again.events[len(after.events) :]] == []
         book = after
@@ -125,7 +125,7 @@ class Pairs:
                 self.has[given["peer"], name] = True
 
     def _may(self, book: Book, peer: str) -> bool:
-        return not book.gateways[peer]["revoked"]
+        return not records.is_gone(book.gateways[peer])
 
     def pending(self, book: Book) -> dict[str, list[str]]:
         return {

@@ -76,6 +76,11 @@ def revoked(name: str) -> Data:
     return entry(name, 1, {1: "revoked"}, revoked=True, revoked_at=BEGUN) | NO_KEY
 
 
+def retired(name: str) -> Data:
+    """A gateway that is not needed any more."""
+    return entry(name, 1, {1: "retired"}, retired_at=BEGUN) | NO_KEY
+
+
 def rotation(name: str, state: str = "staged", mode: str = "planned", serial: int = 1, **more: t.Any) -> Data:
     """The open rotation from that serial to the next one."""
     return {
@@ -115,7 +120,7 @@ def result(
         if one["name"] in missing
         else {"upto": 2, "also": []}
         for one in entries
-        if not one["revoked"]
+        if not one["revoked"] and not one.get("retired_at")
     }
     directory = {"gateways": {one["name"]: one for one in entries}, "tampered": list(tampered), "revision": 2}
     return {

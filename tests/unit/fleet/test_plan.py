@@ -19,6 +19,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._fleet import plan as 
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Blocked, Observation
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.plan import Away, Plan, Wish
+from ansible_collections.vpnops.keys.plugins.plugin_utils.tables import gateways
 
 NAMES = names(4)
 MESH = book(*map(entry, NAMES))
@@ -360,3 +361,39 @@ def test_who_has_not_acknowledged_still_accepts_whatever_it_answers() -> None:
     assert found.refused == [Away("gw3", "it has not acknowledged that it dropped the key")]
     (sentence,) = planning.still_accepting(found)
     assert sentence.startswith("gw3 still accepts the old key: it has not acknowledged that it dropped the key. Fix")
+
+
+# -- out of use in peace
+
+
+def test_retired_before_goes_on_from_there() -> None:
+    directory = book(samples.retired("gw1"), entry("gw2"), entry("gw3"), pending={"gw3": ["gw1"]})
+    made = plan({}, directory, mode="retire")
+    assert made.refusals == []
+    assert made.targets[0].note == f"It was retired before ({samples.BEGUN}); this run goes on from there."
+    assert plan({}, mode="retire").targets[0].note == ""
+
+
+def test_who_is_lost_is_not_retired() -> None:
+    assert plan({}, book(revoked("gw1"), entry("gw2")), mode="retire").refusals == [
+        "gw1 is revoked as lost; a gateway that replaces it needs another name."
+    ]
+
+
+@pytest.mark.parametrize("mode", ["planned", "emergency", "abort"])
+def test_nothing_else_is_done_with_a_retired_gateway(mode: str) -> None:
+    assert plan(ALL, book(samples.retired("gw1"), entry("gw2")), mode=mode).refusals == [
+        f"gw1 is retired ({samples.BEGUN}); a gateway that replaces it needs another name."
+    ]
+
+
+def test_who_has_still_to_drop_a_retired_gateway_is_told_in_plain_words() -> None:
+    directory = book(samples.retired("gw1"), entry("gw2"), entry("gw3"), pending={"gw3": ["gw1"]})
+    answers = {"gw2": all_seen(["gw2"])["gw2"], "gw3": unreachable("gw3")}
+    made = planning.dropped(directory, answers, plan({}, directory, mode="retire"))
+    text = gateways.retired(made, 200)
+    assert "Retired: gw1. Still to drop the key: gw3 (unreachable). Run converge_gateways" in text
+    assert "STILL" not in text
+    done = book(samples.retired("gw1"), entry("gw2"), entry("gw3"))
+    made = planning.dropped(done, {}, plan({}, done, mode="retire"))
+    assert "No peer accepts the key any more." in gateways.retired(made, 200)

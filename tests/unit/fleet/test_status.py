@@ -81,6 +81,11 @@ BY_ONE: dict[str, tuple[Observation, str, str]] = {
             f"says {short('gw1')}."
         ),
     ),
+    "a key that the directory has never had": (
+        seen("gw1", NAMES, own=3),
+        "unknown own key",
+        f"It has the key {short('gw1', 3)} in its file and in its running daemon, the directory says {short('gw1')}.",
+    ),
     "no own key": (replace(ALL["gw1"], own_file=None), "drifted gateway", "It has no key in its file."),
     "an unknown key": (
         samples.with_stored(samples.without(ALL["gw1"], "gw2"), replace(stored("nobody"), peer="gw2")),
@@ -163,6 +168,58 @@ def test_a_pending_peer_is_pending_and_nothing_else() -> None:
     assert told(found) == {("gw2", "pending", "It has not yet stored the keys of gw1.")}
     assert found.to_result()["in_line"]
     assert [row.to_result()["pending"]["count"] for row in found.rows] == [0, 1, 0, 0]
+
+
+def test_replaced_hardware_has_a_next_step_that_believes_this_gateway_alone() -> None:
+    found = status(MESH, ALL | {"gw1": seen("gw1", NAMES, own=3)})
+    (step,) = [one["next"] for one in found.to_result()["findings"]]
+    assert "enroll_gateways with --limit gw1 and gateway_keys_adopt_reported_key=true" in step
+
+
+RETIRED = book(samples.retired("gw4"), *map(entry, NAMES[:3]))
+LEFT = {name: samples.without(ALL[name], "gw4") for name in NAMES[:3]}
+
+
+def test_a_retired_gateway_has_left_the_fleet() -> None:
+    found = status(RETIRED, LEFT)
+    assert told(found) == set()
+    assert [row.gateway.name for row in found.rows] == found.names == NAMES[:3]
+    assert RETIRED.in_use == NAMES[:3]
+    assert RETIRED.peers_of("gw1") == ["gw2", "gw3"]
+    assert found.to_result()["in_line"]
+
+
+def test_a_retired_gateway_that_is_still_in_the_inventory_is_a_note() -> None:
+    what = f"It was retired at {SINCE}, and is still in the inventory group."
+    for one in (ALL["gw4"], unreachable("gw4"), refused("gw4")):
+        assert of(RETIRED, LEFT | {"gw4": one}) == {("gw4", "retired", what)}
+    assert status(RETIRED, LEFT | {"gw4": ALL["gw4"]}).to_result()["in_line"]
+
+
+def test_a_peer_that_has_still_to_drop_a_retired_gateway_is_pending_and_no_problem() -> None:
+    """Nobody has to fear its key."""
+    directory = book(samples.retired("gw4"), *map(entry, NAMES[:3]), pending={"gw1": ["gw4"], "gw2": ["gw4"]})
+    what = "It has still to drop the keys of gw4, retired in peace."
+    found = status(directory, {"gw1": ALL["gw1"], "gw2": unreachable("gw2"), "gw3": LEFT["gw3"]})
+    assert told(found) == {
+        ("gw1", "pending", what),
+        ("gw2", "pending", what),
+        ("gw2", "not observed", "It was not observed (unreachable)."),
+    }
+    assert findings.failing(found.findings, "problems") == []
+
+
+def test_a_revoked_key_of_a_retired_gateway_is_still_to_be_feared() -> None:
+    one = samples.retired("gw4") | {"keys": samples.keys("gw4", 2, {1: "revoked", 2: "retired"})}
+    directory = book(one, *map(entry, NAMES[:3]), pending={"gw1": ["gw4"]})
+    kinds = {(host, kind) for host, kind, _what in of(directory, LEFT | {"gw1": unreachable("gw1")})}
+    assert ("gw1", "still accepted") in kinds
+
+
+def test_who_stores_a_key_of_a_retired_gateway_again_is_named() -> None:
+    (host, kind, what), = of(RETIRED, LEFT | {"gw1": ALL["gw1"]})
+    assert (host, kind) == ("gw1", "wrong key")
+    assert "serial 1 of gw4" in what
 
 
 def test_one_sided_names_both_of_whose_word_it_is() -> None:

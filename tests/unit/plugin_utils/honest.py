@@ -29,9 +29,9 @@ HONEST: dict[str, tuple[Data, Data]] = {
 }
 """By module, the answer of gw1 and the options."""
 FIELDS = {
-    "gateway_info": {"gateway", "obstacles"},
-    "gateway_key": {"public_key", "fingerprint", "algorithm", "diff"},
-    "gateway_peers": {"stored", "learned", "neighbours", "refused", "diff"},
+    "gateway_info": {"gateway", "obstacles", "checkpoint"},
+    "gateway_key": {"public_key", "fingerprint", "algorithm", "diff", "checkpoint"},
+    "gateway_peers": {"stored", "learned", "neighbours", "refused", "diff", "checkpoint"},
     "gateway_bridge": {"interface", "carried", "left", "diff"},
     "gateway_call_in": {"token_sha256", "diff"},
     "gateway_fetch": {"diff"},

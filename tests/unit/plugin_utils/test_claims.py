@@ -21,6 +21,7 @@ TO_BE_MADE: Data = {**OWN, "public_key": None, "fingerprint": None, "algorithm":
 FAILED: Data = {"failed": True, "changed": False, "code": "refused", "msg": "no resolver", "findings": []}
 UNREACHABLE: Data = {"unreachable": True, "msg": "no route to host"}
 SKIPPED: Data = {"skipped": True, "changed": False}
+NOTE = "vpnops.keys/one\n3\nroot\n\n\u2014 vpnops.keys/one signature\n"
 SILENT = {"gw4": FAILED, "gw5": UNREACHABLE, "gw6": SKIPPED, "gw7": {}, "gw8": [7], "gw9": "{{ x }}", "gw10": {"a": 1}}
 """Who answered nothing that can be used, in every form that Ansible registers, and in some that it does not."""
 
@@ -75,6 +76,34 @@ CASES: dict[str, tuple[Data, Data]] = {
     "an answer of another module": (
         {"staged": {"gw1": {**INFO, "findings": []}, "gw2": STORED}, "answers": {"gw1": OWN}},
         {"keys": [], "skip_refused": True, "acknowledgements": [], "learned": []},
+    ),
+    "what gateways have seen of the directory": (
+        {
+            "observations": {"gw1": {**INFO, "findings": [], "checkpoint": NOTE}, "gw2": INFO, **SILENT},
+            "answers": {"gw3": {**LEARNED, "checkpoint": NOTE}},
+            "witnesses": [{"gateway": "gw9", "note": "of the task"}],
+        },
+        {
+            "witnesses": [
+                {"gateway": "gw9", "note": "of the task"},
+                {"gateway": "gw1", "note": NOTE, "late": False},
+                {"gateway": "gw3", "note": NOTE, "late": True},
+            ],
+            "acknowledgements": [],
+            "learned": [{"peer": "gw3", "revision": 41}],
+        },
+    ),
+    "and those that are to be enrolled": (
+        {"enrolled": {"gw1": {**OWN, "checkpoint": NOTE, "witnesses": [{"gateway": "gw2", "note": "?"}]}}},
+        {
+            "witnesses": [{"gateway": "gw1", "note": NOTE, "late": False}],
+            "gateways": [{"name": "gw1", "public_key": key("own")}],
+            "skip_refused": True,
+        },
+    ),
+    "a checkpoint that is none makes no answer of it": (
+        {"answers": {"gw1": {**LEARNED, "checkpoint": "\x1b[2J"}, "gw2": {**LEARNED, "checkpoint": {"note": NOTE}}}},
+        {"acknowledgements": [], "learned": []},
     ),
     "skip_refused of the task": ({"answers": {}, "skip_refused": False}, {
         "acknowledgements": [], "learned": [], "skip_refused": False

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Signed checkpoints over all records, and events that are chained.
+"""Signed checkpoints over all records, events that are chained, and gateways that are retired.
 
 Whoever upgrades makes the first checkpoint, as that takes the signing key.
 """
@@ -21,6 +21,7 @@ down_revision = "r0002"
 def upgrade() -> None:
     from alembic import op
 
+    op.add_column("gateways", sa.Column("retired_at", sa.Text))
     op.add_column("events", sa.Column("hash", sa.Text))
     op.create_table(
         "leaves",

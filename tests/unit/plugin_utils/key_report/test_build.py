@@ -260,6 +260,19 @@ def test_only_what_was_recorded_is_said_to_be_measured() -> None:
     assert "at most 0.08 s, 3 tunnels" in html
 
 
+def test_the_page_says_which_state_the_directory_had() -> None:
+    signed: Data = {"number": 17, "root": "7d1a" * 16, "previous": "00" * 32, "size": 9, "time": "2026-11-22T03:12:45Z",
+                    "expires": "2026-12-22T03:12:45Z", "note": "..."}  # fmt: skip
+    directory = result(entry("gw1"))
+    directory["directory"]["checkpoint"] = signed
+    built = report(directory=directory)
+    assert built["checkpoint"] == {name: signed[name] for name in ("number", "root", "time", "expires")}
+    html = page.render(built, None)
+    assert "has the state 17 since" in html
+    assert signed["root"] in html
+    assert report()["checkpoint"] is None
+
+
 # -- the same report again
 
 

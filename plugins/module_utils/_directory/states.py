@@ -1,0 +1,66 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The states of the module key_directory, and what follows from each change. Pure. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Mapping
+
+from . import acknowledgements, changes, life, records, stored
+from .context import EVENT_FIELDS, Context, log
+from .records import Book
+
+Options = Mapping[str, t.Any]
+
+STATES: dict[str, Callable[[Book, Options, Context], None]] = {
+    "present": changes.present,
+    "prepared": changes.prepared,
+    "staged": changes.staged,
+    "swapped": changes.swapped,
+    "verified": changes.verified,
+    "retired": changes.retired,
+    "aborted": changes.aborted,
+    "revoked": changes.revoked,
+    "gateway_retired": life.retire,
+    "renamed": life.rename,
+    "purged": life.purge,
+}
+
+
+def apply(before: Book, state: str, options: Options, context: Context) -> Book:
+    """The book after the change. Raises VpnKeysError; then nothing is to be kept."""
+    book = before.copy()
+    STATES[state](book, options, context)
+    _revise(before, book)
+    held, learned = options["acknowledgements"] or (), options["learned"] or ()
+    # Whose records are genuine is looked up for all gateways here, which a change without any of this need not pay for.
+    if held or learned or book.acknowledgements or state == "staged":
+        known = acknowledgements.ledger(book, acknowledgements.suspects_of(book))
+        acknowledgements.acknowledge(known, held, learned, context)
+        if state == "staged":
+            changes.stage_rotations(known, options, context)
+        acknowledgements.tidy(known)
+    for given in options["events"] or ():
+        log(book, context, str(given["what"]), **{name: given.get(name) for name in EVENT_FIELDS})
+    return book
+
+
+def _revise(before: Book, book: Book) -> None:
+    """Where peers must now store something else, they have to hear of it: it gets the next number of the directory."""
+    was, now = records.keys_of(before), records.keys_of(book)
+    others: set[str] = set(book.repaired)
+    for name, row in sorted(book.gateways.items()):
+        old = before.gateways.get(name)
+        if old and old["platform"] != row["platform"]:
+            others.add(name)
+        if (
+            name in book.repaired
+            or not old
+            or stored.without_revision(old, was[name]) != stored.without_revision(row, now[name])
+        ):
+            book.revision += 1
+            row["revision"] = book.revision
+    acknowledgements.start_anew(book, others)

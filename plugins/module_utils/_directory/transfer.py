@@ -1,0 +1,260 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A whole directory in another place: moved to another database, kept in a file, brought back. PRIVATE.
+
+Everything is copied as it is, and the copy is proved by the checkpoint that it bears: number, serials, history and
+signatures are the same, or nothing is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from collections.abc import Callable, Mapping
+
+from .._errors import NOTHING_CHANGED, VpnKeysError
+from . import database, key_file, migrations, records, schema, seal, store, transaction, view, witness
+from .context import event
+from .database import Place
+from .records import Book, Row
+
+try:
+    import sqlalchemy as sa
+except ImportError:  # the modules name the missing library
+    pass
+
+TABLES = (*store.TABLES, *seal.LINKS, "leaves")
+BATCH = 5_000
+
+Options = Mapping[str, t.Any]
+
+
+def write(options: Options, check: bool, diff: bool = False) -> Row:
+    """The result of key_directory. Raises VpnKeysError; then nothing was changed."""
+    work = STATES.get(options["state"])
+    return work(options, check) if work else transaction.write(options, check, diff)
+
+
+# -- one copy
+
+
+def copy(source: sa.Connection, target: sa.Connection) -> None:
+    """Into tables that are empty."""
+    for name in TABLES:
+        table = schema.table(name)
+        for part in source.execute(sa.select(table)).mappings().partitions(BATCH):
+            target.execute(sa.insert(table), [dict(row) for row in part])
+
+
+def _proved(target: sa.Connection, book: Book, identity: store.Identity, public: bytes) -> Book:
+    """What was copied, if it is what was there: the checkpoint is the same, and all records and chains are as it
+    says."""
+    copied = store.load(target, identity, public)
+    same = copied.seal and book.seal and copied.seal.note == book.seal.note
+    if not same or copied.whole or records.tampered(copied):
+        raise VpnKeysError("not_proved", "The copy of the directory is not what was copied", state=NOTHING_CHANGED)
+    return copied
+
+
+def _refuse_doubtful(book: Book, place: Place) -> None:
+    if book.whole:
+        raise transaction.not_believed(book, place)
+    if found := records.tampered(book):
+        names = sorted({str(one["gateway"]) for one in found})
+        raise VpnKeysError(
+            "tampered",
+            f"The directory {place.where} holds records that it did not sign (of {', '.join(names)})",
+            state=NOTHING_CHANGED,
+            advice="repair them first, with state=present and repair",
+        )
+
+
+def _need_empty(connection: sa.Connection, place: Place) -> None:
+    """With tables as they are now."""
+    if migrations.revision_of(connection) is not None:
+        migrations.upgrade(connection, place.where)
+        if found := store.found(connection, place.where):
+            raise VpnKeysError(
+                "conflict",
+                f"There is a directory {place.where} already ({found.id}), and two directories cannot be merged: the "
+                "serials and the history of each are its own",
+                state=NOTHING_CHANGED,
+                advice="give an empty database",
+            )
+    migrations.upgrade(connection, place.where)
+
+
+def _shown(options: Options, place: Place, book: Book, identity: store.Identity, changed: bool) -> Row:
+    lists: Row = {"events": book.events, "ignored": [], "refused": [], "claimed": []}
+    shown = view.build(book, transaction.about(identity, book), options["only"])
+    return {"changed": changed, **lists, **transaction.place_of(options, place), **shown}
+
+
+def _file(path: str | None, state: str) -> Place:
+    if not path:
+        raise VpnKeysError("bad_input", f"state={state} needs O(path)", state=NOTHING_CHANGED)
+    return database.locate(f"sqlite:///{os.path.abspath(os.path.expanduser(path))}")
+
+
+def _opened(connection: sa.Connection, options: Options, place: Place, check: bool) -> tuple[transaction.Opening, Book]:
+    """A directory that is to be copied."""
+    remembered = transaction.witness_path(options, place)
+    path = transaction.own_key_path(options, place)
+    seen = witness.read(remembered)
+    opening = transaction.Opening(connection, {**options, "repair": False}, place, path, seen, check)
+    if opening.former is None:
+        raise transaction.no_directory(place, seen, remembered)
+    migrations.check(opening.former, place.where)
+    if not opening.exists():
+        raise transaction.no_directory(place, seen, remembered)
+    book = opening.book()
+    _refuse_doubtful(book, place)
+    return opening, book
+
+
+# -- to another database
+
+
+def move(options: Options, check: bool) -> Row:
+    """The former place is no directory any more: two of them would become two histories."""
+    if not options["to_url"]:
+        raise VpnKeysError("bad_input", "state=moved needs O(to_url)", state=NOTHING_CHANGED)
+    place, to = database.locate(options["url"]), database.locate(options["to_url"], "to_url")
+    if place.where == to.where:
+        raise VpnKeysError("bad_input", "O(to_url) is where the directory is already", state=NOTHING_CHANGED)
+    if database.missing_file(place):
+        raise transaction.no_directory(place)
+    with database.transaction(place, write=True) as source:
+        opening, book = _opened(source, options, place, check)
+        with database.transaction(to, write=True, memory=check and database.missing_file(to)) as target:
+            _need_empty(target, to)
+            copy(source, target)
+            after = _proved(target, book, opening.identity, opening.public)
+            details = {"from": place.where, "to": to.where}
+            after.events = [event(opening.context, "moved", outcome="done", details=details)]
+            store.log(target, after, opening.key, {}, opening.context.now)
+            if check:
+                database.rollback(target)
+        # Killed here, both are whole, and this control node takes the former one for what it is: an old one.
+        if check:
+            database.rollback(source)
+        else:
+            witness.keep(transaction.witness_path(options, place), transaction.checkpoint_of(after))
+            migrations.mark_moved(source)
+    shown = _shown(options, to, after, opening.identity, True)
+    return {**shown, "signing_key_path": transaction.own_key_path(options, place)}
+
+
+# -- kept in a file
+
+
+def back_up(options: Options, check: bool) -> Row:
+    """All but the signing key, in a file of SQLite, whole and on the disk, or not there."""
+    place, to = database.locate(options["url"]), _file(options["path"], "backed_up")
+    if database.missing_file(place):
+        raise transaction.no_directory(place)
+    with database.transaction(place, write=False) as source:
+        opening, book = _opened(source, options, place, True)
+        changed = not _is_kept(to, book)
+        if changed and not check:
+            _keep(source, to, book, opening)
+    witness.keep(transaction.witness_path(options, place), transaction.checkpoint_of(book))
+    return {**_shown(options, place, book, opening.identity, changed), "path": to.path}
+
+
+def _is_kept(to: Place, book: Book) -> bool:
+    """Whether that file is this very backup. Raises VpnKeysError(conflict) if it is anything else."""
+    if database.missing_file(to):
+        return False
+    with database.transaction(to, write=False) as connection:
+        note = None
+        if migrations.revision_of(connection) == migrations.REVISIONS[-1].revision:
+            newest = sa.select(schema.checkpoints.c.note).order_by(schema.checkpoints.c.number.desc()).limit(1)
+            note = connection.scalar(newest)
+    if book.seal is None or note != book.seal.note:
+        raise VpnKeysError(
+            "conflict",
+            f"{to.where} is there already, and is no backup of the directory as it is now",
+            state=NOTHING_CHANGED,
+            advice="give O(path) another name, such as one with the date",
+        )
+    return True
+
+
+def _keep(source: sa.Connection, to: Place, book: Book, opening: transaction.Opening) -> None:
+    partial = _file(f"{to.path}.partial", "backed_up")
+    try:
+        os.unlink(str(partial.path))
+    except FileNotFoundError:
+        pass
+    with database.transaction(partial, write=True) as target:
+        migrations.upgrade(target, to.where)
+        copy(source, target)
+        _proved(target, book, opening.identity, opening.public)
+    with database.translated(to):
+        key_file.move(str(partial.path), str(to.path))
+
+
+# -- brought back
+
+
+def restore(options: Options, check: bool) -> Row:
+    """Into an empty database. A backup that is older than what was seen from here needs to be confirmed."""
+    place, kept = database.locate(options["url"]), _file(options["path"], "restored")
+    if database.missing_file(kept):
+        raise VpnKeysError("not_found", f"There is no backup {kept.where}", state=NOTHING_CHANGED)
+    remembered, path = transaction.witness_path(options, place), transaction.own_key_path(options, place)
+    seen = witness.read(remembered)
+    absent = database.missing_file(place)
+    with database.transaction(kept, write=False) as source:
+        opening = transaction.Opening(source, {**options, "repair": False}, kept, path, None, True)
+        if opening.former is not None:
+            migrations.check(opening.former, kept.where)
+        if not opening.exists():
+            raise VpnKeysError("not_found", f"There is no directory in {kept.where}", state=NOTHING_CHANGED)
+        book = opening.book()
+        _refuse_doubtful(book, kept)
+        older = witness.against(seen, transaction.checkpoint_of(book), lambda number: seal.root_at(source, number))
+        if older:
+            _need_confirmation(options, kept, book, seen)
+        with database.transaction(place, write=True, memory=check and absent) as target:
+            _need_empty(target, place)
+            copy(source, target)
+            before = _proved(target, book, opening.identity, opening.public)
+            after = before.copy()
+            if older:  # what peers have stored since then, nobody knows
+                after.marks, after.acknowledgements = {}, {}
+            details = {"backup": kept.where, "forgets": older}
+            after.events = [event(opening.context, "restored", outcome="done", details=details)]
+            known = seen.number if seen and seen.directory == book.id else 0
+            store.save(target, before, after, opening.key, opening.context.now, known)
+            if check:
+                database.rollback(target)
+    if not check:
+        witness.keep(remembered, transaction.checkpoint_of(after))
+    return _shown(options, place, after, opening.identity, True)
+
+
+def _need_confirmation(options: Options, kept: Place, book: Book, seen: witness.Seen | None) -> None:
+    one = transaction.checkpoint_of(book)
+    if one is None or seen is None or options["confirm"] == one.root.hex()[:16]:
+        return
+    if seen.directory != one.directory:
+        what = f"is of another directory ({one.directory}) than this control node has seen ({seen.directory})"
+    else:
+        what = (
+            f"has the number {one.number} of {one.time}, and this control node has seen the directory with the number "
+            f"{seen.number}: what was changed since then would be forgotten, revocations as well"
+        )
+    raise VpnKeysError(
+        "tampered",
+        f"The backup {kept.where} {what}",
+        state=NOTHING_CHANGED,
+        advice="restore a newer backup; if there is none, run this again with "
+        f"confirm={one.root.hex()[:16]}, then revoke again what was revoked since then",
+    )
+
+
+STATES: dict[str, Callable[[Options, bool], Row]] = {"moved": move, "backed_up": back_up, "restored": restore}
