@@ -22,13 +22,13 @@ _WRAPPERS = frozenset(
     "start-stop-daemon stdbuf su sudo systemd-run timeout trap unshare watch xargs".split()
 )
 """What runs the command that is among its arguments."""
-_INTERPRETER = re.compile(r"(?:python|perl|ruby|lua|php|node|expect|tclsh|tclsh)[\d.]*")
+_INTERPRETER = re.compile(r"(?:python|perl|ruby|lua|php|node|expect|tclsh)[\d.]*")
 _BEGINS = frozenset("if then elif else while until do ! { time".split())
 _SETS = frozenset("export local readonly declare typeset".split())
 _MARKS = {"ip": ("exec",), "find": ("-exec", "-execdir", "-ok", "-okdir")}
 """Behind which words their commands are."""
 _VALUED = frozenset(("-u", "-g", "-n", "-s", "-k"))
-"""Options of theirs with a value."""
+"""Options of theirs that have a value, but for some of them."""
 _BY_INPUT = frozenset(("xargs", "parallel"))
 _LATER = frozenset("chroot flock nsenter runuser start-stop-daemon su systemd-run trap".split())
 """Something else may come before the command."""
@@ -74,12 +74,16 @@ class Shell:
             return ""
         return os.path.normpath(os.path.join(self.directory, word)) if word[0] == "/" or self.directory else ""
 
-    def expanded(self, text: str) -> str:
-        """With all that is known of it."""
+    def located(self, text: str) -> str:
+        """With the paths that it asks for."""
         if self.script:
             text = _BESIDE.sub(lambda _found: os.path.dirname(self.script), text)
-        text = _FOUND.sub(r"\1", _STANDS.sub(r"\1", text))
-        return _VARIABLE.sub(self._value, text)
+        return _FOUND.sub(r"\1", _STANDS.sub(r"\1", text))
+
+    def expanded(self, word: str) -> list[str]:
+        """With the variables as they are by now: no word, one or several."""
+        text = _VARIABLE.sub(self._value, word)
+        return [word] if text == word else text.split()
 
     def _value(self, found: re.Match[str]) -> str:
         value = self.variables.get(found[1] or found[2], found[3])
@@ -97,13 +101,12 @@ class Shell:
 
 def runs(text: str, shell: Shell) -> list[Run]:
     """What a text of complete commands runs. It also does what the text says about directory and variables."""
-    words = lexed(shell.expanded(text))
+    words = lexed(shell.located(text))
     found: list[Run] = []
     inside: list[str] = []
     piped = ""
     for part, end in _parts(words or ()):
-        # What an earlier command has set is known only now.
-        part = [shell.expanded(word) for word in part]
+        part = [one for word in part for one in shell.expanded(word)]
         is_pattern = end.startswith(")") and not inside
         if not is_pattern:
             found += _command(part, shell, "|" if end.startswith("<(") else piped)
@@ -218,7 +221,7 @@ def _wrapped(name: str, words: t.Sequence[str], shell: Shell, given: str) -> t.I
         begin = next((position for position, word in enumerate(words, 1) if word in _MARKS[name]), len(words))
     value = name == "ip"  # the name of the namespace
     for position, word in enumerate(words[begin:], begin):
-        if value or word in _VALUED:
+        if word in _VALUED or (value and "/" not in word and word not in SHELLS):
             value = word in _VALUED
         elif " " in word:
             yield from _nested(word, shell)
@@ -235,6 +238,9 @@ _MOST_LINES = 60
 """Of a command whose quotes go over several lines."""
 
 
+_GOES_ON = re.compile(r"(?:\||&&)\s*\Z")
+
+
 def commands(lines: t.Sequence[tuple[int, str]]) -> t.Iterator[tuple[int, str]]:
     """The complete commands of a script with the numbers of their first lines, from its lines without comments. What
     is the input of a command, and no shell, is left out."""
@@ -248,8 +254,8 @@ def commands(lines: t.Sequence[tuple[int, str]]) -> t.Iterator[tuple[int, str]]:
 def _complete(lines: t.Sequence[tuple[int, str]], begin: int) -> tuple[str, int]:
     """The command that begins there, and where the next one does. A line whose quotes never match is one for itself."""
     for end in range(begin + 1, min(begin + _MOST_LINES, len(lines)) + 1):
-        text = " ; ".join(line for _number, line in lines[begin:end])
-        if lexed(text) is not None:
+        text = "".join(line if _GOES_ON.search(line) else f"{line} ; " for _number, line in lines[begin:end])
+        if lexed(text) is not None and not _GOES_ON.search(text):
             return text, end
     return lines[begin][1], begin + 1
 
