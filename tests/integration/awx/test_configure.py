@@ -373,6 +373,10 @@ def a_limit_that_nobody_asks_for(awx: Awx) -> None:
         awx.answer("PATCH", f"{awx.root}schedules/{schedule['id']}/", {}, {"enabled": True, "extra_data": {}})
 
 
+def off(awx: Awx) -> None:
+    awx.named("schedules", NIGHTLY)["enabled"] = False
+
+
 def around_the_approval(awx: Awx) -> None:
     link(awx, "plan", "apply", "always_nodes")
     awx.named(NODES, "apply")["all_parents_must_converge"] = False
@@ -419,8 +423,7 @@ EDITS: dict[str, Sequence[Callable[[Awx], None]]] = {
         rehearse_only, other_variables, another_approval, a_limit_that_nobody_asks_for, around_the_approval,
     ),
     "a job in the place of the approval": (a_job_for_the_approval,),
-    "links of another kind, and another job": (always, another_job),
-    "a schedule that is off": (lambda awx: awx.named("schedules", NIGHTLY).update(enabled=False),),
+    "links of another kind, another job, and a schedule that is off": (always, another_job, off),
     "deleted": (deleted,),
     "links that would close a circle, and a node": (the_other_way_round, a_node_of_their_own),
 }  # fmt: skip
