@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
+import time
 import typing as t
 from collections.abc import Callable, Mapping
 
@@ -51,7 +53,12 @@ class ActionModule(IosAction):
 
     async def _work(self, found: list[Found], seen: Mapping[str, survey.Seen], options: dict[str, t.Any]) -> None:
         for one in found:
-            await rotations.plan(one, {host: seen[host] for host in one.live.hosts})
+            own = {host: seen[host] for host in one.live.hosts}
+            one.before = live_group.labels_of(one.live, own)
+            if self.check:
+                await rotations.plan(one, own)
+            elif one.rotator:
+                await one.rotator.observe(own)
         if not self.check:
             approved = options["approved"]
             wanted = [one for one in found if _is_approved(one, approved)]
@@ -88,7 +95,8 @@ class ActionModule(IosAction):
             options["timeout"],
             options["generation_timeout"],
         )
-        rotator = Rotator(live, targets, addresses, record, self._store, pool, wanted, Clock(), say, asked)
+        clock = Clock(sleep=functools.partial(_sleep, asked))
+        rotator = Rotator(live, targets, addresses, record, self._store, pool, wanted, clock, say, asked)
         return Found(live, record, rotator)
 
     @property
@@ -102,7 +110,7 @@ class ActionModule(IosAction):
             "groups": groups,
             "lines": rotations.lines(groups),
             "releases": dataclasses.asdict(self._store.facts()),
-            "diff": [_difference(group) for group in groups if group["label"]],
+            "diff": [_difference(one, group) for one, group in zip(found, groups, strict=True) if group["label"]],
         }
         bad = [group for group in groups if group["outcome"] not in rotations.GOOD]
         if bad:
@@ -173,8 +181,24 @@ def _to_do(group: Mapping[str, t.Any]) -> bool:
     return bool(group["outcome"] == "planned" and group["state"] != "retired")
 
 
-def _difference(group: Mapping[str, t.Any]) -> dict[str, str]:
-    """The labels that the key servers name, and those that they will name at the end."""
-    before = "".join(f"{server['host']}: {server['label']}\n" for server in group["key_servers"])
-    after = "".join(f"{server['host']}: {group['label']}\n" for server in group["key_servers"])
-    return {"before_header": group["name"], "after_header": group["name"], "before": before, "after": after}
+def _difference(found: Found, group: Mapping[str, t.Any]) -> dict[str, str]:
+    """The labels that the key servers named, and those that they name now, or would in the end."""
+    after = {server["host"]: server["label"] for server in group["key_servers"]}
+    wanted = found.rotator.wanted if found.rotator else None
+    if group["outcome"] == "planned" and wanted and wanted.until != "prepared":
+        after = dict.fromkeys(after, group["old_label"] if wanted.policy.abort else group["label"])
+        if wanted.until == "secondaries":
+            after |= {one["host"]: one["label"] for one in group["key_servers"] if one["role"] == "Primary"}
+    name = group["name"]
+    return {"before_header": name, "after_header": name, "before": _listed(found.before), "after": _listed(after)}
+
+
+def _listed(labels: Mapping[str, str | None]) -> str:
+    return "".join(f"{host}: {label}\n" for host, label in sorted(labels.items()))
+
+
+async def _sleep(asked: Callable[[], int], seconds: float) -> None:
+    """Until the user asks to end."""
+    end = time.monotonic() + seconds
+    while not asked() and (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, 0.5))

@@ -208,7 +208,7 @@ groups:
       type: str
       sample: GETVPN-2027
     state:
-      description: The last state that the rotation has reached.
+      description: The last state that the rotation has reached; V(timed) and V(canary) are checks behind V(prepared).
       type: str
       choices: [surveyed, prepared, timed, canary, secondaries, primary, learning, verified, retired]
       sample: learning

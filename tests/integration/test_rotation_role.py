@@ -106,7 +106,8 @@ def test_plan_consent_phases_and_abort(tmp_path: Path) -> None:
 
         prepared = node.run(ROTATE, *words(node, consent="always", until="prepared"))
         assert prepared.code == 0, prepared.output
-        assert (group_result(prepared)["state"], labels(fleet)) == ("prepared", {OLD})
+        # Nothing stood in the way of its time, and the next step is to be consented to.
+        assert (group_result(prepared)["state"], labels(fleet)) == ("timed", {OLD})
         assert len({device.keys[NEW].fingerprint for device in fleet}) == 1
 
         given = {"consent": "always", "until": "secondaries", "canary": True, "allow_split": True}

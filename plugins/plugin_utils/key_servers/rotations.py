@@ -22,7 +22,12 @@ from .rotation_store import RotationStore
 from .survey import Seen
 
 Outcome = t.Literal["done", "reached", "waiting", "blocked", "failed", "interrupted", "planned"]
+KEPT_OPEN = 30.0
+"""Seconds of waiting over which sessions stay open: they take lines of the devices."""
 GOOD: tuple[Outcome, ...] = ("done", "reached", "planned")
+
+
+INTERRUPTED = "the run was interrupted. Run the same again, it goes on from there."
 
 
 @dataclass
@@ -35,6 +40,8 @@ class Found:
     outcome: Outcome = "blocked"
     why: str = ""
     decision: Decision | None = None
+    before: Mapping[str, str | None] = field(default_factory=dict)
+    """The label that each key server named at first."""
     plan: tuple[str, ...] = ()
     error: VpnKeysError | None = field(default=None, repr=False)
 
@@ -100,8 +107,11 @@ async def carry_out(all_found: Sequence[Found], seen: Mapping[str, Seen], deadli
         clock = next((one.rotator.clock for one in running if one.rotator), None)
         if clock is None or clock.now() >= deadline:
             return
-        pauses = [one.rotator.pause(one.decision) for one in running if one.rotator and one.decision]
-        await clock.sleep(max(min(min(pauses), deadline - clock.now()), 0.1))
+        rotators = [(one.rotator, one.decision) for one in running if one.rotator and one.decision]
+        pause = min(rotator.pause(decision) for rotator, decision in rotators)
+        if pause > KEPT_OPEN:
+            await rotators[0][0].pool.only(())
+        await clock.sleep(max(min(pause, deadline - clock.now()), 0.1))
 
 
 async def _advance(found: Found, deadline: float, seen: Mapping[str, Seen]) -> None:
@@ -115,7 +125,8 @@ async def _advance(found: Found, deadline: float, seen: Mapping[str, Seen]) -> N
     except Exception as error:  # noqa: BLE001 - one group must not end the work on the others
         found.outcome, found.error = "failed", internal_error(found.live.title, error)
     else:
-        found.outcome, found.why = _outcome(rotator, found.decision), found.decision.why
+        found.outcome = _outcome(rotator, found.decision)
+        found.why = found.decision.why or (INTERRUPTED if found.outcome == "interrupted" else "")
 
 
 def _outcome(rotator: Rotator, decision: Decision) -> Outcome:
