@@ -142,10 +142,10 @@ def _server(
 
 
 def _saved(found: Survey, group: Group) -> bool:
-    """The startup configuration has this label; where it is not shown, what this control node knows of saving holds."""
-    startup = found.startup_label(group.name)
-    same = startup == group.label if found.startup is not None else not found.unsaved
-    return same and all(key.saved is not False for key in found.ring.keys if key.label == group.label)
+    """The startup configuration has this label, as far as it is shown, and nothing was changed from here without being
+    saved since: that a key was removed shows nowhere else."""
+    same = found.startup is None or found.startup_label(group.name) == group.label
+    return same and not found.unsaved and all(key.saved is not False for key in found.ring.keys if key.label == group.label)
 
 
 def _peers(group: Group, coop: Coop | None, owner: Mapping[str, str]) -> tuple[rotation.Peer, ...]:

@@ -123,6 +123,7 @@ def test_what_a_reload_would_bring_back_is_not_saved() -> None:
     assert not seen(both(startup=(group(A, B, label="OTHER"),))).servers[0].saved
     assert not seen(both(startup=())).servers[0].saved
     assert seen(both(startup=None)).servers[0].saved
+    assert not seen(both(unsaved=True)).servers[0].saved, "a key that was removed comes back"
     assert not seen(both(startup=None, unsaved=True)).servers[0].saved
 
 
