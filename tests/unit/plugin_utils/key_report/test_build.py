@@ -357,3 +357,17 @@ def test_modes(given: str, mode: int) -> None:
 def test_no_modes(given: str) -> None:
     with pytest.raises(VpnKeysError, match="three octal digits"):
         store.parse_mode(given)
+
+
+def test_a_retired_gateway_is_history() -> None:
+    """No row, no finding, and nothing on the page; the JSON still tells its keys."""
+    gone = entry("gw3", 1, {1: "retired"}, retired_at="2026-11-22T11:00:00Z") | {
+        "serial": None, "public_key": None, "fingerprint": None
+    }  # fmt: skip
+    directory = result(entry("gw1"), entry("gw2"), gone)
+    observations = {name: without(one, "gw3") for name, one in all_seen(names(3)).items() if name != "gw3"}
+    built = report(directory=directory, gateways=observations)
+    assert [row["gateway"] for row in built["mesh"]["gateways"]] == ["gw1", "gw2"]
+    assert built["findings"] == []
+    assert {(key["owner"], key["state"]) for key in built["keys"]} >= {("gw3", "retired")}
+    assert "gw3" not in page.render(built, None)
