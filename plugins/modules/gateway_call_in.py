@@ -86,7 +86,7 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import VpnKeysError
-from ..module_utils._gateway import call_in, entry
+from ..module_utils._gateway import call_in, entry, installed
 
 ARGUMENT_SPEC = dict(
     **entry.GATEWAY_SPEC,
@@ -96,21 +96,12 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def lines(changes: list[call_in.Change], which: str) -> str:
-    return "".join(f"{change.what}: {getattr(change, which)}\n" for change in changes)
-
-
 def operate(module: AnsibleModule) -> entry.Data:
     changes, token_sha256 = call_in.install(module.params["url"], module.params["ca"], not module.check_mode)
     return {
         "changed": bool(changes),
         "token_sha256": token_sha256,
-        "diff": {
-            "before_header": "call-in",
-            "after_header": "call-in",
-            "before": lines(changes, "before"),
-            "after": lines(changes, "after"),
-        },
+        "diff": installed.diff("call-in", changes),
     }
 
 

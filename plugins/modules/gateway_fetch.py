@@ -140,7 +140,7 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gateway import entry, fetch_install
+from ..module_utils._gateway import entry, fetch_install, installed
 
 ARGUMENT_SPEC = dict(
     **entry.GATEWAY_SPEC,
@@ -163,15 +163,7 @@ def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
         changes = fetch_install.remove(write)
     else:
         changes = fetch_install.install(gateway, module.params, write)
-    return {
-        "changed": bool(changes),
-        "diff": {
-            "before_header": "fetch",
-            "after_header": "fetch",
-            "before": "".join(f"{change.what}: {change.before}\n" for change in changes),
-            "after": "".join(f"{change.what}: {change.after}\n" for change in changes),
-        },
-    }
+    return {"changed": bool(changes), "diff": installed.diff("fetch", changes)}
 
 
 def main() -> None:

@@ -57,6 +57,16 @@ def difference(file: File) -> Change | None:
     return Change(file.path, before, after)
 
 
+def diff(what: str, changes: t.Sequence[Change]) -> dict[str, str]:
+    """As Ansible shows it."""
+    return {
+        "before_header": what,
+        "after_header": what,
+        "before": "".join(f"{change.what}: {change.before}\n" for change in changes),
+        "after": "".join(f"{change.what}: {change.after}\n" for change in changes),
+    }
+
+
 def _about(file: File, text: str) -> str:
     """What a diff says of a text: of a secret nothing, of others which it is."""
     if not file.shown:
