@@ -113,6 +113,7 @@ def _about_the_rest(other: str) -> Iterator[Mutation]:
         yield setting(f"{field} is a number", "gateway_bridge", field, to=7)
     yield setting("a token with a second line", "gateway_call_in", "token_sha256", to=f"{NO_KEY} {other}\n{NO_KEY}")
     yield setting("a token that is a list", "gateway_call_in", "token_sha256", to=[NO_KEY])
+    yield setting("a change that is a list", "gateway_fetch", "changed", to=[other])
 
 
 # -- what Ansible makes of a result

@@ -370,7 +370,7 @@ def test_retired_before_goes_on_from_there() -> None:
     directory = book(samples.retired("gw1"), entry("gw2"), entry("gw3"), pending={"gw3": ["gw1"]})
     made = plan({}, directory, mode="retire")
     assert made.refusals == []
-    assert made.targets[0].note == f"It was retired before ({samples.BEGUN}); this run goes on from there."
+    assert made.targets[0].note == f"It was retired before ({samples.BEGUN}); this run continues from there."
     assert plan({}, mode="retire").targets[0].note == ""
 
 

@@ -42,8 +42,9 @@ class Daemon:
 
     name = "daemon"
 
-    def __init__(self, refused: str) -> None:
+    def __init__(self, refused: str, place: Path) -> None:
         self.refused = refused
+        self.state = State("daemon", str(place))
         self.asked: list[str] = []
 
     def store(self, wanted: Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:
@@ -55,7 +56,7 @@ class Daemon:
         ]  # fmt: skip
 
 
-def test_who_is_refused_is_named_and_not_acknowledged_and_all_others_are_stored() -> None:
+def test_who_is_refused_is_named_and_not_acknowledged_and_all_others_are_stored(place: Path) -> None:
     peers = [
         entry("gw1", current=A.text),
         entry("gw2", current=A.text, endpoint="h:1\n[Peer]"),
@@ -65,8 +66,11 @@ def test_who_is_refused_is_named_and_not_acknowledged_and_all_others_are_stored(
         entry("gw6", "strongswan", current="garbage"),
         entry("gw7", "strongswan", withdrawn=True),
     ]
-    options = {"platform": "wireguard", "gateway": "gw1", "peers": peers, "follow_seconds": 0, "accept_previous": False}
-    daemon = Daemon("gw4")
+    options = {
+        "platform": "wireguard", "gateway": "gw1", "peers": peers, "follow_seconds": 0, "accept_previous": False,
+        "checkpoint": None, "require_newest": False,
+    }  # fmt: skip
+    daemon = Daemon("gw4", place)
     answer = gateway_peers.operate(SimpleNamespace(params=options, check_mode=False), daemon)  # type: ignore[arg-type]
     assert daemon.asked == ["gw3", "gw4", "gw5"]
     assert [one["gateway"] for one in answer["stored"]] == ["gw3", "gw5", "gw7"]
@@ -77,13 +81,12 @@ def test_who_is_refused_is_named_and_not_acknowledged_and_all_others_are_stored(
 
 def test_where_a_gateway_fetches_it_remembers_what_a_playbook_brought(place: Path) -> None:
     """The newest revision only rises; without a program that fetches nothing is written."""
-    daemon = Daemon("")
-    daemon.state = State("daemon", str(place))  # type: ignore[attr-defined]
+    daemon = Daemon("", place)
 
     def store(revision: int | None, way_back: bool = False, check: bool = False) -> told.Told:
         options = {
             "platform": "wireguard", "gateway": "gw1", "peers": [entry("gw3", current=B.text, revision=revision)],
-            "follow_seconds": 0, "accept_previous": way_back, "revision": None,
+            "follow_seconds": 0, "accept_previous": way_back, "revision": None, "checkpoint": None, "require_newest": False,
         }  # fmt: skip
         gateway_peers.operate(SimpleNamespace(params=options, check_mode=check), daemon)  # type: ignore[arg-type]
         return told.read(daemon)  # type: ignore[arg-type]

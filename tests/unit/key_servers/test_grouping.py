@@ -254,7 +254,7 @@ def test_an_address_that_the_inventory_does_not_know_is_nobodys() -> None:
         "G",
         ("ks2",),
         "ks1 says that 10.7.0.1 is its own address in G (1); ks2 names it as a peer, and the inventory gives it to "
-        "nobody. If it is that of ks1, set key_server_addresses of ks1.",
+        "no key server. If it is that of ks1, set key_server_addresses of ks1.",
     )
 
 

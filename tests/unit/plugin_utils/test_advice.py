@@ -91,12 +91,12 @@ MESSAGES = {
 }
 GIVEN_BY_THE_ROLE = {
     "gateway_keys": set(
-        "acknowledgements directory gateways keys new_signing_key plan proof public_key".split()
+        "acknowledgements directory gateways keys new_signing_key older_than_days plan proof public_key to_url".split()
     ),
     "key_server_rotate": set(),
     "key_server_sync": {"done", "found", "proof"},
 }
-"""What is wrong with one of these is a mistake of the role."""
+"""What is wrong with one of these is a mistake of the role, or is said of states that it does not use."""
 DOCUMENTED = re.compile(r'(?:DOCUMENTATION|EXAMPLES|RETURN) = r""".*?"""', re.DOTALL)
 
 
