@@ -35,7 +35,7 @@ from . import (
 )
 from .context import Context, event
 from .database import Place
-from .records import Book, Row
+from .records import Row, Snapshot
 
 try:
     import sqlalchemy as sa
@@ -65,15 +65,15 @@ def read(options: Options) -> Row:
         if identity is None:
             raise _no_directory(place, seen, remembered)
         public = store.verifier(identity, _trusted(options, place), place.where)
-        book = store.load(connection, identity, public)
-        _compare(connection, book, seen)
-        history = store.history(connection, book, options["only"], options["events_limit"])
-    if book.whole:
+        snapshot = store.load(connection, identity, public)
+        _compare(connection, snapshot, seen)
+        history = store.history(connection, snapshot, options["only"], options["events_limit"])
+    if snapshot.whole:
         if options["fail_on_tampered"]:
-            raise _not_believed(book, place)
+            raise _not_believed(snapshot, place)
     else:
-        witness.keep(remembered, _checkpoint(book))
-    shown = view.build(book, _about(identity, book), options["only"])
+        witness.keep(remembered, _checkpoint(snapshot))
+    shown = view.build(snapshot, _about(identity, snapshot), options["only"])
     return {"changed": False, **_place(options, place), **shown, **history}
 
 
@@ -104,20 +104,20 @@ def _witness_path(options: Options, place: Place) -> str | None:
     return witness.path_of(options["witness_path"], _key_path(options, place))
 
 
-def _checkpoint(book: Book) -> checkpoint.Checkpoint | None:
-    return book.seal.checkpoint if book.seal else None
+def _checkpoint(snapshot: Snapshot) -> checkpoint.Checkpoint | None:
+    return snapshot.seal.checkpoint if snapshot.seal else None
 
 
-def _compare(connection: sa.Connection, book: Book, seen: witness.Seen | None) -> None:
+def _compare(connection: sa.Connection, snapshot: Snapshot, seen: witness.Seen | None) -> None:
     """With what this control node has seen; a directory without any checkpoint is older than all of them."""
-    if book.whole:
+    if snapshot.whole:
         return
-    wrong = witness.against(seen, _checkpoint(book), lambda number: seal.root_at(connection, number))
-    book.whole = (wrong,) if wrong else ()
+    wrong = witness.against(seen, _checkpoint(snapshot), lambda number: seal.root_at(connection, number))
+    snapshot.whole = (wrong,) if wrong else ()
 
 
-def _not_believed(book: Book, place: Place) -> VpnKeysError:
-    why = "; ".join(WHOLE[what] for what in book.whole)
+def _not_believed(snapshot: Snapshot, place: Place) -> VpnKeysError:
+    why = "; ".join(WHOLE[what] for what in snapshot.whole)
     return VpnKeysError(
         "tampered",
         f"The directory {place.where} cannot be trusted: {why}",
@@ -127,12 +127,12 @@ def _not_believed(book: Book, place: Place) -> VpnKeysError:
     )
 
 
-def _about(identity: store.Identity, book: Book) -> Row:
+def _about(identity: store.Identity, snapshot: Snapshot) -> Row:
     return {
         "id": identity.id,
         "schema": migrations.REVISIONS[-1].revision,
         "key_fingerprint": identity.fingerprint,
-        "checkpoint": _shown(book.seal),
+        "checkpoint": _shown(snapshot.seal),
     }
 
 
@@ -192,11 +192,11 @@ def _from_text(text: str, option: str) -> ed25519.Ed25519PrivateKey:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A step that was done, or foretold."""
+    """A step that was done, or predicted."""
 
     changed: bool
-    before: Book
-    after: Book
+    before: Snapshot
+    after: Snapshot
     identity: store.Identity
 
 
@@ -248,7 +248,7 @@ def change(options: Options, check: bool) -> Outcome:
 
 
 class Opening:
-    """A directory in a transaction, from its tables to a book that may be changed.
+    """A directory in a transaction, from its tables to a snapshot that may be changed.
 
     `created`: it was not there; `rename`: the file of its signing key still has the name PATH.new; `upgrades`: events
     that are to be written with the step; `repairs`: those that are written.
@@ -285,7 +285,7 @@ class Opening:
 
     @property
     def identity(self) -> store.Identity:
-        """That of the directory, once `book` has found or made it."""
+        """That of the directory, once `snapshot` has found or made it."""
         if self.found is None:
             raise RuntimeError("no directory is open")
         return self.found
@@ -293,7 +293,7 @@ class Opening:
     def may_be_made(self) -> bool:
         return self.options["state"] == "present" and self.seen is None
 
-    def book(self) -> Book:
+    def snapshot(self) -> Snapshot:
         """Raises VpnKeysError(tampered) unless the directory can be trusted as a whole."""
         options, connection = self.options, self.connection
         if self.found is None:
@@ -306,36 +306,36 @@ class Opening:
         sealed = not self.created and migrations.has_checkpoints(self.former)
         # What events say counts for a repair.
         every_link = bool(options["repair"])
-        book = store.load(connection, self.found, self.public, every_link, sealed)
+        snapshot = store.load(connection, self.found, self.public, every_link, sealed)
         if sealed:
-            _compare(connection, book, self.seen)
+            _compare(connection, snapshot, self.seen)
         else:
-            book.seal = seal.start_anew(connection, book.id, self.public)
-            book.whole = ("rolled back",) if self.seen else ()
-        return self._repaired(book) if book.whole else book
+            snapshot.seal = seal.start_anew(connection, snapshot.id, self.public)
+            snapshot.whole = ("rolled back",) if self.seen else ()
+        return self._repaired(snapshot) if snapshot.whole else snapshot
 
-    def _repaired(self, book: Book) -> Book:
+    def _repaired(self, snapshot: Snapshot) -> Snapshot:
         if not self.options["repair"]:
-            raise _not_believed(book, self.place)
+            raise _not_believed(snapshot, self.place)
         found = store.load(self.connection, self.identity, self.public, sealed=False)
-        digest = _digest(book.whole, found)
+        digest = _digest(snapshot.whole, found)
         if self.options["confirm"] != digest:
-            raise _unconfirmed(book, found, self.place, digest)
-        details = {"directory": list(book.whole), "accepted": _counts(found)}
+            raise _unconfirmed(snapshot, found, self.place, digest)
+        details = {"directory": list(snapshot.whole), "accepted": _counts(found)}
         repaired = event(self.context, "repaired", outcome="done", details=details)
         self.repairs.append(repaired)
-        known = self.seen.number if self.seen and self.seen.directory == book.id else 0
+        known = self.seen.number if self.seen and self.seen.directory == snapshot.id else 0
         return store.believe(self.connection, found, self.key, repaired, self.context.now, known)
 
     def changed(self) -> Outcome:
         """After what the task asks for."""
-        before = self.book()
+        before = self.snapshot()
         after = changes.apply(before, self.options["state"], self.options, self.context)
         if self.former and not migrations.has_checkpoints(self.former):
             acknowledgements.compact(after, self.context.now)
         return self._saved(before, after)
 
-    def _saved(self, before: Book, after: Book) -> Outcome:
+    def _saved(self, before: Snapshot, after: Snapshot) -> Outcome:
         after.events = [*self.upgrades, *after.events]
         changed = store.save(self.connection, before, after, self.key, self.context.now)
         after.events = [*self.repairs, *after.events]
@@ -344,7 +344,7 @@ class Opening:
     def rekeyed(self) -> Outcome:
         """With the next signing key. With a name still to be changed, the last run was killed between its last two
         steps."""
-        before = self.book()
+        before = self.snapshot()
         new = None if self.rename else _next_key(self.options, self.path, self.identity, self.check)
         if new is None:
             done = self._saved(before, before.copy())
@@ -367,13 +367,13 @@ def _backup(connection: sa.Connection, place: Place, revision: str | None, check
     return backup.make(connection, place, str(revision), tables)
 
 
-def _digest(whole: Sequence[str], found: Book) -> str:
+def _digest(whole: Sequence[str], found: Snapshot) -> str:
     """Of what would be accepted: whoever confirms it confirms what they have seen."""
     leaves = sorted(f"{place} {leaf}" for place, leaf in found.unsealed.items())
     return merkle.leaf("\n".join([*whole, *leaves]).encode()).hex()[:16]
 
 
-def _counts(found: Book) -> Row:
+def _counts(found: Snapshot) -> Row:
     kinds: dict[str, Mapping[t.Any, Row]] = {
         "gateways": found.gateways,
         "keys": found.keys,
@@ -382,13 +382,13 @@ def _counts(found: Book) -> Row:
     return {table: sum(found.genuine(store.KINDS[table], row) for row in kinds[table].values()) for table in kinds}
 
 
-def _unconfirmed(book: Book, found: Book, place: Place, digest: str) -> VpnKeysError:
+def _unconfirmed(snapshot: Snapshot, found: Snapshot, place: Place, digest: str) -> VpnKeysError:
     counts = _counts(found)
     refused = sorted({one["gateway"] for one in records.tampered(found)})
     without = f", without those of {', '.join(printable(name) for name in refused[:12])}" if refused else ""
     return VpnKeysError(
         "tampered",
-        f"{_not_believed(book, place).what}. Repaired, it is accepted as it is now: {counts['gateways']} gateways, "
+        f"{_not_believed(snapshot, place).what}. Repaired, it is accepted as it is now: {counts['gateways']} gateways, "
         f"{counts['keys']} keys and {counts['rotations']} last rotations with valid signatures{without}; what peers "
         "have stored is forgotten, so they are told everything again",
         state=NOTHING_CHANGED,

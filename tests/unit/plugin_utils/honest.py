@@ -29,7 +29,7 @@ HONEST: dict[str, tuple[Data, Data]] = {
 FIELDS = {
     "gateway_info": {"gateway", "obstacles"},
     "gateway_key": {"public_key", "fingerprint", "algorithm", "diff"},
-    "gateway_peers": {"stored", "learned", "neighbours", "refused", "diff"},
+    "gateway_peers": {"stored", "learned", "neighbors", "refused", "diff"},
     "gateway_bridge": {"interface", "carried", "left", "diff"},
     "gateway_call_in": {"token_sha256", "diff"},
 }

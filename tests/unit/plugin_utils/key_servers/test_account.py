@@ -40,7 +40,7 @@ def test_each_key_server_of_the_plan_is_told_once_and_by_what_it_still_needs() -
         "ks7": [], "ks1": [], "ks2": ["saved"], "ks3": [], "ks4": ["replaced", "saved"], "ks5": ["replaced", "saved"],
         "ks6": ["cleaned", "saved"],
     }  # fmt: skip
-    assert account.told(REKEY, STEPS, DONE, {}) == (
+    assert account.how_far(REKEY, STEPS, DONE, {}) == (
         "Done: ks7, ks1, ks3. Prepared, not replaced yet: ks4, ks5. Not completed: ks2. Not started: ks6."
     )
 
@@ -51,12 +51,12 @@ def test_what_is_saved_before_a_further_change_is_to_be_saved_again() -> None:
 
 
 def test_what_is_half_done_says_where_the_keys_are() -> None:
-    told = account.told(REKEY, STEPS, DONE, {"ks4": "replaced"})
-    assert told.startswith(
+    how_far = account.how_far(REKEY, STEPS, DONE, {"ks4": "replaced"})
+    assert how_far.startswith(
         "Half done: ks4 (its key was being replaced: REKEY may be empty, and the new key is ready under "
         "REKEY.vpnops-new). Done: "
     )
-    assert "ks4" not in told.partition("Done: ")[2].partition("Prepared")[2]
+    assert "ks4" not in how_far.partition("Done: ")[2].partition("Prepared")[2]
 
 
 def test_every_step_has_a_word_and_every_word_says_what_is_half_done() -> None:
