@@ -182,7 +182,8 @@ def test_the_first_signal_finishes_what_is_in_hand(sync: Sync, moment: str, stop
     for label in LABELS:
         assert f"{label} (GETVPN-{label}): interrupted key server" in flat, "the table of each group"
         assert f"{label} (GETVPN-{label}): interrupted. " in flat, output
-    assert flat.count("Run the same command again: it reads the devices again and continues with what is left.") == 1, output
+    again = "Run the same command again: it reads the devices again and continues with what is left."
+    assert flat.count(again) == 1, output
     if sync.replaced:
         assert f"Done: {min(sync.replaced)}" in flat
     told = sync.told

@@ -56,7 +56,7 @@ def test_what_is_half_done_says_where_the_keys_are() -> None:
         "Half done: ks4 (its key was being replaced: REKEY may be empty, and the new key is ready under "
         "REKEY.vpnops-new). Done: "
     )
-    assert "ks4" not in how_far.partition("Done: ")[2].partition("Prepared")[2]
+    assert "ks4" not in told.partition("Done: ")[2].partition("Prepared")[2]
 
 
 def test_every_step_has_a_word_and_every_word_says_what_is_half_done() -> None:
