@@ -116,7 +116,7 @@ def lone(label: str | None = "K", **more: t.Any) -> Group:
     return Group("G", "gdoi", "1", label, 1, **more)
 
 
-@pytest.mark.parametrize(("label", "says"), [("all", "keyword"), ("K.vpnops-new", "kept for keys on their way")])
+@pytest.mark.parametrize(("label", "says"), [("all", "keyword"), ("K.vpnops-new", "reserved for staged keys")])
 def test_a_label_that_cannot_be_used_stops_its_own_unit(label: str, says: str) -> None:
     good = survey((lone(),), KeyRing((rsa_key("K", 1),)))
     bad = survey((Group("H", "gdoi", "2", label, 1),), KeyRing((rsa_key(label, 1),)))
