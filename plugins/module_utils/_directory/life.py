@@ -46,7 +46,8 @@ def _rename(snapshot: Snapshot, name: str, new: str | None, context: Context) ->
         raise _refusal(name, "a rotation of it is open", "finish or abort it first")
     # Without an identity of its own, its name was that.
     row = {**gateway, "name": new, "identity": gateway["identity"] or name}
-    snapshot.gateways = {new if one == name else one: row if one == name else was for one, was in snapshot.gateways.items()}
+    gateways = snapshot.gateways.items()
+    snapshot.gateways = {new if one == name else one: row if one == name else was for one, was in gateways}
     snapshot.keys = {_place(was): was for was in (_renamed(was, name, new) for was in snapshot.keys.values())}
     snapshot.drop_index()
     last = snapshot.rotations.pop(name, None)

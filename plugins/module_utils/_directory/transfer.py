@@ -98,7 +98,9 @@ def _file(path: str | None, state: str) -> Place:
     return database.locate(f"sqlite:///{os.path.abspath(os.path.expanduser(path))}")
 
 
-def _opened(connection: sa.Connection, options: Options, place: Place, check: bool) -> tuple[transaction.Opening, Snapshot]:
+def _opened(
+    connection: sa.Connection, options: Options, place: Place, check: bool
+) -> tuple[transaction.Opening, Snapshot]:
     """A directory that is to be copied."""
     remembered = transaction.witness_path(options, place)
     path = transaction.own_key_path(options, place)

@@ -113,7 +113,8 @@ def retired(made: Plan, width: int) -> str:
     page, names = Page(width), listed(made.names)
     if made.deferred:
         deferred = listed([str(one) for one in made.deferred])
-        page.note(f"Retired: {names}. Still to drop the key: {deferred}. Run converge_gateways when they can be reached.")
+        still = f"Still to drop the key: {deferred}. Run converge_gateways when they can be reached."
+        page.note(f"Retired: {names}. {still}")
     else:
         page.note(f"Retired: {names}. No peer accepts the key any more.")
     page.note("Take the gateway out of the inventory group, and switch it off.", *_notes(made))
