@@ -86,7 +86,7 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import VpnKeysError
-from ..module_utils._gateway import call_in, entry
+from ..module_utils._gateway import call_in, entry, installed
 
 ARGUMENT_SPEC = dict(
     **entry.GATEWAY_SPEC,
@@ -96,7 +96,7 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def lines(changes: list[call_in.Change], which: str) -> str:
+def lines(changes: list[installed.Change], which: str) -> str:
     return "".join(f"{change.what}: {getattr(change, which)}\n" for change in changes)
 
 
