@@ -11,7 +11,7 @@ from ansible import context
 
 from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fleet.model import Directory
-from ..module_utils._fleet.plan import Wish, check_names, not_approved, plan
+from ..module_utils._fleet.plan import PlanOptions, check_names, not_approved, plan
 from ..modules.gateway_plan import ARGUMENT_SPEC
 from ..plugin_utils import device_answer
 from ..plugin_utils.control_action import ControlAction, Result, display
@@ -32,7 +32,7 @@ class ActionModule(ControlAction):
             names = check_names(names, options["confirm"], _known(directory), directory.in_use)
         observations = device_answer.observations(options["observations"])
         forks = int(context.CLIARGS.get("forks") or C.DEFAULT_FORKS)
-        made = plan(directory, observations, names, Wish(**{name: options[name] for name in WISH}, forks=forks))
+        made = plan(directory, observations, names, PlanOptions(**{name: options[name] for name in WISH}, forks=forks))
         if refusals := [*made.refusals, *not_approved(made, options["approved"])]:
             raise VpnKeysError("refused", " ".join(refusals), state=NOTHING_CHANGED)
         shown = output.show(gateways.plan(made, display.columns)) if options["show"] else {"changed": False}

@@ -50,13 +50,13 @@ class ActionModule(ControlAction):
         found = outcome(directory, made, proofs)
         problems = [*found.problems(options["mode"]), *(planning.still_accepting(made) if emergency else ())]
         text = gateways.outcome(found, made, emergency, display.columns)
-        return self._told(options, found.to_result(), text, "not_proved", problems)
+        return self._result(options, found.to_result(), text, "not_proved", problems)
 
     def converged(self, directory: Directory, options: Data) -> Result:
         before = Directory.from_result(options["before"]) if options["before"] else directory
         found = converged(before, directory, _answers(options))
         problems = sentences(failing(found.findings, options["fail_on"]))
-        return self._told(options, found.to_result(), gateways.converged(found, display.columns), "drift", problems)
+        return self._result(options, found.to_result(), gateways.converged(found, display.columns), "drift", problems)
 
     def enrolled(self, directory: Directory, options: Data) -> Result:
         given = options["directory"]
@@ -72,16 +72,16 @@ class ActionModule(ControlAction):
         problems = sentences(failing(found.findings, options["fail_on"]))
         if options["fail_on"] != "nothing" and (why := none_observed(observations)):
             problems.append(why)
-        return self._told(options, found.to_result(), gateways.status(found, display.columns), "drift", problems)
+        return self._result(options, found.to_result(), gateways.status(found, display.columns), "drift", problems)
 
-    def _told(self, options: Data, found: Data, text: str, code: str, problems: list[str]) -> Result:
+    def _result(self, options: Data, found: Data, text: str, code: str, problems: list[str]) -> Result:
         """Shown, kept where a file is asked for, and failed where there are problems."""
-        result = output.show(text) | {options["what"]: found} | self._kept(options["path"], found)
+        result = output.show(text) | {options["what"]: found} | self._written(options["path"], found)
         if problems:
             del result["lines"]
         return result | _failure(code, problems)
 
-    def _kept(self, path: str | None, found: Data) -> Result:
+    def _written(self, path: str | None, found: Data) -> Result:
         if not path:
             return {}
         content = json.dumps(found, indent=2, sort_keys=True) + "\n"

@@ -15,10 +15,10 @@ from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError, 
 from ..module_utils._ios.labels import Label
 from ..module_utils._key_servers.rotation import Policy
 from ..modules.ios_getvpn_rotation import ARGUMENT_SPEC
-from ..plugin_utils import advice, host_patterns
+from ..plugin_utils import advice, host_patterns, interruption
 from ..plugin_utils.ios import session
 from ..plugin_utils.ios.options import Target
-from ..plugin_utils.key_servers import interruption, live_group, rotate, rotations, survey
+from ..plugin_utils.key_servers import live_group, rotate, rotations, survey
 from ..plugin_utils.key_servers.action import IosAction, Result, display
 from ..plugin_utils.key_servers.live_group import LiveGroup
 from ..plugin_utils.key_servers.rotate import Clock, Rotator, Wanted

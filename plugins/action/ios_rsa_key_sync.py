@@ -85,7 +85,7 @@ class ActionModule(IosAction):
         # Units that share a device take turns: two sessions must not write the configuration of one device at once.
         turns = {name: asyncio.Lock() for name in sorted(targets)}
         operations = 0 if self.check else sum(execute.operations_of(one.plan.steps) for one in planned)
-        count = pipe.Count(operations, "moves")
+        count = pipe.Count(operations, "operations")
         with interruption.in_hand(reports=True) as asked:
             self._running: list[tuple[Planned, Progress]] = []
             watch = asyncio.ensure_future(interruption.watch(asked, self._interrupted))
@@ -178,7 +178,7 @@ class ActionModule(IosAction):
         """Who is done and who is not, for people and for the callback: nobody sees the result of this task any more."""
         for one, progress in self._running:
             label, steps = Label(str(one.unit.label)), one.plan.steps
-            _say(f"{label}: ended at once. {account.told(label, steps, progress.done, progress.doing)}")
+            _say(f"{label}: ended at once. {account.how_far(label, steps, progress.done, progress.doing)}")
             for host, state in account.by_state(steps, progress.done, progress.doing).items():
                 found = "changed" if state == "Done" else "not finished"
                 pipe.tell("result", host=host, unit=survey.title(one.unit), result=found, message=f"{state}.")

@@ -325,11 +325,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                     continue
                 total, done, failed = (int(message.get(key, 0)) for key in ("total", "done", "failed"))
                 counted = Devices(total, done, failed, time.time())
-                tell = self._run.work if message.get("what") == "moves" else self._run.fleet
+                tell = self._run.work if message.get("what") == "operations" else self._run.fleet
                 tell(str(message.get("task")), counted)
 
     def _hear_result(self, message: dict[str, t.Any]) -> None:
-        self._run.find([found.Found.told(message)])
+        self._run.find([found.Found.from_message(message)])
 
     def _hear_text(self, message: dict[str, t.Any]) -> None:
         with self._display._lock:

@@ -131,10 +131,10 @@ def about_host(host: str, text: str) -> str:
     return text.removeprefix(f"{host}: ")
 
 
-def together(told: t.Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def together(texts: t.Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Of hosts and their texts: by text, without the host in front, the hosts that have it, in their order."""
     found: dict[str, list[str]] = {}
-    for host, text in told:
+    for host, text in texts:
         hosts = found.setdefault(about_host(host, text), [])
         hosts += [] if host in hosts else [host]
     return found

@@ -222,10 +222,10 @@ def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     # Of what is done already, up has still to be given more time.
     if not module.check_mode and (not step.done or state == "up"):
         step.act()
-    foretold = before if step.done or step.then is None else step.then
+    predicted = before if step.done or step.then is None else step.then
     result = wg_bridge.carried(interface)
     bridge = bridge_plan.name_of(interface)
-    after = foretold if module.check_mode else wg_bridge.networks(interface)
+    after = predicted if module.check_mode else wg_bridge.networks(interface)
     return {
         "changed": before != after if state in ("carrying", "idle") else not step.done,
         "interface": bridge,

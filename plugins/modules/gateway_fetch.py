@@ -126,13 +126,13 @@ diff:
       /etc/vpnops.keys/fetch.json: mode 0600, not shown
 findings:
   description: >-
-    What is wrong with the answer itself, in sentences, such as fields that no module of this collection sends. Normally
-    empty. Somebody may have tampered with a gateway that has any.
+    What is wrong with the answer itself, in sentences, for example fields that no module of this collection returns.
+    Normally empty. If it is not empty, the gateway may have been tampered with.
   returned: always
   type: list
   elements: str
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure
   type: str
   sample: bad_input

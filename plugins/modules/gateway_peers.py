@@ -168,7 +168,7 @@ learned:
   description: O(revision), if all of O(peers) is stored; null otherwise.
   returned: success
   type: int
-neighbours:
+neighbors:
   description: Names of the given peers for which this gateway has an entry. For the others nothing had to be stored.
   returned: success
   type: list
@@ -311,8 +311,8 @@ def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
         seen.refuse_older(gateway.state, options["checkpoint"])
     others = [peer for peer in options["peers"] if peer["name"] != options["gateway"]]
     peers, refusals = wanted.sort_out(others, lambda peer: beside(peer, options, module.check_mode))
-    strangers = {peer["name"] for peer in others if protocol(peer["platform"]) != protocol(options["platform"])}
-    mine = [peer for peer in peers if peer.name not in strangers]
+    other_platform = {peer["name"] for peer in others if protocol(peer["platform"]) != protocol(options["platform"])}
+    mine = [peer for peer in peers if peer.name not in other_platform]
     changes = carried_out(gateway, mine, options, not module.check_mode)
     refusals += [wanted.Refusal(change.name, change.refused) for change in changes if change.refused]
     refused = {refusal.gateway for refusal in refusals}
@@ -323,7 +323,7 @@ def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
         "changed": any(change.changed for change in changes),
         "stored": [entry for peer in peers if peer.name not in refused for entry in held(peer)],
         "refused": [refusal._asdict() for refusal in refusals],
-        "neighbours": [change.name for change in changes if change.neighbour],
+        "neighbors": [change.name for change in changes if change.neighbor],
         "diff": {
             "before_header": "keys of peers",
             "after_header": "keys of peers",

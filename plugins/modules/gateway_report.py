@@ -206,7 +206,7 @@ status:
           description: What to do.
           type: str
           sample: Make gw2 reachable, then run vpnops.keys.converge_gateways.
-    in_line:
+    in_sync:
       description: Whether there is no difference between the directory and the gateways.
       type: bool
       sample: false

@@ -94,7 +94,7 @@ proof:
     - >-
       Also the peers with a verified tunnel (C(proven)), the peers without one although they have the key
       (C(unproven)), and
-      those that do not have it yet (C(away)).
+      those that do not have it yet (C(not_stored)).
     - >-
       C(measured) is null, or an event for O(vpnops.keys.key_directory#module:events) that says how long the change took
       until the tunnels used the new key.

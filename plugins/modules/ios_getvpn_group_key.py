@@ -77,7 +77,7 @@ fingerprint:
   sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
 code:
   description:
-    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - Error code, for programs. C(msg) is the same as a sentence.
     - The connection guide explains all of them.
   returned: failure or unreachable, if it was found by this collection
   type: str

@@ -355,7 +355,7 @@ lines:
   sample: ["EUROPE from GETVPN-2026 to GETVPN-2027 (state verified): reached"]
 code:
   description:
-    - What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+    - Error code, for programs. C(msg) is the same as a sentence.
     - The connection guide explains all of them.
   returned: failure
   type: str

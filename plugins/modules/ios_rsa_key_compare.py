@@ -261,7 +261,7 @@ units:
       type: list
       elements: str
       sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or bring back an older key."]
-    strangers:
+    unknown_peers:
       description: Those of them that are about addresses of COOP peers that the inventory gives to no key server.
       type: list
       elements: str

@@ -149,7 +149,7 @@ left_out:
   elements: str
   sample: []
 code:
-  description: What went wrong, as a word for programs. C(msg) is the same as a sentence for people.
+  description: Error code, for programs. C(msg) is the same as a sentence.
   returned: failure, if it was found by this collection
   type: str
   sample: conflict

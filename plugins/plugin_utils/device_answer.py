@@ -210,7 +210,7 @@ ANSWERS: dict[str, Reader] = {
             "stored": many(
                 record({"gateway": text(256), "public_key": nullable(public_key), "role": _ROLE}), MOST_ENTRIES
             ),
-            "neighbours": many(text(256), MOST_ENTRIES),
+            "neighbors": many(text(256), MOST_ENTRIES),
             "refused": _refused(text),
         },
         {**_COMMON, **_SEEN},
@@ -238,7 +238,7 @@ SILENT = frozenset(("invocation", "warnings", "deprecations"))
 
 @dataclass(frozen=True)
 class Asked:
-    """What a module was asked: its name, its options, and whether to foretell only."""
+    """What a module was asked: its name, its options, and whether to predict only."""
 
     module: str
     options: Mapping[str, t.Any] = field(default_factory=dict)
@@ -349,7 +349,7 @@ def _stored(host: str, asked: Asked, answer: Data, reading: Reading) -> Data:
             {"gateway": gateway, "role": role, "public_key": key} for gateway, role, key in held
         ],
         "learned": None if revision is None else int(revision),
-        "neighbours": [name for name in dict.fromkeys(answer["neighbours"]) if name in names],
+        "neighbors": [name for name in dict.fromkeys(answer["neighbors"]) if name in names],
         # One reason for each that was asked for: a gateway could say the same thousands of times.
         "refused": list({one["gateway"]: one for one in answer["refused"] if one["gateway"] in names}.values()),
     }  # fmt: skip

@@ -46,10 +46,10 @@ class DirectoryAction(ActionBase):  # type: ignore[misc]
         for place, field in ((result, "msg"), *((one, "why") for one in result.get("refused", ()))):
             if isinstance(place.get(field), str):
                 place[field] = rendered(place[field], names)
-        return result | _told(result)
+        return result | _warnings(result)
 
 
-def _told(result: Data) -> Data:
+def _warnings(result: Data) -> Data:
     """With who was left out where everybody sees it, whatever the play goes on to report."""
     claims = (f"{one['gateway']}: {one['why']}" for one in result.get("claimed", ()))
     refused = (one["why"] for one in result.get("refused", ()))

@@ -153,7 +153,7 @@ async def carry(
         return None
 
     operations = sum(execute.operations_of(one.plan.steps) for one in outcome.planned)
-    progress = Progress(tell, Count(operations, "moves"))
+    progress = Progress(tell, Count(operations, "operations"))
     await pool.only({host for one in outcome.planned for host in execute.hosts_of(one.plan.steps)})
     try:
         for one in outcome.planned:

@@ -22,7 +22,7 @@ def task(name: str, **options: Any) -> Data:
     return {"name": name, "vpnops.keys.ios_rsa_key": {"label": "OWN", **options}}
 
 
-def foretold(name: str, **options: Any) -> list[Data]:
+def predicted(name: str, **options: Any) -> list[Data]:
     """The task in check mode, for real, and once more."""
     return [
         {**task(f"{name}: check", **options), "check_mode": True},
@@ -34,14 +34,14 @@ def foretold(name: str, **options: Any) -> list[Data]:
 def test_made_kept_replaced_and_removed(start_fleet: StartFleet, control_node: MakeNode) -> None:
     fleet = start_fleet(*(spec(name, name, SECOND_KEY) for name in NAMES))
     tasks = [
-        *foretold("make", size=3072, exportable=True),
+        *predicted("make", size=3072, exportable=True),
         task("accept", regenerate="never"),
         {**task("refuse", exportable=True), "ignore_errors": True},
-        *foretold("adapt", size=4096, exportable=False, regenerate="partial_idempotence"),
+        *predicted("adapt", size=4096, exportable=False, regenerate="partial_idempotence"),
         {**task("always: check", size=4096, regenerate="always"), "check_mode": True},
         task("always", size=4096, regenerate="always"),
-        *foretold("remove", state="absent"),
-        *foretold("sign", usage="signature"),
+        *predicted("remove", state="absent"),
+        *predicted("sign", usage="signature"),
     ]
     run = control_node(fleet).run(tasks, "--diff")
     assert run.code == 0, run.output
@@ -82,9 +82,9 @@ def test_made_kept_replaced_and_removed(start_fleet: StartFleet, control_node: M
 def test_saving_is_asked_for(start_fleet: StartFleet, control_node: MakeNode) -> None:
     fleet = start_fleet(*(spec(name, name) for name in NAMES))
     tasks = [
-        *foretold("make", save=False),
-        *foretold("save"),
-        *foretold("remove", state="absent", save=False, allow_last_key=True),
+        *predicted("make", save=False),
+        *predicted("save"),
+        *predicted("remove", state="absent", save=False, allow_last_key=True),
     ]
     run = control_node(fleet).run(tasks)
     assert run.code == 0, run.output
@@ -169,7 +169,7 @@ def test_each_run_changes_once_however_devices_show_saving(start_fleet: StartFle
     """A device that never shows it, or at the next boot only, beside a key that it shows as saved."""
     modes = ("on_save", "at_boot", "never")
     fleet = start_fleet(*(spec(mode, "xe17", KeySpec("OLD", 9), overrides={"show_saved": mode}) for mode in modes))
-    run = control_node(fleet).run([*foretold("make"), *foretold("remove", state="absent")])
+    run = control_node(fleet).run([*predicted("make"), *predicted("remove", state="absent")])
     assert run.code == 0, run.output
     for device in fleet:
         assert run.result("make", device.name)["key"]["saved"] is True
@@ -190,7 +190,7 @@ def test_what_an_interrupted_run_did_not_save_the_next_one_saves(
         fleet["ks1"].set_fault(cut={"at": "write memory"})
         run = node.run([task("cut", state=state)])
         assert run.error("cut", "ks1")[0] == "session_lost"
-        run = node.run(foretold("saved", state=state))
+        run = node.run(predicted("saved", state=state))
         assert run.code == 0, run.output
         assert run.changed("saved: check", "ks1")
         assert run.changed("saved", "ks1")

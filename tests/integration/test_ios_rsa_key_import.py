@@ -35,7 +35,7 @@ def task(name: str, **options: Any) -> Data:
     return {"name": name, "vpnops.keys.ios_rsa_key_import": {"label": LABEL, **options}}
 
 
-def foretold(name: str, **options: Any) -> list[Data]:
+def predicted(name: str, **options: Any) -> list[Data]:
     """The task in check mode, for real, and once more."""
     return [
         {**task(f"{name}: check", **options), "check_mode": True},
@@ -58,10 +58,10 @@ def test_from_text_file_and_host(start_fleet: StartFleet, control_node: MakeNode
         node.hosts[name]["other"] = other
     from_host = {"from_host": "{{ other }}", "from_label": "MINE", "overwrite": True, "exportable": True}
     tasks = [
-        *foretold("text", **given()),
+        *predicted("text", **given()),
         {**task("refused", path="key.pem", passphrase=PASSPHRASE), "ignore_errors": True},
-        *foretold("file", path="key.pem", passphrase=PASSPHRASE, overwrite=True, exportable=True),
-        *foretold("host", **from_host),
+        *predicted("file", path="key.pem", passphrase=PASSPHRASE, overwrite=True, exportable=True),
+        *predicted("host", **from_host),
     ]
     run = node.run(tasks, "--diff")
     assert run.code == 0, run.output
@@ -141,7 +141,7 @@ def test_the_order_of_a_replacement(
 
 def test_an_equal_key_of_somebody_else_may_be_saved_or_not(start_fleet: StartFleet, control_node: MakeNode) -> None:
     fleet = start_fleet(*(spec(name, name, KeySpec(LABEL, 2, saved=False, exportable=False)) for name in NAMES))
-    run = control_node(fleet).run(foretold("left", **given()))
+    run = control_node(fleet).run(predicted("left", **given()))
     assert run.code == 0, run.output
     for name in NAMES:
         assert not run.changed("left", name)
@@ -151,7 +151,7 @@ def test_an_equal_key_of_somebody_else_may_be_saved_or_not(start_fleet: StartFle
 
 def test_a_key_that_this_control_node_did_not_save(start_fleet: StartFleet, control_node: MakeNode) -> None:
     fleet = start_fleet(*(spec(name, name, overrides={"show_saved": "at_boot"}) for name in NAMES))
-    run = control_node(fleet).run([task("in", **given(save=False)), *foretold("saved", **given())])
+    run = control_node(fleet).run([task("in", **given(save=False)), *predicted("saved", **given())])
     assert run.code == 0, run.output
     for name in NAMES:
         assert run.changed("in", name)
@@ -166,7 +166,7 @@ def test_a_key_that_this_control_node_did_not_save(start_fleet: StartFleet, cont
 
 def test_not_saved_if_not_wanted(start_fleet: StartFleet, control_node: MakeNode) -> None:
     fleet = start_fleet(spec("empty", "ios15"), spec("other", "xe17", OLD))
-    run = control_node(fleet).run(foretold("in", **given(save=False, overwrite=True)))
+    run = control_node(fleet).run(predicted("in", **given(save=False, overwrite=True)))
     assert run.code == 0, run.output
     for device in fleet:
         assert held(device) == {LABEL: (NEW.fingerprint, False, False)}

@@ -27,7 +27,7 @@ def task(name: str = "sync", **options: Any) -> Data:
     return {"name": name, "vpnops.keys.ios_rsa_key_sync": {"hosts": ALL, **options}, "run_once": True}
 
 
-def foretold(**options: Any) -> list[Data]:
+def predicted(**options: Any) -> list[Data]:
     """The task in check mode, for real, and once more."""
     return [{**task("check", **options), "check_mode": True}, task("sync", **options), task("again", **options)]
 
@@ -51,7 +51,7 @@ ROWS: dict[str, tuple[tuple[KeySpec | None, ...], int | None]] = {
 def test_every_row(row: str, start_fleet: StartFleet, control_node: MakeNode) -> None:
     keys, expected = ROWS[row]
     fleet = start_fleet(*four(*keys))
-    run = control_node(fleet).run(foretold(overwrite=True), "--diff")
+    run = control_node(fleet).run(predicted(overwrite=True), "--diff")
     assert run.code == 0, run.output
     assert run.changed("sync")
     assert run.changed("check")
@@ -108,7 +108,7 @@ def test_a_second_sync_changes_nothing_however_devices_show_saving(
 def test_without_consent_only_what_takes_no_key(start_fleet: StartFleet, control_node: MakeNode) -> None:
     fleet = start_fleet(*four(K1, K2, None, K1))
     with unchanged(fleet):
-        run = control_node(fleet).run(foretold())
+        run = control_node(fleet).run(predicted())
     assert run.code == 0, run.output
     assert not run.changed("sync")
     assert run.result("sync")["units"][0]["needs_consent"] is True
@@ -155,7 +155,7 @@ def test_the_old_keys_are_kept_on_request(start_fleet: StartFleet, control_node:
     fleet = start_fleet(*four(K1, K2, KeySpec(LABEL, 3, exportable=False), None))
     (tmp_path / "old").mkdir()
     options = {"overwrite": True, "backup_directory": str(tmp_path / "old"), "backup_passphrase": PASSPHRASE}
-    run = control_node(fleet).run(foretold(**options))
+    run = control_node(fleet).run(predicted(**options))
     assert run.code == 0, run.output
     (file,) = (tmp_path / "old").iterdir()
     assert file.name == f"ks2-{LABEL}-{key(2).fingerprint[:12]}.pem"
@@ -219,7 +219,7 @@ def test_one_that_fails_keeps_every_old_key(failure: str, start_fleet: StartFlee
         assert after_reload(fleet[name]).keys() == {LABEL}
     for device in fleet:
         device.clear_faults()
-    again = node.run(foretold(overwrite=True))
+    again = node.run(predicted(overwrite=True))
     assert again.changed("sync"), again.output
     assert not again.changed("again"), again.output
     for device in fleet:
@@ -229,7 +229,7 @@ def test_one_that_fails_keeps_every_old_key(failure: str, start_fleet: StartFlee
 
 def test_imported_keys_can_be_kept_in(start_fleet: StartFleet, control_node: MakeNode) -> None:
     fleet = start_fleet(*four(None, None, None, None))
-    run = control_node(fleet).run(foretold(exportable=False, save=False))
+    run = control_node(fleet).run(predicted(exportable=False, save=False))
     assert run.changed("sync"), run.output
     assert not run.changed("again"), run.output
     assert {device.name: held(device)[LABEL][1:] for device in fleet} == {

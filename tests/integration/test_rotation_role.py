@@ -97,7 +97,7 @@ def test_plan_consent_phases_and_abort(tmp_path: Path) -> None:
             unknown = node.run(ROTATE, *words(node, lable="x"))
         assert plan.code == check.code == 0, plan.output
         assert "Generate an exportable key of 2048 bits under NEW-KEY" in plan.output
-        assert "Nobody knows yet what" in plan.output
+        assert "It is not known yet what" in plan.output
         assert "set key_server_rotate_canary to find out with this one" in " ".join(plan.output.split())
         assert nobody.code == 2
         assert "Nobody consented to this plan." in nobody.output
@@ -138,7 +138,7 @@ def test_to_the_end_and_an_approved_plan(tmp_path: Path) -> None:
         node = ControlNode(tmp_path, fleet.inventory(), finished_within=400)
         given = {"consent": "always", "canary": True, "allow_split": True}
         plan = node.run(ROTATE, *words(node, **given, mode="plan"))
-        digest = group_result(plan, "Look at all key servers and plan")["digest"]
+        digest = group_result(plan, "Read all key servers and plan")["digest"]
         done = node.run(ROTATE, *words(node, **given, approved=[digest]))
         assert done.code == 0, done.output
         group = group_result(done)

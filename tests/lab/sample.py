@@ -16,7 +16,7 @@ def sample(
     """`count` key servers in `groups` groups of nearly equal size.
 
     state: equal (all hold the same key), absent (nobody has one), missing (only the first of each group), conflict
-    (each its own). A key server names its next seven neighbours as peers, as many as COOP allows.
+    (each its own). A key server names its next seven neighbors as peers, as many as COOP allows.
     """
     groups = max(1, min(groups, count))
     devices = []

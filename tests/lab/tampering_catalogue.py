@@ -66,14 +66,14 @@ def _about_peers(me: str, other: str, third: str) -> Iterator[Mutation]:
             for value in NONSENSE:
                 added = Edit("append", (field,), {**entry, name: value})
                 yield Mutation(f"{field}.{name} is {value!r}", (added,), about="gateway_peers")
-    for field in ("stored", "refused", "neighbours"):
+    for field in ("stored", "refused", "neighbors"):
         for name, value in {
             "of nobody": [None, 7, "x", [], {}],
             "are text": "all of them",
             "are one": {"gateway": me},
         }.items():
             yield setting(f"{field} {name}", "gateway_peers", field, to=value)
-    yield setting("neighbours of another", "gateway_peers", "neighbours", to=[other, third, "nobody", me])
+    yield setting("neighbors of another", "gateway_peers", "neighbors", to=[other, third, "nobody", me])
     told = [{"gateway": other, "why": ESCAPES + JINJA * 100}] * 500
     yield setting("refused without end", "gateway_peers", "refused", to=told)
     yield Mutation("learned of the future", fields(learned=10**9, revision=10**9).edits, about="gateway_peers")
@@ -230,7 +230,7 @@ def _wanted(me: str, other: str, key: str) -> dict[str, Any]:
         "plans": {"plan": {"names": [other], "peers": [me]}},
         "proofs": {"proof": {}, "verified": [other]},
         "entries of the inventory": entry,
-        "results of gateways": {**result, "learned": 10**9, "refused": [], "neighbours": [other]},
+        "results of gateways": {**result, "learned": 10**9, "refused": [], "neighbors": [other]},
         "modes": "emergency",
         "the rest": True,
     }

@@ -25,7 +25,7 @@ from .._pending import Entry, Learned, Pending
 from .._printable import printable
 from . import records, stored
 from .context import Context, log
-from .records import Book, Row
+from .records import Row, Snapshot
 from .stored import Want
 
 NOTHING = "none"
@@ -43,7 +43,7 @@ class Ledger:
     """What has to be stored of whom, and who has. `suspects`: gateways that were tampered with; `wants`: of all others;
     `counted`: the serial of the new key of each open rotation; `rows`: who has acknowledgements of which gateways."""
 
-    book: Book
+    snapshot: Snapshot
     suspects: set[str]
     wants: dict[str, Want]
     counted: dict[str, int]
@@ -52,16 +52,16 @@ class Ledger:
 
     def upto(self, peer: str) -> int:
         """A number that was never given is not believed."""
-        mark = self.book.marks.get(peer)
-        return mark["revision"] if mark and mark["revision"] <= self.book.revision else 0
+        mark = self.snapshot.marks.get(peer)
+        return mark["revision"] if mark and mark["revision"] <= self.snapshot.revision else 0
 
     def revision(self, name: str) -> int:
-        return int(self.book.gateways[name]["revision"])
+        return int(self.snapshot.gateways[name]["revision"])
 
     def dark(self, peer: str) -> list[str]:
         """Gateways of which nobody knows now what this one must store, and nothing says that it does not."""
         known = self.rows.get(peer, set()) | {peer}
-        return sorted(name for name in self.suspects if name not in known and name in self.book.gateways)
+        return sorted(name for name in self.suspects if name not in known and name in self.snapshot.gateways)
 
     def satisfied(self, row: Row) -> bool:
         name = row["gateway"]
@@ -73,13 +73,13 @@ class Ledger:
 
     def peers(self, peer: str, gateway: str) -> bool:
         """Whether one stores the key of the other. Both are enrolled."""
-        gateways = self.book.gateways
+        gateways = self.snapshot.gateways
         return peer != gateway and protocol(gateways[peer]["platform"]) == protocol(gateways[gateway]["platform"])
 
     def needless(self, row: Row) -> bool:
         """Whether the mark says the same."""
         peer, name = row["peer"], row["gateway"]
-        if name in self.suspects or not {peer, name} <= self.book.gateways.keys():
+        if name in self.suspects or not {peer, name} <= self.snapshot.gateways.keys():
             return False
         if name not in self.wants or not self.peers(peer, name):
             return True
@@ -94,38 +94,39 @@ class Ledger:
         for name in self.rows.get(peer, ()):
             if name in self.wants:
                 newer = self.revision(name) > upto
-                if newer == self.satisfied(self.book.acknowledgements[peer, name]):
+                if newer == self.satisfied(self.snapshot.acknowledgements[peer, name]):
                     (also if newer else missing).append(name)
         self.learned[peer] = Learned(upto, frozenset(also), frozenset(missing))
 
     def pending(self) -> Pending:
         """It follows what is learned."""
-        gateways = self.book.gateways
+        gateways = self.snapshot.gateways
         protocols = {name: protocol(row["platform"]) for name, row in gateways.items()}
         entries = (Entry(name, protocols[name], gateways[name]["revision"]) for name in self.wants)
         return Pending(entries, protocols, self.learned)
 
 
-def ledger(book: Book, suspects: set[str]) -> Ledger:
-    keys, wants = records.keys_of(book), {}
-    for name, gateway in book.gateways.items():
+def ledger(snapshot: Snapshot, suspects: set[str]) -> Ledger:
+    keys, wants = records.keys_of(snapshot), {}
+    for name, gateway in snapshot.gateways.items():
         want = None if name in suspects else stored.wanted(gateway, keys[name])
         if want:
             wants[name] = want
-    opened = {name: row["new_serial"] for name, row in book.rotations.items() if records.open_rotation(book, name)}
+    rotations = snapshot.rotations.items()
+    opened = {name: row["new_serial"] for name, row in rotations if records.open_rotation(snapshot, name)}
     counted = {name: serial for name, serial in opened.items() if serial is not None}
-    found = Ledger(book, suspects, wants, counted)
-    for peer, name in book.acknowledgements:
+    found = Ledger(snapshot, suspects, wants, counted)
+    for peer, name in snapshot.acknowledgements:
         found.rows.setdefault(peer, set()).add(name)
-    for name, gateway in book.gateways.items():
+    for name, gateway in snapshot.gateways.items():
         if name not in suspects and not records.is_gone(gateway):
             found.learn(name)
     return found
 
 
-def suspects_of(book: Book) -> set[str]:
+def suspects_of(snapshot: Snapshot) -> set[str]:
     """Gateways of which no record is believed until they are repaired."""
-    return {one["gateway"] for one in records.tampered(book)} - book.repaired
+    return {one["gateway"] for one in records.tampered(snapshot)} - snapshot.repaired
 
 
 # -- what is said
@@ -134,9 +135,9 @@ def suspects_of(book: Book) -> set[str]:
 def acknowledge(known: Ledger, given: Sequence[Options], learned: Sequence[Options], context: Context) -> None:
     """`given`: who stores which key; `learned`: who stores all that was handed out at a revision. One event for each
     gateway, however many peers."""
-    book = known.book
+    snapshot = known.snapshot
     pending = known.pending()
-    told: dict[tuple[str, int, str], list[str]] = {}
+    peers_by_change: dict[tuple[str, int, str], list[str]] = {}
     for peer, ones in _by_peer(given).items():
         refused: dict[str | None, str] = {}
         understood = dict(_understood(known, peer, ones, refused))
@@ -145,21 +146,21 @@ def acknowledge(known: Ledger, given: Sequence[Options], learned: Sequence[Optio
             known.learn(peer)
             _fold(known, pending, peer, context.now)
         if len(new) > BULK:
-            _log_many(book, context, peer, len(new), book.revision)
+            _log_many(snapshot, context, peer, len(new), snapshot.revision)
         else:
             for what in new:
-                told.setdefault(what, []).append(peer)
-        _ignore(book, peer, refused)
-    for (name, serial, role), peers in told.items():
+                peers_by_change.setdefault(what, []).append(peer)
+        _ignore(snapshot, peer, refused)
+    for (name, serial, role), peers in peers_by_change.items():
         details = {"serial": serial, "peers": sorted(peers)}
-        log(book, context, "acknowledged", gateway=name, outcome=role, details=details)
+        log(snapshot, context, "acknowledged", gateway=name, outcome=role, details=details)
     for one in learned:
         _learn(known, pending, one, context)
 
 
-def _log_many(book: Book, context: Context, peer: str, count: int, revision: int) -> None:
+def _log_many(snapshot: Snapshot, context: Context, peer: str, count: int, revision: int) -> None:
     details = {"gateways": count, "revision": revision}
-    log(book, context, "acknowledged", peer=peer, outcome="done", details=details)
+    log(snapshot, context, "acknowledged", peer=peer, outcome="done", details=details)
 
 
 def _by_peer(given: Sequence[Options]) -> dict[str, list[Options]]:
@@ -180,7 +181,7 @@ def _understood(
         why = against or _against(known, name)
         if not why and not known.peers(peer, name):
             continue
-        keys = [] if why else records.keys_of_one(known.book, name)
+        keys = [] if why else records.keys_of_one(known.snapshot, name)
         if not why and role not in ROLES:
             why = f"{peer} names no role of a key of {name}."
         elif not why and not keys:
@@ -201,7 +202,7 @@ def _against(known: Ledger, name: str) -> str:
     """Why nothing is recorded about a gateway."""
     if name in known.suspects:
         return f"The records of {printable(name, LONGEST_NAME)} were tampered with."
-    if name not in known.book.gateways:
+    if name not in known.snapshot.gateways:
         return f"The directory knows no gateway {printable(name, LONGEST_NAME)}."
     return ""
 
@@ -210,7 +211,7 @@ def _against_peer(known: Ledger, peer: str) -> str:
     """Why nothing is recorded that it says."""
     if why := _against(known, peer):
         return why
-    gateway = known.book.gateways[peer]
+    gateway = known.snapshot.gateways[peer]
     return f"{peer} is {'revoked' if gateway['revoked'] else 'retired'}." if records.is_gone(gateway) else ""
 
 
@@ -229,7 +230,7 @@ def _serial(keys: Sequence[Row], given: Options) -> int | None:
     return int(found[0]) if found else None
 
 
-def _ignore(book: Book, peer: str, refused: Mapping[str | None, str]) -> None:
+def _ignore(snapshot: Snapshot, peer: str, refused: Mapping[str | None, str]) -> None:
     shown = printable(peer, LONGEST_NAME)
     rest = len(refused) - BULK
     some: list[tuple[str | None, str]] = list(refused.items())[:BULK]
@@ -237,7 +238,7 @@ def _ignore(book: Book, peer: str, refused: Mapping[str | None, str]) -> None:
         some.append((None, f"{rest} more of its acknowledgements cannot be trusted."))
     for name, why in some:
         gateway = None if name is None else printable(name, LONGEST_NAME)
-        book.ignored.append({"peer": shown, "gateway": gateway, "why": why})
+        snapshot.ignored.append({"peer": shown, "gateway": gateway, "why": why})
 
 
 # -- what becomes of it
@@ -245,7 +246,7 @@ def _ignore(book: Book, peer: str, refused: Mapping[str | None, str]) -> None:
 
 def _record(known: Ledger, peer: str, name: str, serial: int, role: str, now: str) -> bool:
     """Whether it is news."""
-    rows, revision = known.book.acknowledgements, known.revision(name)
+    rows, revision = known.snapshot.acknowledgements, known.revision(name)
     row = {"peer": peer, "gateway": name, "serial": serial, "role": role, "revision": revision, "at": now}
     before, needless = rows.get((peer, name)), known.needless(row)
     if needless if before is None else {**before, "at": now} == row:
@@ -258,12 +259,12 @@ def _record(known: Ledger, peer: str, name: str, serial: int, role: str, now: st
 
 
 def _keep(known: Ledger, row: Row) -> None:
-    known.book.acknowledgements[row["peer"], row["gateway"]] = row
+    known.snapshot.acknowledgements[row["peer"], row["gateway"]] = row
     known.rows.setdefault(row["peer"], set()).add(row["gateway"])
 
 
 def _forget(known: Ledger, peer: str, name: str) -> None:
-    del known.book.acknowledgements[peer, name]
+    del known.snapshot.acknowledgements[peer, name]
     known.rows[peer].remove(name)
 
 
@@ -272,37 +273,37 @@ def _fold(known: Ledger, pending: Pending, peer: str, now: str) -> None:
 
     What was tampered with is not stored either: it may come back as it was, and is never to be taken for known then.
     """
-    book, mine = known.book, known.rows.get(peer, set())
+    snapshot, mine = known.snapshot, known.rows.get(peer, set())
     dark = known.dark(peer)
     done = [
         name
         for name in mine
         if name in known.wants
-        and known.satisfied(row := book.acknowledgements[peer, name])
+        and known.satisfied(row := snapshot.acknowledgements[peer, name])
         and not known.counts(row)
     ]
     open_ends = pending.count_of(peer) + len(dark)
     if open_ends >= max(len(done), 1):
         return
     lacking = [name for name in pending.pending_of(peer) if name not in mine]
-    _mark(known, peer, book.revision, [*lacking, *dark], now)
+    _mark(known, peer, snapshot.revision, [*lacking, *dark], now)
     for name in done:
         _forget(known, peer, name)
     known.learn(peer)
 
 
 def _mark(known: Ledger, peer: str, revision: int, lacking: Sequence[str], now: str) -> None:
-    known.book.marks[peer] = {"peer": peer, "revision": revision, "at": now}
+    known.snapshot.marks[peer] = {"peer": peer, "revision": revision, "at": now}
     for name in lacking:
         _keep(known, {"peer": peer, "gateway": name, "serial": 0, "role": NOTHING, "revision": 0, "at": now})
 
 
 def _learn(known: Ledger, pending: Pending, given: Options, context: Context) -> None:
     """A peer stores all that was handed out at a revision."""
-    book, peer, revision = known.book, str(given.get("peer")), given.get("revision")
+    snapshot, peer, revision = known.snapshot, str(given.get("peer")), given.get("revision")
     why = _against_peer(known, peer)
-    if why or not isinstance(revision, int) or not 0 <= revision <= book.revision:
-        _ignore(book, peer, {None: why or f"{peer} names a revision that the directory has not had."})
+    if why or not isinstance(revision, int) or not 0 <= revision <= snapshot.revision:
+        _ignore(snapshot, peer, {None: why or f"{peer} names a revision that the directory has not had."})
         return
     new = _count_until(known, pending, peer, revision)
     if not new:
@@ -317,42 +318,42 @@ def _learn(known: Ledger, pending: Pending, given: Options, context: Context) ->
         if want[1] == serial and known.revision(name) <= revision and known.peers(peer, name):
             _record(known, peer, name, serial, want[0], context.now)
     known.learn(peer)
-    _log_many(book, context, peer, new, revision)
+    _log_many(snapshot, context, peer, new, revision)
 
 
 def _count_until(known: Ledger, pending: Pending, peer: str, revision: int) -> int:
     """How many gateways that peer has something new of."""
-    if revision == known.book.revision:
+    if revision == known.snapshot.revision:
         return pending.count_of(peer)
     return sum(1 for name in pending.pending_of(peer) if known.revision(name) <= revision)
 
 
 def tidy(known: Ledger) -> None:
     """Forget what says no more than the marks do, after a change of what has to be stored or the end of a rotation."""
-    for peer, name in [pair for pair, row in known.book.acknowledgements.items() if known.needless(row)]:
+    for peer, name in [pair for pair, row in known.snapshot.acknowledgements.items() if known.needless(row)]:
         _forget(known, peer, name)
 
 
-def compact(book: Book, now: str) -> None:
+def compact(snapshot: Snapshot, now: str) -> None:
     """Make marks of what every peer has acknowledged, as far as that is fewer rows."""
-    known = ledger(book, suspects_of(book))
+    known = ledger(snapshot, suspects_of(snapshot))
     pending = known.pending()
     for peer in sorted(known.rows.keys() & known.learned.keys()):
         _fold(known, pending, peer, now)
 
 
-def start_anew(book: Book, peers: set[str]) -> None:
+def start_anew(snapshot: Snapshot, peers: set[str]) -> None:
     """Whoever these are now has other peers than before, or nobody knows what it has stored."""
     for name in peers:
-        book.marks.pop(name, None)
-    for pair in [pair for pair in book.acknowledgements if pair[0] in peers] if peers else ():
-        del book.acknowledgements[pair]
+        snapshot.marks.pop(name, None)
+    for pair in [pair for pair in snapshot.acknowledgements if pair[0] in peers] if peers else ():
+        del snapshot.acknowledgements[pair]
 
 
 def holders(known: Ledger) -> dict[str, list[str]]:
     """For each gateway with an open rotation the peers that hold its new key."""
     found: dict[str, list[str]] = {name: [] for name in known.counted}
-    for (peer, name), row in sorted(known.book.acknowledgements.items()):
+    for (peer, name), row in sorted(known.snapshot.acknowledgements.items()):
         if peer in known.learned and name in known.wants and known.counts(row) and known.peers(peer, name):
             found[name].append(peer)
     return found

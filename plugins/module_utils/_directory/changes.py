@@ -4,7 +4,7 @@
 
 """What each state of the module key_directory does to the records. Pure. PRIVATE to the collection.
 
-Every function works on a book and may leave it half changed when it raises: the caller throws it away then.
+Every function works on a snapshot and may leave it half changed when it raises: the caller throws it away then.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from . import acknowledgements, records
 from . import rotation as steps
 from .acknowledgements import Ledger
 from .context import Context, log
-from .records import Book, Row
+from .records import Row, Snapshot
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,252}")
 LONGEST_NAME = 80
@@ -46,10 +46,10 @@ def names_in(options: Options, state: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def known(book: Book, name: str, revoked_too: bool = False) -> Row:
+def known(snapshot: Snapshot, name: str, revoked_too: bool = False) -> Row:
     """A gateway that may be worked on. All its records are genuine."""
-    refuse_tampered(book, name)
-    row = book.gateways.get(name)
+    refuse_tampered(snapshot, name)
+    row = snapshot.gateways.get(name)
     if row is None:
         raise VpnKeysError(
             "not_found",
@@ -86,8 +86,8 @@ def _lost(name: str) -> VpnKeysError:
     )
 
 
-def refuse_tampered(book: Book, name: str) -> None:
-    if name not in book.repaired and (found := records.tampered(book, [name])):
+def refuse_tampered(snapshot: Snapshot, name: str) -> None:
+    if name not in snapshot.repaired and (found := records.tampered(snapshot, [name])):
         raise VpnKeysError(
             "tampered",
             f"what the directory signed is not what is there now ({_what(found)}), so somebody else wrote to the "
@@ -103,7 +103,7 @@ def _what(found: Sequence[Row]) -> str:
     return ", ".join(one["what"] + (f" {one['serial']}" if one["serial"] else "") for one in found)
 
 
-def enroll(book: Book, given: Options, options: Options, context: Context) -> None:
+def enroll(snapshot: Snapshot, given: Options, options: Options, context: Context) -> None:
     """The gateway is in the directory as given, and so is its key."""
     name = str(given["name"])
     if not NAME.fullmatch(name):
@@ -114,13 +114,13 @@ def enroll(book: Book, given: Options, options: Options, context: Context) -> No
             advice="rename it in the inventory (letters, digits and _.:@- only) and let ansible_host say where it is",
         )
     key = _parsed(name, given["public_key"]) if given.get("public_key") else None
-    if options["repair"] and name not in book.repaired and records.tampered(book, [name]):
-        _repair(book, name, key, context)
-    facts = _facts(book.gateways.get(name), given, key)
-    if name not in book.gateways:
-        refuse_tampered(book, name)  # its record was removed
-        refuse_former(book, name)
-        book.gateways[name] = {
+    if options["repair"] and name not in snapshot.repaired and records.tampered(snapshot, [name]):
+        _repair(snapshot, name, key, context)
+    facts = _facts(snapshot.gateways.get(name), given, key)
+    if name not in snapshot.gateways:
+        refuse_tampered(snapshot, name)  # its record was removed
+        refuse_former(snapshot, name)
+        snapshot.gateways[name] = {
             "name": name,
             **facts,
             "enrolled_at": context.now,
@@ -131,19 +131,19 @@ def enroll(book: Book, given: Options, options: Options, context: Context) -> No
             "retired_at": None,
             "signature": "",
         }
-        log(book, context, "enrolled", gateway=name, outcome="done")
+        log(snapshot, context, "enrolled", gateway=name, outcome="done")
     else:
-        row = known(book, name)
+        row = known(snapshot, name)
         if before := {field: row[field] for field in METADATA if row[field] != facts[field]}:
             row.update(facts)
-            log(book, context, "updated", gateway=name, outcome="done", details={"before": before})
+            log(snapshot, context, "updated", gateway=name, outcome="done", details={"before": before})
     if key:
-        _present_key(book, name, key, options, context)
+        _present_key(snapshot, name, key, options, context)
 
 
-def refuse_former(book: Book, name: str) -> None:
+def refuse_former(snapshot: Snapshot, name: str) -> None:
     """A name in the history means one gateway."""
-    if now := records.now_called(book, name):
+    if now := records.now_called(snapshot, name):
         raise VpnKeysError(
             "refused",
             f"{name} was the name of the gateway that is {now} now",
@@ -181,9 +181,9 @@ def _facts(row: Row | None, given: Options, key: _public_key.PublicKey | None) -
     return facts
 
 
-def _present_key(book: Book, name: str, key: _public_key.PublicKey, options: Options, context: Context) -> None:
-    keys = records.keys_of_one(book, name)
-    current, rotation = records.in_state(keys, "current"), records.open_rotation(book, name)
+def _present_key(snapshot: Snapshot, name: str, key: _public_key.PublicKey, options: Options, context: Context) -> None:
+    keys = records.keys_of_one(snapshot, name)
+    current, rotation = records.in_state(keys, "current"), records.open_rotation(snapshot, name)
     if current and current["fingerprint"] == key.fingerprint:
         return
     under_way = (rotation["old_serial"], rotation["new_serial"]) if rotation else ()
@@ -197,7 +197,7 @@ def _present_key(book: Book, name: str, key: _public_key.PublicKey, options: Opt
             state=NOTHING_CHANGED,
             advice="abort the rotation first",
         )
-    if keys and not (options["adopt"] or name in book.repaired):
+    if keys and not (options["adopt"] or name in snapshot.repaired):
         has = f"{short(current['fingerprint'])} (serial {current['serial']})" if current else "no valid key"
         raise VpnKeysError(
             "conflict",
@@ -205,13 +205,13 @@ def _present_key(book: Book, name: str, key: _public_key.PublicKey, options: Opt
             state=NOTHING_CHANGED,
             advice="if the gateway is right, set O(adopt)",
         )
-    row = _record(book, name, key, "current", context)
+    row = _record(snapshot, name, key, "current", context)
     if current:
         current["state"] = "retired"
-    log(book, context, "adopted" if keys else "key enrolled", gateway=name, outcome="done", details=about(row))
+    log(snapshot, context, "adopted" if keys else "key enrolled", gateway=name, outcome="done", details=about(row))
 
 
-def _repair(book: Book, name: str, key: _public_key.PublicKey | None, context: Context) -> None:
+def _repair(snapshot: Snapshot, name: str, key: _public_key.PublicKey | None, context: Context) -> None:
     """Sign anew what is left when all that was tampered with is thrown away. Only the gateway itself can say which of
     the keys is its own; the numbers of all stay taken, as serials only rise."""
     if key is None:
@@ -220,24 +220,24 @@ def _repair(book: Book, name: str, key: _public_key.PublicKey | None, context: C
             f"{name} can be repaired only with the O(public_key) that it shows itself",
             state=NOTHING_CHANGED,
         )
-    if name in book.lost:
+    if name in snapshot.lost:
         raise _lost(name)
-    found = records.tampered(book, [name])
-    log(book, context, "repaired", gateway=name, outcome="done", details={"tampered": found})
+    found = records.tampered(snapshot, [name])
+    log(snapshot, context, "repaired", gateway=name, outcome="done", details={"tampered": found})
     lost = {one["serial"] for one in found if one["what"] == "key"}
-    for row in records.keys_of_one(book, name):
+    for row in records.keys_of_one(snapshot, name):
         if (row["public_key"], row["fingerprint"]) == (key.text, key.fingerprint):
             row.update(state="current", revoked_at=None)
         elif row["serial"] in lost:
             _revoke_key(row, context)
         elif row["state"] != "revoked":
             row["state"] = "retired"
-    if last := book.rotations.get(name):
+    if last := snapshot.rotations.get(name):
         last.update(state="aborted", ended_at=last["ended_at"] or context.now)
-    book.gateways.pop(name, None)
-    book.taken[name] = max([one["serial"] or 0 for one in book.strays if one["gateway"] == name], default=0)
-    book.strays = [one for one in book.strays if one["gateway"] != name]
-    book.repaired.add(name)
+    snapshot.gateways.pop(name, None)
+    snapshot.taken[name] = max([one["serial"] or 0 for one in snapshot.strays if one["gateway"] == name], default=0)
+    snapshot.strays = [one for one in snapshot.strays if one["gateway"] != name]
+    snapshot.repaired.add(name)
 
 
 # -- keys
@@ -251,25 +251,25 @@ def _parsed(gateway: str, text: str) -> _public_key.PublicKey:
 
 
 def _record(
-    book: Book, gateway: str, key: _public_key.PublicKey | None, state: str, context: Context
+    snapshot: Snapshot, gateway: str, key: _public_key.PublicKey | None, state: str, context: Context
 ) -> Row:
-    """A new key under the next serial. `key` is None if a check mode run foretells it."""
+    """A new key under the next serial. `key` is None if a check mode run predicts it."""
     if key:
-        _refuse_duplicate(book, gateway, key)
-        possible = BACKENDS[book.gateways[gateway]["platform"]].algorithms
+        _refuse_duplicate(snapshot, gateway, key)
+        possible = BACKENDS[snapshot.gateways[gateway]["platform"]].algorithms
         if key.algorithm not in possible:
             raise VpnKeysError(
                 "bad_public_key",
-                f"its key is {key.algorithm}, which {book.gateways[gateway]['platform']} cannot use",
+                f"its key is {key.algorithm}, which {snapshot.gateways[gateway]['platform']} cannot use",
                 host=gateway,
                 state=NOTHING_CHANGED,
             )
-    keys = records.keys_of_one(book, gateway)
-    serial = max(keys[0]["serial"] if keys else 0, book.taken.get(gateway, 0)) + 1
+    keys = records.keys_of_one(snapshot, gateway)
+    serial = max(keys[0]["serial"] if keys else 0, snapshot.taken.get(gateway, 0)) + 1
     row = {
         "gateway": gateway,
         "serial": serial,
-        "algorithm": key.algorithm if key else book.gateways[gateway]["algorithm"],
+        "algorithm": key.algorithm if key else snapshot.gateways[gateway]["algorithm"],
         "public_key": key.text if key else "",
         "fingerprint": key.fingerprint if key else f"(new) {gateway} {serial}",
         "state": state,
@@ -279,12 +279,12 @@ def _record(
         "revoked_at": None,
         "signature": "",
     }
-    book.add_key(row)
+    snapshot.add_key(row)
     return row
 
 
-def _refuse_duplicate(book: Book, gateway: str, key: _public_key.PublicKey) -> None:
-    if row := book.index().by_fingerprint.get(key.fingerprint):
+def _refuse_duplicate(snapshot: Snapshot, gateway: str, key: _public_key.PublicKey) -> None:
+    if row := snapshot.index().by_fingerprint.get(key.fingerprint):
         raise VpnKeysError(
             "duplicate_key",
             f"the key {short(key.fingerprint)} is that of {row['gateway']} already (serial {row['serial']}, "
@@ -306,9 +306,9 @@ def about(row: Row) -> Row:
 # -- rotations
 
 
-def _begin(book: Book, name: str, options: Options, context: Context) -> None:
-    known(book, name)
-    keys = records.keys_of_one(book, name)
+def _begin(snapshot: Snapshot, name: str, options: Options, context: Context) -> None:
+    known(snapshot, name)
+    keys = records.keys_of_one(snapshot, name)
     if not keys:
         raise VpnKeysError(
             "wrong_state",
@@ -316,12 +316,12 @@ def _begin(book: Book, name: str, options: Options, context: Context) -> None:
             state=NOTHING_CHANGED,
             advice="enroll its key with state=present",
         )
-    if rotation := held(book, name, context):
-        _resume(book, rotation, options, context)
+    if rotation := held(snapshot, name, context):
+        _resume(snapshot, rotation, options, context)
         return
-    book.last_rotation_id += 1
-    book.add_rotation({
-        "id": book.last_rotation_id,
+    snapshot.last_rotation_id += 1
+    snapshot.add_rotation({
+        "id": snapshot.last_rotation_id,
         "gateway": name,
         "mode": options["mode"],
         "strategy": options["strategy"],
@@ -336,16 +336,16 @@ def _begin(book: Book, name: str, options: Options, context: Context) -> None:
         "ended_at": None,
         "signature": "",
     })  # fmt: skip
-    log(book, context, "prepared", gateway=name, outcome=options["mode"], details={"strategy": options["strategy"]})
+    log(snapshot, context, "prepared", gateway=name, outcome=options["mode"], details={"strategy": options["strategy"]})
 
 
-def _resume(book: Book, rotation: Row, options: Options, context: Context) -> None:
+def _resume(snapshot: Snapshot, rotation: Row, options: Options, context: Context) -> None:
     """What may change about a rotation that has begun: a planned one becomes an emergency, and the strategy may be
     another one as long as nothing was done."""
     name = rotation["gateway"]
     if (rotation["mode"], options["mode"]) == ("planned", "emergency"):
         rotation["mode"] = "emergency"
-        log(book, context, "made an emergency", gateway=name, outcome=rotation["state"])
+        log(snapshot, context, "made an emergency", gateway=name, outcome=rotation["state"])
     if rotation["strategy"] != options["strategy"]:
         if rotation["state"] != "prepared":
             raise VpnKeysError(
@@ -355,42 +355,42 @@ def _resume(book: Book, rotation: Row, options: Options, context: Context) -> No
                 advice="go on with that O(strategy), or abort it",
             )
         rotation["strategy"] = options["strategy"]
-        log(book, context, "strategy chosen", gateway=name, outcome=options["strategy"])
+        log(snapshot, context, "strategy chosen", gateway=name, outcome=options["strategy"])
 
 
-def held(book: Book, name: str, context: Context) -> Row | None:
+def held(snapshot: Snapshot, name: str, context: Context) -> Row | None:
     """The open rotation of a gateway, now held by whoever asks. Raises VpnKeysError(held)."""
-    rotation = records.open_rotation(book, name)
+    rotation = records.open_rotation(snapshot, name)
     if rotation is None:
         return None
     taken = steps.claim(rotation, context.holder, context.now, context.is_gone, context.take_over)
     if taken:
         former = {name: rotation["holder"].get(name) for name in ("user", "host", "pid")}
-        log(book, context, "taken over", gateway=name, outcome=taken, details={"from": former})
+        log(snapshot, context, "taken over", gateway=name, outcome=taken, details={"from": former})
     rotation["holder"] = context.holder
     rotation["lease_until"] = steps.later(context.now, context.lease)
     return rotation
 
 
-def advance(book: Book, name: str, state: str, context: Context) -> Row | None:
+def advance(snapshot: Snapshot, name: str, state: str, context: Context) -> Row | None:
     """The rotation if it has to be brought to that state."""
-    known(book, name)
-    rotation = held(book, name, context) or book.rotations.get(name)
+    known(snapshot, name)
+    rotation = held(snapshot, name, context) or snapshot.rotations.get(name)
     if not steps.must_advance(rotation, name, state) or rotation is None:
         return None
     rotation["state"] = state
     if state in steps.CLOSED:
         rotation["ended_at"] = context.now
-    log(book, context, state, gateway=name, outcome="done", details={"rotation": rotation["id"]})
+    log(snapshot, context, state, gateway=name, outcome="done", details={"rotation": rotation["id"]})
     return rotation
 
 
-def _stage_key(book: Book, given: Options, options: Options, context: Context) -> None:
+def _stage_key(snapshot: Snapshot, given: Options, options: Options, context: Context) -> None:
     name = str(given["gateway"])
-    known(book, name)
-    if context.check and not records.open_rotation(book, name):
-        _begin(book, name, options, context)  # as the task before this one would have done
-    rotation = held(book, name, context)
+    known(snapshot, name)
+    if context.check and not records.open_rotation(snapshot, name):
+        _begin(snapshot, name, options, context)  # as the task before this one would have done
+    rotation = held(snapshot, name, context)
     if rotation is None:
         raise VpnKeysError(
             "wrong_state",
@@ -401,7 +401,7 @@ def _stage_key(book: Book, given: Options, options: Options, context: Context) -
     key = _parsed(name, given["public_key"]) if given.get("public_key") else None
     if key is None and not context.check:
         raise VpnKeysError("bad_input", "its new public key is missing", host=name, state=NOTHING_CHANGED)
-    before = book.keys.get((name, rotation["new_serial"] or 0))
+    before = snapshot.keys.get((name, rotation["new_serial"] or 0))
     if before and (key is None or before["fingerprint"] == key.fingerprint):
         return
     if rotation["state"] not in ("prepared", "staged"):
@@ -414,21 +414,21 @@ def _stage_key(book: Book, given: Options, options: Options, context: Context) -
     if before:
         # With the old key revoked, an abort leaves none. Then all are revoked: a retired one would look like a record
         # that somebody put back.
-        old = book.keys[name, rotation["old_serial"]]
+        old = snapshot.keys[name, rotation["old_serial"]]
         if old["state"] == "revoked":
             _revoke_key(before, context)
         else:
             before["state"] = "retired"
         rotation["state"] = "prepared"
-        log(book, context, "replaced before use", gateway=name, outcome=before["state"], details=about(before))
-    row = _record(book, name, key, "staged", context)
+        log(snapshot, context, "replaced before use", gateway=name, outcome=before["state"], details=about(before))
+    row = _record(snapshot, name, key, "staged", context)
     rotation["new_serial"] = row["serial"]
-    log(book, context, "key staged", gateway=name, outcome="done", details=about(row))
+    log(snapshot, context, "key staged", gateway=name, outcome="done", details=about(row))
 
 
-def _need_new_key(book: Book, name: str) -> Row:
-    rotation = records.open_rotation(book, name) or {}
-    row = book.keys.get((name, rotation.get("new_serial") or 0))
+def _need_new_key(snapshot: Snapshot, name: str) -> Row:
+    rotation = records.open_rotation(snapshot, name) or {}
+    row = snapshot.keys.get((name, rotation.get("new_serial") or 0))
     if row is None:
         raise VpnKeysError(
             "wrong_state",
@@ -442,7 +442,7 @@ def _need_new_key(book: Book, name: str) -> Row:
 def _need_share(known: Ledger, names: Iterable[str], holders: Mapping[str, list[str]], minimum: int) -> None:
     missing = []
     for name in names:
-        _need_new_key(known.book, name)
+        _need_new_key(known.snapshot, name)
         # One that was tampered with is neither asked nor counted: it stops no other.
         peers, have = sorted(peer for peer in known.learned if known.peers(peer, name)), holders.get(name, [])
         if len(have) * 100 < minimum * len(peers):
@@ -465,12 +465,12 @@ def some(names: Sequence[str]) -> str:
 # -- the states of the module
 
 
-def present(book: Book, options: Options, context: Context) -> None:
-    _each(book, options, options["gateways"] or (), "name", lambda given: enroll(book, given, options, context))
+def present(snapshot: Snapshot, options: Options, context: Context) -> None:
+    _each(snapshot, options, options["gateways"] or (), "name", lambda given: enroll(snapshot, given, options, context))
 
 
 def _each(
-    book: Book, options: Options, claims: Sequence[Options], named: str, step: Callable[[Options], None]
+    snapshot: Snapshot, options: Options, claims: Sequence[Options], named: str, step: Callable[[Options], None]
 ) -> None:
     """One step for each gateway. With `skip_refused` a gateway whose claim is refused is left out and named, and the
     others go on: one that lies must not stop them."""
@@ -478,12 +478,13 @@ def _each(
         for given in claims:
             step(given)
         return
-    recorded = {row["public_key"] for row in book.keys.values()}
+    recorded = {row["public_key"] for row in snapshot.keys.values()}
     shared = _shown_by_several((one for one in claims if one.get("public_key") not in recorded), named)
     for given in claims:
         name = str(given[named])
         others = shared.get(name)
-        _or_refuse(book, name, functools.partial(_refuse_shared, others) if others else functools.partial(step, given))
+        act = functools.partial(_refuse_shared, others) if others else functools.partial(step, given)
+        _or_refuse(snapshot, name, act)
 
 
 def _refuse_shared(names: Sequence[str]) -> None:
@@ -494,15 +495,15 @@ def _refuse_shared(names: Sequence[str]) -> None:
     )
 
 
-def _or_refuse(book: Book, name: str, step: Callable[[], None]) -> None:
+def _or_refuse(snapshot: Snapshot, name: str, step: Callable[[], None]) -> None:
     """A step about one gateway; where it is refused, the gateway is left out and named."""
-    part = book.part(name)
+    part = snapshot.part(name)
     try:
         step()
     except VpnKeysError as error:
-        book.put_back(part)
-        told = VpnKeysError(error.code, error.what, host=error.host, advice=error.advice)
-        book.refused.append({"gateway": name, "code": error.code, "why": sentence(told.marked)})
+        snapshot.put_back(part)
+        failure = VpnKeysError(error.code, error.what, host=error.host, advice=error.advice)
+        snapshot.refused.append({"gateway": name, "code": error.code, "why": sentence(failure.marked)})
 
 
 def _shown_by_several(claims: Iterable[Options], named: str) -> dict[str, list[str]]:
@@ -513,19 +514,19 @@ def _shown_by_several(claims: Iterable[Options], named: str) -> dict[str, list[s
     return {name: names for names in claimants.values() if len(names) > 1 for name in names}
 
 
-def prepared(book: Book, options: Options, context: Context) -> None:
+def prepared(snapshot: Snapshot, options: Options, context: Context) -> None:
     for name in names_in(options, "prepared"):
-        _begin(book, name, options, context)
+        _begin(snapshot, name, options, context)
 
 
-def staged(book: Book, options: Options, context: Context) -> None:
+def staged(snapshot: Snapshot, options: Options, context: Context) -> None:
     """Records new keys. The rotations of the gateways that are named are staged once it is known who holds the keys."""
     given = [options[name] for name in ("keys", "acknowledgements", "learned", "gateways")]
     if not any(given) and not options["skip_refused"]:
         raise VpnKeysError(
             "bad_input", "state=staged needs O(keys), O(acknowledgements) or O(gateways)", state=NOTHING_CHANGED
         )
-    _each(book, options, options["keys"] or (), "gateway", lambda one: _stage_key(book, one, options, context))
+    _each(snapshot, options, options["keys"] or (), "gateway", lambda one: _stage_key(snapshot, one, options, context))
 
 
 def stage_rotations(known: Ledger, options: Options, context: Context) -> None:
@@ -534,78 +535,78 @@ def stage_rotations(known: Ledger, options: Options, context: Context) -> None:
     holders, minimum = acknowledgements.holders(known), options["minimum_share"]
 
     def stage(some: Sequence[str]) -> None:
-        moving = [name for name in some if not _beyond_prepared(known.book, name)]
+        moving = [name for name in some if not _beyond_prepared(known.snapshot, name)]
         _need_share(known, moving, holders, minimum)
         for name in sorted(some, key=lambda name: name not in moving):
-            advance(known.book, name, "staged", context)
+            advance(known.snapshot, name, "staged", context)
 
     if options["skip_refused"]:
         for name in names:
-            _or_refuse(known.book, name, functools.partial(stage, [name]))
+            _or_refuse(known.snapshot, name, functools.partial(stage, [name]))
     else:
         stage(names)
 
 
-def _beyond_prepared(book: Book, name: str) -> bool:
-    rotation = records.open_rotation(book, name)
+def _beyond_prepared(snapshot: Snapshot, name: str) -> bool:
+    rotation = records.open_rotation(snapshot, name)
     return rotation is None or rotation["state"] != "prepared"
 
 
-def swapped(book: Book, options: Options, context: Context) -> None:
+def swapped(snapshot: Snapshot, options: Options, context: Context) -> None:
     for name in names_in(options, "swapped"):
-        _swap(book, name, context)
+        _swap(snapshot, name, context)
 
 
-def _swap(book: Book, name: str, context: Context) -> None:
-    if advance(book, name, "swapped", context) is None:
+def _swap(snapshot: Snapshot, name: str, context: Context) -> None:
+    if advance(snapshot, name, "swapped", context) is None:
         return
-    new = _need_new_key(book, name)
-    for row in records.keys_of_one(book, name):
+    new = _need_new_key(snapshot, name)
+    for row in records.keys_of_one(snapshot, name):
         if row["state"] == "current":
             row["state"] = "retired"
     new["state"] = "current"
 
 
-def verified(book: Book, options: Options, context: Context) -> None:
+def verified(snapshot: Snapshot, options: Options, context: Context) -> None:
     """A change that is proved was made: where that was not entered yet, it is entered now."""
     for name in names_in(options, "verified"):
-        rotation = records.open_rotation(book, name)
+        rotation = records.open_rotation(snapshot, name)
         if rotation and rotation["state"] == "staged":
-            _swap(book, name, context)
-        advance(book, name, "verified", context)
+            _swap(snapshot, name, context)
+        advance(snapshot, name, "verified", context)
 
 
-def retired(book: Book, options: Options, context: Context) -> None:
+def retired(snapshot: Snapshot, options: Options, context: Context) -> None:
     for name in names_in(options, "retired"):
-        advance(book, name, "retired", context)
+        advance(snapshot, name, "retired", context)
 
 
-def aborted(book: Book, options: Options, context: Context) -> None:
+def aborted(snapshot: Snapshot, options: Options, context: Context) -> None:
     """The new key is never used again; the old one is current again unless it was revoked."""
     for name in names_in(options, "aborted"):
-        rotation = advance(book, name, "aborted", context)
+        rotation = advance(snapshot, name, "aborted", context)
         if rotation is None:
             continue
-        if new := book.keys.get((name, rotation["new_serial"] or 0)):
+        if new := snapshot.keys.get((name, rotation["new_serial"] or 0)):
             _revoke_key(new, context)
-        old = book.keys[name, rotation["old_serial"]]
+        old = snapshot.keys[name, rotation["old_serial"]]
         if old["state"] == "retired":
             old["state"] = "current"
 
 
-def revoked(book: Book, options: Options, context: Context) -> None:
+def revoked(snapshot: Snapshot, options: Options, context: Context) -> None:
     """Nobody may accept the keys of these gateways any more, but for the new one of an open rotation; with lost, not
     even that, and the gateway itself is out."""
     for name in names_in(options, "revoked"):
-        gateway = known(book, name, revoked_too=True)
-        rotation = held(book, name, context)
+        gateway = known(snapshot, name, revoked_too=True)
+        rotation = held(snapshot, name, context)
         spared = rotation["new_serial"] if rotation and not options["lost"] else None
-        for row in records.keys_of_one(book, name):
+        for row in records.keys_of_one(snapshot, name):
             if row["serial"] != spared and row["state"] != "revoked":
                 _revoke_key(row, context)
-                log(book, context, "key revoked", gateway=name, outcome="done", details=about(row))
+                log(snapshot, context, "key revoked", gateway=name, outcome="done", details=about(row))
         if options["lost"] and rotation:
-            advance(book, name, "aborted", context)
+            advance(snapshot, name, "aborted", context)
         if options["lost"] and not gateway["revoked"]:
             gateway.update(revoked=True, revoked_at=context.now)
-            log(book, context, LOST, gateway=name, outcome="done")
+            log(snapshot, context, LOST, gateway=name, outcome="done")

@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .records import Book, Row
+from .records import Row, Snapshot
 
 EVENT_FIELDS = ("gateway", "peer", "outcome", "why", "details")
 
@@ -34,5 +34,5 @@ def event(context: Context, what: str, **fields: t.Any) -> Row:
     return {"at": context.now, "by": context.by, "what": what, **row, "why": row["why"] or context.why}
 
 
-def log(book: Book, context: Context, what: str, **fields: t.Any) -> None:
-    book.events.append(event(context, what, **fields))
+def log(snapshot: Snapshot, context: Context, what: str, **fields: t.Any) -> None:
+    snapshot.events.append(event(context, what, **fields))

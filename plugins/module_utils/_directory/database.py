@@ -83,7 +83,7 @@ _EXPECTED = "it must look like sqlite:////var/lib/vpnops/directory.db or postgre
 def transaction(place: Place, write: bool, memory: bool = False) -> Iterator[sa.Connection]:
     """A connection in a transaction: all of it is kept if the block ends well, unless the block rolled it back.
 
-    A writer is alone until its end. `memory`: an empty database that nobody will see, to foretell what happens where
+    A writer is alone until its end. `memory`: an empty database that nobody will see, to predict what happens where
     there is none yet.
     """
     with translated(place), _engine(place, write, memory).connect() as connection, connection.begin():

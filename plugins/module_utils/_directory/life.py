@@ -13,7 +13,7 @@ from .._errors import NOTHING_CHANGED, VpnKeysError, sentence
 from .._printable import printable
 from . import acknowledgements, changes, records, rotation
 from .context import Context, log
-from .records import Book, Row
+from .records import Row, Snapshot
 
 RETIRED = "gateway retired"
 PURGED = "purged"
@@ -28,37 +28,38 @@ def _refusal(name: str, what: str, advice: str) -> VpnKeysError:
 # -- another name
 
 
-def rename(book: Book, options: Options, context: Context) -> None:
+def rename(snapshot: Snapshot, options: Options, context: Context) -> None:
     """Keys, serials and history stay, and so does what peers know the gateway by."""
     for given in options["gateways"] or ():
-        _rename(book, str(given["name"]), given.get("new_name"), context)
+        _rename(snapshot, str(given["name"]), given.get("new_name"), context)
     changes.names_in(options, "renamed")
 
 
-def _rename(book: Book, name: str, new: str | None, context: Context) -> None:
+def _rename(snapshot: Snapshot, name: str, new: str | None, context: Context) -> None:
     if not new:
         raise _refusal(name, "its new name is missing", "give new_name with it in O(gateways)")
-    if name not in book.gateways and records.now_called(book, name) == new:
+    if name not in snapshot.gateways and records.now_called(snapshot, name) == new:
         return
-    gateway = changes.known(book, name, revoked_too=True)
-    _refuse_name(book, name, new)
-    if records.open_rotation(book, name):
+    gateway = changes.known(snapshot, name, revoked_too=True)
+    _refuse_name(snapshot, name, new)
+    if records.open_rotation(snapshot, name):
         raise _refusal(name, "a rotation of it is open", "finish or abort it first")
     # Without an identity of its own, its name was that.
     row = {**gateway, "name": new, "identity": gateway["identity"] or name}
-    book.gateways = {new if one == name else one: row if one == name else was for one, was in book.gateways.items()}
-    book.keys = {_place(was): was for was in (_renamed(was, name, new) for was in book.keys.values())}
-    book.drop_index()
-    last = book.rotations.pop(name, None)
+    gateways = snapshot.gateways.items()
+    snapshot.gateways = {new if one == name else one: row if one == name else was for one, was in gateways}
+    snapshot.keys = {_place(was): was for was in (_renamed(was, name, new) for was in snapshot.keys.values())}
+    snapshot.drop_index()
+    last = snapshot.rotations.pop(name, None)
     if last:
-        book.rotations[new] = {**last, "gateway": new}
-    book.earlier = {number: _renamed(was, name, new) for number, was in book.earlier.items()}
-    marks = (_renamed(was, name, new) for was in book.marks.values())
-    book.marks = {row["peer"]: row for row in marks}
-    held = (_renamed(was, name, new) for was in book.acknowledgements.values())
-    book.acknowledgements = {(row["peer"], row["gateway"]): row for row in held}
-    book.former[name] = new
-    log(book, context, changes.RENAMED, gateway=new, outcome="done", details={"from": name})
+        snapshot.rotations[new] = {**last, "gateway": new}
+    snapshot.earlier = {number: _renamed(was, name, new) for number, was in snapshot.earlier.items()}
+    marks = (_renamed(was, name, new) for was in snapshot.marks.values())
+    snapshot.marks = {row["peer"]: row for row in marks}
+    held = (_renamed(was, name, new) for was in snapshot.acknowledgements.values())
+    snapshot.acknowledgements = {(row["peer"], row["gateway"]): row for row in held}
+    snapshot.former[name] = new
+    log(snapshot, context, changes.RENAMED, gateway=new, outcome="done", details={"from": name})
 
 
 def _place(key: Row) -> tuple[str, int]:
@@ -70,7 +71,7 @@ def _renamed(row: Row, name: str, new: str) -> Row:
     return {**row, **found} if found else row
 
 
-def _refuse_name(book: Book, name: str, new: str) -> None:
+def _refuse_name(snapshot: Snapshot, name: str, new: str) -> None:
     if not changes.NAME.fullmatch(new):
         raise VpnKeysError(
             "bad_input",
@@ -78,65 +79,65 @@ def _refuse_name(book: Book, name: str, new: str) -> None:
             state=NOTHING_CHANGED,
             advice="use letters, digits and _.:@- only",
         )
-    if new in book.gateways:
+    if new in snapshot.gateways:
         raise _refusal(name, f"{new} is another gateway of the directory", "give it another name")
-    changes.refuse_tampered(book, new)
-    if records.now_called(book, new) not in (None, name):
-        changes.refuse_former(book, new)
+    changes.refuse_tampered(snapshot, new)
+    if records.now_called(snapshot, new) not in (None, name):
+        changes.refuse_former(snapshot, new)
 
 
 # -- out of use
 
 
-def retire(book: Book, options: Options, context: Context) -> None:
+def retire(snapshot: Snapshot, options: Options, context: Context) -> None:
     """Peers drop its keys, though nobody has to fear them: it is not needed any more."""
     for name in changes.names_in(options, "gateway_retired"):
-        gateway = book.gateways.get(name)
+        gateway = snapshot.gateways.get(name)
         if gateway and gateway["retired_at"] and not gateway["revoked"]:
-            changes.refuse_tampered(book, name)
+            changes.refuse_tampered(snapshot, name)
             continue
-        gateway = changes.known(book, name)
-        if changes.held(book, name, context):
-            changes.advance(book, name, "aborted", context)
-        for row in records.keys_of_one(book, name):
+        gateway = changes.known(snapshot, name)
+        if changes.held(snapshot, name, context):
+            changes.advance(snapshot, name, "aborted", context)
+        for row in records.keys_of_one(snapshot, name):
             if row["state"] != "revoked":
                 row["state"] = "retired"
         gateway["retired_at"] = context.now
-        log(book, context, RETIRED, gateway=name, outcome="done")
+        log(snapshot, context, RETIRED, gateway=name, outcome="done")
 
 
 # -- the end of its records
 
 
-def purge(book: Book, options: Options, context: Context) -> None:
+def purge(snapshot: Snapshot, options: Options, context: Context) -> None:
     """Of gateways that were retired long enough ago, and that no peer accepts any more. What was done to them stays in
     the events. Without names, all that can be; who cannot is named."""
     names = list(dict.fromkeys(str(one["name"]) for one in options["gateways"] or ()))
-    known = acknowledgements.ledger(book, acknowledgements.suspects_of(book))
+    known = acknowledgements.ledger(snapshot, acknowledgements.suspects_of(snapshot))
     pending = known.pending()
-    for name in names or [name for name, row in sorted(book.gateways.items()) if _is_retired(row)]:
+    for name in names or [name for name, row in sorted(snapshot.gateways.items()) if _is_retired(row)]:
         try:
-            changes.refuse_tampered(book, name)
+            changes.refuse_tampered(snapshot, name)
             # Of a peer that was tampered with nobody knows what it accepts.
-            doubtful = [peer for peer in known.suspects if peer in book.gateways and known.peers(peer, name)]
+            doubtful = [peer for peer in known.suspects if peer in snapshot.gateways and known.peers(peer, name)]
             peers = [*pending.peers_pending(name), *doubtful]
-            _refuse_purge(book, name, peers, options["older_than_days"], context)
+            _refuse_purge(snapshot, name, peers, options["older_than_days"], context)
         except VpnKeysError as error:
             if names:
                 raise
             if error.code != "wrong_state":
                 told = VpnKeysError(error.code, error.what, host=error.host, advice=error.advice)
-                book.refused.append({"gateway": name, "code": error.code, "why": sentence(told.marked)})
+                snapshot.refused.append({"gateway": name, "code": error.code, "why": sentence(told.marked)})
             continue
-        _purge(book, name, context)
+        _purge(snapshot, name, context)
 
 
 def _is_retired(gateway: Row) -> bool:
     return bool(gateway["retired_at"] and not gateway["revoked"])
 
 
-def _refuse_purge(book: Book, name: str, peers: t.Sequence[str], days: int, context: Context) -> None:
-    gateway = book.gateways.get(name)
+def _refuse_purge(snapshot: Snapshot, name: str, peers: t.Sequence[str], days: int, context: Context) -> None:
+    gateway = snapshot.gateways.get(name)
     if gateway is None:
         raise VpnKeysError(
             "not_found",
@@ -159,13 +160,13 @@ def _refuse_purge(book: Book, name: str, peers: t.Sequence[str], days: int, cont
         raise _refusal(name, f"{some} may still accept its key", "run vpnops.keys.converge_gateways for them first")
 
 
-def _purge(book: Book, name: str, context: Context) -> None:
-    keys = [changes.about(row) for row in records.keys_of_one(book, name)]
-    details = {"retired_at": book.gateways[name]["retired_at"], "keys": keys}
-    log(book, context, PURGED, gateway=name, outcome="done", details=details)
-    book.keys = {place: row for place, row in book.keys.items() if place[0] != name}
-    book.drop_index()
-    for rows in (book.gateways, book.rotations, book.marks):
+def _purge(snapshot: Snapshot, name: str, context: Context) -> None:
+    keys = [changes.about(row) for row in records.keys_of_one(snapshot, name)]
+    details = {"retired_at": snapshot.gateways[name]["retired_at"], "keys": keys}
+    log(snapshot, context, PURGED, gateway=name, outcome="done", details=details)
+    snapshot.keys = {place: row for place, row in snapshot.keys.items() if place[0] != name}
+    snapshot.drop_index()
+    for rows in (snapshot.gateways, snapshot.rotations, snapshot.marks):
         rows.pop(name, None)
-    book.earlier = {number: row for number, row in book.earlier.items() if row["gateway"] != name}
-    book.acknowledgements = {pair: row for pair, row in book.acknowledgements.items() if name not in pair}
+    snapshot.earlier = {number: row for number, row in snapshot.earlier.items() if row["gateway"] != name}
+    snapshot.acknowledgements = {pair: row for pair, row in snapshot.acknowledgements.items() if name not in pair}

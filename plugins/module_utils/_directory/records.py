@@ -29,7 +29,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Part:
-    """What a book says of one gateway. `events`: how many there were."""
+    """What a snapshot says of one gateway. `events`: how many there were."""
 
     name: str
     gateway: Row | None
@@ -42,7 +42,7 @@ class Part:
 
 
 @dataclass
-class Book:
+class Snapshot:
     """`genuine(kind, row)`: whether a record bears the signature of the directory. `rotations` has the last one of each
     gateway, open or not, `earlier` by number all others. `events` has the new ones only. `repaired`: gateways whose
     records may be signed anew whatever was done to them. `original`: what this one is a changed copy of.
@@ -76,7 +76,7 @@ class Book:
     ignored: list[Row] = field(default_factory=list)
     refused: list[Row] = field(default_factory=list)
     repaired: set[str] = field(default_factory=set)
-    original: Book | None = None
+    original: Snapshot | None = None
     whole: tuple[str, ...] = ()
     witnesses: Mapping[str, Sequence[str]] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Book:
     unsealed: dict[str, str | None] = field(default_factory=dict, repr=False)
     _index: Index | None = field(default=None, repr=False, compare=False)
 
-    def copy(self) -> Book:
+    def copy(self) -> Snapshot:
         """Rows can be changed, what is in them must be replaced."""
         return replace(
             self,
@@ -180,14 +180,14 @@ def _indexed(rows: Collection[Row]) -> Index:
     return Index(by_gateway, {row["fingerprint"]: row for row in rows}, len(rows))
 
 
-def keys_of(book: Book) -> dict[str, list[Row]]:
+def keys_of(snapshot: Snapshot) -> dict[str, list[Row]]:
     """The keys of every gateway, newest first."""
-    return {**{name: [] for name in book.gateways}, **book.index().by_gateway}
+    return {**{name: [] for name in snapshot.gateways}, **snapshot.index().by_gateway}
 
 
-def keys_of_one(book: Book, gateway: str) -> list[Row]:
+def keys_of_one(snapshot: Snapshot, gateway: str) -> list[Row]:
     """The same of one gateway."""
-    return list(book.index().by_gateway.get(gateway, ()))
+    return list(snapshot.index().by_gateway.get(gateway, ()))
 
 
 def in_state(keys: Iterable[Row], state: str) -> Row | None:
@@ -199,13 +199,13 @@ def withdrawn_serial(keys: Sequence[Row]) -> int:
     return int((in_state(keys, "revoked") or keys[0])["serial"])
 
 
-def now_called(book: Book, name: str) -> str | None:
+def now_called(snapshot: Snapshot, name: str) -> str | None:
     """The name of the gateway that had this one once; None if there is none any more."""
     passed: set[str] = set()
-    while name in book.former and name not in passed | book.gateways.keys():
+    while name in snapshot.former and name not in passed | snapshot.gateways.keys():
         passed.add(name)
-        name = book.former[name]
-    return name if passed and name in book.gateways else None
+        name = snapshot.former[name]
+    return name if passed and name in snapshot.gateways else None
 
 
 def is_gone(gateway: Row) -> bool:
@@ -213,26 +213,27 @@ def is_gone(gateway: Row) -> bool:
     return bool(gateway["revoked"] or gateway["retired_at"])
 
 
-def open_rotation(book: Book, gateway: str) -> Row | None:
-    found = book.rotations.get(gateway)
+def open_rotation(snapshot: Snapshot, gateway: str) -> Row | None:
+    found = snapshot.rotations.get(gateway)
     return found if rotation.is_open(found) else None
 
 
-def tampered(book: Book, only: Iterable[str] | None = None) -> list[Row]:
+def tampered(snapshot: Snapshot, only: Iterable[str] | None = None) -> list[Row]:
     """Records that the directory did not sign as they were found, of all gateways or only these; of all, also what is
     wrong with the directory itself, which has no gateway."""
-    book = book.original or book  # changed rows are signed when they are written
+    snapshot = snapshot.original or snapshot  # changed rows are signed when they are written
     wanted = None if only is None else set(only)
-    names = {*book.gateways, *book.index().by_gateway, *book.rotations} if wanted is None else wanted
-    found = [{name: one[name] for name in _FOUND} for one in book.strays if wanted is None or one["gateway"] in wanted]
-    found += [one for name in names for one in _tampered(book, name)]
+    names = {*snapshot.gateways, *snapshot.index().by_gateway, *snapshot.rotations} if wanted is None else wanted
+    strays = (one for one in snapshot.strays if wanted is None or one["gateway"] in wanted)
+    found = [{name: one[name] for name in _FOUND} for one in strays]
+    found += [one for name in names for one in _tampered(snapshot, name)]
     found = sorted(found, key=lambda one: (one["gateway"], one["what"], one["serial"] or 0))
-    whole = book.whole if wanted is None else ()
-    return [*(_whole(book, what) for what in whole), *_once(found)]
+    whole = snapshot.whole if wanted is None else ()
+    return [*(_whole(snapshot, what) for what in whole), *_once(found)]
 
 
-def _whole(book: Book, what: str) -> Row:
-    seen_by = sorted(book.witnesses.get(what, ()))
+def _whole(snapshot: Snapshot, what: str) -> Row:
+    seen_by = sorted(snapshot.witnesses.get(what, ()))
     return {"gateway": None, "serial": None, "what": what, **({"seen_by": seen_by} if seen_by else {})}
 
 
@@ -243,18 +244,18 @@ def _once(found: Iterable[Row]) -> list[Row]:
 _FOUND = ("gateway", "serial", "what")
 
 
-def _tampered(book: Book, name: str) -> Iterator[Row]:
-    keys = keys_of_one(book, name)
+def _tampered(snapshot: Snapshot, name: str) -> Iterator[Row]:
+    keys = keys_of_one(snapshot, name)
     places: tuple[tuple[str, Iterable[Row]], ...] = (
-        ("gateway", [book.gateways[name]] if name in book.gateways else ()),
+        ("gateway", [snapshot.gateways[name]] if name in snapshot.gateways else ()),
         ("key", keys),
-        ("rotation", [book.rotations[name]] if name in book.rotations else ()),
+        ("rotation", [snapshot.rotations[name]] if name in snapshot.rotations else ()),
     )
     for kind, rows in places:
         for row in rows:
-            if not book.genuine(kind, row):
+            if not snapshot.genuine(kind, row):
                 yield {"gateway": name, "serial": row["serial"] if kind == "key" else None, "what": kind}
-    if what := _impossible([row["state"] for row in keys], is_gone(book.gateways.get(name, _IN_USE))):
+    if what := _impossible([row["state"] for row in keys], is_gone(snapshot.gateways.get(name, _IN_USE))):
         yield {"gateway": name, "serial": None, "what": what}
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 
 from . import acknowledgements, changes, life, records, stored
 from .context import EVENT_FIELDS, Context, log
-from .records import Book
+from .records import Snapshot
 
 Options = Mapping[str, t.Any]
 
-STATES: dict[str, Callable[[Book, Options, Context], None]] = {
+STATES: dict[str, Callable[[Snapshot, Options, Context], None]] = {
     "present": changes.present,
     "prepared": changes.prepared,
     "staged": changes.staged,
@@ -30,37 +30,37 @@ STATES: dict[str, Callable[[Book, Options, Context], None]] = {
 }
 
 
-def apply(before: Book, state: str, options: Options, context: Context) -> Book:
-    """The book after the change. Raises VpnKeysError; then nothing is to be kept."""
-    book = before.copy()
-    STATES[state](book, options, context)
-    _revise(before, book)
+def apply(before: Snapshot, state: str, options: Options, context: Context) -> Snapshot:
+    """The snapshot after the change. Raises VpnKeysError; then nothing is to be kept."""
+    snapshot = before.copy()
+    STATES[state](snapshot, options, context)
+    _revise(before, snapshot)
     held, learned = options["acknowledgements"] or (), options["learned"] or ()
     # Whose records are genuine is looked up for all gateways here, which a change without any of this need not pay for.
-    if held or learned or book.acknowledgements or state == "staged":
-        known = acknowledgements.ledger(book, acknowledgements.suspects_of(book))
+    if held or learned or snapshot.acknowledgements or state == "staged":
+        known = acknowledgements.ledger(snapshot, acknowledgements.suspects_of(snapshot))
         acknowledgements.acknowledge(known, held, learned, context)
         if state == "staged":
             changes.stage_rotations(known, options, context)
         acknowledgements.tidy(known)
     for given in options["events"] or ():
-        log(book, context, str(given["what"]), **{name: given.get(name) for name in EVENT_FIELDS})
-    return book
+        log(snapshot, context, str(given["what"]), **{name: given.get(name) for name in EVENT_FIELDS})
+    return snapshot
 
 
-def _revise(before: Book, book: Book) -> None:
+def _revise(before: Snapshot, snapshot: Snapshot) -> None:
     """Where peers must now store something else, they have to hear of it: it gets the next number of the directory."""
-    was, now = records.keys_of(before), records.keys_of(book)
-    others: set[str] = set(book.repaired)
-    for name, row in sorted(book.gateways.items()):
+    was, now = records.keys_of(before), records.keys_of(snapshot)
+    others: set[str] = set(snapshot.repaired)
+    for name, row in sorted(snapshot.gateways.items()):
         old = before.gateways.get(name)
         if old and old["platform"] != row["platform"]:
             others.add(name)
         if (
-            name in book.repaired
+            name in snapshot.repaired
             or not old
             or stored.without_revision(old, was[name]) != stored.without_revision(row, now[name])
         ):
-            book.revision += 1
-            row["revision"] = book.revision
-    acknowledgements.start_anew(book, others)
+            snapshot.revision += 1
+            row["revision"] = snapshot.revision
+    acknowledgements.start_anew(snapshot, others)

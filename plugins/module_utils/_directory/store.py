@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Records between the database and a book: read, verified, compared, signed, written. PRIVATE to the collection."""
+"""Records between the database and a snapshot: read, verified, compared, signed, written. PRIVATE to the collection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from .._printable import printable
 from . import changes, records, rows, schema, seal, signing
-from .records import Book, Row
+from .records import Row, Snapshot
 from .seal import Seal
 
 try:
@@ -89,34 +89,34 @@ def verifier(identity: Identity, trusted: str, where: str) -> bytes:
 
 def load(
     connection: sa.Connection, identity: Identity, public: bytes, every_link: bool = True, sealed: bool = True
-) -> Book:
+) -> Snapshot:
     """Everything that decisions are made on. A record that is none, has no place, or is not the newest one that was
     signed, is its gateway's trouble. `sealed`: False for a directory without checkpoints, and for one that is to be
     believed as it is; then all that is signed is still to be sealed."""
     found = seal.read(connection, identity.id, public, every_link) if sealed else seal.Seal()
     reading = Reading(connection, identity, public, found, sealed)
-    book = reading.book
+    snapshot = reading.snapshot
     reading.place_all()
     counter = [one.row["revision"] for one in rows.read(connection, schema.directory)]
-    signed = [row["revision"] for row in book.gateways.values() if reading.genuine("gateway", row)]
-    book.revision = max([*counter, *signed], default=0)
+    signed = [row["revision"] for row in snapshot.gateways.values() if reading.genuine("gateway", row)]
+    snapshot.revision = max([*counter, *signed], default=0)
     # The number of one that was removed is never that of another.
-    removed = [one["key"][0] for one in book.strays if one["table"] == "rotations"]
-    known = [row["id"] for row in book.rotations.values()]
-    book.last_rotation_id = max([*known, *filter(rows.is_count, removed)], default=0)
+    removed = [one["key"][0] for one in snapshot.strays if one["table"] == "rotations"]
+    known = [row["id"] for row in snapshot.rotations.values()]
+    snapshot.last_rotation_id = max([*known, *filter(rows.is_count, removed)], default=0)
     lost = sa.select(schema.events.c.gateway).where(schema.events.c.what == changes.LOST)
-    book.lost = frozenset(name for name in connection.scalars(lost) if isinstance(name, str))
+    snapshot.lost = frozenset(name for name in connection.scalars(lost) if isinstance(name, str))
     renamed = rows.read(
         connection, schema.events, schema.events.c.what == changes.RENAMED, order=schema.events.c.id
     )
     for event in renamed:
         old, new = (event.row["details"] or {}).get("from"), event.row["gateway"]
         if isinstance(old, str) and isinstance(new, str):
-            book.former[old] = new
-    book.whole = found.wrong
+            snapshot.former[old] = new
+    snapshot.whole = found.wrong
     if sealed and not found.wrong:
-        book.whole = tuple(what for table, what in WHOLE.items() if table in reading.strange)
-    return book
+        snapshot.whole = tuple(what for table, what in WHOLE.items() if table in reading.strange)
+    return snapshot
 
 
 KINDS = {"gateways": "gateway", "keys": "key", "rotations": "rotation"}
@@ -126,21 +126,22 @@ TABLES = ("directory", "directory_keys", "gateways", "keys", "rotations", "marks
 
 
 class Reading:
-    """All records of a directory on their way to a book. Where nothing says what was signed last, each is believed for
-    the signature that it bears itself. `strange`: tables of the directory itself that are not as they were signed."""
+    """All records of a directory on their way to a snapshot. Where nothing says what was signed last, each is believed
+    for the signature that it bears itself. `strange`: tables of the directory itself that are not as they were
+    signed."""
 
     def __init__(
         self, connection: sa.Connection, identity: Identity, public: bytes, found: Seal, sealed: bool
     ) -> None:
         self.connection, self.identity, self.public, self.sealed = connection, identity, public, sealed
         self.leaves = found.leaves
-        self.book = Book(identity.id, self.genuine, seal=found)
+        self.snapshot = Snapshot(identity.id, self.genuine, seal=found)
         self.strange: set[str] = set()
         self.signed: dict[tuple[str, bytes], bool] = {}
 
     def genuine(self, kind: str, row: Row) -> bool:
         if self.leaves or not self.sealed:
-            return seal.place(TABLE_OF[kind], row) in self.book.proved
+            return seal.place(TABLE_OF[kind], row) in self.snapshot.proved
         return self.verifies(kind, row)
 
     def verifies(self, kind: str, row: Row) -> bool:
@@ -158,8 +159,8 @@ class Reading:
                 at = seal.place(name, one.row) if one.keyed else ""
                 unseen.discard(at)
                 if self._is_proved(name, at, one):
-                    self.book.proved.add(at)
-                    _place(self.book, name, one.row)
+                    self.snapshot.proved.add(at)
+                    _place(self.snapshot, name, one.row)
                 else:
                     self._doubt(name, at, one)
         for at in sorted(unseen):
@@ -171,7 +172,7 @@ class Reading:
         if self.leaves:
             return at in self.leaves and self.leaves[at] == seal.leaf(table, one.row)
         if self.sealed or table not in KINDS or self.verifies(KINDS[table], one.row):
-            self.book.unsealed[at] = seal.leaf(table, one.row)
+            self.snapshot.unsealed[at] = seal.leaf(table, one.row)
             return True
         return False
 
@@ -179,8 +180,8 @@ class Reading:
         """Not as it was signed. A record that decisions would be made on has its place, as one that is not genuine."""
         if table in WHOLE:
             self.strange.add(table)
-        elif one.keyed and table in KINDS and not _is_superseded(self.book, table, one.row):
-            _place(self.book, table, one.row)
+        elif one.keyed and table in KINDS and not _is_superseded(self.snapshot, table, one.row):
+            _place(self.snapshot, table, one.row)
         else:
             name = one.row["gateway"] if table in ("keys", "rotations") else one.key[0]
             gateway = name if isinstance(name, str) and name else repr(name)
@@ -197,7 +198,7 @@ class Reading:
 
     def _stray(self, gateway: str, serial: int | None, at: str, table: str, key: tuple[t.Any, ...]) -> None:
         what = KINDS.get(table, "acknowledgement")
-        self.book.strays.append(
+        self.snapshot.strays.append(
             {"gateway": gateway, "serial": serial, "what": what, "place": at, "table": table, "key": key}
         )
 
@@ -205,32 +206,37 @@ class Reading:
 TABLE_OF = {kind: table for table, kind in KINDS.items()}
 
 
-def _is_superseded(book: Book, table: str, row: Row) -> bool:
+def _is_superseded(snapshot: Snapshot, table: str, row: Row) -> bool:
     """An earlier rotation than the last one: no decision is made on it."""
-    return table == "rotations" and book.rotations.get(row["gateway"], row)["id"] > row["id"]
+    return table == "rotations" and snapshot.rotations.get(row["gateway"], row)["id"] > row["id"]
 
 
-def _place(book: Book, table: str, row: Row) -> None:
+def _place(snapshot: Snapshot, table: str, row: Row) -> None:
     if table == "gateways":
-        book.gateways[row["name"]] = row
+        snapshot.gateways[row["name"]] = row
     elif table == "keys":
-        book.keys[row["gateway"], row["serial"]] = row
+        snapshot.keys[row["gateway"], row["serial"]] = row
     elif table == "rotations":
-        if _is_superseded(book, table, row):
-            book.earlier[row["id"]] = row
+        if _is_superseded(snapshot, table, row):
+            snapshot.earlier[row["id"]] = row
         else:
-            book.add_rotation(row)
+            snapshot.add_rotation(row)
     elif table == "marks":
-        book.marks[row["peer"]] = row
+        snapshot.marks[row["peer"]] = row
     elif table == "acknowledgements":
-        book.acknowledgements[row["peer"], row["gateway"]] = row
+        snapshot.acknowledgements[row["peer"], row["gateway"]] = row
 
 
 # -- writing
 
 
 def save(
-    connection: sa.Connection, before: Book, after: Book, key: ed25519.Ed25519PrivateKey, now: str, seen: int = 0
+    connection: sa.Connection,
+    before: Snapshot,
+    after: Snapshot,
+    key: ed25519.Ed25519PrivateKey,
+    now: str,
+    seen: int = 0,
 ) -> bool:
     """Write what differs, signed; whether there was anything that counts as a change. `seen`: the highest number of a
     checkpoint that this control node knows."""
@@ -267,7 +273,7 @@ def save(
 Pair = tuple[str, t.Mapping[t.Any, Row], t.Mapping[t.Any, Row]]
 
 
-def _pairs(before: Book, after: Book) -> tuple[Pair, ...]:
+def _pairs(before: Snapshot, after: Snapshot) -> tuple[Pair, ...]:
     """In this order no record is written before one that it needs."""
     return (
         ("gateways", before.gateways, after.gateways),
@@ -280,29 +286,29 @@ def _pairs(before: Book, after: Book) -> tuple[Pair, ...]:
 
 def log(
     connection: sa.Connection,
-    book: Book,
+    snapshot: Snapshot,
     key: ed25519.Ed25519PrivateKey,
     leaves: seal.Leaves,
     now: str,
     seen: int = 0,
 ) -> None:
     """The events of a change, and the checkpoint that signs all there is after it."""
-    before = book.seal or seal.Seal()
+    before = snapshot.seal or seal.Seal()
     real = {at: value for at, value in leaves.items() if before.leaves.get(at) != value}
-    book.seal = seal.advance(connection, before, book.id, key, real, book.events, now, seen)
-    book.proved.update(at for at, value in leaves.items() if value is not None)
-    book.unsealed = {}
+    snapshot.seal = seal.advance(connection, before, snapshot.id, key, real, snapshot.events, now, seen)
+    snapshot.proved.update(at for at, value in leaves.items() if value is not None)
+    snapshot.unsealed = {}
 
 
 def _gateway(kind: str, row: Row) -> str:
     return str(row["name" if kind == "gateway" else "gateway"])
 
 
-def _by_id(book: Book) -> dict[int, Row]:
-    return {**book.earlier, **{row["id"]: row for row in book.rotations.values()}}
+def _by_id(snapshot: Snapshot) -> dict[int, Row]:
+    return {**snapshot.earlier, **{row["id"]: row for row in snapshot.rotations.values()}}
 
 
-def _refuse_tampered(kind: str, row: Row, before: Book, after: Book) -> None:
+def _refuse_tampered(kind: str, row: Row, before: Snapshot, after: Snapshot) -> None:
     """The last line of defence: what somebody else wrote is never signed."""
     name = _gateway(kind, row)
     if name not in after.repaired and not before.genuine(kind, row):
@@ -344,16 +350,16 @@ def _delete(connection: sa.Connection, table: sa.Table, keys: Sequence[tuple[t.A
 
 
 def believe(
-    connection: sa.Connection, book: Book, key: ed25519.Ed25519PrivateKey, event: Row, now: str, seen: int
-) -> Book:
-    """Seal what is there as it is (`book`, as it was loaded for that). What peers have stored nobody signs for: it is
-    forgotten, so they are told everything again."""
-    book.seal = seal.start_anew(connection, book.id, signing.public_der(key))
-    after = book.copy()
+    connection: sa.Connection, snapshot: Snapshot, key: ed25519.Ed25519PrivateKey, event: Row, now: str, seen: int
+) -> Snapshot:
+    """Seal what is there as it is (`snapshot`, as it was loaded for that). What peers have stored nobody signs for: it
+    is forgotten, so they are told everything again."""
+    snapshot.seal = seal.start_anew(connection, snapshot.id, signing.public_der(key))
+    after = snapshot.copy()
     after.marks, after.acknowledgements = {}, {}
-    after.strays = [one for one in book.strays if one["table"] in KINDS]
+    after.strays = [one for one in snapshot.strays if one["table"] in KINDS]
     after.events = [event]
-    save(connection, book, after, key, now, seen)
+    save(connection, snapshot, after, key, now, seen)
     after.events = []
     return after
 
@@ -364,7 +370,7 @@ def believe(
 def rekey(
     connection: sa.Connection,
     identity: Identity,
-    before: Book,
+    before: Snapshot,
     keys: tuple[ed25519.Ed25519PrivateKey, ed25519.Ed25519PrivateKey],
     now: str,
 ) -> tuple[Identity, seal.Leaves]:
@@ -395,11 +401,11 @@ def rekey(
 # -- for readers
 
 
-def history(connection: sa.Connection, book: Book, only: Iterable[str] | None, limit: int) -> Row:
+def history(connection: sa.Connection, snapshot: Snapshot, only: Iterable[str] | None, limit: int) -> Row:
     """Keys, rotations and events, newest first."""
     names = None if only is None else set(only)
     if names is not None:
-        names.update(old for old in book.former if records.now_called(book, old) in names)
+        names.update(old for old in snapshot.former if records.now_called(snapshot, old) in names)
 
     def mine(row: Row) -> bool:
         return names is None or row["gateway"] in names
@@ -407,11 +413,11 @@ def history(connection: sa.Connection, book: Book, only: Iterable[str] | None, l
     rotations = rows.read(connection, schema.rotations, order=schema.rotations.c.id.desc())
     about = () if names is None else (schema.events.c.gateway.in_(names),)
     events = rows.read(connection, schema.events, *about, order=schema.events.c.id.desc(), limit=limit)
-    keys = sorted(book.keys.values(), key=lambda row: (row["gateway"], -row["serial"]))
+    keys = sorted(snapshot.keys.values(), key=lambda row: (row["gateway"], -row["serial"]))
     return {
-        "all_keys": [_unsigned(row) for row in keys if mine(row) and book.genuine("key", row)],
+        "all_keys": [_unsigned(row) for row in keys if mine(row) and snapshot.genuine("key", row)],
         "rotations": [
-            _unsigned(one.row) for one in rotations if mine(one.row) and book.genuine("rotation", one.row)
+            _unsigned(one.row) for one in rotations if mine(one.row) and snapshot.genuine("rotation", one.row)
         ],
         "events": [_printable(one.row) for one in events],
     }

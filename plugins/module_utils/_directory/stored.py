@@ -13,7 +13,7 @@ from .records import Row
 
 AFTER_SWAP = ("swapped", "verified")
 NEW = "(new)"
-"""Instead of the text of a key that a check mode run only foretells."""
+"""Instead of the text of a key that a check mode run only predicts."""
 HOLDING = ("current", "staged")
 """The roles in which a peer accepts a key."""
 

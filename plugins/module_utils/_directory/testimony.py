@@ -124,6 +124,6 @@ def refuse_empty(found: Testimony, where: str) -> None:
         f"The directory {where} is empty, and {some(names)} {'has' if len(names) == 1 else 'have'} the keys of another "
         f"one{others}: all serials would begin anew",
         state=NOTHING_CHANGED,
-        advice="see that O(url) is right, or restore the backup of that directory; to begin anew all the same, name "
+        advice="check that O(url) is right, or restore the backup of that directory; to begin anew all the same, name "
         "those gateways in O(ignored_witnesses)",
     )

@@ -36,7 +36,7 @@ from . import (
 )
 from .context import Context, event
 from .database import Place
-from .records import Book, Row
+from .records import Row, Snapshot
 
 try:
     import sqlalchemy as sa
@@ -66,16 +66,16 @@ def read(options: Options) -> Row:
         if identity is None:
             raise no_directory(place, seen, remembered)
         public = store.verifier(identity, _trusted(options, place), place.where)
-        book = store.load(connection, identity, public)
-        _compare(connection, book, seen)
-        heard = _hear(connection, book, public, options)
-        history = store.history(connection, book, options["only"], options["events_limit"])
-    if book.whole:
+        snapshot = store.load(connection, identity, public)
+        _compare(connection, snapshot, seen)
+        heard = _hear(connection, snapshot, public, options)
+        history = store.history(connection, snapshot, options["only"], options["events_limit"])
+    if snapshot.whole:
         if options["fail_on_tampered"]:
-            raise not_believed(book, place)
+            raise not_believed(snapshot, place)
     else:
-        witness.keep(remembered, checkpoint_of(book))
-    shown = view.build(book, about(identity, book), options["only"])
+        witness.keep(remembered, checkpoint_of(snapshot))
+    shown = view.build(snapshot, about(identity, snapshot), options["only"])
     return {"changed": False, **place_of(options, place), **shown, **history, "claimed": heard.told}
 
 
@@ -106,19 +106,19 @@ def witness_path(options: Options, place: Place) -> str | None:
     return witness.path_of(options["witness_path"], signing_key_path(options, place))
 
 
-def checkpoint_of(book: Book) -> Checkpoint | None:
-    return book.seal.checkpoint if book.seal else None
+def checkpoint_of(snapshot: Snapshot) -> Checkpoint | None:
+    return snapshot.seal.checkpoint if snapshot.seal else None
 
 
-def _compare(connection: sa.Connection, book: Book, seen: witness.Seen | None) -> None:
+def _compare(connection: sa.Connection, snapshot: Snapshot, seen: witness.Seen | None) -> None:
     """With what this control node has seen; a directory without any checkpoint is older than all of them."""
-    if book.whole:
+    if snapshot.whole:
         return
-    wrong = witness.against(seen, checkpoint_of(book), lambda number: seal.root_at(connection, number))
-    book.whole = (wrong,) if wrong else ()
+    wrong = witness.against(seen, checkpoint_of(snapshot), lambda number: seal.root_at(connection, number))
+    snapshot.whole = (wrong,) if wrong else ()
 
 
-def _hear(connection: sa.Connection, book: Book, public: bytes, options: Options) -> testimony.Testimony:
+def _hear(connection: sa.Connection, snapshot: Snapshot, public: bytes, options: Options) -> testimony.Testimony:
     """What gateways have seen of it. What comes too late to stop anything is only told."""
     given, ignored = options.get("witnesses") or (), options.get("ignored_witnesses") or ()
     if not given:
@@ -127,17 +127,17 @@ def _hear(connection: sa.Connection, book: Book, public: bytes, options: Options
     def root_at(number: int) -> bytes | None:
         return seal.root_at(connection, number)
 
-    late = testimony.weigh([one for one in given if one.get("late")], ignored, checkpoint_of(book), public, root_at)
+    late = testimony.weigh([one for one in given if one.get("late")], ignored, checkpoint_of(snapshot), public, root_at)
     rest = [one for one in given if not one.get("late")]
-    found = testimony.weigh(rest, ignored, checkpoint_of(book), public, root_at)
-    if found.proved and not book.whole:
-        book.whole, book.witnesses = tuple(found.proved), found.proved
+    found = testimony.weigh(rest, ignored, checkpoint_of(snapshot), public, root_at)
+    if found.proved and not snapshot.whole:
+        snapshot.whole, snapshot.witnesses = tuple(found.proved), found.proved
     return testimony.joined(found, late)
 
 
-def not_believed(book: Book, place: Place) -> VpnKeysError:
-    why = "; ".join(WHOLE[what] + testimony.shown(book.witnesses.get(what, ())) for what in book.whole)
-    meant = "; if it is meant to be as it is, name those gateways in O(ignored_witnesses)" if book.witnesses else ""
+def not_believed(snapshot: Snapshot, place: Place) -> VpnKeysError:
+    why = "; ".join(WHOLE[what] + testimony.shown(snapshot.witnesses.get(what, ())) for what in snapshot.whole)
+    meant = "; if it is meant to be as it is, name those gateways in O(ignored_witnesses)" if snapshot.witnesses else ""
     return VpnKeysError(
         "tampered",
         f"The directory {place.where} cannot be trusted: {why}",
@@ -147,12 +147,12 @@ def not_believed(book: Book, place: Place) -> VpnKeysError:
     )
 
 
-def about(identity: store.Identity, book: Book) -> Row:
+def about(identity: store.Identity, snapshot: Snapshot) -> Row:
     return {
         "id": identity.id,
         "schema": migrations.REVISIONS[-1].revision,
         "key_fingerprint": identity.fingerprint,
-        "checkpoint": _shown(book.seal),
+        "checkpoint": _shown(snapshot.seal),
     }
 
 
@@ -217,11 +217,11 @@ def _from_text(text: str, option: str) -> ed25519.Ed25519PrivateKey:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A step that was done, or foretold. `claimed`: what gateways say of the directory without any proof."""
+    """A step that was done, or predicted. `claimed`: what gateways say of the directory without any proof."""
 
     changed: bool
-    before: Book
-    after: Book
+    before: Snapshot
+    after: Snapshot
     identity: store.Identity
     claimed: tuple[Row, ...] = ()
 
@@ -275,7 +275,7 @@ def change(options: Options, check: bool) -> Outcome:
 
 
 class Opening:
-    """A directory in a transaction, from its tables to a book that may be changed.
+    """A directory in a transaction, from its tables to a snapshot that may be changed.
 
     `created`: it was not there; `rename`: the file of its signing key still has the name PATH.new; `upgrades`: events
     that are to be written with the step; `repairs`: those that are written.
@@ -313,7 +313,7 @@ class Opening:
 
     @property
     def identity(self) -> store.Identity:
-        """That of the directory, once `book` has found or made it."""
+        """That of the directory, once `snapshot` has found or made it."""
         if self.found is None:
             raise RuntimeError("no directory is open")
         return self.found
@@ -321,7 +321,7 @@ class Opening:
     def may_be_made(self) -> bool:
         return self.options["state"] == "present" and self.seen is None
 
-    def book(self) -> Book:
+    def snapshot(self) -> Snapshot:
         """Raises VpnKeysError(tampered) unless the directory can be trusted as a whole."""
         options, connection = self.options, self.connection
         if self.found is None:
@@ -334,39 +334,39 @@ class Opening:
         sealed = not self.created and migrations.has_checkpoints(self.former)
         # What events say counts for a repair.
         every_link = bool(options["repair"])
-        book = store.load(connection, self.found, self.public, every_link, sealed)
+        snapshot = store.load(connection, self.found, self.public, every_link, sealed)
         if sealed:
-            _compare(connection, book, self.seen)
+            _compare(connection, snapshot, self.seen)
         else:
-            book.seal = seal.start_anew(connection, book.id, self.public)
-            book.whole = ("rolled back",) if self.seen else ()
-        self.heard = _hear(connection, book, self.public, options)
-        if not (book.gateways or options["repair"]):
+            snapshot.seal = seal.start_anew(connection, snapshot.id, self.public)
+            snapshot.whole = ("rolled back",) if self.seen else ()
+        self.heard = _hear(connection, snapshot, self.public, options)
+        if not (snapshot.gateways or options["repair"]):
             testimony.refuse_empty(self.heard, self.place.where)
-        return self._repaired(book) if book.whole else book
+        return self._repaired(snapshot) if snapshot.whole else snapshot
 
-    def _repaired(self, book: Book) -> Book:
+    def _repaired(self, snapshot: Snapshot) -> Snapshot:
         if not self.options["repair"]:
-            raise not_believed(book, self.place)
+            raise not_believed(snapshot, self.place)
         found = store.load(self.connection, self.identity, self.public, sealed=False)
-        digest = _digest(book.whole, found)
+        digest = _digest(snapshot.whole, found)
         if self.options["confirm"] != digest:
-            raise _unconfirmed(book, found, self.place, digest)
-        details = {"directory": list(book.whole), "accepted": _counts(found)}
+            raise _unconfirmed(snapshot, found, self.place, digest)
+        details = {"directory": list(snapshot.whole), "accepted": _counts(found)}
         repaired = event(self.context, "repaired", outcome="done", details=details)
         self.repairs.append(repaired)
-        known = max(self.seen.number if self.seen and self.seen.directory == book.id else 0, self.heard.highest)
+        known = max(self.seen.number if self.seen and self.seen.directory == snapshot.id else 0, self.heard.highest)
         return store.believe(self.connection, found, self.key, repaired, self.context.now, known)
 
     def changed(self) -> Outcome:
         """After what the task asks for."""
-        before = self.book()
+        before = self.snapshot()
         after = states.apply(before, self.options["state"], self.options, self.context)
         if self.former and not migrations.has_checkpoints(self.former):
             acknowledgements.compact(after, self.context.now)
         return self._saved(before, after)
 
-    def _saved(self, before: Book, after: Book) -> Outcome:
+    def _saved(self, before: Snapshot, after: Snapshot) -> Outcome:
         after.events = [*self.upgrades, *after.events]
         changed = store.save(self.connection, before, after, self.key, self.context.now)
         after.events = [*self.repairs, *after.events]
@@ -375,7 +375,7 @@ class Opening:
     def rekeyed(self) -> Outcome:
         """With the next signing key. With a name still to be changed, the last run was killed between its last two
         steps."""
-        before = self.book()
+        before = self.snapshot()
         new = None if self.rename else _next_key(self.options, self.path, self.identity, self.check)
         if new is None:
             done = self._saved(before, before.copy())
@@ -398,13 +398,13 @@ def _backup(connection: sa.Connection, place: Place, revision: str | None, check
     return backup.make(connection, place, str(revision), tables)
 
 
-def _digest(whole: Sequence[str], found: Book) -> str:
+def _digest(whole: Sequence[str], found: Snapshot) -> str:
     """Of what would be accepted: whoever confirms it confirms what they have seen."""
     leaves = sorted(f"{place} {leaf}" for place, leaf in found.unsealed.items())
     return merkle.leaf("\n".join([*whole, *leaves]).encode()).hex()[:16]
 
 
-def _counts(found: Book) -> Row:
+def _counts(found: Snapshot) -> Row:
     kinds: dict[str, Mapping[t.Any, Row]] = {
         "gateways": found.gateways,
         "keys": found.keys,
@@ -413,13 +413,13 @@ def _counts(found: Book) -> Row:
     return {table: sum(found.genuine(store.KINDS[table], row) for row in kinds[table].values()) for table in kinds}
 
 
-def _unconfirmed(book: Book, found: Book, place: Place, digest: str) -> VpnKeysError:
+def _unconfirmed(snapshot: Snapshot, found: Snapshot, place: Place, digest: str) -> VpnKeysError:
     counts = _counts(found)
     refused = sorted({one["gateway"] for one in records.tampered(found)})
     without = f", without those of {', '.join(printable(name) for name in refused[:12])}" if refused else ""
     return VpnKeysError(
         "tampered",
-        f"{not_believed(book, place).what}. Repaired, it is accepted as it is now: {counts['gateways']} gateways, "
+        f"{not_believed(snapshot, place).what}. Repaired, it is accepted as it is now: {counts['gateways']} gateways, "
         f"{counts['keys']} keys and {counts['rotations']} last rotations with valid signatures{without}; what peers "
         "have stored is forgotten, so they are told everything again",
         state=NOTHING_CHANGED,

@@ -18,7 +18,7 @@ from .._errors import NOTHING_CHANGED, VpnKeysError
 from . import database, key_file, migrations, records, schema, seal, store, transaction, view, witness
 from .context import event
 from .database import Place
-from .records import Book, Row
+from .records import Row, Snapshot
 
 try:
     import sqlalchemy as sa
@@ -48,20 +48,20 @@ def copy(source: sa.Connection, target: sa.Connection) -> None:
             target.execute(sa.insert(table), [dict(row) for row in part])
 
 
-def _proved(target: sa.Connection, book: Book, identity: store.Identity, public: bytes) -> Book:
+def _proved(target: sa.Connection, snapshot: Snapshot, identity: store.Identity, public: bytes) -> Snapshot:
     """What was copied, if it is what was there: the checkpoint is the same, and all records and chains are as it
     says."""
     copied = store.load(target, identity, public)
-    same = copied.seal and book.seal and copied.seal.note == book.seal.note
+    same = copied.seal and snapshot.seal and copied.seal.note == snapshot.seal.note
     if not same or copied.whole or records.tampered(copied):
         raise VpnKeysError("not_proved", "The copy of the directory is not what was copied", state=NOTHING_CHANGED)
     return copied
 
 
-def _refuse_doubtful(book: Book, place: Place) -> None:
-    if book.whole:
-        raise transaction.not_believed(book, place)
-    if found := records.tampered(book):
+def _refuse_doubtful(snapshot: Snapshot, place: Place) -> None:
+    if snapshot.whole:
+        raise transaction.not_believed(snapshot, place)
+    if found := records.tampered(snapshot):
         names = sorted({str(one["gateway"]) for one in found})
         raise VpnKeysError(
             "tampered",
@@ -86,9 +86,9 @@ def _need_empty(connection: sa.Connection, place: Place) -> None:
     migrations.upgrade(connection, place.where)
 
 
-def _shown(options: Options, place: Place, book: Book, identity: store.Identity, changed: bool) -> Row:
-    lists: Row = {"events": book.events, "ignored": [], "refused": [], "claimed": []}
-    shown = view.build(book, transaction.about(identity, book), options["only"])
+def _shown(options: Options, place: Place, snapshot: Snapshot, identity: store.Identity, changed: bool) -> Row:
+    lists: Row = {"events": snapshot.events, "ignored": [], "refused": [], "claimed": []}
+    shown = view.build(snapshot, transaction.about(identity, snapshot), options["only"])
     return {"changed": changed, **lists, **transaction.place_of(options, place), **shown}
 
 
@@ -98,7 +98,9 @@ def _file(path: str | None, state: str) -> Place:
     return database.locate(f"sqlite:///{os.path.abspath(os.path.expanduser(path))}")
 
 
-def _opened(connection: sa.Connection, options: Options, place: Place, check: bool) -> tuple[transaction.Opening, Book]:
+def _opened(
+    connection: sa.Connection, options: Options, place: Place, check: bool
+) -> tuple[transaction.Opening, Snapshot]:
     """A directory that is to be copied."""
     remembered = transaction.witness_path(options, place)
     path = transaction.own_key_path(options, place)
@@ -109,9 +111,9 @@ def _opened(connection: sa.Connection, options: Options, place: Place, check: bo
     migrations.check(opening.former, place.where)
     if not opening.exists():
         raise transaction.no_directory(place, seen, remembered)
-    book = opening.book()
-    _refuse_doubtful(book, place)
-    return opening, book
+    snapshot = opening.snapshot()
+    _refuse_doubtful(snapshot, place)
+    return opening, snapshot
 
 
 # -- to another database
@@ -127,11 +129,11 @@ def move(options: Options, check: bool) -> Row:
     if database.missing_file(place):
         raise transaction.no_directory(place)
     with database.transaction(place, write=True) as source:
-        opening, book = _opened(source, options, place, check)
+        opening, snapshot = _opened(source, options, place, check)
         with database.transaction(to, write=True, memory=check and database.missing_file(to)) as target:
             _need_empty(target, to)
             copy(source, target)
-            after = _proved(target, book, opening.identity, opening.public)
+            after = _proved(target, snapshot, opening.identity, opening.public)
             details = {"from": place.where, "to": to.where}
             after.events = [event(opening.context, "moved", outcome="done", details=details)]
             store.log(target, after, opening.key, {}, opening.context.now)
@@ -156,15 +158,15 @@ def back_up(options: Options, check: bool) -> Row:
     if database.missing_file(place):
         raise transaction.no_directory(place)
     with database.transaction(place, write=False) as source:
-        opening, book = _opened(source, options, place, True)
-        changed = not _is_kept(to, book)
+        opening, snapshot = _opened(source, options, place, True)
+        changed = not _is_kept(to, snapshot)
         if changed and not check:
-            _keep(source, to, book, opening)
-    witness.keep(transaction.witness_path(options, place), transaction.checkpoint_of(book))
-    return {**_shown(options, place, book, opening.identity, changed), "path": to.path}
+            _keep(source, to, snapshot, opening)
+    witness.keep(transaction.witness_path(options, place), transaction.checkpoint_of(snapshot))
+    return {**_shown(options, place, snapshot, opening.identity, changed), "path": to.path}
 
 
-def _is_kept(to: Place, book: Book) -> bool:
+def _is_kept(to: Place, snapshot: Snapshot) -> bool:
     """Whether that file is this very backup. Raises VpnKeysError(conflict) if it is anything else."""
     if database.missing_file(to):
         return False
@@ -173,7 +175,7 @@ def _is_kept(to: Place, book: Book) -> bool:
         if migrations.revision_of(connection) == migrations.REVISIONS[-1].revision:
             newest = sa.select(schema.checkpoints.c.note).order_by(schema.checkpoints.c.number.desc()).limit(1)
             note = connection.scalar(newest)
-    if book.seal is None or note != book.seal.note:
+    if snapshot.seal is None or note != snapshot.seal.note:
         raise VpnKeysError(
             "conflict",
             f"{to.where} is there already, and is no backup of the directory as it is now",
@@ -183,7 +185,7 @@ def _is_kept(to: Place, book: Book) -> bool:
     return True
 
 
-def _keep(source: sa.Connection, to: Place, book: Book, opening: transaction.Opening) -> None:
+def _keep(source: sa.Connection, to: Place, snapshot: Snapshot, opening: transaction.Opening) -> None:
     partial = _file(f"{to.path}.partial", "backed_up")
     try:
         os.unlink(str(partial.path))
@@ -192,7 +194,7 @@ def _keep(source: sa.Connection, to: Place, book: Book, opening: transaction.Ope
     with database.transaction(partial, write=True) as target:
         migrations.upgrade(target, to.where)
         copy(source, target)
-        _proved(target, book, opening.identity, opening.public)
+        _proved(target, snapshot, opening.identity, opening.public)
     with database.translated(to):
         key_file.move(str(partial.path), str(to.path))
 
@@ -214,21 +216,21 @@ def restore(options: Options, check: bool) -> Row:
             migrations.check(opening.former, kept.where)
         if not opening.exists():
             raise VpnKeysError("not_found", f"There is no directory in {kept.where}", state=NOTHING_CHANGED)
-        book = opening.book()
-        _refuse_doubtful(book, kept)
-        older = witness.against(seen, transaction.checkpoint_of(book), lambda number: seal.root_at(source, number))
+        snapshot = opening.snapshot()
+        _refuse_doubtful(snapshot, kept)
+        older = witness.against(seen, transaction.checkpoint_of(snapshot), lambda number: seal.root_at(source, number))
         if older:
-            _need_confirmation(options, kept, book, seen)
+            _need_confirmation(options, kept, snapshot, seen)
         with database.transaction(place, write=True, memory=check and absent) as target:
             _need_empty(target, place)
             copy(source, target)
-            before = _proved(target, book, opening.identity, opening.public)
+            before = _proved(target, snapshot, opening.identity, opening.public)
             after = before.copy()
             if older:  # what peers have stored since then, nobody knows
                 after.marks, after.acknowledgements = {}, {}
             details = {"backup": kept.where, "forgets": older}
             after.events = [event(opening.context, "restored", outcome="done", details=details)]
-            known = seen.number if seen and seen.directory == book.id else 0
+            known = seen.number if seen and seen.directory == snapshot.id else 0
             store.save(target, before, after, opening.key, opening.context.now, known)
             if check:
                 database.rollback(target)
@@ -237,8 +239,8 @@ def restore(options: Options, check: bool) -> Row:
     return _shown(options, place, after, opening.identity, True)
 
 
-def _need_confirmation(options: Options, kept: Place, book: Book, seen: witness.Seen | None) -> None:
-    one = transaction.checkpoint_of(book)
+def _need_confirmation(options: Options, kept: Place, snapshot: Snapshot, seen: witness.Seen | None) -> None:
+    one = transaction.checkpoint_of(snapshot)
     if one is None or seen is None or options["confirm"] == one.root.hex()[:16]:
         return
     if seen.directory != one.directory:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 from .._printable import printable
 from . import acknowledgements, records, stored
-from .records import Book, Row
+from .records import Row, Snapshot
 
 
 def identified(key: Row | None) -> Row | None:
@@ -24,7 +24,7 @@ KEY_FIELDS = ("serial", "public_key", "fingerprint", "algorithm", "state", "crea
 
 
 def _keys(keys: Sequence[Row]) -> list[Row]:
-    """Of the keys that there are, not those that a check mode run only foretells."""
+    """Of the keys that there are, not those that a check mode run only predicts."""
     return [{name: row[name] for name in KEY_FIELDS} for row in keys if row["public_key"]]
 
 
@@ -69,27 +69,27 @@ def _gateway(gateway: Row, keys: Sequence[Row], rotation: Row | None, holders: S
     }
 
 
-def build(book: Book, about: Row, only: Collection[str] | None) -> Row:
+def build(snapshot: Snapshot, about: Row, only: Collection[str] | None) -> Row:
     """`directory`, `peers` and `learned`. A gateway of which any record was tampered with is in none of them: what is
     known of it cannot be told from what somebody wants to be believed. Where that is so of the directory as a whole,
     nothing is."""
-    tampered = records.tampered(book)
+    tampered = records.tampered(snapshot)
     found = [{**one, "gateway": one["gateway"] and printable(one["gateway"])} for one in tampered]
-    if book.whole:
-        shown = {**about, "revision": book.revision, "gateways": {}, "tampered": found}
+    if snapshot.whole:
+        shown = {**about, "revision": snapshot.revision, "gateways": {}, "tampered": found}
         return {"directory": shown, "peers": [], "learned": {}}
-    known = acknowledgements.ledger(book, {one["gateway"] for one in tampered})
+    known = acknowledgements.ledger(snapshot, {one["gateway"] for one in tampered})
     holders = acknowledgements.holders(known)
-    sound = [row for name, row in sorted(book.gateways.items()) if name not in known.suspects]
-    keys, peers, gateways = records.keys_of(book), [], {}
+    sound = [row for name, row in sorted(snapshot.gateways.items()) if name not in known.suspects]
+    keys, peers, gateways = records.keys_of(snapshot), [], {}
     for row in sound:
         name = row["name"]
-        rotation = records.open_rotation(book, name)
+        rotation = records.open_rotation(snapshot, name)
         peers.append(stored.peer(row, keys[name], rotation))
         if only is None or name in only:
             gateways[name] = _gateway(row, keys[name], rotation, holders.get(name, ()))
     return {
-        "directory": {**about, "revision": book.revision, "gateways": gateways, "tampered": found},
+        "directory": {**about, "revision": snapshot.revision, "gateways": gateways, "tampered": found},
         "peers": peers,
         "learned": {
             name: {"upto": has.upto, "also": sorted(has.also), "missing": sorted(has.missing)}
@@ -98,12 +98,12 @@ def build(book: Book, about: Row, only: Collection[str] | None) -> Row:
     }
 
 
-def outline(book: Book) -> str:
+def outline(snapshot: Snapshot) -> str:
     """For a diff: a line per gateway and per key, keys by fingerprint."""
     lines = []
-    keys_of = records.keys_of(book)
-    for name, gateway in sorted(book.gateways.items()):
-        keys, rotation = keys_of[name], records.open_rotation(book, name)
+    keys_of = records.keys_of(snapshot)
+    for name, gateway in sorted(snapshot.gateways.items()):
+        keys, rotation = keys_of[name], records.open_rotation(snapshot, name)
         facts = [gateway["platform"], gateway["identity"], gateway["endpoint"], *gateway["networks"]]
         facts += ["revoked"] if gateway["revoked"] else []
         facts += ["retired"] if gateway["retired_at"] else []
@@ -113,8 +113,8 @@ def outline(book: Book) -> str:
             f"  serial {row['serial']} {row['state']}: {row['fingerprint'] if row['public_key'] else stored.NEW}"
             for row in reversed(keys)
         ]
-    lines += [f"{peer} has all up to revision {row['revision']}" for peer, row in sorted(book.marks.items())]
-    lines += [_acknowledged(row) for dummy, row in sorted(book.acknowledgements.items())]
+    lines += [f"{peer} has all up to revision {row['revision']}" for peer, row in sorted(snapshot.marks.items())]
+    lines += [_acknowledged(row) for dummy, row in sorted(snapshot.acknowledgements.items())]
     return "".join(f"{line}\n" for line in lines)
 
 

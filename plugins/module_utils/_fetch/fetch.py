@@ -120,7 +120,7 @@ class Fetch:
         try:
             below = _read(part, data, found)
         except ValueError as error:
-            raise _tampered(f"{part.name} cannot be believed: {error}") from None
+            raise _tampered(f"{part.name} cannot be trusted: {error}") from None
         memory.keep_file(part.name, data, self.place)
         return below
 

@@ -58,7 +58,7 @@ KINDS: dict[str, Kind] = {
         True,
         "If its hardware was replaced, run vpnops.keys.enroll_gateways with --limit {host} and "
         "gateway_keys_adopt_reported_key=true, then vpnops.keys.converge_gateways. If not, find out who changed its "
-        "key before you believe it again.",
+        "key before you trust it again.",
     ),
     NOT_STORED: Kind(PROBLEM, True, "Fix what the sentence says, then run vpnops.keys.converge_gateways."),
     "drifted gateway": Kind(WARNING, True, SETTLE),

@@ -38,7 +38,7 @@ EMERGENCY_OUTAGE = "every tunnel of the gateway is down for some seconds, until 
 
 
 @dataclass(frozen=True)
-class Wish:
+class PlanOptions:
     """How it shall be done. `minimum_share`: per cent of the peers that must be reachable. `confirm_timeout`: seconds
     after which a gateway that changes its key alone goes back; `settle_timeout`: for which each waits for its tunnels;
     `timeout`: that each has for an answer. `forks`: so many Ansible asks at a time."""
@@ -68,7 +68,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Away:
+class DeferredPeer:
     """A peer that cannot be told, and why."""
 
     gateway: str
@@ -87,8 +87,8 @@ class Plan:
     names: Sequence[str]
     targets: Sequence[Target]
     peers: Sequence[str]
-    unreachable: Sequence[Away]
-    refused: Sequence[Away]
+    unreachable: Sequence[DeferredPeer]
+    refused: Sequence[DeferredPeer]
     refusals: Sequence[str]
     digest: str
     confirm_timeout: float
@@ -104,8 +104,8 @@ class Plan:
         try:
             parts = {
                 "targets": [Target(**one) for one in result["targets"]],
-                "unreachable": [Away(**one) for one in result["unreachable"]],
-                "refused": [Away(**one) for one in result["refused"]],
+                "unreachable": [DeferredPeer(**one) for one in result["unreachable"]],
+                "refused": [DeferredPeer(**one) for one in result["refused"]],
             }
             return cls(**{**result, **parts})
         except (KeyError, TypeError):
@@ -114,35 +114,35 @@ class Plan:
             ) from None
 
     @property
-    def away(self) -> list[Away]:
+    def deferred(self) -> list[DeferredPeer]:
         return [*self.unreachable, *self.refused]
 
 
-def plan(directory: Directory, observations: Observations, targets: Sequence[str], wish: Wish) -> Plan:
+def plan(directory: Directory, observations: Observations, targets: Sequence[str], options: PlanOptions) -> Plan:
     peers = peers_of(directory, targets)
     seen = {name: observations.get(name) or absent(name) for name in (*peers, *targets)}
-    told = {name: _telling(directory, seen[name], set(targets)) for name in peers}
+    seen_as_peers = {name: _as_peer(directory, seen[name], set(targets)) for name in peers}
     made = Plan(
         names=list(targets),
-        targets=[_target(directory.gateways.get(name), seen[name], wish) for name in targets],
-        refusals=[text for name in targets for text in _against(directory, name, seen[name], wish)],
+        targets=[_target(directory.gateways.get(name), seen[name], options) for name in targets],
+        refusals=[text for name in targets for text in _against(directory, name, seen[name], options)],
         digest="",
-        confirm_timeout=window(wish, len(targets), len(directory.gateways)),
-        begin_timeout=begin_timeout(wish, len(targets), len(directory.gateways)),
-        change_timeout=change_timeout(wish),
-        **_by_reachability(peers, told),
+        confirm_timeout=window(options, len(targets), len(directory.gateways)),
+        begin_timeout=begin_timeout(options, len(targets), len(directory.gateways)),
+        change_timeout=change_timeout(options),
+        **_by_reachability(peers, seen_as_peers),
     )
-    if wish.mode == PLANNED:
-        made = replace(made, refusals=[*made.refusals, *_too_few(made, wish)])
-    return replace(made, digest=_digest(made, peers, wish))
+    if options.mode == PLANNED:
+        made = replace(made, refusals=[*made.refusals, *_too_few(made, options)])
+    return replace(made, digest=_digest(made, peers, options))
 
 
-def change_timeout(wish: Wish) -> float:
+def change_timeout(options: PlanOptions) -> float:
     """Seconds that a target has for all its answers between its change and its confirmation."""
-    return min(wish.timeout, CHANGE_SECONDS)
+    return min(options.timeout, CHANGE_SECONDS)
 
 
-def window(wish: Wish, targets: int, gateways: int) -> float:
+def window(options: PlanOptions, targets: int, gateways: int) -> float:
     """Seconds after which a target goes back by itself unless it is confirmed.
 
     The targets change one after the other, and the first one is not confirmed before the last one has changed. What the
@@ -151,10 +151,10 @@ def window(wish: Wish, targets: int, gateways: int) -> float:
     control node itself does takes a second for some gateways of the directory.
     """
     if targets < 2:
-        return wish.confirm_timeout + _own_seconds(gateways)
-    rounds = _rounds(min(targets, SILENT_TARGETS + 1), max(wish.forks, 1))
-    last = change_timeout(wish) + rounds * (wish.settle_timeout + SLACK_SECONDS) + 2 * _answered(wish)
-    return max(wish.confirm_timeout, last) + _turns(wish, targets) + _own_seconds(gateways)
+        return options.confirm_timeout + _own_seconds(gateways)
+    rounds = _rounds(min(targets, SILENT_TARGETS + 1), max(options.forks, 1))
+    last = change_timeout(options) + rounds * (options.settle_timeout + SLACK_SECONDS) + 2 * _answered(options)
+    return max(options.confirm_timeout, last) + _turns(options, targets) + _own_seconds(gateways)
 
 
 def _rounds(targets: int, forks: int) -> float:
@@ -163,29 +163,29 @@ def _rounds(targets: int, forks: int) -> float:
     return 1 if targets <= forks else (targets + forks - 1) / forks
 
 
-def begin_timeout(wish: Wish, targets: int, gateways: int) -> float:
+def begin_timeout(options: PlanOptions, targets: int, gateways: int) -> float:
     """Seconds from the first change after which no further target begins with its own."""
     if targets < 2:
-        return window(wish, targets, gateways)
-    return _turns(wish, targets) + SLACK_SECONDS + _own_seconds(gateways)
+        return window(options, targets, gateways)
+    return _turns(options, targets) + SLACK_SECONDS + _own_seconds(gateways)
 
 
-def _turns(wish: Wish, targets: int) -> float:
+def _turns(options: PlanOptions, targets: int) -> float:
     """So long the others may take: some of them all their time. Not all of many, as a gateway that its change cut off
     would wait for hours."""
     silent = min(targets - 1, SILENT_TARGETS)
-    return change_timeout(wish) * silent + _answered(wish) * (targets - 1 - silent)
+    return change_timeout(options) * silent + _answered(options) * (targets - 1 - silent)
 
 
-def _answered(wish: Wish) -> float:
-    return min(wish.timeout, ANSWERED_SECONDS)
+def _answered(options: PlanOptions) -> float:
+    return min(options.timeout, ANSWERED_SECONDS)
 
 
 def _own_seconds(gateways: int) -> int:
     return gateways // 5
 
 
-def _telling(directory: Directory, observation: Observation, targets: t.AbstractSet[str]) -> Observation:
+def _as_peer(directory: Directory, observation: Observation, targets: t.AbstractSet[str]) -> Observation:
     """The observation of a peer, as one that refuses where it cannot store a key of these targets."""
     blocked = (one.why for one in observation.blocked if directory.owner(one.peer, one.fingerprint) in targets)
     why = next(blocked, "")
@@ -207,8 +207,8 @@ def peers_of(directory: Directory, targets: Iterable[str]) -> list[str]:
 
 
 def _by_reachability(peers: Sequence[str], seen: Observations) -> dict[str, t.Any]:
-    def those(*wanted: str) -> list[Away]:
-        return [Away(name, seen[name].why) for name in peers if seen[name].state in wanted]
+    def those(*wanted: str) -> list[DeferredPeer]:
+        return [DeferredPeer(name, seen[name].why) for name in peers if seen[name].state in wanted]
 
     return {
         "peers": [name for name in peers if seen[name].state == READY],
@@ -217,29 +217,29 @@ def _by_reachability(peers: Sequence[str], seen: Observations) -> dict[str, t.An
     }
 
 
-def _too_few(made: Plan, wish: Wish) -> list[str]:
+def _too_few(made: Plan, options: PlanOptions) -> list[str]:
     """Peers that refuse are as good as unreachable: one that was tampered with must not stop the others."""
     refusals = []
-    number = len(made.peers) + len(made.away)
-    if made.away and wish.unreachable == "fail":
-        names = listed([str(one) for one in made.away])
+    number = len(made.peers) + len(made.deferred)
+    if made.deferred and options.unreachable == "fail":
+        names = listed([str(one) for one in made.deferred])
         refusals.append(f"{names} cannot be updated now, but O(unreachable)=fail requires all peers.")
-    if number and 100 * len(made.peers) < wish.minimum_share * number:
+    if number and 100 * len(made.peers) < options.minimum_share * number:
         refusals.append(
             f"Only {len(made.peers)} of {number} peers can be updated now, but O(minimum_share) requires "
-            f"{wish.minimum_share} %."
+            f"{options.minimum_share} %."
         )
     return refusals
 
 
-def _target(one: Gateway | None, observation: Observation, wish: Wish) -> Target:
+def _target(one: Gateway | None, observation: Observation, options: PlanOptions) -> Target:
     if one is None:
         return Target(observation.host, None, None, None, None, "")
-    outage = EMERGENCY_OUTAGE if wish.mode == EMERGENCY else _outage(one.platform, wish.strategy)
+    outage = EMERGENCY_OUTAGE if options.mode == EMERGENCY else _outage(one.platform, options.strategy)
     old = one.rotation.old if one.rotation else None
     serial, fingerprint = old or (one.serial, one.fingerprint)
     resumes = one.rotation.state if one.rotation else None
-    return Target(one.name, one.platform, serial, fingerprint, resumes, outage, _note(one, observation, wish))
+    return Target(one.name, one.platform, serial, fingerprint, resumes, outage, _note(one, observation, options))
 
 
 def _outage(platform: str, strategy: str) -> str:
@@ -247,16 +247,16 @@ def _outage(platform: str, strategy: str) -> str:
     return backend.outage[backend.strategy(strategy)] if backend else ""
 
 
-def _note(one: Gateway, observation: Observation, wish: Wish) -> str:
+def _note(one: Gateway, observation: Observation, options: PlanOptions) -> str:
     """In an emergency the gateway may be the thief's, and whatever it answers is only worth a note. A revocation and an
     abort are recorded at once, and peers may not have heard of it when the run ends: another one tells them."""
-    if wish.mode == EMERGENCY and observation.state == REFUSED:
+    if options.mode == EMERGENCY and observation.state == REFUSED:
         return sentence(observation.why)
-    if wish.mode == REVOKE and one.revoked:
+    if options.mode == REVOKE and one.revoked:
         return _before(f"It was revoked before{_when(one.revoked_at)}")
-    if wish.mode == RETIRE and one.retired:
+    if options.mode == RETIRE and one.retired:
         return _before(f"It was retired before{_when(one.retired_at)}")
-    if wish.mode == ABORT and not one.rotation:
+    if options.mode == ABORT and not one.rotation:
         return _before(f"Its rotation was aborted before{_when(one.aborted_at)}")
     return ""
 
@@ -269,7 +269,7 @@ def _when(moment: str | None) -> str:
     return f" ({moment})" if moment else ""
 
 
-def _digest(made: Plan, peers: Sequence[str], wish: Wish) -> str:
+def _digest(made: Plan, peers: Sequence[str], options: PlanOptions) -> str:
     """SHA-256 (hex) of what an approval is bound to: who changes, from which key, how, and who has to store it.
 
     Not of who is reachable, which changes by the minute and has options of its own; nor of how far a rotation has come,
@@ -278,8 +278,8 @@ def _digest(made: Plan, peers: Sequence[str], wish: Wish) -> str:
     content = {
         "targets": [[one.gateway, one.serial, one.fingerprint] for one in made.targets],
         "peers": peers,
-        "mode": wish.mode,
-        "strategy": wish.strategy,
+        "mode": options.mode,
+        "strategy": options.strategy,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -298,7 +298,7 @@ def not_approved(made: Plan, approved: Sequence[str] | None) -> list[str]:
 # ------------------------------------------------------------------ reasons not to begin
 
 
-def _against(directory: Directory, name: str, observation: Observation, wish: Wish) -> list[str]:
+def _against(directory: Directory, name: str, observation: Observation, options: PlanOptions) -> list[str]:
     records = [one for one in directory.tampered if one.gateway == name]
     if records:
         return [f"{name}: {sentence(one.sentence)}" for one in records]
@@ -306,7 +306,7 @@ def _against(directory: Directory, name: str, observation: Observation, wish: Wi
     if one is None:
         known = listed(list(directory.gateways)) or "none"
         return [f"The directory does not know a gateway {name}; it knows {known}."]
-    return AGAINST[wish.mode](one, observation)
+    return AGAINST[options.mode](one, observation)
 
 
 def _against_change(one: Gateway, observation: Observation) -> list[str]:

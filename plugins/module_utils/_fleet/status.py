@@ -78,7 +78,7 @@ class FleetStatus:
         return {
             "gateways": [row.to_result() for row in self.rows],
             "findings": [one.to_result() for one in self.findings],
-            "in_line": not failing(self.findings, "drift"),
+            "in_sync": not failing(self.findings, "drift"),
         }
 
     @property
@@ -207,9 +207,9 @@ def _of_gateway(
     yield from _pending(directory, one.name, there)
     if there:
         yield from _wrong(directory, one.name, there)
-        if there.strangers:
-            number = f"{len(there.strangers)} key{'' if len(there.strangers) == 1 else 's'}"
-            keys = listed([short(key) for key in there.strangers])
+        if there.unknown_keys:
+            number = f"{len(there.unknown_keys)} key{'' if len(there.unknown_keys) == 1 else 's'}"
+            keys = listed([short(key) for key in there.unknown_keys])
             yield Finding("unknown keys", one.name, f"It accepts {number} unknown to the directory: {keys}.")
 
 
@@ -262,17 +262,17 @@ def _still_accepted(
 ) -> Iterator[Finding]:
     """It says so itself, or it has not acknowledged that it dropped them."""
     said = {entry.fingerprint: stored.where(entry) for entry in (there.dropped if there else ())}
-    told = [(directory.gateways[owner], key, said[key.fingerprint]) for owner, key in _known(directory, said)]
+    admitted = [(directory.gateways[owner], key, said[key.fingerprint]) for owner, key in _known(directory, said)]
     missing = [one for one in _undropped(directory, peer, there) if _may(one, there)]
-    for _one, key, _place in told:
+    for _one, key, _place in admitted:
         accepted.setdefault(key.fingerprint, []).append(peer)
     for one in missing:
         for key in one.keys:
             if key.fingerprint in one.dropped:
                 accepted.setdefault(key.fingerprint, []).append(peer)
-    if told:
-        whole = listed([f"{_key(one, key)} {place}" for one, key, place in told])
-        since = _since([one for one, _named, _place in told])
+    if admitted:
+        whole = listed([f"{_key(one, key)} {place}" for one, key, place in admitted])
+        since = _since([one for one, _named, _place in admitted])
         yield Finding(findings.STILL_ACCEPTED, peer, f"It still accepts {whole}.", since)
     if missing:
         whole = listed([_dropped(one) for one in missing])

@@ -55,7 +55,7 @@ class Stored:
     which it sees a tunnel, and the keys accepted by it that nobody may accept any more."""
 
     of: Mapping[str, Sequence[StoredKey]] = field(default_factory=dict)
-    strangers: tuple[str, ...] = ()
+    unknown_keys: tuple[str, ...] = ()
     tunnels: t.AbstractSet[str] = frozenset()
     dropped: tuple[StoredKey, ...] = ()
 
@@ -70,7 +70,7 @@ class Summary:
     unusual: Mapping[str, Sequence[StoredKey]]
     among: t.AbstractSet[str]
     tunnels: int
-    strangers: tuple[str, ...]
+    unknown_keys: tuple[str, ...]
     dropped: tuple[StoredKey, ...]
 
 
@@ -84,7 +84,7 @@ def summarize(directory: Directory, observation: Observation, among: t.AbstractS
         unusual={owner: entries for owner, entries in unusual.items() if state(gateways[owner], entries) != RIGHT},
         among=among & found.of.keys(),
         tunnels=len(found.tunnels),
-        strangers=found.strangers,
+        unknown_keys=found.unknown_keys,
         dropped=found.dropped,
     )
 
@@ -105,13 +105,13 @@ def read(directory: Directory, observation: Observation) -> Stored:
     host, owner_of, owners = observation.host, directory.owner, directory.owners
     alike = directory.alike[directory.gateways[host].protocol]
     of: dict[str, list[StoredKey]] = {}
-    strangers: dict[str, None] = {}
+    unknown_keys: dict[str, None] = {}
     for entry in observation.stored:
         if entry.file in ACCEPTED or entry.runtime in ACCEPTED:
             # WireGuard names nobody, and stores a key of everybody: the quick way.
             owner = owner_of(entry.peer, entry.fingerprint) if entry.peer else owners.get(entry.fingerprint)
             if owner is None:
-                strangers[entry.fingerprint] = None
+                unknown_keys[entry.fingerprint] = None
             elif owner in of:
                 of[owner].append(entry)
             elif owner in alike and owner != host:
@@ -126,7 +126,7 @@ def read(directory: Directory, observation: Observation) -> Stored:
         owner_of(one.peer, one.with_peer) if one.peer else owners.get(one.with_peer) for one in observation.tunnels
     }
     tunnels = (alike & seen) - {host}
-    return Stored(of, tuple(strangers), tunnels, tuple(dropped))
+    return Stored(of, tuple(unknown_keys), tunnels, tuple(dropped))
 
 
 def state(owner: Gateway, entries: Sequence[StoredKey]) -> str:

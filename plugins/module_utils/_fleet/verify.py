@@ -35,7 +35,7 @@ class Proof:
     problem: str
     proven: Sequence[str]
     unproven: Sequence[str]
-    away: Sequence[str]
+    not_stored: Sequence[str]
     measured: dict[str, t.Any] | None
 
     def to_result(self) -> dict[str, t.Any]:
@@ -79,15 +79,15 @@ def _proof(
         expected = set(stored.read(directory, after).of)
     proven: list[str] = []
     unproven: list[str] = []
-    away: list[str] = []
+    not_stored: list[str] = []
     for peer in sorted(expected):
         known = not directory.pending.is_pending(peer, one.name)
-        (proven if peer in carrying else unproven if known else away).append(peer)
+        (proven if peer in carrying else unproven if known else not_stored).append(peer)
     problem = _does_not_use(one, after, new, bool(carrying))
     if not problem and not emergency:
         problem = _too_few(one.name, proven, unproven, minimum_share)
-    measured = None if problem or emergency else _measured(one, after, carrying, [*proven, *away])
-    return Proof(not problem, problem, proven, unproven, away, measured)
+    measured = None if problem or emergency else _measured(one, after, carrying, [*proven, *not_stored])
+    return Proof(not problem, problem, proven, unproven, not_stored, measured)
 
 
 def _peers(directory: Directory, one: Gateway, tunnels: Iterable[Tunnel]) -> set[str]:

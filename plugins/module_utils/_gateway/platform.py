@@ -89,7 +89,7 @@ class WantedPeer:
     """What shall be stored for one peer. `known`: all keys it ever had, by which its entry is found.
 
     `current` None: withdraw whatever is stored. `staged`: accepted beside the current one. `endpoint` (host:port or
-    host) and `networks` allow to write an entry where there is none yet; without them such a peer is no neighbour.
+    host) and `networks` allow to write an entry where there is none yet; without them such a peer is no neighbor.
     """
 
     name: str
@@ -103,15 +103,15 @@ class WantedPeer:
 
 @dataclass(frozen=True)
 class PeerChange:
-    """What storing (or, in check mode, foretelling) did for one peer.
+    """What storing (or, in check mode, predicting) did for one peer.
 
     `before` and `after` are the stored keys as "current FINGERPRINT" and the like, the file's first, for the diff;
-    `neighbour` is False where this gateway has no tunnel to that peer. `refused`: why the peer was left out, or why
+    `neighbor` is False where this gateway has no tunnel to that peer. `refused`: why the peer was left out, or why
     what was done for it does not hold, in sentences, or "".
     """
 
     name: str
-    neighbour: bool
+    neighbor: bool
     before: tuple[str, ...]
     after: tuple[str, ...]
     refused: str = ""
@@ -165,5 +165,5 @@ class Platform(t.Protocol):
         others; nothing that the daemon refuses of others stops a withdrawal.
 
         `follow`: for how many seconds a peer's traffic moves by itself to whichever of its two stored keys it uses.
-        `write` False: only foretell.
+        `write` False: only predict.
         """

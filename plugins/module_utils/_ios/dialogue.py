@@ -4,7 +4,7 @@
 
 """The conversation with an IOS terminal, without any I/O.
 
-Everything here is a generator that yields `Wire` (what to send, how long to listen) and is sent what the device
+Everything here is a generator that yields `Exchange` (what to send, how long to listen) and is sent what the device
 printed: text, or None when it stayed silent for that long. Any transport can drive it, a transcript in a test too.
 
 The end of an answer is a recognized prompt behind the echo of our own line, never "nothing more came".
@@ -95,7 +95,7 @@ class Terminal:
         self.on_saved: Callable[[bool], None] = _nobody_notes
         self._last_prompt = ""
         self._pasting = False
-        self._owed = 0
+        self._pending_prompts = 0
         """Prompts that may still come for what was sent before; they do not answer the next line."""
 
     def will_write(self) -> None:
@@ -150,7 +150,7 @@ class Terminal:
                     advice="check its AAA settings and ansible_user",
                 )
             send, wait = "\r", min(wait * 2, LONGEST_WAIT)
-            self._owed += 1
+            self._pending_prompts += 1
         raise VpnKeysError(
             "timeout",
             f"connected, but no prompt appeared within {self.timeout:.0f} s",
@@ -215,7 +215,7 @@ class Terminal:
 
     def send_ahead(self, lines: Sequence[str]) -> Dialogue[None]:
         """Send harmless lines in one go: one round trip. What the device says to them does not matter."""
-        self._owed += len(lines) - 1
+        self._pending_prompts += len(lines) - 1
         yield from self._await("".join(f"{line}\r" for line in lines), lines[-1], (), (), self.timeout, True)
 
     def _await(
@@ -228,7 +228,7 @@ class Terminal:
         probe: bool,
     ) -> Dialogue[Reply]:
         out, silent, wait = Output(self.name), 0.0, FIRST_PROBE
-        owed, nudges = self._owed, 0
+        pending, nudges = self._pending_prompts, 0
         self.note = None
         echoed = not echo
         asked: list[str] = []
@@ -243,8 +243,8 @@ class Terminal:
                     silent, wait = 0.0, FIRST_PROBE
             echoed = echoed or echo in out.head
             tail = out.tail
-            if (echoed or (quiet and self._prompts(out) > owed)) and self._prompt_in(tail):
-                self._owed = max(0, owed + nudges + 1 - self._prompts(out)) if owed + nudges else 0
+            if (echoed or (quiet and self._prompts(out) > pending)) and self._prompt_in(tail):
+                self._pending_prompts = max(0, pending + nudges + 1 - self._prompts(out)) if pending + nudges else 0
                 return self._reply(out, echo)
 
             # After a silence a question counts wherever it stands: a log message may have been printed behind it.

@@ -102,7 +102,7 @@ class Unit:
     `served`: for each of its groups, by which name each key server has it: pairs of host and name. Empty where the
     operator says what belongs together, as the groups may have other names there.
     `barrier`: why nothing may be changed while the keys differ; None if it may.
-    `strangers`: those of the findings that are about peers outside the inventory.
+    `unknown_peers`: those of the findings that are about peers outside the inventory.
     """
 
     label: str | None
@@ -110,7 +110,7 @@ class Unit:
     hosts: tuple[str, ...]
     blocked: str | None
     findings: tuple[str, ...]
-    strangers: tuple[str, ...]
+    unknown_peers: tuple[str, ...]
     served: tuple[tuple[tuple[str, str], ...], ...] = ()
     barrier: str | None = None
 
@@ -145,8 +145,8 @@ def under_one_label(hosts: Sequence[Host], label: str) -> Grouping:
     members = tuple(member for member in _members(hosts) if member.group.label == label)
     names = _sorted(host.name for host in hosts)
     known = {address for host in hosts for address in _normal(host.addresses)} | _said(hosts).keys()
-    strangers = _strangers(_members(hosts), known)
-    unit = Unit(label, _names(members), names, None, strangers, strangers)
+    unknown_peers = _unknown_peers(_members(hosts), known)
+    unit = Unit(label, _names(members), names, None, unknown_peers, unknown_peers)
     return Grouping((unit,) if names else (), ())
 
 
@@ -342,8 +342,8 @@ class _Configured:
         members = [member for component in together for member in component]
         labels = _sorted(member.group.label for member in members if member.group.label is not None)
         unnamed = [member for member in members if member.group.label is None]
-        strangers = _strangers(members, self.owner.keys())
-        findings = list(strangers)
+        unknown_peers = _unknown_peers(members, self.owner.keys())
+        findings = list(unknown_peers)
         if labels and unnamed:
             without = _sorted(member.host for member in unnamed)
             findings.append(f"No RSA key is named for the rekeys of {_list(_names(unnamed))} on {_list(without)}.")
@@ -354,7 +354,7 @@ class _Configured:
             _sorted([*(member.host for member in members), *waits_for]),
             _wrong_labels(members, labels) or (self._standing(together[0]) if len(together) == 1 else None),
             tuple(findings),
-            strangers,
+            unknown_peers,
             tuple(_served(component) for component in together),
             _seam(together),
         )
@@ -476,7 +476,7 @@ def _served(members: Iterable[_Member]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted({(member.host, member.group.name) for member in members}))
 
 
-def _strangers(members: Iterable[_Member], known: Collection[str]) -> tuple[str, ...]:
+def _unknown_peers(members: Iterable[_Member], known: Collection[str]) -> tuple[str, ...]:
     """A sentence for every peer address that the inventory gives to nobody. Whose it is may be in the inventory."""
     namers: dict[str, set[str]] = {}
     for member in members:

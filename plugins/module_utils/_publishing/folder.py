@@ -78,7 +78,7 @@ def _before(path: str, one: Publication, public: bytes) -> Publication | None:
             f"{path} has number {before.number} of the directory, and the database has {one.number}: it is older than "
             "what was published, or something else has become of it",
             state=NOTHING_CHANGED,
-            advice="see that O(url) is right, and restore the newest backup of the database",
+            advice="check that O(url) is right, and restore the newest backup of the database",
         )
     return before
 

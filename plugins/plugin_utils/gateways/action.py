@@ -86,7 +86,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
             return result | _silent("It did not answer in time before, so it was not asked again in this run.")
         self.asked = Asked(self.MODULE, options, bool(self._task.check_mode))
         self.answer: Data | None = None
-        return result | self._told(self._asked(variables))
+        return result | self._with_warnings(self._asked(variables))
 
     def failure(self, error: VpnKeysError) -> Data:
         return {**failures.failure(error, self._task), "findings": []}
@@ -95,7 +95,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         """The options for the module, from those of the task."""
         return options
 
-    def _told(self, answer: Data) -> Data:
+    def _with_warnings(self, answer: Data) -> Data:
         """With what is wrong with the answer itself where everybody sees it, whatever the play goes on to report."""
         found = answer.get("findings") or ()
         return answer | {"warnings": [f"{self.host}: {text}" for text in found]} if found else answer

@@ -77,23 +77,23 @@ class Session:
         finally:
             self.allow(None)
 
-    async def _drive(self, talk: Dialogue[T]) -> T:
+    async def _drive(self, steps: Dialogue[T]) -> T:
         stdin, stdout = self._process.stdin, self._process.stdout
         try:
-            wire = next(talk)
+            exchange = next(steps)
             while True:
-                if wire.send:
-                    stdin.write(wire.send)
+                if exchange.send:
+                    stdin.write(exchange.send)
                 try:
-                    text = await asyncio.wait_for(stdout.read(65536), wire.wait)
+                    text = await asyncio.wait_for(stdout.read(65536), exchange.wait)
                 except asyncio.TimeoutError:
-                    wire = talk.send(None)
+                    exchange = steps.send(None)
                     continue
                 if not text:
                     raise self._lost()
                 # A device that does not stop talking must not keep this loop from the others, and their limits.
                 await asyncio.sleep(0)
-                wire = talk.send(text)
+                exchange = steps.send(text)
         except StopIteration as stop:
             return t.cast(T, stop.value)
         except (OSError, asyncssh.Error):
@@ -163,7 +163,7 @@ class SessionPool:
     """Opens sessions as `session` does, and keeps them for the next use: one login per device and task."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[Session, AsyncExitStack]] = {}
+        self._sessions: dict[str, tuple[Session, AsyncExitStack]] = {}
 
     async def __aenter__(self) -> SessionPool:
         return self
@@ -173,18 +173,18 @@ class SessionPool:
 
     async def only(self, names: Collection[str]) -> None:
         """Close all sessions but those with these devices."""
-        await asyncio.gather(*(self._close(name) for name in list(self._kept) if name not in names))
+        await asyncio.gather(*(self._close(name) for name in list(self._sessions) if name not in names))
 
     @asynccontextmanager
     async def session(self, target: Target, limit: float = SESSION_LIMIT) -> AsyncIterator[Session]:
         """The session with a device: the kept one, or a new one. One on which something failed is not kept."""
         name = target.name
-        if name in self._kept and self._kept[name][0].lost:
+        if name in self._sessions and self._sessions[name][0].lost:
             await self._close(name)
-        if name not in self._kept:
+        if name not in self._sessions:
             stack = AsyncExitStack()
-            self._kept[name] = (await stack.enter_async_context(session(target, limit)), stack)
-        here = self._kept[name][0]
+            self._sessions[name] = (await stack.enter_async_context(session(target, limit)), stack)
+        here = self._sessions[name][0]
         here.allow(limit)
         try:
             yield here
@@ -193,7 +193,7 @@ class SessionPool:
             raise
 
     async def _close(self, name: str) -> None:
-        await self._kept.pop(name)[1].aclose()
+        await self._sessions.pop(name)[1].aclose()
 
 
 Opener = Callable[..., AbstractAsyncContextManager[Session]]

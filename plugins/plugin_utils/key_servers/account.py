@@ -66,7 +66,7 @@ def by_state(steps: Sequence[Step], done: Words, doing: Mapping[str, str]) -> di
     return states
 
 
-def told(label: Label, steps: Sequence[Step], done: Words, doing: Mapping[str, str]) -> str:
+def how_far(label: Label, steps: Sequence[Step], done: Words, doing: Mapping[str, str]) -> str:
     """How far one unit came. `doing`: what is stopped in the middle, the word that was to come true by key server."""
     states = by_state(steps, done, doing)
     half = {host: HALF_DONE[word].format(label=label, scratch=label.scratch) for host, word in doing.items()}

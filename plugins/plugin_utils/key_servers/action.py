@@ -85,8 +85,8 @@ class IosAction(ControlAction):
         return {name: self.target(name) for name in survey.check_options(options, self.variables.get("groups", {}))}
 
     def _read(self, name: str, variables: Mapping[str, t.Any], given: Mapping[str, t.Any], facts: t.Any) -> Target:
-        if told := told_by_device(facts):
-            return Target(name, name, refused=told)
+        if claimed_name := variable_among_facts(facts):
+            return Target(name, name, refused=claimed_name)
         try:
             return read_target(name, self._templated(variables), given)
         except AnsibleError as error:
@@ -179,7 +179,7 @@ class IosAction(ControlAction):
         display.display(f"vpnops.keys: {self.host}: {text}.", stderr=True)
 
 
-def told_by_device(facts: t.Any) -> str:
+def variable_among_facts(facts: t.Any) -> str:
     """The first variable of ours among the facts of a host, or nothing; of the connection rather than another one.
 
     Ansible makes a variable of every fact, and it outranks the inventory: a device that is asked for facts could say

@@ -111,7 +111,7 @@ async def run_plan(
         if isinstance(step, Save) or not progress.asked():
             await worker.take(step)
     if progress.asked() and any(account.left(plan.steps, progress.done).values()):
-        text = account.told(worker.label, plan.steps, progress.done, {})
+        text = account.how_far(worker.label, plan.steps, progress.done, {})
         raise VpnKeysError("interrupted", f"interrupted. {text}")
 
 
@@ -335,7 +335,7 @@ class _Worker:
         return dict(zip(hosts, t.cast("list[T]", results), strict=True))
 
     async def _all(self, hosts: Sequence[str], work: Callable[[str], Awaitable[None]]) -> None:
-        """Every host is let finish, also when another one fails: none is left in the middle because of a neighbour."""
+        """Every host is let finish, also when another one fails: none is left in the middle because of a neighbor."""
         _raise_first(await asyncio.gather(*map(work, hosts), return_exceptions=True))
 
 

@@ -181,7 +181,7 @@ class Rotator:
         """Who watches sees how many members have learned the key, and hears each change once."""
         progress = found.progress
         total = len(progress.learned) + len(progress.waiting) + len(progress.overdue)
-        pipe.tell("moves", total=total, done=len(progress.learned), failed=len(progress.overdue))
+        pipe.tell("operations", total=total, done=len(progress.learned), failed=len(progress.overdue))
         text = found.why if found.outcome in ("wait", "back") else ""
         if text and text != self._told:
             end = f" Expected end: {_at(found.until)}." if found.until else ""

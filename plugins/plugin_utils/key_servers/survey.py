@@ -316,8 +316,8 @@ def _usable_label(unit: Unit) -> tuple[Label | None, str | None]:
     try:
         return Label.parse(unit.label), None
     except VpnKeysError as error:
-        told = error.about(", ".join(unit.groups), state=f"{NOTHING_IS_CHANGED} on {', '.join(unit.hosts)}")
-        return None, told.marked
+        failure = error.about(", ".join(unit.groups), state=f"{NOTHING_IS_CHANGED} on {', '.join(unit.hosts)}")
+        return None, failure.marked
 
 
 def _within_barrier(unit: Unit, decided: planning.Plan) -> planning.Plan:
@@ -432,7 +432,7 @@ def to_result(planned: Planned, names: Mapping[str, str]) -> dict[str, t.Any]:
         "source": plan.source,
         "fingerprint": plan.fingerprint,
         "findings": [rendered(text, names) for text in (*planned.unit.findings, *plan.findings)],
-        "strangers": list(planned.unit.strangers),
+        "unknown_peers": list(planned.unit.unknown_peers),
         "registered_members": dict(Counter(member.group for member in planned.members)),
         "members_with_old_key": _with_old_key(planned, replaced),
         "digest": planned.digest,

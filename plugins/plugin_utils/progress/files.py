@@ -139,8 +139,8 @@ def _of_host(run: Run, host: str) -> list[_Case]:
     verdict = run.verdict(host)
     if cases and not own and verdict not in ("deferred", "unreachable") and len(groups) == len(run.found(host)):
         return cases
-    told = own or [one.message for one in run.found(host) if not one.unit]
-    return [*cases, _Case(host, verdict, "\n".join(told) or run.deferred.get(host, ""))]
+    texts = own or [one.message for one in run.found(host) if not one.unit]
+    return [*cases, _Case(host, verdict, "\n".join(texts) or run.deferred.get(host, ""))]
 
 
 def _clean(text: str) -> str:

@@ -29,7 +29,7 @@ class Found:
     message: str = ""
 
     @classmethod
-    def told(cls, message: Data) -> Found:
+    def from_message(cls, message: Data) -> Found:
         """As a task tells it while it runs."""
         return cls(str(message["host"]), str(message["unit"]), message["result"], str(message["message"]))
 
@@ -66,8 +66,8 @@ def title(unit: Data) -> str:
 
 def _in_unit(unit: Data) -> Iterator[Found]:
     for server in unit.get("key_servers") or ():
-        if told := _on_key_server(unit, server):
-            yield Found(str(server["host"]), title(unit), *told)
+        if from_message := _on_key_server(unit, server):
+            yield Found(str(server["host"]), title(unit), *from_message)
 
 
 def _on_key_server(unit: Data, server: Data) -> tuple[State, str] | None:
@@ -90,8 +90,8 @@ def _unlike(unit: Data, server: Data) -> tuple[State, str]:
     """A key server that does not hold the key that all shall hold, or of which nobody can tell."""
     held, wanted, label = server.get("fingerprint"), unit.get("fingerprint"), unit.get("label")
     if wanted is None:
-        told = sentence(str(unit.get("blocked") or "No key is chosen"))
-        return ("unknown" if unit.get("verdict") == "unknown" else "differs"), told
+        from_message = sentence(str(unit.get("blocked") or "No key is chosen"))
+        return ("unknown" if unit.get("verdict") == "unknown" else "differs"), from_message
     holds = f"the key {short(held)}" if held else "no key"
     of = f" of {unit['source']}" if unit.get("source") else ""
     return "differs", f"It holds {holds} under {label}, not the key {short(wanted)}{of}."

@@ -56,7 +56,7 @@ class Count:
     """For the task: counts its devices, or its moves on them, and tells."""
 
     total: int
-    what: t.Literal["devices", "moves"] = "devices"
+    what: t.Literal["devices", "operations"] = "devices"
     done: int = 0
     failed: int = 0
 

@@ -45,7 +45,7 @@ class Terminal:
 
     width: int
     height: int = 24
-    colour: bool = False
+    color: bool = False
     encoding: str = "utf-8"
 
 
@@ -136,7 +136,7 @@ def _lines(parts: Sequence[RenderableType], terminal: Terminal) -> list[str]:
     out = io.TextIOWrapper(data, encoding=terminal.encoding, errors="replace", newline="\n")
     console = Console(
         file=out, width=max(terminal.width - 1, 1), force_terminal=True, legacy_windows=False, highlight=False,
-        markup=False, emoji=False, color_system="standard" if terminal.colour else None, no_color=not terminal.colour,
+        markup=False, emoji=False, color_system="standard" if terminal.color else None, no_color=not terminal.color,
     )  # fmt: skip
     for part in parts:
         console.print(part)
@@ -159,19 +159,19 @@ def heading(run: Run) -> str:
 
 
 def line(step: Step) -> tuple[str, str]:
-    """A step that is over, and its colour."""
+    """A step that is over, and its color."""
     counts = step.counts
     worst = next(iter(counts), "ok")
     alone = step.once and len(counts) == 1
-    told = [outcome if alone else f"{count} {outcome}" for outcome, count in counts.items()]
+    texts = [outcome if alone else f"{count} {outcome}" for outcome, count in counts.items()]
     if step.devices:
-        told.append(f"{step.devices.done} devices")
-        told += [f"{step.devices.failed} of them failed"] if step.devices.failed else []
+        texts.append(f"{step.devices.done} devices")
+        texts += [f"{step.devices.failed} of them failed"] if step.devices.failed else []
     if step.operations:
-        told.append(f"{step.operations.done} of {step.operations.total} steps")
+        texts.append(f"{step.operations.done} of {step.operations.total} steps")
     seconds = step.seconds(step.begun)
     took = f" ({clock(seconds)})" if seconds >= 1 else ""
-    return f"{step.name}: {', '.join(told)}{took}", worst
+    return f"{step.name}: {', '.join(texts)}{took}", worst
 
 
 def problem(host: str, where: str, outcome: Outcome, sentence: str) -> str:
@@ -180,8 +180,8 @@ def problem(host: str, where: str, outcome: Outcome, sentence: str) -> str:
     return f"{host}{where}: {what.get(outcome, outcome)}: {about_host(host, sentence)}"
 
 
-def summary(run: Run, just_told: str = "") -> list[tuple[str, str]]:
-    """The end: one line of counts, then what failed and who has still to store something. Lines with their colours.
+def summary(run: Run, just_shown: str = "") -> list[tuple[str, str]]:
+    """The end: one line of counts, then what failed and who has still to store something. Lines with their colors.
     `just_told`: why all failed, if that was told last."""
     verdicts = run.verdicts
     counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
@@ -189,10 +189,10 @@ def summary(run: Run, just_told: str = "") -> list[tuple[str, str]]:
     took = clock((run.ended if run.ended is not None else run.begun) - run.begun)
     worst = "failed" if run.unsolved else next(iter(verdicts), "ok")
     lines = [(f"{begin} {took}. {_hosts(len(run.hosts))}{': ' + counted if counted else ''}.", worst)]
-    told = [(FOR_ALL if one.for_all else one.host, one.sentence) for one in run.unsolved]
-    said = " ".join(text for host, text in told if host == FOR_ALL)
-    told += [(one.host, one.message) for one in run.unlike if one.state != "differs" and one.message not in said]
-    lines += [(f"  {text}", "failed") for text in _grouped(told) if text != f"{FOR_ALL}: {just_told}"]
+    texts = [(FOR_ALL if one.for_all else one.host, one.sentence) for one in run.unsolved]
+    said = " ".join(text for host, text in texts if host == FOR_ALL)
+    texts += [(one.host, one.message) for one in run.unlike if one.state != "differs" and one.message not in said]
+    lines += [(f"  {text}", "failed") for text in _grouped(texts) if text != f"{FOR_ALL}: {just_shown}"]
     if run.interrupted and run.rotations:
         lines.append((f"  {findings.open_rotations(run.rotations)}", "failed"))
     lines += [(f"  deferred: {text}", "deferred") for text in _grouped(list(run.deferred.items()))]
@@ -203,9 +203,9 @@ def _hosts(count: int) -> str:
     return f"{count} host{'' if count == 1 else 's'}"
 
 
-def _grouped(told: Sequence[tuple[str, str]]) -> list[str]:
+def _grouped(texts: Sequence[tuple[str, str]]) -> list[str]:
     """Who has the same to say says it together; what names its host at the beginning does not name it twice."""
-    lines = [f"{_names(hosts)}: {text}" for text, hosts in together(told).items()]
+    lines = [f"{_names(hosts)}: {text}" for text, hosts in together(texts).items()]
     more = len(lines) - PROBLEMS_SHOWN
     return lines if more <= 0 else [*lines[:PROBLEMS_SHOWN], f"and {more} more"]
 

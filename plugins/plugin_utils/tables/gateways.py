@@ -94,8 +94,8 @@ def plan(made: Plan, width: int) -> str:
     page.note(*_notes(made))
     page.note(f"Peers that can be updated now: {listed(made.peers) or 'none'}.")
     if made.unreachable:
-        away = listed([str(one) for one in made.unreachable])
-        page.note(f"Unreachable, updated later by converge_gateways: {away}.")
+        deferred = listed([str(one) for one in made.unreachable])
+        page.note(f"Unreachable, updated later by converge_gateways: {deferred}.")
     page.note(*[f"{one.gateway}: {one.why}" for one in made.refused])
     page.note(f"Digest: {made.digest}")
     return page.text()
@@ -111,9 +111,10 @@ def dropped(made: Plan, width: int) -> str:
 def retired(made: Plan, width: int) -> str:
     """Nothing is urgent about it."""
     page, names = Page(width), listed(made.names)
-    if made.away:
-        away = listed([str(one) for one in made.away])
-        page.note(f"Retired: {names}. Still to drop the key: {away}. Run converge_gateways when they can be reached.")
+    if made.deferred:
+        deferred = listed([str(one) for one in made.deferred])
+        still = f"Still to drop the key: {deferred}. Run converge_gateways when they can be reached."
+        page.note(f"Retired: {names}. {still}")
     else:
         page.note(f"Retired: {names}. No peer accepts the key any more.")
     page.note("Take the gateway out of the inventory group, and switch it off.", *_notes(made))
@@ -125,9 +126,9 @@ def _notes(made: Plan) -> list[str]:
 
 
 def _still(made: Plan) -> str:
-    if not made.away:
+    if not made.deferred:
         return "No peer accepts the old key any more."
-    still = ", ".join(str(one) for one in made.away)
+    still = ", ".join(str(one) for one in made.deferred)
     return f"STILL ACCEPT THE OLD KEY: {still}. Reach them, then run converge_gateways."
 
 
@@ -140,8 +141,8 @@ def outcome(found: Outcome, made: Plan, emergency: bool, width: int) -> str:
     for row in found.gateways:
         if row.no_tunnel and not row.problem:
             page.note(f"{row.gateway}: no tunnel with the new key yet to {listed(row.no_tunnel)}.")
-    if made.away and not emergency:
-        page.note(f"To be updated by converge_gateways: {listed([str(one) for one in made.away])}.")
+    if made.deferred and not emergency:
+        page.note(f"To be updated by converge_gateways: {listed([str(one) for one in made.deferred])}.")
     return page.text()
 
 
@@ -183,7 +184,7 @@ def status(found: FleetStatus, width: int) -> str:
     shown, page = found.to_result(), Page(width)
     problems = [one for one in found.findings if one.severity == PROBLEM]
     page.note(*sentences(problems))
-    verdict = "all match the directory" if shown["in_line"] else "differences"
+    verdict = "all match the directory" if shown["in_sync"] else "differences"
     page.table(f"Gateways: {verdict}", STATUS, shown["gateways"], NARROW)
     page.note(*sentences([one for one in found.findings if one.severity != PROBLEM]))
     return page.text()

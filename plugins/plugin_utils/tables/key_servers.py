@@ -187,9 +187,9 @@ def render(report: Data, width: int, said: str = "") -> str:
         _render_unit(console, unit, said)
     if report["ungrouped"]:
         _note(console, f"Serve no GET VPN group: {', '.join(report['ungrouped'])}.")
-    told = " ".join(unit["blocked"] or "" for unit in report["units"])
+    blocked = " ".join(unit["blocked"] or "" for unit in report["units"])
     for text in (*(claim["why"] for claim in report["claims"]), *report["findings"]):
-        if text not in told and text not in said:
+        if text not in blocked and text not in said:
             _note(console, text)
     shown = " ".join(server["problem"] or "" for unit in report["units"] for server in unit["key_servers"])
     for text in _unread(report["problems"], f"{shown} {said}"):

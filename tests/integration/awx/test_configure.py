@@ -171,9 +171,9 @@ def full(awx: Awx, applied: Data) -> Awx:
 def test_all_of_it_is_foretold(awx: Awx, applied: Data, tmp_path: Path) -> None:
     """With a process for each module, as users run it: there is nothing else in AWX than after one process."""
     administrator = User(awx, tmp_path)
-    foretold = administrator.changed(SITE, "--check")
+    predicted = administrator.changed(SITE, "--check")
     assert not awx.written
-    assert administrator.changed(SITE) == foretold
+    assert administrator.changed(SITE) == predicted
     assert awx.state() == applied
 
 
@@ -306,7 +306,7 @@ def test_a_gateway_that_calls_is_told(full: Awx) -> None:
 class Part(t.NamedTuple):
     wrote: int
     """Changes of AWX that check mode has made."""
-    foretold: set[tuple[str, int]]
+    predicted: set[tuple[str, int]]
     changed: set[tuple[str, int]]
     state: Data
 
@@ -318,9 +318,9 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Part:
     def make() -> Part:
         with ready(Awx()) as awx:
             administrator = Administrator(awx, tmp_path_factory.mktemp("part"))
-            foretold = administrator.changed(of_one_workflow(), "--check")
+            predicted = administrator.changed(of_one_workflow(), "--check")
             wrote = len(awx.written)
-            return Part(wrote, foretold, administrator.changed(of_one_workflow()), awx.state())
+            return Part(wrote, predicted, administrator.changed(of_one_workflow()), awx.state())
 
     return once(tmp_path_factory, "part", make)
 
@@ -332,7 +332,7 @@ def part(first: Part) -> Data:
 
 def test_an_empty_awx_is_foretold(first: Part) -> None:
     assert first.wrote == 0
-    assert first.foretold == first.changed
+    assert first.predicted == first.changed
 
 
 def link(awx: Awx, parent: str, child: str, kind: str) -> None:
@@ -460,10 +460,10 @@ def test_what_was_edited_is_foretold_and_brought_back(name: str, awx: Awx, part:
     assert edited != part
     awx.written.clear()
     administrator = Administrator(awx, tmp_path)
-    foretold = administrator.changed(of_one_workflow(), "--check")
+    predicted = administrator.changed(of_one_workflow(), "--check")
     assert awx.state() == edited
     assert not awx.written
-    assert administrator.changed(of_one_workflow()) == foretold
+    assert administrator.changed(of_one_workflow()) == predicted
     assert by_names(awx.state()) == by_names(part)
     denied = awx.walk(ROTATE, {"approve": "failed"})
     assert denied == {"plan", "approve"}
@@ -485,9 +485,9 @@ def test_a_schedule_that_is_left_off(awx: Awx, part: Data, tmp_path: Path) -> No
     awx.load(part)
     values = the_schedule() | {"controller_schedules_left_off": [NIGHTLY]}
     administrator = Administrator(awx, tmp_path)
-    foretold = administrator.changed(values, "--check")
+    predicted = administrator.changed(values, "--check")
     assert awx.names("schedules") == {NIGHTLY}
-    assert administrator.changed(values) == foretold
+    assert administrator.changed(values) == predicted
     assert awx.names("schedules") == set()
 
 

@@ -53,12 +53,12 @@ def test_a_directory_of_the_first_version(server: postgres.Server, tmp_path: Pat
 
 def test_check_mode(directory: Directory) -> None:
     given = [gateway("gw1", new_key()), gateway("gw2", new_key())]
-    foretold = directory.write(check=True, diff=True, gateways=given)
+    predicted = directory.write(check=True, diff=True, gateways=given)
     assert not directory.exists()
     assert not directory.key_path.exists()
     done = directory.write(diff=True, gateways=given)
     for field in ("diff", "peers", "learned"):
-        assert foretold[field] == done[field]
+        assert predicted[field] == done[field]
     before = directory.read()
     assert directory.write("prepared", check=True, gateways=names("gw1"))["changed"]
     assert directory.write("rekeyed", check=True)["changed"]

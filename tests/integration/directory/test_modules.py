@@ -38,12 +38,12 @@ def step(state: str, *gateways: str, **more: t.Any) -> Data:
 
 def test_the_default_directory(node: ControlNode) -> None:
     enrol = enrolled("gw1", "gw2")
-    foretold = node.run([enrol], "--check", "--diff")
-    assert foretold.changed("key_directory")
+    predicted = node.run([enrol], "--check", "--diff")
+    assert predicted.changed("key_directory")
     home = node.path / ".ansible/vpnops.keys"
     assert not home.exists()
     done = node.run([enrol, {READ: {}}], "--diff")
-    assert done.result("key_directory")["diff"] == foretold.result("key_directory")["diff"]
+    assert done.result("key_directory")["diff"] == predicted.result("key_directory")["diff"]
     files = [f"directory.db{end}" for end in ("", ".key", ".key.witness")]
     assert sorted(path.name for path in home.iterdir()) == files
     found = done.result("key_directory_info")

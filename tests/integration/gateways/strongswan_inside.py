@@ -57,7 +57,7 @@ def store(gateway: strongswan.StrongSwan, peers: list[dict[str, Any]], write: bo
     ]
     changes = gateway.store(wanted, 0, write)
     return [
-        [done.name, done.neighbour, done.changed, list(done.before), list(done.after), done.refused] for done in changes
+        [done.name, done.neighbor, done.changed, list(done.before), list(done.after), done.refused] for done in changes
     ]
 
 

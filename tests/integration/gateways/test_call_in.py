@@ -53,10 +53,10 @@ def shown(site: Site, name: str) -> str:
 
 
 def test_all_of_it(site: Site) -> None:
-    """Foretold, made, and made no second time; the tokens are the gateways' own."""
-    foretold = install(site, "--check", "--diff")
-    assert foretold.code == 0, foretold.output
-    assert all(foretold.changed("gateway_call_in", name) for name in site.names)
+    """Predicted, made, and made no second time; the tokens are the gateways' own."""
+    predicted = install(site, "--check", "--diff")
+    assert predicted.code == 0, predicted.output
+    assert all(predicted.changed("gateway_call_in", name) for name in site.names)
     assert not (site.path / "callers").exists()
     assert not site.mesh.path("gw1", "/etc/vpnops.keys").exists()
     made = install(site, "--diff")

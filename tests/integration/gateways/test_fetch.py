@@ -74,9 +74,9 @@ def assert_no_secret(site: Site) -> None:
 
 def test_next_contact_without_a_controller(site: Site, server: Server) -> None:
     """gw3 is off while gw1 changes its key. Back again, and closed to all playbooks, it fetches the new one."""
-    foretold = play(site, publish(site), install(server), arguments=["--check", "--diff"])
-    # Nothing is published yet, so the number and the key of what would be are foretold, too.
-    assert foretold.code == 0, foretold.output
+    predicted = play(site, publish(site), install(server), arguments=["--check", "--diff"])
+    # Nothing is published yet, so the number and the key of what would be are predicted, too.
+    assert predicted.code == 0, predicted.output
     assert not (site.path / "www/checkpoint").exists()
     made = play(site, publish(site), install(server), arguments=["--diff"])
     assert made.code == 0, made.output

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Check mode changes nothing, on the gateways and in the directory, and foretells the real run."""
+"""Check mode changes nothing, on the gateways and in the directory, and predicts the real run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def told(done: Run, what: str) -> Told:
     }
 
 
-def foretold(site: Site, playbook: str, *arguments: str) -> None:
+def predicted(site: Site, playbook: str, *arguments: str) -> None:
     """A run in check mode, which must change nothing, and the real one."""
     gateways, records = site.fingerprints(), site.database.read_bytes() if site.database.exists() else b""
     check = site.play(playbook, "--check", "--diff", *arguments)
@@ -51,18 +51,18 @@ TARGET = ("-e", "gateway=gw1", "-e", "confirm=gw1", "-e", "gateway_keys_settle_t
 @pytest.mark.parametrize("platform", ["wireguard", "strongswan"])
 def test_rotation(platform: str, make_site: Make) -> None:
     site = make_site(platform, 2)
-    foretold(site, "regenerate_gateway", *TARGET)
+    predicted(site, "regenerate_gateway", *TARGET)
     site.assert_whole()
 
 
 def test_emergency(site: Site) -> None:
-    foretold(site, "regenerate_gateway", *TARGET, "-e", "gateway_keys_mode=emergency")
+    predicted(site, "regenerate_gateway", *TARGET, "-e", "gateway_keys_mode=emergency")
     site.assert_whole()
 
 
 def test_enrolment(make_site: Make) -> None:
     site = make_site(enrolled=False)
-    foretold(site, "enroll_gateways")
+    predicted(site, "enroll_gateways")
     site.assert_whole()
 
 
@@ -70,7 +70,7 @@ def test_convergence(site: Site) -> None:
     site.mesh.no_ssh("gw3")
     assert site.rotate("gw1").code == 0
     site.mesh.ssh_back("gw3")
-    foretold(site, "converge_gateways")
+    predicted(site, "converge_gateways")
     site.assert_whole()
 
 

@@ -201,11 +201,11 @@ def test_every_step_is_foretold_and_done_once(site: Site) -> None:
     before = shape(site)
     for state in ("up", "carrying", "idle", "absent"):
         was = shape(site)
-        foretold = bridge(site, "--check", "--diff", state=state)
+        predicted = bridge(site, "--check", "--diff", state=state)
         assert shape(site) == was, state
         real = bridge(site, "--diff", state=state)
-        assert changed(foretold) == changed(real) == {True}, state
-        assert [foretold[name]["diff"] for name in site.names] == [real[name]["diff"] for name in site.names]
+        assert changed(predicted) == changed(real) == {True}, state
+        assert [predicted[name]["diff"] for name in site.names] == [real[name]["diff"] for name in site.names]
         assert changed(bridge(site, state=state)) == {False}, state
     assert shape(site) == before
 

@@ -303,9 +303,9 @@ def test_without_confirmation_the_old_key_comes_back(gateways: Gateways) -> None
 def test_a_withdrawn_key_is_out_at_once(gateways: Gateways) -> None:
     mesh = gateways.mesh
     old, new = gateways.stage()
-    foretold = gateways.store("gw2", "gw1", None, known=[old], write=False)
+    predicted = gateways.store("gw2", "gw1", None, known=[old], write=False)
     done = gateways.store("gw2", "gw1", None, known=[old])
-    assert foretold == done
+    assert predicted == done
     assert done[2]
     assert not gateways.sa("gw2", "gw1")
     assert not gateways.sa("gw1", "gw2")
@@ -338,16 +338,16 @@ def test_drift_in_the_daemon_is_seen_and_repaired(gateways: Gateways) -> None:
         [new, "current", None],
         [old, None, "current"],
     ]
-    foretold = gateways.store("gw2", "gw1", new, known=[old], write=False)
-    assert gateways.store("gw2", "gw1", new, known=[old]) == foretold
-    assert foretold[2]
+    predicted = gateways.store("gw2", "gw1", new, known=[old], write=False)
+    assert gateways.store("gw2", "gw1", new, known=[old]) == predicted
+    assert predicted[2]
     assert not gateways.store("gw2", "gw1", new, known=[old])[2]
     # The file is gone.
     mesh.run("gw2", "rm /etc/swanctl/pubkey/gw1.pub")
     assert gateways.store("gw2", "gw1", old)[2]
     stored = gateways.observe("gw2")["stored"]
     assert [entry[1:] for entry in stored if entry[0] == "gw1"] == [[old, "current", "current"]]
-    # Nobody's neighbour, itself, a file of two peers.
+    # Nobody's neighbor, itself, a file of two peers.
     assert not gateways.store("gw2", "gw9", new)[1]
     assert not gateways.store("gw2", "gw2", new)[1]
     mesh.run("gw2", "sed -i 's/pubkeys = gw3.pub/pubkeys = gw1.pub/' /etc/swanctl/conf.d/mesh.conf")
@@ -380,7 +380,7 @@ def test_all_at_once(gateways: Gateways) -> None:
     def store_everywhere(entries: list[dict[str, Any]]) -> None:
         for name in mesh.names:
             changes = gateways.do(name, "store", peers=entries)
-            # Itself is nobody's neighbour.
+            # Itself is nobody's neighbor.
             assert [change[0] for change in changes if change[1] and change[2]] == [
                 other for other in mesh.names if other != name
             ]

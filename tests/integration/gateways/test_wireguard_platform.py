@@ -77,7 +77,7 @@ class Gateways:
 
     def store(self, at: str, write: bool = True, follow: float = 60, **peer: Any) -> Any:
         (change,) = self.do(at, "store", peers=[{"name": "gw1", **peer}], follow=follow, write=write)
-        return dict(zip(("name", "neighbour", "changed", "before", "after", "refused"), change, strict=True))
+        return dict(zip(("name", "neighbor", "changed", "before", "after", "refused"), change, strict=True))
 
     def stage(self, name: str) -> tuple[str, str]:
         """A new key, which the peers accept beside the old one."""
@@ -404,9 +404,9 @@ def test_drift_is_repaired_in_the_running_interface_and_in_the_file(gateways: Ga
     known = [base64.b64encode(base64.b64decode("B" * 42 + "A=")).decode()]
     for drift, script in drifts.items():
         lab.run("gw2", script)
-        foretold = gateways.store("gw2", write=False, current=own, known=known)
+        predicted = gateways.store("gw2", write=False, current=own, known=known)
         done = gateways.store("gw2", current=own, known=known)
-        assert foretold == done, drift
+        assert predicted == done, drift
         assert done["changed"], drift
         assert not gateways.store("gw2", current=own, known=known)["changed"], drift
         assert gateways.text("gw2") == text, drift
@@ -444,10 +444,10 @@ def test_check_mode_writes_nothing_and_foretells(gateways: Gateways) -> None:
     for step in [{**step, "known": [old, new]} for step in steps]:
         gateways.store("gw2", write=False, **step)
         before = gateways.mesh.run("gw2", everything)
-        foretold = gateways.store("gw2", write=False, **step)
+        predicted = gateways.store("gw2", write=False, **step)
         assert before == gateways.mesh.run("gw2", everything)
-        assert foretold["changed"]
-        assert foretold == gateways.store("gw2", **step)
+        assert predicted["changed"]
+        assert predicted == gateways.store("gw2", **step)
 
 
 def test_a_route_of_others_is_left_alone_and_named(gateways: Gateways) -> None:

@@ -60,7 +60,7 @@ def store(gateway: wireguard.WireGuard, peers: list[dict[str, Any]], follow: flo
         for peer in peers
     ]
     changes = gateway.store(wanted, follow, write)
-    return [[done.name, done.neighbour, done.changed, done.before, done.after, done.refused] for done in changes]
+    return [[done.name, done.neighbor, done.changed, done.before, done.after, done.refused] for done in changes]
 
 
 def killed(work: Callable[[], Any], step: int, after: bool) -> bool:

@@ -123,15 +123,15 @@ def test_json_and_junit(node: ControlNode) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 40])
-@pytest.mark.parametrize("colour", [True, False])
-def test_bars_on_a_terminal(node: ControlNode, width: int, colour: bool) -> None:
+@pytest.mark.parametrize("color", [True, False])
+def test_bars_on_a_terminal(node: ControlNode, width: int, color: bool) -> None:
     environment = node.env()
     environment.pop("ANSIBLE_NOCOLOR")
-    seen = watch(node.command(SITE), node.path, environment | ({} if colour else {"NO_COLOR": "1"}), width)
+    seen = watch(node.command(SITE), node.path, environment | ({} if color else {"NO_COLOR": "1"}), width)
     assert seen.code == 4, seen.end
     assert seen.ever(r"Take some time\s[^\n]*(?:\n\s+)?[1-6]/7  "), seen.moments
     assert seen.ever(r"Work on two\s[^\n]*(?:\n\s+)?\d/2  "), "only two hosts include it"
-    assert bool(re.search("\x1b\\[[0-9;]*m", seen.raw)) is colour
+    assert bool(re.search("\x1b\\[[0-9;]*m", seen.raw)) is color
     # What stays is what a log would have: no bar is left behind, and none ate a line of something else.
     assert not re.search(BAR, seen.end)
     flat = re.sub(r"\s+", " ", seen.end)

@@ -28,14 +28,14 @@ BOXES = """
 # WCAG 2: the contrast of every text with what is behind it.
 CONTRASTS = """
 () => {
-  const channels = colour => colour.match(/[0-9.]+/g).map(Number);
-  const light = colour => channels(colour).slice(0, 3).map(one => one / 255)
+  const channels = color => color.match(/[0-9.]+/g).map(Number);
+  const light = color => channels(color).slice(0, 3).map(one => one / 255)
     .map(one => one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4)
     .reduce((sum, one, index) => sum + one * [0.2126, 0.7152, 0.0722][index], 0);
   const behind = one => {
     for (; one; one = one.parentElement) {
-      const colour = getComputedStyle(one).backgroundColor;
-      if (channels(colour)[3] !== 0) return colour;
+      const color = getComputedStyle(one).backgroundColor;
+      if (channels(color)[3] !== 0) return color;
     }
     return 'rgb(255, 255, 255)';
   };

@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.vpnops.keys.plugins.module_utils import _pending
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import states, transaction, transfer, view
 from ansible_collections.vpnops.keys.plugins.module_utils._directory.context import Context
-from ansible_collections.vpnops.keys.plugins.module_utils._directory.records import Book
+from ansible_collections.vpnops.keys.plugins.module_utils._directory.records import Snapshot
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
 Data = dict[str, t.Any]
@@ -107,26 +107,26 @@ def context(**more: t.Any) -> Context:
 class Records:
     """A directory without a database. `forged`: kind, name and serial (of keys) of each record that it did not sign."""
 
-    book: Book = field(init=False)
+    snapshot: Snapshot = field(init=False)
     ignored: list[Data] = field(init=False)
     forged: list[tuple[str, str, int | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.book = Book("directory", self._genuine)
+        self.snapshot = Snapshot("directory", self._genuine)
 
     def _genuine(self, kind: str, row: Data) -> bool:
         return (kind, row["name" if kind == "gateway" else "gateway"], row.get("serial")) not in self.forged
 
     def do(self, state: str = "present", who: Data | None = None, **given: t.Any) -> list[Data]:
         """The events. `who`: what is special about whoever asks for it."""
-        after = states.apply(self.book, state, {**DEFAULTS, **given}, context(**who or {}))
+        after = states.apply(self.snapshot, state, {**DEFAULTS, **given}, context(**who or {}))
         events, after.events, after.original = after.events, [], None
         self.ignored = after.ignored
-        self.book = after
+        self.snapshot = after
         return events
 
     def states(self, gateway: str) -> dict[int, str]:
-        return {row["serial"]: row["state"] for row in self.book.keys.values() if row["gateway"] == gateway}
+        return {row["serial"]: row["state"] for row in self.snapshot.keys.values() if row["gateway"] == gateway}
 
     def refused(self, state: str = "present", who: Data | None = None, **given: t.Any) -> tuple[str, str]:
         with pytest.raises(VpnKeysError) as caught:
@@ -197,7 +197,7 @@ def pending(view: Data) -> dict[str, list[str]]:
 
 
 def pending_now(records: Records) -> dict[str, list[str]]:
-    return pending(view.build(records.book, {}, None))
+    return pending(view.build(records.snapshot, {}, None))
 
 
 def mesh(directory: Directory, count: int = 3) -> list[str]:

@@ -33,12 +33,12 @@ def said(peer: str, *gateways: str, role: str = "current") -> list[Data]:
 
 def rows(records: Records) -> dict[tuple[str, str], tuple[str, int, int]]:
     return {
-        pair: (row["role"], row["serial"], row["revision"]) for pair, row in records.book.acknowledgements.items()
+        pair: (row["role"], row["serial"], row["revision"]) for pair, row in records.snapshot.acknowledgements.items()
     }
 
 
 def marks(records: Records) -> dict[str, int]:
-    return {peer: row["revision"] for peer, row in records.book.marks.items()}
+    return {peer: row["revision"] for peer, row in records.snapshot.marks.items()}
 
 
 def rotate(records: Records, name: str = "gw1") -> None:
@@ -53,7 +53,7 @@ def test_the_record_of_an_acknowledgement_and_one_event_for_each_gateway(records
     given = [*acknowledgements("gw1", "gw3", "gw2"), *acknowledgements("gw2", "gw1")]
     events = records.do(acknowledgements=given)
     shared = {"serial": 1, "role": "current", "at": NOW}
-    assert records.book.acknowledgements == {
+    assert records.snapshot.acknowledgements == {
         ("gw3", "gw1"): {"peer": "gw3", "gateway": "gw1", "revision": 1, **shared},
         ("gw2", "gw1"): {"peer": "gw2", "gateway": "gw1", "revision": 1, **shared},
         ("gw1", "gw2"): {"peer": "gw1", "gateway": "gw2", "revision": 2, **shared},
@@ -89,9 +89,9 @@ def test_who_has_everything_has_a_mark_and_no_row(records: Records) -> None:
     assert (set(rows(records)), marks(records)) == ({("gw1", "gw2"), ("gw1", "gw3")}, {})
     records.do(acknowledgements=said("gw1", "gw4", "gw5"), who={"now": LATER})
     assert rows(records) == {}
-    assert records.book.marks == {"gw1": {"peer": "gw1", "revision": 6, "at": LATER}}
+    assert records.snapshot.marks == {"gw1": {"peer": "gw1", "revision": 6, "at": LATER}}
     assert records.do(acknowledgements=said("gw1", "gw4", "gw5")) == []
-    assert records.book.marks["gw1"]["at"] == LATER
+    assert records.snapshot.marks["gw1"]["at"] == LATER
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_whoever_says_that_it_has_something_else_has_it_pending_again(records: R
     assert event["outcome"] == "withdrawn"
     assert rows(records) == {("gw1", "gw3"): ("withdrawn", 1, 3)}
     assert pending_now(records)["gw1"] == ["gw3"]
-    assert view.build(records.book, {}, None)["learned"]["gw1"] == {"upto": 6, "also": [], "missing": ["gw3"]}
+    assert view.build(records.snapshot, {}, None)["learned"]["gw1"] == {"upto": 6, "also": [], "missing": ["gw3"]}
     records.do(acknowledgements=said("gw1", "gw3"))
     assert (rows(records), "gw1" in pending_now(records)) == ({}, False)
 
@@ -138,7 +138,7 @@ def test_a_new_platform_begins_from_nothing(records: Records) -> None:
 
 def test_a_mark_that_was_never_given_is_not_believed(records: Records) -> None:
     records.do(learned=[{"peer": "gw1", "revision": 6}])
-    records.book.marks["gw1"]["revision"] = 7
+    records.snapshot.marks["gw1"]["revision"] = 7
     assert pending_now(records)["gw1"] == ["gw2", "gw3", "gw4", "gw5"]
 
 
@@ -202,7 +202,7 @@ def test_all_that_was_handed_out(records: Records) -> None:
         "details": {"gateways": 3, "revision": 6},
         "why": "converge",
     }
-    assert records.book.marks == {"gw1": {"peer": "gw1", "revision": 6, "at": LATER}}
+    assert records.snapshot.marks == {"gw1": {"peer": "gw1", "revision": 6, "at": LATER}}
     assert pending_now(records)["gw1"] == ["gw2"]
     (event,) = records.do(learned=[{"peer": "gw1", "revision": 7}])
     assert event["details"] == {"gateways": 1, "revision": 7}
@@ -232,7 +232,7 @@ def test_what_was_lacking_is_no_more(records: Records) -> None:
 
 
 def acknowledged(records: Records, name: str = "gw1") -> list[str]:
-    rotation = view.build(records.book, {}, None)["directory"]["gateways"][name]["rotation"]
+    rotation = view.build(records.snapshot, {}, None)["directory"]["gateways"][name]["rotation"]
     return t.cast("list[str]", rotation["acknowledged"])
 
 
@@ -402,7 +402,7 @@ def test_what_was_acknowledged_before_is_known_when_it_is_as_before_again(record
 def test_a_row_about_who_is_gone_stays(records: Records) -> None:
     """Somebody may put the record back."""
     records.do(acknowledgements=said("gw1", "gw2"))
-    gone = records.book.gateways.pop("gw2")
+    gone = records.snapshot.gateways.pop("gw2")
     records.do(gateways=[gateway("gw3", endpoint="192.0.2.1:1")])
-    records.book.gateways["gw2"] = gone
+    records.snapshot.gateways["gw2"] = gone
     assert rows(records) == {("gw1", "gw2"): ("current", 1, 2)}

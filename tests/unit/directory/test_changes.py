@@ -304,7 +304,7 @@ def test_no_step_goes_on_with_forged_records(records: Records, state: str) -> No
 def test_names_that_are_names(name: str) -> None:
     records = Records()
     records.do(gateways=[gateway(name)])
-    assert list(records.book.gateways) == [name]
+    assert list(records.snapshot.gateways) == [name]
 
 
 @pytest.mark.parametrize("name", ["", "-gw", ".gw", "gw/1", "gw1\n", "g" * 254])
@@ -317,7 +317,7 @@ def test_the_records_of_an_enrolled_gateway() -> None:
     records = Records()
     given = gateway("gw1", key_of("gw1"), identity="one.example.net", networks=["10.79.1.7/24", "2001:db8::1/64"])
     events = records.do(gateways=[given], who={"by": "bob", "why": "new site"})
-    assert records.book.gateways == {
+    assert records.snapshot.gateways == {
         "gw1": {
             "name": "gw1",
             "platform": "wireguard",
@@ -334,7 +334,7 @@ def test_the_records_of_an_enrolled_gateway() -> None:
             "signature": "",
         }
     }
-    assert records.book.keys == {
+    assert records.snapshot.keys == {
         ("gw1", 1): {
             "gateway": "gw1",
             "serial": 1,
@@ -370,11 +370,11 @@ def test_the_records_of_an_enrolled_gateway() -> None:
 def test_the_algorithm_of_the_next_key(given: Data, algorithm: str) -> None:
     records = Records()
     records.do(gateways=[{"name": "gw1", **given}])
-    assert records.book.gateways["gw1"]["algorithm"] == algorithm
-    for key in records.book.keys.values():
+    assert records.snapshot.gateways["gw1"]["algorithm"] == algorithm
+    for key in records.snapshot.keys.values():
         assert key["algorithm"] == ("rsa" if given["public_key"] == RSA else "ed25519")
     records.do(gateways=[{"name": "gw1", "endpoint": "192.0.2.1:1"}])
-    assert records.book.gateways["gw1"]["algorithm"] == algorithm
+    assert records.snapshot.gateways["gw1"]["algorithm"] == algorithm
 
 
 def test_an_update_tells_what_was_there_before(records: Records) -> None:
@@ -382,7 +382,7 @@ def test_an_update_tells_what_was_there_before(records: Records) -> None:
     (event,) = records.do(gateways=[given])
     assert (event["what"], event["gateway"], event["outcome"]) == ("updated", "gw1", "done")
     assert event["details"] == {"before": {"endpoint": "gw1.example.net:51820", "networks": []}}
-    row = records.book.gateways["gw1"]
+    row = records.snapshot.gateways["gw1"]
     assert (row["endpoint"], row["networks"], row["platform"]) == ("192.0.2.1:1", ["10.79.1.0/24"], "wireguard")
     assert records.do(gateways=[given]) == []
     (event,) = records.do(gateways=[{"name": "gw1", "networks": []}])
@@ -436,9 +436,9 @@ def test_a_repair_closes_the_rotation_and_retires_what_is_genuine(records: Recor
     ]
     assert events[0]["details"] == {"tampered": [{"gateway": "gw1", "serial": None, "what": "gateway"}]}
     assert records.states("gw1") == {1: "current", 2: "retired"}
-    rotation = records.book.rotations["gw1"]
+    rotation = records.snapshot.rotations["gw1"]
     assert (rotation["state"], rotation["ended_at"]) == ("aborted", LATER)
-    assert records.book.gateways["gw1"]["enrolled_at"] == LATER
+    assert records.snapshot.gateways["gw1"]["enrolled_at"] == LATER
 
 
 @pytest.mark.parametrize(
@@ -459,21 +459,21 @@ def test_a_repair_believes_the_gateway_alone(records: Records, forged: int, show
     events = repair(records, shown)
     assert records.states("gw1") == states
     assert [one["what"] for one in events[2:]] == (["adopted"] if shown == 4 else [])
-    assert records.book.rotations["gw1"]["ended_at"] == NOW
+    assert records.snapshot.rotations["gw1"]["ended_at"] == NOW
 
 
 @pytest.mark.parametrize("part", ["public_key", "fingerprint"])
 def test_a_repair_is_not_deceived_by_half_of_the_key(records: Records, part: str) -> None:
     records.do(gateways=[gateway("gw1", key_of("gw1", 2))], adopt=True)
     other = key_of("evil") if part == "public_key" else fp("evil")
-    records.book.keys["gw1", 1][part] = other
+    records.snapshot.keys["gw1", 1][part] = other
     records.forged.append(("key", "gw1", 1))
     repair(records, 2)
     assert records.states("gw1") == {1: "revoked", 2: "current"}
 
 
 def test_a_gateway_of_which_only_forged_keys_are_left_is_repaired(records: Records) -> None:
-    del records.book.gateways["gw1"]
+    del records.snapshot.gateways["gw1"]
     records.forged.append(("key", "gw1", 1))
     assert records.refused("prepared", gateways=names("gw1"))[0] == "tampered"
     assert [one["what"] for one in repair(records, 2)] == ["repaired", "enrolled", "adopted"]
@@ -507,10 +507,10 @@ def test_a_repaired_gateway_has_to_be_stored_anew_and_has_nothing_stored(records
     everybody = [{"peer": peer, "revision": 4} for peer in ("gw1", "gw2", "gw3")]
     records.do(learned=everybody)
     assert pending_now(records) == {}
-    records.book.gateways["gw1"]["revision"] = 1
+    records.snapshot.gateways["gw1"]["revision"] = 1
     records.forged.append(("gateway", "gw1", None))
     repair(records)
-    assert records.book.gateways["gw1"]["revision"] == records.book.revision == 5
+    assert records.snapshot.gateways["gw1"]["revision"] == records.snapshot.revision == 5
     records.forged.clear()
     assert pending_now(records) == {"gw1": ["gw2", "gw3"], "gw2": ["gw1"], "gw3": ["gw1"]}
 
@@ -519,33 +519,33 @@ def test_a_repaired_gateway_has_to_be_stored_anew_and_has_nothing_stored(records
 
 
 def revisions(records: Records) -> dict[str, int]:
-    return {name: row["revision"] for name, row in records.book.gateways.items()}
+    return {name: row["revision"] for name, row in records.snapshot.gateways.items()}
 
 
 def test_every_change_of_what_peers_store_has_the_next_number(records: Records) -> None:
     assert revisions(records) == {"gw1": 1, "gw2": 2, "gw3": 3, "swan": 4}
     records.do(gateways=[gateway(name, endpoint="192.0.2.1:1") for name in ("gw3", "gw1")])
     assert revisions(records) == {"gw1": 5, "gw2": 2, "gw3": 6, "swan": 4}
-    assert records.book.revision == 6
+    assert records.snapshot.revision == 6
     records.do(gateways=[gateway("gw3", endpoint="192.0.2.1:1")])
-    assert records.book.revision == 6
+    assert records.snapshot.revision == 6
 
 
 def test_a_new_key_that_peers_need_not_store_yet_is_no_revision(records: Records) -> None:
     walk(records, EMERGENCY, REVOKED)
-    before = records.book.gateways["gw1"]["revision"]
+    before = records.snapshot.gateways["gw1"]["revision"]
     walk(records, KEY_STAGED)
-    assert records.book.gateways["gw1"]["revision"] == before
+    assert records.snapshot.gateways["gw1"]["revision"] == before
     walk(records, SWAPPED)
-    assert records.book.gateways["gw1"]["revision"] == before + 1
+    assert records.snapshot.gateways["gw1"]["revision"] == before + 1
     assert revisions(records) == {"gw1": 6, "gw2": 2, "gw3": 3, "swan": 4}
 
 
 def test_dropping_the_former_key_is_no_revision(records: Records) -> None:
     walk(records, PREPARED, KEY_STAGED, STAGED, SWAPPED, ("verified", {"gateways": names("gw1")}))
-    before = records.book.gateways["gw1"]["revision"]
+    before = records.snapshot.gateways["gw1"]["revision"]
     walk(records, ("retired", {"gateways": names("gw1")}))
-    assert records.book.gateways["gw1"]["revision"] == before
+    assert records.snapshot.gateways["gw1"]["revision"] == before
 
 
 # -- rotations
@@ -555,7 +555,7 @@ def test_the_record_of_a_rotation(records: Records) -> None:
     who: Data = {"by": "bob", "why": "yearly", "lease": 90, "holder": run_by("bob", 2)}
     given: Data = {"gateways": names("gw2", "gw1", "gw2"), "mode": "emergency", "strategy": "second_interface"}
     events = records.do("prepared", who=who, **given)
-    assert records.book.rotations["gw1"] == {
+    assert records.snapshot.rotations["gw1"] == {
         "id": 2,
         "gateway": "gw1",
         "mode": "emergency",
@@ -575,14 +575,14 @@ def test_the_record_of_a_rotation(records: Records) -> None:
         ("prepared", "gw2", "emergency", {"strategy": "second_interface"}),
         ("prepared", "gw1", "emergency", {"strategy": "second_interface"}),
     ]
-    assert records.book.last_rotation_id == 2
+    assert records.snapshot.last_rotation_id == 2
 
 
 def test_the_old_key_of_a_rotation_is_the_current_one_or_the_newest(records: Records) -> None:
     walk(records, PREPARED, KEY_STAGED, ABORTED, PREPARED)
-    assert records.book.rotations["gw1"]["old_serial"] == 1
+    assert records.snapshot.rotations["gw1"]["old_serial"] == 1
     walk(records, ABORTED, REVOKED, PREPARED)
-    assert records.book.rotations["gw1"]["old_serial"] == 2
+    assert records.snapshot.rotations["gw1"]["old_serial"] == 2
 
 
 def test_the_history_of_a_whole_rotation(records: Records) -> None:
@@ -604,16 +604,16 @@ def test_the_history_of_a_whole_rotation(records: Records) -> None:
         ("verified", "gw1", "done", {"rotation": 1}),
         ("retired", "gw1", "done", {"rotation": 1}),
     ]
-    rotation = records.book.rotations["gw1"]
+    rotation = records.snapshot.rotations["gw1"]
     assert (rotation["state"], rotation["ended_at"], rotation["new_serial"]) == ("retired", NOW, 2)
 
 
 def test_a_rotation_ends_when_it_is_retired_or_aborted(records: Records) -> None:
     for step in (PREPARED, KEY_STAGED, STAGED, SWAPPED):
         walk(records, step)
-        assert records.book.rotations["gw1"]["ended_at"] is None
+        assert records.snapshot.rotations["gw1"]["ended_at"] is None
     walk(records, ABORTED)
-    assert records.book.rotations["gw1"]["ended_at"] == NOW
+    assert records.snapshot.rotations["gw1"]["ended_at"] == NOW
 
 
 def test_a_rotation_that_is_aborted_before_there_is_a_new_key(records: Records) -> None:
@@ -629,7 +629,7 @@ def test_going_on_with_a_rotation(records: Records) -> None:
     (event,) = records.do("prepared", **same, mode="emergency")
     assert (event["what"], event["gateway"], event["outcome"]) == ("made an emergency", "gw1", "prepared")
     assert records.do("prepared", **same, mode="planned") == []
-    rotation = records.book.rotations["gw1"]
+    rotation = records.snapshot.rotations["gw1"]
     assert (rotation["strategy"], rotation["mode"], rotation["id"]) == ("second_interface", "emergency", 1)
 
 
@@ -639,7 +639,7 @@ def test_taking_over(records: Records) -> None:
     (event,) = records.do("prepared", gateways=names("gw1"), who=bob)
     assert (event["what"], event["gateway"], event["outcome"]) == ("taken over", "gw1", "its lease had expired")
     assert event["details"] == {"from": {"user": "alice", "host": "ctl1", "pid": 4711}}
-    rotation = records.book.rotations["gw1"]
+    rotation = records.snapshot.rotations["gw1"]
     assert (rotation["holder"], rotation["lease_until"]) == (run_by("bob", 2), "2026-11-22T03:21:00Z")
 
 
@@ -650,7 +650,7 @@ def test_taking_over(records: Records) -> None:
 def test_every_step_may_take_over(records: Records, state: str, who: Data) -> None:
     walk(records, PREPARED, KEY_STAGED, STAGED)
     records.do(state, gateways=names("gw1"), who={"holder": run_by("bob", 2), **who})
-    assert records.book.rotations["gw1"]["holder"] == run_by("bob", 2)
+    assert records.snapshot.rotations["gw1"]["holder"] == run_by("bob", 2)
 
 
 @pytest.mark.parametrize(
@@ -674,7 +674,7 @@ def test_the_minimum_share_of_peers(records: Records, held: int, minimum_share: 
         records.do("staged", **options)
     else:
         assert records.refused("staged", **options)[0] == "too_few"
-    assert records.book.rotations["gw1"]["state"] == ("staged" if enough else "prepared")
+    assert records.snapshot.rotations["gw1"]["state"] == ("staged" if enough else "prepared")
 
 
 def test_a_replaced_new_key(records: Records) -> None:
@@ -684,7 +684,7 @@ def test_a_replaced_new_key(records: Records) -> None:
         ("replaced before use", "gw1", "retired", {"serial": 2, "fingerprint": fp("gw1", 2)}),
         ("key staged", "gw1", "done", {"serial": 3, "fingerprint": fp("gw1", 3)}),
     ]
-    rotation = records.book.rotations["gw1"]
+    rotation = records.snapshot.rotations["gw1"]
     assert (rotation["state"], rotation["new_serial"]) == ("prepared", 3)
     assert records.states("gw1") == {1: "current", 2: "retired", 3: "staged"}
 
@@ -716,7 +716,8 @@ def test_staged_for_some_and_recorded_for_others(records: Records) -> None:
         ("key staged", "gw2"),
         ("staged", "gw2"),
     ]
-    assert {name: row["state"] for name, row in records.book.rotations.items()} == {"gw1": "prepared", "gw2": "staged"}
+    states = {name: row["state"] for name, row in records.snapshot.rotations.items()}
+    assert states == {"gw1": "prepared", "gw2": "staged"}
 
 
 def test_more_peers_acknowledge_what_is_staged_already(records: Records) -> None:
@@ -732,7 +733,7 @@ def test_an_acknowledgement_moves_no_rotation(records: Records) -> None:
     walk(records, PREPARED, KEY_STAGED)
     given = acknowledgements("gw1", "gw2", "gw3", role="staged")
     records.do("staged", acknowledgements=[*given, *acknowledgements("gw3", "gw2")])
-    assert records.book.rotations["gw1"]["state"] == "prepared"
+    assert records.snapshot.rotations["gw1"]["state"] == "prepared"
     walk(records, ABORTED)
     assert records.do("staged", acknowledgements=given) == []
     code, sentence = records.refused("staged", gateways=names("gw1"))
@@ -771,7 +772,7 @@ def test_revoked_keys_are_named_one_by_one(records: Records) -> None:
         ("key revoked", "gw1", "done", {"serial": 1, "fingerprint": fp("gw1")}),
     ]
     assert walk(records, REVOKED) == []
-    assert not records.book.gateways["gw1"]["revoked"]
+    assert not records.snapshot.gateways["gw1"]["revoked"]
     assert records.states("gw2") == {1: "current"}
 
 
@@ -784,15 +785,15 @@ def test_a_lost_gateway(records: Records) -> None:
         ("aborted", "gw1", "done"),
         ("gateway revoked", "gw1", "done"),
     ]
-    assert (records.book.gateways["gw1"]["revoked"], records.book.gateways["gw1"]["revoked_at"]) == (True, NOW)
+    assert (records.snapshot.gateways["gw1"]["revoked"], records.snapshot.gateways["gw1"]["revoked_at"]) == (True, NOW)
     assert records.do(*LOST[:1], **LOST[1], who={"now": LATER}) == []
-    assert records.book.gateways["gw1"]["revoked_at"] == NOW
+    assert records.snapshot.gateways["gw1"]["revoked_at"] == NOW
 
 
 def test_revoked_with_a_new_key_at_hand(records: Records) -> None:
     walk(records, PREPARED, KEY_STAGED, REVOKED)
     assert records.states("gw1") == {1: "revoked", 2: "staged"}
-    assert records.book.rotations["gw1"]["state"] == "prepared"
+    assert records.snapshot.rotations["gw1"]["state"] == "prepared"
 
 
 @pytest.mark.parametrize(
@@ -809,17 +810,17 @@ def test_revoked_with_a_new_key_at_hand(records: Records) -> None:
 def test_since_when_a_key_is_revoked(records: Records, steps: tuple[Step, ...], since: dict[int, str | None]) -> None:
     walk(records, *steps)
     walk(records, ("present", {}))
-    found = {row["serial"]: row["revoked_at"] for row in records.book.keys.values() if row["gateway"] == "gw1"}
+    found = {row["serial"]: row["revoked_at"] for row in records.snapshot.keys.values() if row["gateway"] == "gw1"}
     assert found == since
 
 
 def test_a_repair_revokes_now_what_was_tampered_with_and_revokes_the_key_in_use_no_more(records: Records) -> None:
     records.do(gateways=[gateway("gw1", key_of("gw1", 2))], adopt=True)
     walk(records, REVOKED)
-    records.book.keys["gw1", 1]["state"] = "current"
+    records.snapshot.keys["gw1", 1]["state"] = "current"
     records.forged.append(("key", "gw1", 1))
     repair(records, 2)
-    assert [(row["state"], row["revoked_at"]) for row in records.book.keys.values() if row["gateway"] == "gw1"] == [
+    assert [(row["state"], row["revoked_at"]) for row in records.snapshot.keys.values() if row["gateway"] == "gw1"] == [
         ("revoked", LATER),
         ("current", None),
     ]
@@ -832,7 +833,7 @@ def test_check_mode_foretells_a_new_key_that_nobody_has_made_yet(records: Record
     check = {"check": True}
     events = records.do("staged", keys=[{"gateway": "gw1", "public_key": None}], who=check)
     assert [(one["what"], one["gateway"]) for one in events] == [("prepared", "gw1"), ("key staged", "gw1")]
-    row = records.book.keys["gw1", 2]
+    row = records.snapshot.keys["gw1", 2]
     assert (row["algorithm"], row["public_key"], row["fingerprint"]) == ("x25519", "", "(new) gw1 2")
     assert records.do("staged", keys=[{"gateway": "gw1", "public_key": None}], who=check) == []
     assert records.states("gw1") == {1: "current", 2: "staged"}
@@ -841,7 +842,7 @@ def test_check_mode_foretells_a_new_key_that_nobody_has_made_yet(records: Record
 def test_check_mode_begins_a_rotation_as_the_task_before_would_have(records: Records) -> None:
     given: Data = {"keys": new("gw1"), "mode": "emergency", "strategy": "second_interface"}
     records.do("staged", who={"check": True}, **given)
-    rotation = records.book.rotations["gw1"]
+    rotation = records.snapshot.rotations["gw1"]
     assert (rotation["mode"], rotation["strategy"], rotation["new_serial"]) == ("emergency", "second_interface", 2)
 
 
@@ -849,7 +850,7 @@ def test_check_mode_goes_on_with_a_rotation_as_it_is(records: Records) -> None:
     records.do("prepared", gateways=names("gw1"), mode="emergency", strategy="second_interface")
     (event,) = records.do("staged", keys=new("gw1"), who={"check": True})
     assert event["what"] == "key staged"
-    rotation = records.book.rotations["gw1"]
+    rotation = records.snapshot.rotations["gw1"]
     assert (rotation["mode"], rotation["strategy"]) == ("emergency", "second_interface")
 
 
@@ -871,8 +872,8 @@ def test_events_of_others_are_written_down_as_they_are(records: Records) -> None
 
 
 def test_a_change_that_is_refused_leaves_the_records_as_they_were(records: Records) -> None:
-    before = records.book.copy()
+    before = records.snapshot.copy()
     given = [gateway("gw1", endpoint="192.0.2.1:1"), gateway("gw9", key_of("gw2"))]
     assert records.refused(gateways=given)[0] == "duplicate_key"
     for one in ("gateways", "keys", "events"):
-        assert getattr(records.book, one) == getattr(before, one)
+        assert getattr(records.snapshot, one) == getattr(before, one)

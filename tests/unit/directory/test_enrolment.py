@@ -224,22 +224,22 @@ def test_only_some(directory: Directory) -> None:
 
 def test_check_mode_foretells_and_changes_nothing(directory: Directory) -> None:
     given = [gateway("gw1", new_key()), gateway("gw2", new_key())]
-    foretold = directory.write(check=True, diff=True, gateways=given)
-    assert foretold["changed"]
+    predicted = directory.write(check=True, diff=True, gateways=given)
+    assert predicted["changed"]
     assert not directory.exists()
     assert not directory.key_path.exists()
     done = directory.write(diff=True, gateways=given)
     for field in ("changed", "diff", "peers", "learned"):
-        assert foretold[field] == done[field]
+        assert predicted[field] == done[field]
 
     directory.write("prepared", gateways=names("gw1"))
     before = directory.read()
-    foretold = directory.write("staged", check=True, diff=True, keys=[{"gateway": "gw1", "public_key": None}])
+    predicted = directory.write("staged", check=True, diff=True, keys=[{"gateway": "gw1", "public_key": None}])
     assert directory.read() == before
-    rotation = foretold["directory"]["gateways"]["gw1"]["rotation"]
+    rotation = predicted["directory"]["gateways"]["gw1"]["rotation"]
     assert rotation["new"] == {"serial": 2, "public_key": "(new)", "fingerprint": "(new)"}
-    assert "serial 2 staged: (new)" in foretold["diff"]["after"]
-    (entry,) = [one for one in foretold["peers"] if one["name"] == "gw1"]
+    assert "serial 2 staged: (new)" in predicted["diff"]["after"]
+    (entry,) = [one for one in predicted["peers"] if one["name"] == "gw1"]
     assert (entry["staged"], entry["staged_serial"], entry["withdrawn"]) == ("(new)", 2, False)
     assert "public key is missing" in directory.refused(
         "bad_input", "staged", keys=[{"gateway": "gw1", "public_key": None}]

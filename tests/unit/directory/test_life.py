@@ -251,8 +251,8 @@ def test_check_mode_foretells_and_changes_nothing(directory: Directory, what: st
         directory.write(gateways=[gateway("gw1", key_of("gw1"))])
     before = directory.read()
     state, given = STEPS[what]
-    foretold = directory.write(state, check=True, **given)
-    assert foretold["changed"]
+    predicted = directory.write(state, check=True, **given)
+    assert predicted["changed"]
     assert directory.read() == before
     done = directory.write(state, **given)
-    assert done["peers"] == foretold["peers"]
+    assert done["peers"] == predicted["peers"]

@@ -15,7 +15,7 @@ from unit.effort import examples
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _pending
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import records, states, stored, view
-from ansible_collections.vpnops.keys.plugins.module_utils._directory.records import Book
+from ansible_collections.vpnops.keys.plugins.module_utils._directory.records import Snapshot
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
 GATEWAYS = ("gw1", "gw2", "gw3")
@@ -47,7 +47,7 @@ def steps() -> st.SearchStrategy[Step]:
     return st.one_of(moving, keys, adopting)
 
 
-def check(before: Book, after: Book) -> None:
+def check(before: Snapshot, after: Snapshot) -> None:
     assert records.tampered(after) == []
     for name in GATEWAYS:
         keys = records.keys_of_one(after, name)
@@ -77,20 +77,20 @@ def check(before: Book, after: Book) -> None:
 @settings(max_examples=examples(100), deadline=None)
 @given(st.lists(steps(), max_size=25))
 def test_whatever_is_done(sequence: list[Step]) -> None:
-    book = Book("directory", lambda _kind, _row: True)
+    snapshot = Snapshot("directory", lambda _kind, _row: True)
     options: dict[str, t.Any] = {**DEFAULTS, "gateways": [gateway(name, new_key()) for name in GATEWAYS]}
-    book = states.apply(book, "present", options, context())
+    snapshot = states.apply(snapshot, "present", options, context())
     for state, given_options in sequence:
         try:
-            after = states.apply(book, state, {**DEFAULTS, **given_options}, context())
+            after = states.apply(snapshot, state, {**DEFAULTS, **given_options}, context())
         except VpnKeysError:
             continue
         after.original = None
-        check(book, after)
+        check(snapshot, after)
         again = states.apply(after, state, {**DEFAULTS, **given_options}, context())
         if state != "prepared":
             assert [one["what"] for one in again.events[len(after.events) :]] == []
-        book = after
+        snapshot = after
 
 
 # -- who has to store what yet
@@ -105,7 +105,7 @@ class Pairs:
     def __init__(self) -> None:
         self.has: dict[Pair, bool] = {}
 
-    def change(self, before: Book, after: Book) -> None:
+    def change(self, before: Snapshot, after: Snapshot) -> None:
         for name, row in after.gateways.items():
             old = before.gateways.get(name)
             if old is None or old["revision"] != row["revision"]:
@@ -113,31 +113,32 @@ class Pairs:
             if old is not None and old["platform"] != row["platform"]:
                 self.has = {pair: has for pair, has in self.has.items() if pair[0] != name}
 
-    def acknowledge(self, book: Book, given: Data) -> None:
-        keys = records.keys_of_one(book, given["gateway"])
-        if given["serial"] in [row["serial"] for row in keys] and self._may(book, given["peer"]):
-            wanted = stored.wanted(book.gateways[given["gateway"]], keys)
+    def acknowledge(self, snapshot: Snapshot, given: Data) -> None:
+        keys = records.keys_of_one(snapshot, given["gateway"])
+        if given["serial"] in [row["serial"] for row in keys] and self._may(snapshot, given["peer"]):
+            wanted = stored.wanted(snapshot.gateways[given["gateway"]], keys)
             self.has[given["peer"], given["gateway"]] = (given["role"], given["serial"]) == wanted
 
-    def learn(self, book: Book, given: Data) -> None:
-        for name, row in book.gateways.items():
-            if row["revision"] <= given["revision"] <= book.revision and self._may(book, given["peer"]):
+    def learn(self, snapshot: Snapshot, given: Data) -> None:
+        for name, row in snapshot.gateways.items():
+            if row["revision"] <= given["revision"] <= snapshot.revision and self._may(snapshot, given["peer"]):
                 self.has[given["peer"], name] = True
 
-    def _may(self, book: Book, peer: str) -> bool:
-        return not records.is_gone(book.gateways[peer])
+    def _may(self, snapshot: Snapshot, peer: str) -> bool:
+        return not records.is_gone(snapshot.gateways[peer])
 
-    def pending(self, book: Book) -> dict[str, list[str]]:
+    def pending(self, snapshot: Snapshot) -> dict[str, list[str]]:
         return {
             peer: found
-            for peer, one in book.gateways.items()
-            if self._may(book, peer) and (found := [name for name in book.gateways if self._lacks(book, one, name)])
+            for peer, one in snapshot.gateways.items()
+            if self._may(snapshot, peer)
+            and (found := [name for name in snapshot.gateways if self._lacks(snapshot, one, name)])
         }
 
-    def _lacks(self, book: Book, peer: Data, name: str) -> bool:
-        row = book.gateways[name]
+    def _lacks(self, snapshot: Snapshot, peer: Data, name: str) -> bool:
+        row = snapshot.gateways[name]
         stores = name != peer["name"] and row["platform"] == peer["platform"]
-        wanted = stored.wanted(row, records.keys_of_one(book, name))
+        wanted = stored.wanted(row, records.keys_of_one(snapshot, name))
         return stores and wanted is not None and not self.has.get((peer["name"], name), False)
 
 
@@ -177,16 +178,16 @@ def moves() -> st.SearchStrategy[Step]:
     return st.one_of(steps(), steps(), platform)
 
 
-def filled_in(book: Book, said: Data) -> Data:
+def filled_in(snapshot: Snapshot, said: Data) -> Data:
     """`truth`: these peers store all that there is `but` for some gateways. A revision of None is the present one."""
     truth = [
         {"peer": peer, "gateway": name, "role": wanted[0], "serial": wanted[1]}
         for peer in sorted(said.get("truth", ()))
-        for name, row in book.gateways.items()
-        if name not in said["but"] and (wanted := stored.wanted(row, records.keys_of_one(book, name)))
+        for name, row in snapshot.gateways.items()
+        if name not in said["but"] and (wanted := stored.wanted(row, records.keys_of_one(snapshot, name)))
     ]
     learned = [
-        {**one, "revision": book.revision if one["revision"] is None else one["revision"]}
+        {**one, "revision": snapshot.revision if one["revision"] is None else one["revision"]}
         for one in said.get("learned", ())
     ]
     return {"acknowledgements": [*said.get("acknowledgements", ()), *truth], "learned": learned}
@@ -205,13 +206,13 @@ def fleet() -> Records:
 def test_marks_say_what_a_note_for_every_pair_would_say(sequence: list[Step | Data]) -> None:
     kept, pairs = fleet(), Pairs()
     for one in sequence:
-        before = kept.book
+        before = kept.snapshot
         if isinstance(one, tuple):
             try:
                 kept.do(one[0], **one[1])
             except VpnKeysError:
                 continue
-            pairs.change(before, kept.book)
+            pairs.change(before, kept.snapshot)
         else:
             given_now = filled_in(before, one)
             kept.do(**given_now)
@@ -219,15 +220,16 @@ def test_marks_say_what_a_note_for_every_pair_would_say(sequence: list[Step | Da
                 pairs.acknowledge(before, said)
             for said in given_now["learned"]:
                 pairs.learn(before, said)
-            rows = kept.book.acknowledgements
+            rows = kept.snapshot.acknowledgements
             assert not kept.do(**given_now), "said again, it is no news"
-            assert kept.book.acknowledgements == rows
-        shown = view.build(kept.book, {}, None)
-        assert pending(shown) == pairs.pending(kept.book)
+            assert kept.snapshot.acknowledgements == rows
+        shown = view.build(kept.snapshot, {}, None)
+        assert pending(shown) == pairs.pending(kept.snapshot)
         asked = _pending.of_result(shown["peers"], shown["learned"])
         for name in FLEET:
             assert asked.count_of(name) == len(asked.pending_of(name))
-            assert asked.peers_pending(name) == [peer for peer, of in pairs.pending(kept.book).items() if name in of]
+            found = pairs.pending(kept.snapshot)
+            assert asked.peers_pending(name) == [peer for peer, of in found.items() if name in of]
 
 
 @settings(max_examples=examples(200), deadline=None)
@@ -237,7 +239,7 @@ def test_what_was_tampered_with_and_is_as_before_again_was_never_learned(sequenc
     taken to have stored what it has not."""
     kept, pairs = fleet(), Pairs()
     for one in sequence:
-        before = kept.book
+        before = kept.snapshot
         if isinstance(one, str):
             forged = ("gateway", one, None)
             kept.forged = [other for other in kept.forged if other != forged] or [forged]
@@ -248,7 +250,7 @@ def test_what_was_tampered_with_and_is_as_before_again_was_never_learned(sequenc
             kept.do(*one[:1], **one[1]) if isinstance(one, tuple) else kept.do(**given_now)
         except VpnKeysError:
             continue
-        pairs.change(before, kept.book)
+        pairs.change(before, kept.snapshot)
         for said in given_now.get("acknowledgements", ()):
             if said["peer"] not in dark and said["gateway"] not in dark:
                 pairs.acknowledge(before, said)
@@ -258,7 +260,7 @@ def test_what_was_tampered_with_and_is_as_before_again_was_never_learned(sequenc
                 pairs.learn(before, said)
                 pairs.has = {pair: known for pair, known in pairs.has.items() if pair[1] not in dark} | has
         forged_now, kept.forged = kept.forged, []
-        shown = pending(view.build(kept.book, {}, None))
-        for peer, lacking in pairs.pending(kept.book).items():
+        shown = pending(view.build(kept.snapshot, {}, None))
+        for peer, lacking in pairs.pending(kept.snapshot).items():
             assert set(lacking) <= set(shown.get(peer, ()))
         kept.forged = forged_now

@@ -15,7 +15,7 @@ from unit.directory.samples import Data, Records, acknowledgements, gateway, key
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import records as book_module
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import view
-from ansible_collections.vpnops.keys.plugins.module_utils._directory.records import Book
+from ansible_collections.vpnops.keys.plugins.module_utils._directory.records import Snapshot
 
 Rows = dict[t.Any, Data]
 
@@ -28,22 +28,22 @@ def records() -> Records:
     return found
 
 
-def rows_of(book: Book) -> tuple[Rows, ...]:
-    return book.gateways, book.keys, book.acknowledgements, book.rotations
+def rows_of(snapshot: Snapshot) -> tuple[Rows, ...]:
+    return snapshot.gateways, snapshot.keys, snapshot.acknowledgements, snapshot.rotations
 
 
 def test_a_copy_can_be_changed_and_the_original_stays_as_it_was(records: Records) -> None:
-    book = records.book
-    before = copy.deepcopy(rows_of(book))
-    changed = book.copy()
-    assert changed == dataclasses.replace(book, original=book)
+    snapshot = records.snapshot
+    before = copy.deepcopy(rows_of(snapshot))
+    changed = snapshot.copy()
+    assert changed == dataclasses.replace(snapshot, original=snapshot)
     for rows in rows_of(changed):
         for row in rows.values():
             row["state"] = "changed"
         rows.clear()
     changed.events.append({"what": "changed"})
     changed.repaired.add("gw1")
-    assert (rows_of(book), book.events, book.repaired) == (before, [], set())
+    assert (rows_of(snapshot), snapshot.events, snapshot.repaired) == (before, [], set())
 
 
 def test_what_a_change_has_not_signed_yet_is_not_tampered_with() -> None:
@@ -81,15 +81,15 @@ def with_states(*states: str, name: str = "gw1") -> dict[tuple[str, int], Data]:
 )
 def test_states_that_no_step_leaves(states: list[str], what: str | None) -> None:
     """Each record was signed once, but not all of them at the same time."""
-    book = Book("directory", lambda dummy, row: True, keys=with_states(*states))
+    snapshot = Snapshot("directory", lambda dummy, row: True, keys=with_states(*states))
     found = [{"gateway": "gw1", "serial": None, "what": what}] if what else []
-    assert book_module.tampered(book) == found
-    assert book_module.tampered(book, ["gw1"]) == found
-    assert book_module.tampered(book, ["gw2"]) == []
+    assert book_module.tampered(snapshot) == found
+    assert book_module.tampered(snapshot, ["gw1"]) == found
+    assert book_module.tampered(snapshot, ["gw2"]) == []
 
 
 def test_all_that_was_tampered_with_in_order() -> None:
-    book = Book("directory", lambda dummy, row: False)
+    snapshot = Snapshot("directory", lambda dummy, row: False)
     for name in ("gw2", "gw1"):
         book.keys |= dict(reversed(with_states(*["retired"] * 11, name=name).items()))
         book.rotations[name] = {"gateway": name}
@@ -104,12 +104,12 @@ def test_all_that_was_tampered_with_in_order() -> None:
             ("rotation", None),
         ]
     ]
-    assert book_module.tampered(book) == expected
-    assert book_module.tampered(book, ["gw2"]) == expected[len(expected) // 2 :]
+    assert book_module.tampered(snapshot) == expected
+    assert book_module.tampered(snapshot, ["gw2"]) == expected[len(expected) // 2 :]
 
 
 def test_the_keys_of_a_gateway_that_is_gone_are_in_nobodys_way(records: Records) -> None:
     records.do(gateways=[gateway("gw2", key_of("gw2", 2))], adopt=True)
-    del records.book.gateways["gw1"]
-    assert [row["serial"] for row in book_module.keys_of(records.book)["gw2"]] == [2, 1]
-    assert [one["name"] for one in view.build(records.book, {}, None)["peers"]] == ["gw2"]
+    del records.snapshot.gateways["gw1"]
+    assert [row["serial"] for row in book_module.keys_of(records.snapshot)["gw2"]] == [2, 1]
+    assert [one["name"] for one in view.build(records.snapshot, {}, None)["peers"]] == ["gw2"]

@@ -28,16 +28,16 @@ def fleet(*enrolled: str) -> Records:
 
 def about_others(records: Records, liar: str = LIAR) -> t.Any:
     """All that is recorded but of the liar. Of revisions only the order counts: they number all changes together."""
-    book = records.book
+    snapshot = records.snapshot
 
     def plain(rows: t.Iterable[Data]) -> list[Data]:
         return [{**row, "revision": None} for row in rows if liar not in (row.get("name"), row.get("gateway"))]
 
-    order = sorted((row["revision"], name) for name, row in book.gateways.items() if name != liar)
+    order = sorted((row["revision"], name) for name, row in snapshot.gateways.items() if name != liar)
     return (
-        plain(book.gateways.values()),
-        plain(book.keys.values()),
-        [{**row, "id": None} for row in plain(book.rotations.values())],
+        plain(snapshot.gateways.values()),
+        plain(snapshot.keys.values()),
+        [{**row, "id": None} for row in plain(snapshot.rotations.values())],
         [name for dummy, name in order],
     )
 
@@ -76,18 +76,18 @@ def test_a_refused_enrollment_stops_nobody(what: str, place: int) -> None:
     claims.insert(place, claim)
     lying, events = enrolling(*claims, before=("gw1",))
     assert about_others(lying) == about_others(absent)
-    assert (LIAR in lying.book.gateways, events) == (False, events_absent)
-    assert lying.book.refused[0]["gateway"] == LIAR
-    assert lying.book.refused[0]["code"] == code
-    assert why in lying.book.refused[0]["why"]
+    assert (LIAR in lying.snapshot.gateways, events) == (False, events_absent)
+    assert lying.snapshot.refused[0]["gateway"] == LIAR
+    assert lying.snapshot.refused[0]["code"] == code
+    assert why in lying.snapshot.refused[0]["why"]
 
 
 def test_a_name_that_no_gateway_can_have_stops_nobody() -> None:
     """It is its name in the inventory; so the sentence says what to do about that."""
     claim = gateway("10.0.0.3 (Zürich)", key_of("x"))
     records, _events = enrolling(gateway("gw1", key_of("gw1")), claim, gateway("gw2", key_of("gw2")))
-    assert list(records.book.gateways) == ["gw1", "gw2"]
-    assert records.book.refused == [
+    assert list(records.snapshot.gateways) == ["gw1", "gw2"]
+    assert records.snapshot.refused == [
         {
             "gateway": "10.0.0.3 (Zürich)",
             "code": "bad_input",
@@ -107,10 +107,10 @@ def test_of_two_that_show_one_key_neither_is_recorded() -> None:
     records, events = enrolling(
         gateway("gw1", key_of("gw1")), gateway(LIAR, key_of("gw1")), gateway("gw2", key_of("gw2"))
     )
-    assert list(records.book.gateways) == ["gw2"]
+    assert list(records.snapshot.gateways) == ["gw2"]
     assert {one["gateway"] for one in events} == {"gw2"}
-    assert [one["gateway"] for one in records.book.refused] == ["gw1", LIAR]
-    assert records.book.refused[0]["why"] == (
+    assert [one["gateway"] for one in records.snapshot.refused] == ["gw1", LIAR]
+    assert records.snapshot.refused[0]["why"] == (
         "gw1, gw3 report the same key, and only one of them can have made it; none was recorded. Find out which, and "
         "make a new key on the others."
     )
@@ -122,16 +122,16 @@ def test_whose_key_is_known_is_not_doubted() -> None:
         gateways=[gateway(LIAR, key_of("gw1")), gateway("gw1", key_of("gw1"), endpoint="new.example.net:1")],
         skip_refused=True,
     )
-    assert records.book.gateways["gw1"]["endpoint"] == "new.example.net:1"
-    assert [one["gateway"] for one in records.book.refused] == [LIAR]
+    assert records.snapshot.gateways["gw1"]["endpoint"] == "new.example.net:1"
+    assert [one["gateway"] for one in records.snapshot.refused] == [LIAR]
 
 
 def test_another_key_than_the_directory_has_is_refused_and_changes_nothing() -> None:
     records = fleet(*HONEST, LIAR)
-    before = copy.deepcopy(records.book)
+    before = copy.deepcopy(records.snapshot)
     events = records.do(gateways=[gateway(LIAR, key_of(LIAR, 2), endpoint="elsewhere:1")], skip_refused=True)
-    assert (events, records.book.gateways, records.book.keys) == ([], before.gateways, before.keys)
-    assert [one["code"] for one in records.book.refused] == ["conflict"]
+    assert (events, records.snapshot.gateways, records.snapshot.keys) == ([], before.gateways, before.keys)
+    assert [one["code"] for one in records.snapshot.refused] == ["conflict"]
 
 
 def test_forged_records_of_one_gateway_stop_nobody() -> None:
@@ -141,8 +141,8 @@ def test_forged_records_of_one_gateway_stop_nobody() -> None:
         gateways=[gateway(LIAR, key_of(LIAR)), gateway("gw5", key_of("gw5"))],
         skip_refused=True,
     )
-    assert "gw5" in records.book.gateways
-    assert [(one["gateway"], one["code"]) for one in records.book.refused] == [(LIAR, "tampered")]
+    assert "gw5" in records.snapshot.gateways
+    assert [(one["gateway"], one["code"]) for one in records.snapshot.refused] == [(LIAR, "tampered")]
 
 
 def rotating(*claims: Data) -> Records:
@@ -160,12 +160,12 @@ def test_a_refused_next_key_stops_no_other_rotation(key: str | None, first: bool
     lying, absent = rotating(*([lie, honest] if first else [honest, lie])), rotating(honest)
     assert about_others(lying) == about_others(absent)
     if key != key_of("gw1", 2):  # a key that nobody has is its own to show
-        assert lying.book.rotations[LIAR]["new_serial"] is None
-        assert [one["gateway"] for one in lying.book.refused] == [LIAR]
+        assert lying.snapshot.rotations[LIAR]["new_serial"] is None
+        assert [one["gateway"] for one in lying.snapshot.refused] == [LIAR]
 
 
 def test_nobody_answered() -> None:
-    assert rotating().book.rotations["gw1"]["state"] == "prepared"
+    assert rotating().snapshot.rotations["gw1"]["state"] == "prepared"
 
 
 KEYS = st.sampled_from([None, "AAAA", *(key_of(name, number) for name in (*HONEST, LIAR) for number in (2, 3, 9))])
@@ -203,13 +203,13 @@ def staging(*lacking: tuple[str, str], targets: tuple[str, ...] = ("gw1", "gw2",
 
 
 def states(records: Records) -> dict[str, str]:
-    return {name: row["state"] for name, row in records.book.rotations.items()}
+    return {name: row["state"] for name, row in records.snapshot.rotations.items()}
 
 
 def test_a_peer_that_does_not_accept_one_key_stops_no_other_rotation() -> None:
     records = staging((LIAR, "gw1"))
     assert states(records) == {"gw1": "prepared", "gw2": "staged", LIAR: "staged"}
-    (left_out,) = records.book.refused
+    (left_out,) = records.snapshot.refused
     assert (left_out["gateway"], left_out["code"]) == ("gw1", "too_few")
     assert left_out["why"] == (
         "Fewer than 100 percent of the peers hold the new key (gw1: 2 of 3 peers, not yet gw3). Bring those peers "
@@ -226,7 +226,7 @@ def test_who_was_left_out_can_go_on_or_back(then: str) -> None:
         return
     late = acknowledgements("gw1", LIAR, role="staged")
     records.do("staged", gateways=names("gw1", "gw2"), acknowledgements=late, skip_refused=True)
-    assert (states(records)["gw1"], records.book.refused) == ("staged", [])
+    assert (states(records)["gw1"], records.snapshot.refused) == ("staged", [])
 
 
 def test_without_skip_refused_none_is_staged() -> None:
@@ -245,6 +245,6 @@ def test_what_one_does_not_accept_stops_only_that(lacking: set[tuple[str, str]],
     for name in targets:
         alone = staging(*lacking, targets=(name,), minimum_share=minimum_share)
         assert states(together)[name] == states(alone)[name]
-    assert {one["gateway"] for one in together.book.refused} == {
+    assert {one["gateway"] for one in together.snapshot.refused} == {
         name for name in targets if states(together)[name] == "prepared"
     }

@@ -448,8 +448,8 @@ def test_the_files_are_their_owners_alone(directory: Directory) -> None:
 def test_rekeyed(rotating: Directory) -> None:
     before = rotating.read()
     old = before["directory"]["key_fingerprint"]
-    foretold = rotating.write("rekeyed", check=True)
-    assert foretold["changed"]
+    predicted = rotating.write("rekeyed", check=True)
+    assert predicted["changed"]
     assert rotating.read() == before
     result = rotating.write("rekeyed")
     assert result["directory"]["key_fingerprint"] != old

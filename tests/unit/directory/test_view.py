@@ -76,7 +76,7 @@ def peer_of(name: str, **more: object) -> Data:
 def test_all_that_is_returned_of_a_gateway_under_rotation(rotating: Records) -> None:
     rotating.do("swapped", gateways=names("gw1"))
     rotating.do(acknowledgements=acknowledgements("gw1", "gw3"))
-    shown = view.build(rotating.book, {"id": "directory"}, ["gw1"])
+    shown = view.build(rotating.snapshot, {"id": "directory"}, ["gw1"])
     about_gw1 = {
         "platform": "wireguard",
         "identity": "one.example.net",
@@ -132,7 +132,7 @@ def test_all_that_is_returned_of_a_gateway_under_rotation(rotating: Records) -> 
 
 
 def test_all_that_is_returned_of_a_gateway_without_a_key(rotating: Records) -> None:
-    assert view.build(rotating.book, {}, ["swan"])["directory"]["gateways"] == {
+    assert view.build(rotating.snapshot, {}, ["swan"])["directory"]["gateways"] == {
         "swan": {
             "name": "swan",
             "platform": "strongswan",
@@ -157,7 +157,7 @@ def test_all_that_is_returned_of_a_gateway_without_a_key(rotating: Records) -> N
 
 def accepted(records: Records, name: str) -> list[str | None]:
     """The current, staged and previous key that peers store of this gateway."""
-    (entry,) = [one for one in view.build(records.book, {}, None)["peers"] if one["name"] == name]
+    (entry,) = [one for one in view.build(records.snapshot, {}, None)["peers"] if one["name"] == name]
     return [entry[role] for role in ("current", "staged", "previous")]
 
 
@@ -185,7 +185,7 @@ def test_a_stolen_key_is_accepted_at_no_step(rotating: Records) -> None:
 def test_check_mode_foretells_a_key_without_a_mark(rotating: Records) -> None:
     rotating.do("prepared", gateways=names("gw2"))
     rotating.do("staged", keys=[{"gateway": "gw2", "public_key": None}], who={"check": True})
-    rotation = view.build(rotating.book, {}, None)["directory"]["gateways"]["gw2"]["rotation"]
+    rotation = view.build(rotating.snapshot, {}, None)["directory"]["gateways"]["gw2"]["rotation"]
     assert rotation["new"] == {"serial": 2, "public_key": "(new)", "fingerprint": "(new)"}
 
 
@@ -195,7 +195,7 @@ def test_check_mode_foretells_a_key_without_a_mark(rotating: Records) -> None:
 )
 def test_who_holds_the_new_key(rotating: Records, role: str, serial: int, has_it: bool) -> None:
     rotating.do(acknowledgements=acknowledgements("gw1", "gw4", role=role, serial=serial))
-    rotation = view.build(rotating.book, {}, None)["directory"]["gateways"]["gw1"]["rotation"]
+    rotation = view.build(rotating.snapshot, {}, None)["directory"]["gateways"]["gw1"]["rotation"]
     assert rotation["acknowledged"] == ["gw2", "gw3", *(["gw4"] if has_it else [])]
 
 
@@ -204,7 +204,7 @@ def test_who_has_no_key_at_all_holds_no_new_one() -> None:
     records = Records()
     records.do(gateways=[gateway(name, key_of(name)) for name in ("gw1", "gw2")])
     records.do("prepared", gateways=names("gw1"), acknowledgements=acknowledgements("gw1", "gw2"))
-    rotation = view.build(records.book, {}, None)["directory"]["gateways"]["gw1"]["rotation"]
+    rotation = view.build(records.snapshot, {}, None)["directory"]["gateways"]["gw1"]["rotation"]
     assert (rotation["new"], rotation["acknowledged"]) == (None, [])
 
 
@@ -224,7 +224,7 @@ def test_what_is_pending_is_the_key_and_the_role(rotating: Records, given: list[
 
 def test_a_lost_gateway_stores_nothing_more_and_is_withdrawn_by_its_peers(rotating: Records) -> None:
     rotating.do("revoked", gateways=names("gw4"), lost=True)
-    shown = view.build(rotating.book, {}, None)
+    shown = view.build(rotating.snapshot, {}, None)
     assert "gw4" not in shown["learned"]
     assert {name for name, of in pending(shown).items() if "gw4" in of} == {"gw1", "gw2", "gw3"}
     lost = shown["directory"]["gateways"]["gw4"]
@@ -240,7 +240,7 @@ def test_a_gateway_without_a_key_is_nothing_to_store_and_nothing_to_withdraw() -
     records.do(gateways=[gateway("gw1"), gateway("gw2")])
     assert pending_now(records) == {}
     records.do("revoked", gateways=names("gw1"), lost=True)
-    shown = view.build(records.book, {}, None)
+    shown = view.build(records.snapshot, {}, None)
     assert [(one["name"], one["withdrawn"]) for one in shown["peers"]] == [("gw1", True), ("gw2", False)]
     assert pending(shown) == {}
 
@@ -254,7 +254,7 @@ def test_nobody_is_left_to_withdraw_the_last_gateway() -> None:
 
 def test_a_gateway_that_was_tampered_with_is_nowhere_but_named(rotating: Records) -> None:
     rotating.forged.append(("gateway", "gw2", None))
-    shown = view.build(rotating.book, {}, None)
+    shown = view.build(rotating.snapshot, {}, None)
     assert shown["directory"]["tampered"] == [{"gateway": "gw2", "serial": None, "what": "gateway"}]
     assert list(shown["directory"]["gateways"]) == ["gw1", "gw3", "gw4", "swan"]
     assert [one["name"] for one in shown["peers"]] == ["gw1", "gw3", "gw4", "swan"]
@@ -264,9 +264,9 @@ def test_a_gateway_that_was_tampered_with_is_nowhere_but_named(rotating: Records
 
 def test_a_name_that_somebody_else_wrote_is_printable(rotating: Records) -> None:
     name = "gw\x1b[2J"
-    rotating.book.gateways[name] = {**rotating.book.gateways["gw2"], "name": name}
+    rotating.snapshot.gateways[name] = {**rotating.snapshot.gateways["gw2"], "name": name}
     rotating.forged.append(("gateway", name, None))
-    found = view.build(rotating.book, {}, None)["directory"]["tampered"]
+    found = view.build(rotating.snapshot, {}, None)["directory"]["tampered"]
     assert [one["gateway"] for one in found] == ["gw\\x1b[2J"]
 
 
@@ -274,7 +274,7 @@ def test_whoever_has_all_and_whoever_lacks_some(rotating: Records) -> None:
     rotating.do(learned=[{"peer": "gw2", "revision": 6}])
     given = [one for name in ("gw3", "gw4") for one in acknowledgements(name, "gw1")]
     rotating.do(acknowledgements=given)
-    shown = view.build(rotating.book, {}, None)["learned"]
+    shown = view.build(rotating.snapshot, {}, None)["learned"]
     assert shown["gw2"] == {"upto": 6, "also": [], "missing": []}
     assert shown["gw1"] == {"upto": 6, "also": [], "missing": ["gw2"]}
 
@@ -286,7 +286,7 @@ def test_the_whole_diff(rotating: Records) -> None:
     rotating.do("prepared", gateways=names("gw3"), mode="emergency")
     rotating.do("staged", keys=[{"gateway": "gw3", "public_key": None}], who={"check": True})
     rotating.do("revoked", gateways=names("gw4"), lost=True)
-    assert view.outline(rotating.book) == (
+    assert view.outline(rotating.snapshot) == (
         "gw1: wireguard, one.example.net, gw1.example.net:51820, 10.79.1.0/24, rotation staged (planned)\n"
         f"  serial 1 current: {fp('gw1')}\n"
         f"  serial 2 staged: {fp('gw1', 2)}\n"
@@ -308,7 +308,7 @@ def test_marks_in_the_diff() -> None:
     records.do(gateways=[gateway(name, key_of(name)) for name in ("gw1", "gw2", "gw3", "gw4")])
     given = [one for name in ("gw2", "gw3") for one in acknowledgements(name, "gw1")]
     records.do(acknowledgements=[*given, *acknowledgements("gw1", "gw2")])
-    assert view.outline(records.book).splitlines()[8:] == [
+    assert view.outline(records.snapshot).splitlines()[8:] == [
         "gw1 has all up to revision 4",
         "gw1 has not stored gw4",
         "gw2 has serial 1 of gw1 as current",

@@ -41,7 +41,7 @@ from lab.tampering import Mutation
 
 SECRETS: Data = {"url": "sqlite:////srv/secret.db", "signing_key": "-----BEGIN SECRET", "signing_key_path": "/srv/key"}
 """What only tasks on the directory get."""
-WISH = plan.Wish(minimum_share=0)
+WISH = plan.PlanOptions(minimum_share=0)
 NEW = 3
 """Serial of the key that every honest gateway makes next."""
 
@@ -62,7 +62,7 @@ class Lie:
 
 def _claimed_key(rng: random.Random, liar: str, fleet: Fleet) -> Data:
     """A key that everybody can know, or one of its own."""
-    every = [row["public_key"] for row in fleet.records.book.keys.values()]
+    every = [row["public_key"] for row in fleet.records.snapshot.keys.values()]
     return _shown(rng.choice([*every, key(liar, NEW), key(liar, 9), key("nobody")]))
 
 
@@ -81,7 +81,7 @@ def _claimed_to_be_stored(rng: random.Random, liar: str, fleet: Fleet) -> Data:
         for dummy in range(rng.randint(0, 8))
     ]
     refused = [{"gateway": rng.choice(every), "why": "no resolver"} for dummy in range(rng.randint(0, 3))]
-    return {"changed": True, "stored": entries, "neighbours": every, "refused": refused, "diff": {}}
+    return {"changed": True, "stored": entries, "neighbors": every, "refused": refused, "diff": {}}
 
 
 def _claimed_to_be_carried(rng: random.Random, liar: str, fleet: Fleet) -> Data:
@@ -115,7 +115,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.records = Records()
-        self.records.book, self.records.forged = self.fleet.records.book, self.fleet.records.forged
+        self.records.snapshot, self.records.forged = self.fleet.records.snapshot, self.fleet.records.forged
         self.events = []
 
     # -- tasks
@@ -129,7 +129,7 @@ class Run:
         given = claims.read({**SECRETS, **options})
         assert SECRETS.items() <= given.items()
         self.events += self.records.do(state, **{name: one for name, one in given.items() if name not in SECRETS})
-        self.told += [one for one in self.records.book.refused if one["gateway"] != self.liar]
+        self.told += [one for one in self.records.snapshot.refused if one["gateway"] != self.liar]
 
     def ask(self, module: str, questions: Mapping[str, Data], own: int = 0) -> Data:
         """A task on gateways: its results by host. `own`: the serial of the key that whoever is asked uses by now."""
@@ -158,7 +158,7 @@ class Run:
 
     @property
     def in_use(self) -> list[str]:
-        return [name for name, row in self.records.book.gateways.items() if not row["revoked"]]
+        return [name for name, row in self.records.snapshot.gateways.items() if not row["revoked"]]
 
     def _store(self, hosts: Iterable[str], about: Iterable[str] | None = None) -> Data:
         """gateway_peers, of all gateways or of some."""
@@ -211,12 +211,12 @@ class Run:
             return
         self.record("prepared", gateways=names(target))
         self.record("staged", staged=self._own_key("staged", [target], self.view))
-        staged = [target] if (self.records.book.rotations[target]["new_serial"]) else []
+        staged = [target] if (self.records.snapshot.rotations[target]["new_serial"]) else []
         answers = self._store([*made.peers, target], staged)
         self.record("staged", gateways=names(*staged), answers=answers, minimum_share=0)
         self._carry(staged)
         used = self._own_key("active", staged, self.view)
-        serial = self.records.book.rotations[target]["new_serial"]
+        serial = self.records.snapshot.rotations[target]["new_serial"]
         proofs = verify.verify(
             Directory.from_result(self.view), before, self.observe([target], serial), list(own_keys(used)), 0
         )
@@ -275,7 +275,7 @@ def _honest(asked: Asked, host: str, observation: Observation, fleet: Fleet, own
         return {"changed": True, "interface": "wg0b", "carried": fleet.names, "left": [], "diff": {}}
     stored = list(acknowledgeable(host, dict(asked.options)))
     private = {"before_header": "a", "after_header": "b", "before": "", "after": f"seen by {host}"}
-    return {"changed": True, "stored": stored, "neighbours": fleet.names, "refused": [], "diff": private}
+    return {"changed": True, "stored": stored, "neighbors": fleet.names, "refused": [], "diff": private}
 
 
 def _by_now(one: Observation, serial: int) -> Observation:

@@ -72,7 +72,7 @@ class Fleet:
 
     @property
     def names(self) -> list[str]:
-        return list(self.records.book.gateways)
+        return list(self.records.snapshot.gateways)
 
     @functools.cached_property
     def result(self) -> Data:
@@ -85,9 +85,9 @@ class Fleet:
 
 def result(records: Records, events: list[Data]) -> Data:
     """As key_directory_info returns it."""
-    rotations = sorted(records.book.rotations.values(), key=lambda row: -row["id"])
+    rotations = sorted(records.snapshot.rotations.values(), key=lambda row: -row["id"])
     numbered = [{"id": number, **event} for number, event in enumerate(events, 1)]
-    return {**view.build(records.book, {}, None), "rotations": rotations, "events": numbered[::-1]}
+    return {**view.build(records.snapshot, {}, None), "rotations": rotations, "events": numbered[::-1]}
 
 
 def fleet(seed: int) -> Fleet:
@@ -101,8 +101,8 @@ def fleet(seed: int) -> Fleet:
     do("present", gateways=[gateway(name, key(name), **metadata(name)) for name in every])
     for name in every:
         _history(rng, name, do)
-    behind = [name for name in every if records.book.gateways[name]["revoked"] or rng.random() < 0.3]
-    revision = records.book.revision
+    behind = [name for name in every if records.snapshot.gateways[name]["revoked"] or rng.random() < 0.3]
+    revision = records.snapshot.revision
     do("present", learned=[{"peer": name, "revision": revision} for name in every if name not in behind])
     observations = {name: _honest(rng, name, records) for name in every}
     if rng.random() < 0.1:
@@ -146,7 +146,7 @@ def _honest(rng: random.Random, name: str, records: Records) -> Observation:
     if state != READY:
         return absent(name) if state == ABSENT else Observation(name, state, "it cannot be updated now")
     stored, tunnels = [], []
-    for other in records.book.gateways:
+    for other in records.snapshot.gateways:
         serial = max(1, _serial(records, other) - (rng.random() < 0.1))
         if other == name or identity(name)[:2] != identity(other)[:2] or rng.random() < 0.15:
             continue
@@ -165,7 +165,7 @@ def _serial(records: Records, name: str) -> int:
 
 def current(records: Records, name: str) -> str:
     """The key that an honest gateway has: the one that is or was its current one, or its first one."""
-    return key(name, _serial(records, name) if name in records.book.gateways else 1)
+    return key(name, _serial(records, name) if name in records.snapshot.gateways else 1)
 
 
 def lie(rng: random.Random, liar: str, every: list[str]) -> Observation:

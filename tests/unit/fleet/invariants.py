@@ -73,8 +73,8 @@ def _lists_without(found: t.Mapping[str, t.Sequence[str]], liar: str) -> Data:
     return {key: names for key, names in lists.items() if names}
 
 
-def _wish(mode: str) -> plan.Wish:
-    return plan.Wish(mode=mode, minimum_share=0)
+def _wish(mode: str) -> plan.PlanOptions:
+    return plan.PlanOptions(mode=mode, minimum_share=0)
 
 
 def _plan(directory: Directory, observations: Observations, name: str, mode: str, liar: str) -> Data:
@@ -110,18 +110,18 @@ def of_run(run: Run) -> Data:
 
 
 def _recorded(run: Run) -> Data:
-    book, liar, view = run.records.book, run.liar, run.view
-    by_revision = sorted(book.gateways, key=lambda name: book.gateways[name]["revision"])
+    snapshot, liar, view = run.records.snapshot, run.liar, run.view
+    by_revision = sorted(snapshot.gateways, key=lambda name: snapshot.gateways[name]["revision"])
     pending = _pending.of_result(view["peers"], view["learned"])
 
     def plain(rows: Iterable[Data], name: str) -> list[Data]:
         return [{**row, "revision": None} for row in rows if row[name] != liar]
 
     return {
-        "gateways": plain(book.gateways.values(), "name"),
+        "gateways": plain(snapshot.gateways.values(), "name"),
         "order": _without(by_revision, liar),
-        "keys": plain(book.keys.values(), "gateway"),
-        "rotations": plain(book.rotations.values(), "gateway"),
+        "keys": plain(snapshot.keys.values(), "gateway"),
+        "rotations": plain(snapshot.rotations.values(), "gateway"),
         "peers": plain(view["peers"], "name"),
         "pending": {name: _without(pending.pending_of(name), liar) for name in view["learned"] if name != liar},
         "acknowledged": {
@@ -135,7 +135,7 @@ def _recorded(run: Run) -> Data:
 def own_records(run: Run) -> str:
     """What is recorded of the liar itself, its word about itself: its keys, its rotation, and what it has yet to store.
     In a form that can be compared and looked up."""
-    part, view = run.records.book.part(run.liar), run.view
+    part, view = run.records.snapshot.part(run.liar), run.view
     pending = _pending.of_result(view["peers"], view["learned"])
     keys = [(row["serial"], row["state"], row["public_key"]) for row in part.keys.values()]
     return repr((sorted(keys), part.rotation, pending.pending_of(run.liar), pending.peers_pending(run.liar)))

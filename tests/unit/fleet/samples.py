@@ -128,7 +128,7 @@ def result(
     } | more  # fmt: skip
 
 
-def book(*entries: Data, **more: t.Any) -> Directory:
+def snapshot(*entries: Data, **more: t.Any) -> Directory:
     return Directory.from_result(result(*entries, **more))
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from unit.fleet.samples import book, entry, fp, key, names
+from unit.fleet.samples import entry, fp, key, names, snapshot
 
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import status
 from ansible_collections.vpnops.keys.plugins.plugin_utils import device_answer
 
 Data = dict[str, t.Any]
 NAMES = names(2)
-MESH = book(*map(entry, NAMES))
+MESH = snapshot(*map(entry, NAMES))
 
 
 def answer(name: str, peer: str) -> Data:

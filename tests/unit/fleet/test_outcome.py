@@ -7,25 +7,25 @@
 from __future__ import annotations
 
 from unit.fleet import samples
-from unit.fleet.samples import all_seen, book, entry, fp, names, refused, revoked, unreachable
+from unit.fleet.samples import all_seen, entry, fp, names, refused, revoked, snapshot, unreachable
 
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observation
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.outcome import converged, outcome
-from ansible_collections.vpnops.keys.plugins.module_utils._fleet.plan import Plan, Wish, plan
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.plan import Plan, PlanOptions, plan
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.verify import Proof
 
 NAMES = names(4)
-ROTATING = book(samples.rotating("gw1"), *map(entry, NAMES[1:]))
+ROTATING = snapshot(samples.rotating("gw1"), *map(entry, NAMES[1:]))
 PROOF = Proof(True, "", ["gw2"], ["gw3"], ["gw4"], None)
 
 
 def planned() -> Plan:
-    return plan(ROTATING, all_seen(NAMES), ["gw1"], Wish())
+    return plan(ROTATING, all_seen(NAMES), ["gw1"], PlanOptions())
 
 
 def test_a_change_and_whom_it_has_not_reached() -> None:
-    after = book(entry("gw1", 2), *map(entry, NAMES[1:]), pending={"gw4": ["gw1"]})
+    after = snapshot(entry("gw1", 2), *map(entry, NAMES[1:]), pending={"gw4": ["gw1"]})
     found = outcome(after, planned(), {"gw1": PROOF})
     (row,) = found.gateways
     assert (row.before, row.fingerprint, row.state) == (fp("gw1"), fp("gw1", 2), "changed")
@@ -34,7 +34,7 @@ def test_a_change_and_whom_it_has_not_reached() -> None:
 
 
 def test_a_tunnel_that_is_not_proved_fails_the_run_but_not_the_change() -> None:
-    found = outcome(book(entry("gw1", 2), *map(entry, NAMES[1:])), planned(), {"gw1": PROOF})
+    found = outcome(snapshot(entry("gw1", 2), *map(entry, NAMES[1:])), planned(), {"gw1": PROOF})
     assert found.to_result()["done"]
     sentence = "gw1 has no tunnel with its new key to gw3, where one was up before."
     assert found.problems("planned") == [sentence]
@@ -53,20 +53,20 @@ def test_a_rotation_that_is_stuck_is_a_problem() -> None:
 def test_who_was_left_out_is_told_why() -> None:
     """Before it used its new key, for which the run on the others went on."""
     left_out = samples.rotating("gw1", "prepared")
-    found = outcome(book(left_out, *map(entry, NAMES[1:]), pending={"gw3": ["gw1"]}), planned(), {})
+    found = outcome(snapshot(left_out, *map(entry, NAMES[1:]), pending={"gw3": ["gw1"]}), planned(), {})
     (sentence,) = found.problems("planned")
     assert sentence == (
         "The rotation of gw1 is not finished, state prepared: too few peers accept its new key, and gw3 may not accept "
         "it yet. Run it again, or abort it."
     )
     left_out["rotation"]["new"] = None
-    found = outcome(book(left_out, *map(entry, NAMES[1:])), planned(), {})
+    found = outcome(snapshot(left_out, *map(entry, NAMES[1:])), planned(), {})
     assert "state prepared: no new key of it was recorded. Run it again" in found.problems("planned")[0]
 
 
 def test_who_did_not_begin_with_its_change_is_told_so() -> None:
     """While others did. An abort that failed has no proof of anybody, and says nothing of that."""
-    both = book(samples.rotating("gw1"), entry("gw2", 2), *map(entry, NAMES[2:]))
+    both = snapshot(samples.rotating("gw1"), entry("gw2", 2), *map(entry, NAMES[2:]))
     found = outcome(both, planned(), {"gw2": PROOF})
     assert found.problems("planned") == [
         "The rotation of gw1 is not finished, state staged: its change was not started. Run it again, or abort it."
@@ -77,14 +77,14 @@ def test_who_did_not_begin_with_its_change_is_told_so() -> None:
 
 
 def test_a_gateway_that_the_directory_lost_meanwhile() -> None:
-    found = outcome(book(*map(entry, NAMES[1:])), planned(), {})
+    found = outcome(snapshot(*map(entry, NAMES[1:])), planned(), {})
     assert "does not know gw1 any more" in found.problems("planned")[0]
 
 
 # -- converge
 
-PENDING = book(entry("gw1", 2), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[1:]})
-LEFT = book(entry("gw1", 2), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[2:]})
+PENDING = snapshot(entry("gw1", 2), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[1:]})
+LEFT = snapshot(entry("gw1", 2), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[2:]})
 READY = {name: Observation(name, "ready") for name in NAMES}
 
 
@@ -97,7 +97,7 @@ def test_who_had_to_store_what_and_has() -> None:
     ]
     assert [(one.kind, one.host) for one in found.findings] == [("pending", "gw3"), ("pending", "gw4")]
     assert not findings.failing(found.findings, "problems")
-    assert not converged(book(*map(entry, NAMES)), book(*map(entry, NAMES)), {}).rows
+    assert not converged(snapshot(*map(entry, NAMES)), snapshot(*map(entry, NAMES)), {}).rows
 
 
 def test_who_answers_without_an_acknowledgement_has_stored_nothing() -> None:
@@ -113,7 +113,7 @@ def test_who_was_reached_and_did_not_store_is_a_problem() -> None:
 
 
 def test_a_revoked_key_that_may_still_be_accepted_comes_first() -> None:
-    lost = book(
+    lost = snapshot(
         revoked("gw1"), samples.rotating("gw2"), *map(entry, NAMES[2:]), pending={"gw3": ["gw1"], "gw4": ["gw2"]}
     )
     found = converged(lost, lost, {})

@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 
 import pytest
 from unit.fleet import samples
-from unit.fleet.samples import Data, all_seen, book, entry, fp, names, refused, revoked, seen, unreachable
+from unit.fleet.samples import Data, all_seen, entry, fp, names, refused, revoked, seen, snapshot, unreachable
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import plan as planning
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Blocked, Observation
-from ansible_collections.vpnops.keys.plugins.module_utils._fleet.plan import Away, Plan, Wish
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.plan import DeferredPeer, Plan, PlanOptions
 from ansible_collections.vpnops.keys.plugins.plugin_utils.tables import gateways
 
 NAMES = names(4)
-MESH = book(*map(entry, NAMES))
+MESH = snapshot(*map(entry, NAMES))
 ALL = all_seen(NAMES)
 
 
@@ -32,7 +32,7 @@ def plan(
     targets: Sequence[str] = ("gw1",),
     **wish: t.Any,
 ) -> Plan:
-    return planning.plan(directory, observations, list(targets), Wish(**wish))
+    return planning.plan(directory, observations, list(targets), PlanOptions(**wish))
 
 
 # -- how long a change may wait for its confirmation
@@ -97,7 +97,7 @@ def test_nobody_uses_up_the_time_of_another_one(
     if not others and confirm < settle + 30:
         return
     wish: Data = {"timeout": timeout, "settle_timeout": settle, "confirm_timeout": confirm, "forks": forks}
-    made = plan(all_seen(some), book(*map(entry, some)), targets=some, **wish)
+    made = plan(all_seen(some), snapshot(*map(entry, some)), targets=some, **wish)
     seconds = [(GOOD, GOOD, 2.0), *[CONDUCT[conduct]] * others]
     assert Clock(made, settle, forks).is_confirmed(seconds)
 
@@ -106,7 +106,7 @@ def test_nobody_uses_up_the_time_of_another_one(
 def test_no_target_begins_when_the_time_of_all_is_up(silent: int) -> None:
     """However many are silent in one large run, those that have changed are confirmed."""
     some = names(silent + 2)
-    made = plan(all_seen(some), book(*map(entry, some)), targets=some)
+    made = plan(all_seen(some), snapshot(*map(entry, some)), targets=some)
     seconds = [(GOOD, GOOD, 2.0), *[CONDUCT["silent"]] * silent, (GOOD, GOOD, 2.0)]
     assert Clock(made, 15.0, 5).is_confirmed(seconds)
 
@@ -115,9 +115,9 @@ def test_the_time_to_confirm() -> None:
     assert plan().confirm_timeout == 60
     assert plan(targets=NAMES[:3], confirm_timeout=30, timeout=7).confirm_timeout == 7 + 15 + 5 + 2 * 7 + 2 * 7
     assert plan(targets=NAMES[:3], confirm_timeout=300, timeout=7).confirm_timeout == 300 + 2 * 7
-    many = book(*map(entry, names(50)))
+    many = snapshot(*map(entry, names(50)))
     assert plan(all_seen(names(50)), many, targets=["gw1"]).confirm_timeout == 70
-    assert plan(all_seen(names(400)), book(*map(entry, names(400))), targets=names(400)).confirm_timeout < 76 * 60
+    assert plan(all_seen(names(400)), snapshot(*map(entry, names(400))), targets=names(400)).confirm_timeout < 76 * 60
     two = plan(targets=NAMES[:3], confirm_timeout=30, timeout=7, forks=2).confirm_timeout
     assert two == 7 + 2 * (15 + 5) + 2 * 7 + 2 * 7
     assert plan(timeout=1000).change_timeout == planning.CHANGE_SECONDS
@@ -127,7 +127,7 @@ def test_every_target_of_an_honest_run_begins() -> None:
     """And so does the second one behind a silent one."""
     for number in (1, 2, 3, 40, 400):
         some = names(number)
-        made = plan(all_seen(some), book(*map(entry, some)), targets=some)
+        made = plan(all_seen(some), snapshot(*map(entry, some)), targets=some)
         assert (number - 1) * planning.ANSWERED_SECONDS <= made.begin_timeout
         assert min(number - 1, 1) * made.change_timeout < made.begin_timeout
 
@@ -157,29 +157,29 @@ def test_all_can_be_told() -> None:
     planned = plan()
     assert planned.peers == ["gw2", "gw3", "gw4"]
     assert not planned.refusals
-    assert not planned.away
+    assert not planned.deferred
 
 
-@pytest.mark.parametrize("away", [unreachable("gw4"), refused("gw4")], ids=["unreachable", "refused"])
-def test_peers_that_cannot_be_told_are_left_for_later_or_a_reason_not_to_begin(away: Observation) -> None:
+@pytest.mark.parametrize("deferred", [unreachable("gw4"), refused("gw4")], ids=["unreachable", "refused"])
+def test_peers_that_cannot_be_told_are_left_for_later_or_a_reason_not_to_begin(deferred: Observation) -> None:
     """A peer that refuses could be one that was tampered with: it must not stop the others."""
-    planned = plan(ALL | {"gw4": away})
-    assert planned.away == [Away("gw4", away.why)]
+    planned = plan(ALL | {"gw4": deferred})
+    assert planned.deferred == [DeferredPeer("gw4", deferred.why)]
     assert planned.refusals == []
-    assert plan(ALL | {"gw4": away}, unreachable="fail").refusals == [
-        f"gw4 ({away.why}) cannot be updated now, but O(unreachable)=fail requires all peers."
+    assert plan(ALL | {"gw4": deferred}, unreachable="fail").refusals == [
+        f"gw4 ({deferred.why}) cannot be updated now, but O(unreachable)=fail requires all peers."
     ]
 
 
 def test_a_peer_that_cannot_store_the_key_of_the_target_is_known_before_anything_begins() -> None:
     """By a key of it, also a former one, or by the identity that the configuration gives; others are told."""
-    mesh = book(entry("gw1", 2), *map(entry, NAMES[1:3]), entry("gw4", identity="vpn4"))
+    mesh = snapshot(entry("gw1", 2), *map(entry, NAMES[1:3]), entry("gw4", identity="vpn4"))
     why = "wg0.conf, line 4, PostUp = wg set wg0 peer KEY preshared-key FILE sets peers after their [Peer] sections."
     blocked = (Blocked("", fp("gw1", 1), why), Blocked("vpn4", None, "auth = psk."), Blocked("", fp("x"), "of nobody"))
     observations = ALL | {"gw1": seen("gw1", NAMES, own=2), "gw3": replace(ALL["gw3"], blocked=blocked)}
-    assert plan(observations, mesh).refused == [Away("gw3", why)]
+    assert plan(observations, mesh).refused == [DeferredPeer("gw3", why)]
     assert plan(observations, mesh).peers == ["gw2", "gw4"]
-    assert plan(observations, mesh, ["gw4"]).refused == [Away("gw3", "auth = psk.")]
+    assert plan(observations, mesh, ["gw4"]).refused == [DeferredPeer("gw3", "auth = psk.")]
     assert plan(observations, mesh, ["gw2"]).refused == []
     assert plan(observations, mesh, ["gw3"]).refusals == [], "its own key is another matter"
     assert plan(observations, mesh, unreachable="fail").refusals
@@ -198,7 +198,7 @@ def test_all_of_a_mesh_are_targets_and_peers() -> None:
 
 
 def test_other_platforms_are_no_peers() -> None:
-    directory = book(entry("gw1"), entry("gw2"), entry("gw3", platform="strongswan"), revoked("gw4"))
+    directory = snapshot(entry("gw1"), entry("gw2"), entry("gw3", platform="strongswan"), revoked("gw4"))
     assert plan(ALL, directory).peers == ["gw2"]
 
 
@@ -207,8 +207,8 @@ def test_other_platforms_are_no_peers() -> None:
 OTHER_PLANS: dict[str, Data] = {
     "another gateway": {"targets": ("gw2",)},
     "one gateway more": {"targets": ("gw1", "gw2")},
-    "changed meanwhile": {"directory": book(entry("gw1", 2), *map(entry, NAMES[1:]))},
-    "a peer more": {"directory": book(*map(entry, names(5)))},
+    "changed meanwhile": {"directory": snapshot(entry("gw1", 2), *map(entry, NAMES[1:]))},
+    "a peer more": {"directory": snapshot(*map(entry, names(5)))},
     "another mode": {"mode": "emergency"},
     "another strategy": {"strategy": "second_interface"},
 }
@@ -225,7 +225,7 @@ def test_another_plan_is_not_the_approved_one(what: str) -> None:
 SAME_PLANS: dict[str, Data] = {
     "the same": {},
     "a peer is away": {"observations": ALL | {"gw3": unreachable("gw3")}},
-    "begun and interrupted": {"directory": book(samples.rotating("gw1", "swapped"), *map(entry, NAMES[1:]))},
+    "begun and interrupted": {"directory": snapshot(samples.rotating("gw1", "swapped"), *map(entry, NAMES[1:]))},
 }
 
 
@@ -273,7 +273,7 @@ def test_nothing_that_a_gateway_says_stops_its_own_revocation(said: Observation)
 @pytest.mark.parametrize("mode", ["planned", "emergency", "abort"])
 def test_records_that_were_tampered_with_stop_their_own_gateway_only(mode: str) -> None:
     tampered = [{"gateway": "gw1", "serial": 1, "what": "key"}]
-    directory = book(*map(entry, NAMES[1:]), tampered=tampered)
+    directory = snapshot(*map(entry, NAMES[1:]), tampered=tampered)
     assert plan(ALL, directory, mode=mode).refusals == ["gw1: Its key 1 is not as the directory signed it."]
     if mode != "abort":
         assert plan(ALL, directory, ("gw2",), mode=mode).refusals == []
@@ -281,7 +281,7 @@ def test_records_that_were_tampered_with_stop_their_own_gateway_only(mode: str) 
 
 @pytest.mark.parametrize("mode", ["planned", "emergency", "abort"])
 def test_revoked_and_unknown(mode: str) -> None:
-    assert plan(ALL, book(revoked("gw1"), entry("gw2")), mode=mode).refusals == [
+    assert plan(ALL, snapshot(revoked("gw1"), entry("gw2")), mode=mode).refusals == [
         "gw1 is revoked as lost; a gateway that replaces it needs another name."
     ]
     (unknown,) = plan(targets=["gw9"], mode=mode).refusals
@@ -290,19 +290,19 @@ def test_revoked_and_unknown(mode: str) -> None:
 
 def test_abort_needs_an_open_planned_rotation() -> None:
     def refusals(one: Data | None) -> Sequence[str]:
-        return plan(ALL, book(entry("gw1", rotation=one), entry("gw2")), mode="abort").refusals
+        return plan(ALL, snapshot(entry("gw1", rotation=one), entry("gw2")), mode="abort").refusals
 
     assert refusals(samples.rotation("gw1")) == []
     assert "none to abort" in refusals(None)[0]
     assert "cannot come back" in refusals(samples.rotation("gw1", mode="emergency"))[0]
-    (away,) = plan(
-        ALL | {"gw1": unreachable("gw1")}, book(samples.rotating("gw1"), entry("gw2")), mode="abort"
+    (deferred,) = plan(
+        ALL | {"gw1": unreachable("gw1")}, snapshot(samples.rotating("gw1"), entry("gw2")), mode="abort"
     ).refusals
-    assert away == "gw1: unreachable. Its key cannot be put back now."
+    assert deferred == "gw1: unreachable. Its key cannot be put back now."
 
 
 def test_abort_needs_the_old_key() -> None:
-    directory = book(samples.rotating("gw1", "verified"), entry("gw2"))
+    directory = snapshot(samples.rotating("gw1", "verified"), entry("gw2"))
     kept = seen("gw1", NAMES, own=2, previous=fp("gw1"))
     assert plan(ALL | {"gw1": kept}, directory, mode="abort").refusals == []
     (refusal,) = plan(ALL | {"gw1": seen("gw1", NAMES, own=2)}, directory, mode="abort").refusals
@@ -314,7 +314,7 @@ def test_abort_needs_the_old_key() -> None:
 
 def test_a_revocation_goes_on_where_it_was_interrupted() -> None:
     """The same command again: it is recorded, and who has not dropped the key yet is told."""
-    directory = book(revoked("gw1"), entry("gw2"), entry("gw3"), pending={"gw3": ["gw1"]})
+    directory = snapshot(revoked("gw1"), entry("gw2"), entry("gw3"), pending={"gw3": ["gw1"]})
     made = plan({}, directory, mode="revoke")
     assert made.refusals == []
     assert made.targets[0].note == f"It was revoked before ({samples.BEGUN}); this run continues from there."
@@ -331,7 +331,7 @@ def test_an_abort_goes_on_where_it_was_interrupted() -> None:
              "ended_at": samples.BEGUN, "old_serial": 1, "new_serial": number + 1}
             for number, state in enumerate(states, 1)
         ]  # fmt: skip
-        directory = book(entry("gw1", **more), entry("gw2"), rotations=rows[::-1])
+        directory = snapshot(entry("gw1", **more), entry("gw2"), rotations=rows[::-1])
         return plan(ALL, directory, mode="abort")
 
     again = of("retired", "aborted")
@@ -353,12 +353,12 @@ def test_a_plan_survives_its_way_through_a_playbook() -> None:
 
 
 def test_who_has_not_acknowledged_still_accepts_whatever_it_answers() -> None:
-    lost = book(revoked("gw1"), *map(entry, NAMES[1:]), pending={"gw3": ["gw1"], "gw4": ["gw1"]})
+    lost = snapshot(revoked("gw1"), *map(entry, NAMES[1:]), pending={"gw3": ["gw1"], "gw4": ["gw1"]})
     answers = {"gw3": Observation("gw3", "ready"), "gw4": unreachable("gw4")}
     found = planning.dropped(lost, answers, plan(mode="emergency"))
     assert found.peers == ["gw2"]
-    assert found.unreachable == [Away("gw4", "unreachable")]
-    assert found.refused == [Away("gw3", "it has not acknowledged that it dropped the key")]
+    assert found.unreachable == [DeferredPeer("gw4", "unreachable")]
+    assert found.refused == [DeferredPeer("gw3", "it has not acknowledged that it dropped the key")]
     (sentence,) = planning.still_accepting(found)
     assert sentence.startswith("gw3 still accepts the old key: it has not acknowledged that it dropped the key. Fix")
 
@@ -367,7 +367,7 @@ def test_who_has_not_acknowledged_still_accepts_whatever_it_answers() -> None:
 
 
 def test_retired_before_goes_on_from_there() -> None:
-    directory = book(samples.retired("gw1"), entry("gw2"), entry("gw3"), pending={"gw3": ["gw1"]})
+    directory = snapshot(samples.retired("gw1"), entry("gw2"), entry("gw3"), pending={"gw3": ["gw1"]})
     made = plan({}, directory, mode="retire")
     assert made.refusals == []
     assert made.targets[0].note == f"It was retired before ({samples.BEGUN}); this run continues from there."
@@ -375,25 +375,25 @@ def test_retired_before_goes_on_from_there() -> None:
 
 
 def test_who_is_lost_is_not_retired() -> None:
-    assert plan({}, book(revoked("gw1"), entry("gw2")), mode="retire").refusals == [
+    assert plan({}, snapshot(revoked("gw1"), entry("gw2")), mode="retire").refusals == [
         "gw1 is revoked as lost; a gateway that replaces it needs another name."
     ]
 
 
 @pytest.mark.parametrize("mode", ["planned", "emergency", "abort"])
 def test_nothing_else_is_done_with_a_retired_gateway(mode: str) -> None:
-    assert plan(ALL, book(samples.retired("gw1"), entry("gw2")), mode=mode).refusals == [
+    assert plan(ALL, snapshot(samples.retired("gw1"), entry("gw2")), mode=mode).refusals == [
         f"gw1 is retired ({samples.BEGUN}); a gateway that replaces it needs another name."
     ]
 
 
 def test_who_has_still_to_drop_a_retired_gateway_is_told_in_plain_words() -> None:
-    directory = book(samples.retired("gw1"), entry("gw2"), entry("gw3"), pending={"gw3": ["gw1"]})
+    directory = snapshot(samples.retired("gw1"), entry("gw2"), entry("gw3"), pending={"gw3": ["gw1"]})
     answers = {"gw2": all_seen(["gw2"])["gw2"], "gw3": unreachable("gw3")}
     made = planning.dropped(directory, answers, plan({}, directory, mode="retire"))
     text = gateways.retired(made, 200)
     assert "Retired: gw1. Still to drop the key: gw3 (unreachable). Run converge_gateways" in text
     assert "STILL" not in text
-    done = book(samples.retired("gw1"), entry("gw2"), entry("gw3"))
+    done = snapshot(samples.retired("gw1"), entry("gw2"), entry("gw3"))
     made = planning.dropped(done, {}, plan({}, done, mode="retire"))
     assert "No peer accepts the key any more." in gateways.retired(made, 200)

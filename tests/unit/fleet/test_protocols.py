@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 from unit.directory.samples import Records, gateway, new_key, pending_now
-from unit.fleet.samples import book, entry
+from unit.fleet.samples import entry, snapshot
 
 from ansible_collections.vpnops.keys.plugins.module_utils._backends import BACKENDS, Backend, protocol
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import acknowledgements
@@ -29,7 +29,7 @@ def test_each_backend_has_a_protocol() -> None:
 
 
 def test_the_fleet_pairs_by_protocol() -> None:
-    directory = book(entry("gw1"), entry("gw2", platform="networkd"), entry("gw3", platform="strongswan"))
+    directory = snapshot(entry("gw1"), entry("gw2", platform="networkd"), entry("gw3", platform="strongswan"))
     assert peers_of(directory, ["gw1"]) == ["gw2"] == directory.peers_of("gw1")
     assert directory.are_peers("gw2", "gw1")
     assert not directory.are_peers("gw3", "gw1")
@@ -41,7 +41,7 @@ def test_the_directory_pairs_by_protocol() -> None:
     records = Records()
     records.do(gateways=[gateway("gw1", new_key()), gateway("gw2", new_key(), platform="networkd")])
     assert pending_now(records) == {"gw1": ["gw2"], "gw2": ["gw1"]}
-    assert acknowledgements.ledger(records.book, set()).peers("gw1", "gw2")
+    assert acknowledgements.ledger(records.snapshot, set()).peers("gw1", "gw2")
     stored = {"peer": "gw1", "gateway": "gw2", "serial": 1, "role": "current"}
     records.do(acknowledgements=[stored])
     assert pending_now(records) == {"gw2": ["gw1"]}

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 from unit.fleet import samples
-from unit.fleet.samples import all_seen, book, entry, fp, names, refused, revoked, seen, stored, unreachable
+from unit.fleet.samples import all_seen, entry, fp, names, refused, revoked, seen, snapshot, stored, unreachable
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
@@ -23,7 +23,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._tampered import WHOLE
 from ansible_collections.vpnops.keys.plugins.plugin_utils.tables.gateways import STATUS
 
 NAMES = names(4)
-MESH = book(*map(entry, NAMES))
+MESH = snapshot(*map(entry, NAMES))
 ALL = all_seen(NAMES)
 Told = set[tuple[str, str, str]]
 
@@ -39,7 +39,7 @@ def of(directory: Directory, observations: Mapping[str, Observation]) -> Told:
 def test_all_as_recorded() -> None:
     found = status(MESH, ALL)
     assert told(found) == set()
-    assert found.to_result()["in_line"]
+    assert found.to_result()["in_sync"]
     assert {(row.right, row.any, row.tunnels, row.own) for row in found.rows} == {(3, 3, 3, "as recorded")}
 
 
@@ -137,7 +137,7 @@ def test_what_its_next_start_would_change_is_a_difference() -> None:
     for one in (seen("gw2", NAMES, at_restart=(lasting,)), seen("gw2", NAMES, at_restart=(lasting,), state="refused")):
         found = status(MESH, ALL | {"gw2": one})
         assert ("gw2", "not lasting", f"It{lasting[2:]}") in told(found)
-        assert not found.to_result()["in_line"]
+        assert not found.to_result()["in_sync"]
     assert not any(kind == "not lasting" for _host, kind, _what in of(MESH, ALL))
 
 
@@ -146,14 +146,14 @@ def test_a_gateway_that_cannot_fetch_is_a_difference() -> None:
     why = "The checkpoint has expired. Nothing was changed; publish again."
     found = status(MESH, ALL | {"gw2": seen("gw2", NAMES, fetch=why)})
     assert ("gw2", "not fetching", f"Its last fetch failed: {why}") in told(found)
-    assert not found.to_result()["in_line"]
+    assert not found.to_result()["in_sync"]
 
 
 def test_a_former_key_is_named_by_its_serial_of_the_directory() -> None:
     """Serials come from the records: after one was deleted, counting gives other ones."""
     third = entry("gw1", 3)
     del third["keys"][1]
-    directory = book(third, *map(entry, NAMES[1:]))
+    directory = snapshot(third, *map(entry, NAMES[1:]))
     three = {"gw1": 3}
     observations = {name: seen(name, {n: 1 for n in NAMES if n != name} | three) for name in NAMES[1:]}
     sentence = "It stores serial 1 of gw1 in its file and in its running daemon, where serial 3 is current."
@@ -162,11 +162,11 @@ def test_a_former_key_is_named_by_its_serial_of_the_directory() -> None:
 
 
 def test_a_pending_peer_is_pending_and_nothing_else() -> None:
-    directory = book(entry("gw1", 2), *map(entry, NAMES[1:]), pending={"gw2": ["gw1"]})
+    directory = snapshot(entry("gw1", 2), *map(entry, NAMES[1:]), pending={"gw2": ["gw1"]})
     newer = {name: seen(name, {n: 1 for n in NAMES if n != name} | {"gw1": 2}) for name in NAMES[2:]}
     found = status(directory, {"gw1": seen("gw1", NAMES, own=2), "gw2": seen("gw2", NAMES), **newer})
     assert told(found) == {("gw2", "pending", "It has not yet stored the keys of gw1.")}
-    assert found.to_result()["in_line"]
+    assert found.to_result()["in_sync"]
     assert [row.to_result()["pending"]["count"] for row in found.rows] == [0, 1, 0, 0]
 
 
@@ -176,7 +176,7 @@ def test_replaced_hardware_has_a_next_step_that_believes_this_gateway_alone() ->
     assert "enroll_gateways with --limit gw1 and gateway_keys_adopt_reported_key=true" in step
 
 
-RETIRED = book(samples.retired("gw4"), *map(entry, NAMES[:3]))
+RETIRED = snapshot(samples.retired("gw4"), *map(entry, NAMES[:3]))
 LEFT = {name: samples.without(ALL[name], "gw4") for name in NAMES[:3]}
 
 
@@ -186,19 +186,19 @@ def test_a_retired_gateway_has_left_the_fleet() -> None:
     assert [row.gateway.name for row in found.rows] == found.names == NAMES[:3]
     assert RETIRED.in_use == NAMES[:3]
     assert RETIRED.peers_of("gw1") == ["gw2", "gw3"]
-    assert found.to_result()["in_line"]
+    assert found.to_result()["in_sync"]
 
 
 def test_a_retired_gateway_that_is_still_in_the_inventory_is_a_note() -> None:
     what = f"It was retired at {SINCE}, and is still in the inventory group."
     for one in (ALL["gw4"], unreachable("gw4"), refused("gw4")):
         assert of(RETIRED, LEFT | {"gw4": one}) == {("gw4", "retired", what)}
-    assert status(RETIRED, LEFT | {"gw4": ALL["gw4"]}).to_result()["in_line"]
+    assert status(RETIRED, LEFT | {"gw4": ALL["gw4"]}).to_result()["in_sync"]
 
 
 def test_a_peer_that_has_still_to_drop_a_retired_gateway_is_pending_and_no_problem() -> None:
     """Nobody has to fear its key."""
-    directory = book(samples.retired("gw4"), *map(entry, NAMES[:3]), pending={"gw1": ["gw4"], "gw2": ["gw4"]})
+    directory = snapshot(samples.retired("gw4"), *map(entry, NAMES[:3]), pending={"gw1": ["gw4"], "gw2": ["gw4"]})
     what = "It has still to drop the keys of gw4, retired in peace."
     found = status(directory, {"gw1": ALL["gw1"], "gw2": unreachable("gw2"), "gw3": LEFT["gw3"]})
     assert told(found) == {
@@ -211,7 +211,7 @@ def test_a_peer_that_has_still_to_drop_a_retired_gateway_is_pending_and_no_probl
 
 def test_a_revoked_key_of_a_retired_gateway_is_still_to_be_feared() -> None:
     one = samples.retired("gw4") | {"keys": samples.keys("gw4", 2, {1: "revoked", 2: "retired"})}
-    directory = book(one, *map(entry, NAMES[:3]), pending={"gw1": ["gw4"]})
+    directory = snapshot(one, *map(entry, NAMES[:3]), pending={"gw1": ["gw4"]})
     kinds = {(host, kind) for host, kind, _what in of(directory, LEFT | {"gw1": unreachable("gw1")})}
     assert ("gw1", "still accepted") in kinds
 
@@ -230,7 +230,7 @@ def test_one_sided_names_both_of_whose_word_it_is() -> None:
 
 # -- keys that nobody may accept
 
-LOST = book(revoked("gw1"), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[1:]})
+LOST = snapshot(revoked("gw1"), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[1:]})
 SINCE = samples.BEGUN
 
 
@@ -258,7 +258,7 @@ def test_not_asked_is_no_acknowledgement() -> None:
 
 
 def test_its_own_word_is_evidence_though_it_acknowledged() -> None:
-    directory = book(revoked("gw1"), *map(entry, NAMES[1:]))
+    directory = snapshot(revoked("gw1"), *map(entry, NAMES[1:]))
     sentence = f"It still accepts serial 1 of gw1 (revoked since {SINCE}) in its file and in its running daemon."
     assert ("gw2", "still accepted", sentence) in of(directory, {"gw2": seen("gw2", NAMES)})
 
@@ -273,7 +273,7 @@ def test_an_open_emergency() -> None:
         {"gateway": "gw1", "mode": "emergency", "state": "prepared", "old_serial": 1, "new_serial": None,
          "begun_at": SINCE}
     ]  # fmt: skip
-    directory = book(
+    directory = snapshot(
         emergency(), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[1:]}, rotations=history
     )
     observations = {"gw2": seen("gw2", NAMES), "gw3": seen("gw3", {"gw2": 1, "gw4": 1})}
@@ -291,7 +291,7 @@ def test_a_key_that_was_never_used_is_not_stolen() -> None:
         {"gateway": "gw1", "mode": "planned", "state": "aborted", "old_serial": 1, "new_serial": 2, "begun_at": SINCE}
     ]
     aborted = entry("gw1", 1, {2: "revoked"})
-    directory = book(aborted, *map(entry, NAMES[1:]), pending={"gw2": ["gw1"]}, rotations=history)
+    directory = snapshot(aborted, *map(entry, NAMES[1:]), pending={"gw2": ["gw1"]}, rotations=history)
     assert ("gw2", "pending", "It has not yet stored the keys of gw1.") in of(directory, {})
 
 
@@ -299,20 +299,20 @@ def test_a_key_that_was_never_used_is_not_stolen() -> None:
 
 
 def test_tampered_records_and_hosts_that_it_does_not_know() -> None:
-    directory = book(*map(entry, NAMES[:2]), tampered=[{"gateway": "gw4", "serial": 2, "what": "key"}])
+    directory = snapshot(*map(entry, NAMES[:2]), tampered=[{"gateway": "gw4", "serial": 2, "what": "key"}])
     observations = {name: seen(name, NAMES[:2]) for name in NAMES[:2]}
     assert of(directory, observations | {"gw3": refused("gw3"), "gw4": unreachable("gw4")}) == {
         ("gw4", "tampered", "Its key 2 is not as the directory signed it."),
         ("gw3", "not enrolled", "It is in the inventory, but not in the directory."),
         ("gw3", "refused", "Incorrect sudo password"),
     }
-    assert ("directory", "empty directory", "It has no gateway.") in of(book(), {"gw1": unreachable("gw1")})
+    assert ("directory", "empty directory", "It has no gateway.") in of(snapshot(), {"gw1": unreachable("gw1")})
 
 
 @pytest.mark.parametrize("what", WHOLE)
 def test_a_directory_that_cannot_be_believed_is_the_one_finding(what: str) -> None:
     """Nothing is said of the gateways: that they are not in it is no finding then."""
-    directory = book(tampered=[{"gateway": None, "serial": None, "what": what}])
+    directory = snapshot(tampered=[{"gateway": None, "serial": None, "what": what}])
     found = of(directory, {"gw1": seen("gw1", NAMES[:2]), "gw2": unreachable("gw2")})
     assert found == {("directory", "tampered", f"It cannot be trusted: {WHOLE[what]}.")}
     finding = findings.Finding("tampered", "directory", "")
@@ -320,7 +320,7 @@ def test_a_directory_that_cannot_be_believed_is_the_one_finding(what: str) -> No
 
 
 def test_an_open_rotation_is_no_drift() -> None:
-    directory = book(samples.rotating("gw1"), *map(entry, NAMES[1:]))
+    directory = snapshot(samples.rotating("gw1"), *map(entry, NAMES[1:]))
     both = samples.with_stored(ALL["gw2"], stored("gw1"), stored("gw1", 2, "staged", "staged"))
     found = status(directory, ALL | {"gw2": both})
     assert told(found) == {
@@ -341,7 +341,7 @@ FAILING = {
 
 @pytest.mark.parametrize("fail_on", FAILING)
 def test_what_fails(fail_on: str) -> None:
-    directory = book(revoked("gw1"), *map(entry, NAMES[1:]), pending={"gw4": ["gw1", "gw3"]})
+    directory = snapshot(revoked("gw1"), *map(entry, NAMES[1:]), pending={"gw4": ["gw1", "gw3"]})
     found = status(directory, {"gw2": seen("gw2", {"gw3": 7, "gw4": 1}, own=1, runtime=9), "gw3": refused("gw3")})
     found = replace(found, findings=[*found.findings, findings.Finding("drifted gateway", "gw2", "It has no key.")])
     assert {one.kind for one in findings.failing(found.findings, fail_on)} == FAILING[fail_on]

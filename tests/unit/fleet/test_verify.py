@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 from unit.fleet import samples
-from unit.fleet.samples import Data, book, change, entry, fp, names, seen, unreachable
+from unit.fleet.samples import Data, change, entry, fp, names, seen, snapshot, unreachable
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
@@ -19,7 +19,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._fleet.verify import P
 
 NAMES = names(4)
 OTHERS = NAMES[1:]
-ROTATING = book(samples.rotating("gw1"), *map(entry, OTHERS))
+ROTATING = snapshot(samples.rotating("gw1"), *map(entry, OTHERS))
 BEFORE = seen("gw1", NAMES)
 
 
@@ -60,10 +60,10 @@ def test_a_tunnel_that_was_down_before_is_not_waited_for() -> None:
 
 
 def test_a_peer_that_does_not_have_the_key_yet_is_away() -> None:
-    directory = book(samples.rotating("gw1"), *map(entry, OTHERS), pending={"gw4": ["gw1"]})
+    directory = snapshot(samples.rotating("gw1"), *map(entry, OTHERS), pending={"gw4": ["gw1"]})
     found = proof(changed("gw2", "gw3"), directory=directory)
     assert found.verified
-    assert found.away == ["gw4"]
+    assert found.not_stored == ["gw4"]
 
 
 def test_no_tunnel_was_expected() -> None:
@@ -87,7 +87,7 @@ def test_it_does_not_use_its_new_key(after: Observation, words: str) -> None:
 
 def test_strongswan_names_peers_by_identity_and_not_always_its_own_key() -> None:
     one = samples.rotating("gw1") | {"platform": "strongswan", "identity": "one.example"}
-    directory = book(one, entry("gw2", platform="strongswan", identity="two.example"))
+    directory = snapshot(one, entry("gw2", platform="strongswan", identity="two.example"))
 
     def tunnels(own: int) -> tuple[Tunnel, ...]:
         return (Tunnel("two.example", fp("gw1", own), None, 1.0, 0.0),)
@@ -103,21 +103,21 @@ def test_strongswan_names_peers_by_identity_and_not_always_its_own_key() -> None
 
 def test_after_an_emergency_all_whom_it_knows_are_asked_for_and_none_is_a_failure() -> None:
     one = entry("gw1", 2, {1: "revoked"}, rotation=samples.rotation("gw1", "swapped", "emergency"))
-    directory = book(one, *map(entry, OTHERS), pending={"gw4": ["gw1"]})
+    directory = snapshot(one, *map(entry, OTHERS), pending={"gw4": ["gw1"]})
     after = replace(changed("gw2"), stored=tuple(StoredKey("", fp(name), "current", "current") for name in OTHERS))
     found = proof(after, samples.unreachable("gw1"), directory)
     assert found.verified
-    assert (found.proven, found.unproven, found.away) == (["gw2"], ["gw3"], ["gw4"])
+    assert (found.proven, found.unproven, found.not_stored) == (["gw2"], ["gw3"], ["gw4"])
 
 
 def test_after_an_emergency_no_tunnel_is_asked_for_that_never_was() -> None:
     """A spoke has entries of the other spokes, and no tunnel but that to the hub."""
     one = entry("gw1", 2, {1: "revoked"}, rotation=samples.rotation("gw1", "swapped", "emergency"))
-    directory = book(one, *map(entry, OTHERS))
+    directory = snapshot(one, *map(entry, OTHERS))
     before = samples.without(samples.seen("gw1", ["gw1", *OTHERS]), "gw3", "gw4")
     after = replace(changed("gw2"), stored=tuple(StoredKey("", fp(name), "current", "current") for name in OTHERS))
     found = proof(after, before, directory)
-    assert (found.proven, found.unproven, found.away) == (["gw2"], [], [])
+    assert (found.proven, found.unproven, found.not_stored) == (["gw2"], [], [])
 
 
 def test_a_proof_survives_its_way_through_a_playbook() -> None:
@@ -135,7 +135,7 @@ def measured(began: float, by: dict[str, float]) -> Data | None:
     tunnels = tuple(samples.tunnel(peer, fp("gw1", 2), by=moment) for peer, moment in by.items())
     after = replace(changed(), change=change(began=began), tunnels=tunnels)
     missing = [name for name in OTHERS if name not in by]
-    directory = book(samples.rotating("gw1"), *map(entry, OTHERS), pending={name: ["gw1"] for name in missing})
+    directory = snapshot(samples.rotating("gw1"), *map(entry, OTHERS), pending={name: ["gw1"] for name in missing})
     return proof(after, directory=directory).measured
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.effort import examples
 from unit.fleet import fleets, samples, views
-from unit.fleet.samples import Data, book, entry, fp, key, names, seen
+from unit.fleet.samples import Data, entry, fp, key, names, seen, snapshot
 
 from ansible_collections.vpnops.keys.plugins.action import gateway_report
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import outcome, plan, verify
@@ -75,7 +75,7 @@ def told(words: str) -> list[str]:
     claim = {"gateway": words, "public_key": None, "role": "withdrawn"}
     peer = {"name": "gw2", "platform": "wireguard", "current": key("gw2")}
     left_out = {
-        "changed": False, "stored": [claim], "neighbours": [], "diff": {},
+        "changed": False, "stored": [claim], "neighbors": [], "diff": {},
         "refused": [{"gateway": "gw2", "why": words}],
     }  # fmt: skip
     answers = {
@@ -98,7 +98,7 @@ def _observed(one: Observation) -> list[str]:
     every = {**others, LIAR: one}
     found = status(directory, every)
     planned = [
-        plan.plan(directory, every, [name], plan.Wish(mode=mode, minimum_share=100, unreachable="fail"))
+        plan.plan(directory, every, [name], plan.PlanOptions(mode=mode, minimum_share=100, unreachable="fail"))
         for name in NAMES
         for mode in plan.AGAINST
     ]
@@ -114,9 +114,9 @@ def _observed(one: Observation) -> list[str]:
 
 
 def _answered(answer: device_answer.Answer) -> list[str]:
-    directory = book(entry("gw1"), samples.revoked("gw2"), entry("gw3"), pending={"gw1": ["gw2"]})
+    directory = snapshot(entry("gw1"), samples.revoked("gw2"), entry("gw3"), pending={"gw1": ["gw2"]})
     answers = {LIAR: gateway_report._reached(answer)}
-    made = plan.plan(directory, {}, ["gw2"], plan.Wish(mode=plan.REVOKE))
+    made = plan.plan(directory, {}, ["gw2"], plan.PlanOptions(mode=plan.REVOKE))
     found = outcome.converged(directory, directory, answers)
     after = plan.dropped(directory, answers, made)
     return [

@@ -76,7 +76,7 @@ def test_who_is_refused_is_named_and_not_acknowledged_and_all_others_are_stored(
     assert [one["gateway"] for one in answer["stored"]] == ["gw3", "gw5", "gw7"]
     assert [one["gateway"] for one in answer["refused"]] == ["gw2", "gw6", "gw4"]
     assert all(set(one) == {"gateway", "why"} and one["why"] for one in answer["refused"])
-    assert answer["neighbours"] == ["gw3", "gw5"]
+    assert answer["neighbors"] == ["gw3", "gw5"]
 
 
 def test_where_a_gateway_fetches_it_remembers_what_a_playbook_brought(place: Path) -> None:

@@ -304,7 +304,7 @@ def test_a_peer_outside_the_inventory_is_reported_and_does_not_stop_two_that_nam
     ]
     (unit,) = as_configured(hosts).units
     finding = "10.9.9.9, a peer of ks1, ks2, is an address that the inventory gives to no key server."
-    assert (unit.blocked, unit.findings, unit.strangers) == (None, (finding,), (finding,))
+    assert (unit.blocked, unit.findings, unit.unknown_peers) == (None, (finding,), (finding,))
 
 
 # Labels
@@ -416,7 +416,7 @@ def test_a_given_label_makes_all_hosts_one_unit() -> None:
 def test_with_a_given_label_peers_are_strangers_only_if_no_key_server_says_that_it_is_them() -> None:
     hosts = [host("ks1", group(peers=("10.7.0.2", "10.7.0.3"))), host("ks2", group(addresses=("10.7.0.2",)))]
     (unit,) = under_one_label(hosts, "K").units
-    assert unit.strangers == ("10.7.0.3, a peer of ks1, is an address that the inventory gives to no key server.",)
+    assert unit.unknown_peers == ("10.7.0.3, a peer of ks1, is an address that the inventory gives to no key server.",)
 
 
 def test_given_groups_replace_the_configured_ones() -> None:

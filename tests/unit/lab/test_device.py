@@ -358,7 +358,7 @@ def test_bad_lab_files() -> None:
         [],
         {"devices": 3},
         {"devices": [], "more": 1},
-        {"devices": [{"name": "a", "colour": "red"}]},
+        {"devices": [{"name": "a", "color": "red"}]},
         {"devices": [{"name": "a"}, {"name": "a"}]},
         {"devices": [{"name": "a", "keys": [{"label": "L", "size": 3}]}]},
     ):

@@ -31,7 +31,7 @@ HONEST: dict[str, tuple[Data, Data]] = {
 FIELDS = {
     "gateway_info": {"gateway", "obstacles", "checkpoint"},
     "gateway_key": {"public_key", "fingerprint", "algorithm", "diff", "checkpoint"},
-    "gateway_peers": {"stored", "learned", "neighbours", "refused", "diff", "checkpoint"},
+    "gateway_peers": {"stored", "learned", "neighbors", "refused", "diff", "checkpoint"},
     "gateway_bridge": {"interface", "carried", "left", "diff"},
     "gateway_call_in": {"token_sha256", "diff"},
     "gateway_fetch": {"diff"},

@@ -80,7 +80,7 @@ PEERS: Data = {
         {"gateway": "gw2", "public_key": key("gw2 next"), "role": "staged"},
         {"gateway": "gw3", "public_key": None, "role": "withdrawn"},
     ],
-    "neighbours": ["gw2", "gw3"],
+    "neighbors": ["gw2", "gw3"],
     "refused": [],
     "diff": {"before_header": "a", "after_header": "b", "before": "", "after": "gw2: current 12\n"},
 }

@@ -57,7 +57,7 @@ ANSWERS: dict[str, tuple[str, Callable[[int], str]]] = {
     "tunnels": ("gateway_info", repeated(TUNNEL, lambda many: info(tunnels=many))),
     "obstacles": ("gateway_info", repeated("x" * 50, lambda many: {**INFO, "obstacles": many})),
     "acknowledgements": ("gateway_peers", repeated(PEERS["stored"][0], lambda many: {**PEERS, "stored": many})),
-    "neighbours": ("gateway_peers", repeated("x" * 250, lambda many: {**PEERS, "neighbours": many})),
+    "neighbors": ("gateway_peers", repeated("x" * 250, lambda many: {**PEERS, "neighbors": many})),
     "refusals": ("gateway_peers", repeated(REFUSED, lambda many: {**PEERS, "refused": many})),
 }
 

@@ -67,10 +67,10 @@ def install(place: Path, write: bool = True, **given: t.Any) -> list[str]:
 
 
 def test_once(place: Path) -> None:
-    foretold = install(place, write=False)
+    predicted = install(place, write=False)
     assert not (place / "etc").exists()
-    assert install(place) == foretold
-    assert len(foretold) == 6
+    assert install(place) == predicted
+    assert len(predicted) == 6
     assert install(place) == []
     assert (place / "etc/fetch.pyz").read_bytes() == PROGRAM
     assert (place / "etc/fetch.json").stat().st_mode & 0o777 == 0o600
@@ -86,8 +86,8 @@ def test_a_diff_has_no_salt(place: Path) -> None:
 
 def test_it_is_removed(place: Path) -> None:
     install(place)
-    foretold = fetch_install.remove(write=False)
-    assert fetch_install.remove(write=True) == foretold
+    predicted = fetch_install.remove(write=False)
+    assert fetch_install.remove(write=True) == predicted
     assert list((place / "etc").iterdir()) == []
     assert not (place / "wanted").is_symlink()
     assert fetch_install.remove(write=True) == []

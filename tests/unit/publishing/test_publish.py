@@ -73,10 +73,10 @@ def enrol(directory: Directory, count: int) -> None:
 
 def test_once(directory: Directory, place: Path) -> None:
     enrol(directory, 3)
-    foretold = published(directory, place, check=True)
+    predicted = published(directory, place, check=True)
     assert not place.exists()
     made = published(directory, place)
-    assert (foretold["changed"], foretold["publication"]["root"]) == (True, made["publication"]["root"])
+    assert (predicted["changed"], predicted["publication"]["root"]) == (True, made["publication"]["root"])
     assert found(directory, place)[1]["gw2"]["current"] == key_of("gw2")
     before = files(place)
     again = published(directory, place)

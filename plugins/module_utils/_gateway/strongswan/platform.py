@@ -162,9 +162,9 @@ class StrongSwan:
     def store(self, wanted: t.Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:
         view = self._view()
         found = swan_peers.find_all(view, wanted)
-        foretold = [(one.peer, swan_peers.change(view, one)) for one in found]
-        changes = [change for dummy, change in foretold]
-        peers = [peer for peer, change in foretold if change.changed]
+        predicted = [(one.peer, swan_peers.change(view, one)) for one in found]
+        changes = [change for dummy, change in predicted]
+        peers = [peer for peer, change in predicted if change.changed]
         gone = [peer for peer in peers if peer.current is None]
         living = [peer for peer in peers if peer.current]
         unloaded = _why_not_loaded(view.site) if view.charon and peers else ""
@@ -184,16 +184,16 @@ class StrongSwan:
     def _forget(self, peers: t.Sequence[WantedPeer], view: View) -> None:
         """Withdraw these peers where nothing can be loaded: the files say so for the next start, and charon loses their
         connections at once."""
-        owed = [(one.peer, one.entry) for one in swan_peers.find_all(view, peers) if one.entry]
-        names = {item.name for dummy, entry in owed for item in entry.connections} & view.loaded.keys()
+        to_store = [(one.peer, one.entry) for one in swan_peers.find_all(view, peers) if one.entry]
+        names = {item.name for dummy, entry in to_store for item in entry.connections} & view.loaded.keys()
 
         def unload() -> None:
             swanctl.unload(sorted(names))
             if view.fresh:
                 note_load(self._state, self._site(), None)
 
-        if owed:
-            swan_store.apply(self._state, view, owed, unload, self._site)
+        if to_store:
+            swan_store.apply(self._state, view, to_store, unload, self._site)
 
     def _store(self, peers: t.Sequence[WantedPeer], view: View | None = None) -> dict[str, str]:
         """Store the keys of these peers by one load; where charon refuses it, of each half for itself. Returns why."""

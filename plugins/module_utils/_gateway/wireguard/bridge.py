@@ -25,7 +25,7 @@ from ..._errors import VpnKeysError
 from .. import commands, detached, files
 from . import bridge_plan, follow, routes
 from . import runtime as wg_runtime
-from .bridge_plan import Neighbour, Wanted, all_networks, is_there, name_of, rp_filter
+from .bridge_plan import Neighbor, Wanted, all_networks, is_there, name_of, rp_filter
 from .platform import WireGuard
 from .runtime import KICK, Setting
 
@@ -69,7 +69,7 @@ def up(interface: str, want: Wanted, within: float) -> None:
                 detached.start(_guard_name(interface), lambda: _watch(interface))
             return
     down(interface)
-    peers = {one.key: {"name": one.name, "networks": one.networks} for one in want.neighbours}
+    peers = {one.key: {"name": one.name, "networks": one.networks} for one in want.neighbors}
     job = {"until": time.monotonic() + within, "own": want.own, "port": want.port, "peers": peers, "carried": []}
     _write(interface, job)
     detached.start(_guard_name(interface), lambda: _guard(interface, want))
@@ -86,7 +86,7 @@ def is_up(interface: str, want: Wanted) -> bool:
     job, runtime = _job(interface), wg_runtime.read(name_of(interface))
     if not job or "ready" not in job or runtime is None or runtime.own != want.own or job["port"] != want.port:
         return False
-    peers = {one.key: set(one.networks) for one in want.neighbours}
+    peers = {one.key: set(one.networks) for one in want.neighbors}
     return peers == {key: set(peer.networks) for key, peer in runtime.peers.items()}
 
 
@@ -272,14 +272,14 @@ def _make(interface: str, want: Wanted) -> None:
         commands.run(os.environ.get("WG_QUICK_USERSPACE_IMPLEMENTATION", "wireguard-go"), bridge)
     wg_runtime.set_key(bridge, want.secret, {})
     commands.run("wg", "set", bridge, "listen-port", str(want.port))
-    wg_runtime.apply(bridge, [[_setting(one, want.port)] for one in want.neighbours])
+    wg_runtime.apply(bridge, [[_setting(one, want.port)] for one in want.neighbors])
     _relax(bridge)
     lines = [f"address add {address} dev {bridge}" for address in _addresses(interface)]
     mtu = (files.read(f"/sys/class/net/{interface}/mtu") or "1420").strip()
     commands.run("ip", "-batch", "-", given="\n".join([f"link set {bridge} mtu {mtu} up", *lines]) + "\n")
 
 
-def _setting(one: Neighbour, port: int) -> Setting:
+def _setting(one: Neighbor, port: int) -> Setting:
     return Setting(one.key, networks=one.networks, endpoint=f"{one.host}:{port}" if one.host else "", psk=one.psk)
 
 

@@ -26,7 +26,7 @@ _HOOKS = ("preup", "postup")
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class Neighbor:
     """The other end of a tunnel. `key`: its key on the second interface. `host`: without the port, "" if not known."""
 
     name: str
@@ -42,7 +42,7 @@ class Wanted:
 
     own: str
     port: int
-    neighbours: tuple[Neighbour, ...]
+    neighbors: tuple[Neighbor, ...]
     secret: str = field(repr=False)
 
 
@@ -129,12 +129,12 @@ def wanted(
     secret = wg_runtime.running_key(gateway.interface)
     if name in changing:
         secret = (files.read(gateway.state.pending) or secret).strip()
-    return Wanted(wg_runtime.public_of(secret), port, tuple(neighbours(runtime, name, peers, changing)), secret)
+    return Wanted(wg_runtime.public_of(secret), port, tuple(neighbors(runtime, name, peers, changing)), secret)
 
 
-def neighbours(
+def neighbors(
     runtime: Runtime, name: str, peers: t.Sequence[WantedPeer], changing: t.Container[str]
-) -> t.Iterator[Neighbour]:
+) -> t.Iterator[Neighbor]:
     """Who is at the other ends: for a gateway that changes its key everybody, for others those that change theirs.
 
     Peers that the directory does not know never get a second interface, so they stay where they are.
@@ -145,7 +145,7 @@ def neighbours(
         if peer is None or not entry.networks or not (peer.name in changing or name in changing):
             continue
         new = (peer.staged or peer.current) if peer.name in changing else None
-        yield Neighbour(peer.name, new.text if new else key, host_of(entry.endpoint), entry.networks, entry.psk)
+        yield Neighbor(peer.name, new.text if new else key, host_of(entry.endpoint), entry.networks, entry.psk)
 
 
 def _keys(peer: WantedPeer) -> t.Iterator[PublicKey]:

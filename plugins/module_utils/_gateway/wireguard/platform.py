@@ -70,8 +70,8 @@ class WireGuard:
         own = OwnKey(_key(wg_runtime.public_of(self._secret(blocks))), _key(runtime.own if runtime else None))
         return Observation(
             own=own,
-            pending=self._kept(self.state.pending),
-            previous=self._kept(self.state.previous),
+            pending=self._public_key_in(self.state.pending),
+            previous=self._public_key_in(self.state.previous),
             stored=tuple(_stored(blocks, runtime)),
             tunnels=tuple(self._tunnels(runtime)) if runtime else (),
             blocked=tuple(
@@ -158,7 +158,7 @@ class WireGuard:
     def stage(self, algorithm: str, bits: int) -> PublicKey:
         """What the platform protocol says."""
         blocks, runtime = self._blocks(), self._runtime()
-        pending = self._kept(self.state.pending)
+        pending = self._public_key_in(self.state.pending)
         if pending and pending.text not in {wg_runtime.public_of(self._secret(blocks)), *_peer_keys(blocks, runtime)}:
             return pending
         secret = wg_runtime.new_key()
@@ -168,7 +168,7 @@ class WireGuard:
     def activate(self, awaited: bool = True) -> None:
         """What the platform protocol says."""
         blocks, runtime = self._blocks(), self._running()
-        secret, pending = self._secret(blocks), self._kept(self.state.pending)
+        secret, pending = self._secret(blocks), self._public_key_in(self.state.pending)
         public = wg_runtime.public_of(secret)
         if not pending:
             if runtime.own == public:
@@ -197,7 +197,7 @@ class WireGuard:
     def persist(self) -> None:
         """What the platform protocol says."""
         blocks, runtime = self._blocks(), self._running()
-        secret, pending = self._secret(blocks), self._kept(self.state.pending)
+        secret, pending = self._secret(blocks), self._public_key_in(self.state.pending)
         public = wg_runtime.public_of(secret)
         if pending and pending.text != runtime.own:
             raise VpnKeysError("refused", f"The pending key of {self.interface} is not in use", state=NOTHING_CHANGED)
@@ -221,7 +221,7 @@ class WireGuard:
 
     def _old_secret(self) -> str:
         """The key that the pending one, or the one that was pending, replaces."""
-        secret, pending = self._secret(self._blocks()), self._kept(self.state.pending)
+        secret, pending = self._secret(self._blocks()), self._public_key_in(self.state.pending)
         if pending and pending.text != wg_runtime.public_of(secret):
             return secret
         previous = self._read(self.state.previous)
@@ -283,7 +283,7 @@ class WireGuard:
         """What the platform protocol says."""
         with wg_follow.locked(self.interface):
             record, runtime = self._on_disk(), self._runtime()
-            pending, previous = self._kept(self.state.pending), self._kept(self.state.previous)
+            pending, previous = self._public_key_in(self.state.pending), self._public_key_in(self.state.previous)
             own = {wg_runtime.public_of(self._secret(record.blocks)), (runtime.own or "") if runtime else ""}
             own |= {key.text for key in (pending, previous) if key}
             make = functools.partial(wg_store.plan, record.blocks, runtime, wanted, own)
@@ -373,7 +373,7 @@ class WireGuard:
         if self._read(self.state.previous) != secret:
             self.state.write(self.state.previous, secret + "\n")
 
-    def _kept(self, path: str) -> PublicKey | None:
+    def _public_key_in(self, path: str) -> PublicKey | None:
         return _key(wg_runtime.public_of(self._read(path)))
 
     def _read(self, path: str) -> str:

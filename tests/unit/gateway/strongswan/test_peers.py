@@ -98,7 +98,7 @@ def loaded(host: Host) -> Host:
 
 def test_nothing_to_do(host: Host) -> None:
     change = loaded(host).change(A)
-    assert (change.neighbour, change.changed) == (True, False)
+    assert (change.neighbor, change.changed) == (True, False)
     assert change.after == (f"current {A.fingerprint}", f"loaded current {A.fingerprint}")
 
 
@@ -121,13 +121,13 @@ def test_a_withdrawn_key_is_foretold(host: Host) -> None:
 
 
 def test_a_peer_without_a_known_identity_is_found_by_its_key(host: Host) -> None:
-    assert loaded(host).change(A, identity="elsewhere").neighbour
+    assert loaded(host).change(A, identity="elsewhere").neighbor
     host.key("gw2.pub", C)
-    assert not host.change(A, identity="elsewhere").neighbour
+    assert not host.change(A, identity="elsewhere").neighbor
 
 
-def test_itself_is_no_neighbour(host: Host) -> None:
-    assert not host.change(A, identity="gw1").neighbour
+def test_itself_is_no_neighbor(host: Host) -> None:
+    assert not host.change(A, identity="gw1").neighbor
 
 
 @pytest.mark.parametrize(

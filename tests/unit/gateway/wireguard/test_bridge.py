@@ -59,12 +59,12 @@ RUNNING = running(peer(A, "10.0.0.2/32", psk=PSK), peer(NEW), peer(B, "10.0.0.3/
 
 
 def ends(name: str, *peers: WantedPeer, changing: list[str], runtime: Runtime = RUNNING) -> dict[str, str]:
-    return {one.name: one.key for one in bridge_plan.neighbours(runtime, name, peers, changing)}
+    return {one.name: one.key for one in bridge_plan.neighbors(runtime, name, peers, changing)}
 
 
 def test_a_peer_meets_only_those_that_change_and_by_their_new_keys() -> None:
-    found = list(bridge_plan.neighbours(RUNNING, "gw9", [gateway("gw1", A, NEW)], ["gw1"]))
-    assert found == [bridge_plan.Neighbour("gw1", NEW.text, "192.0.2.7", ("10.0.0.2/32",), PSK)]
+    found = list(bridge_plan.neighbors(RUNNING, "gw9", [gateway("gw1", A, NEW)], ["gw1"]))
+    assert found == [bridge_plan.Neighbor("gw1", NEW.text, "192.0.2.7", ("10.0.0.2/32",), PSK)]
     assert PSK not in repr(found)
 
 

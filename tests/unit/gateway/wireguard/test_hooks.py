@@ -376,7 +376,7 @@ def test_a_peer_of_another_file_is_staged_replaced_and_withdrawn_there(conf: Pat
     before, other = conf.read_text(), conf.parent / "peers.conf"
     peers = other.read_text()
     (change,), runtime = store(conf, WITH_C, wanted(C, NEW, known=(C,)))
-    assert (change.refused, change.neighbour) == ("", True)
+    assert (change.refused, change.neighbor) == ("", True)
     assert other.read_text().count("[Peer]") == 2
     assert NEW.text in other.read_text()
     (change,), runtime = store(conf, runtime, wanted(NEW, known=(C,)))

@@ -63,7 +63,7 @@ def carried_out(runtime: Runtime, made: store.Plan) -> Runtime:
 
 
 def assert_settled(text: str, runtime: Runtime | None, made: store.Plan, *peers: WantedPeer) -> None:
-    """Doing it once more would change nothing, and it came out as foretold."""
+    """Doing it once more would change nothing, and it came out as predicted."""
     after = carried_out(runtime, made) if runtime else None
     again = plan(config.render(made.blocks), after, *peers)
     assert config.render(again.blocks) == config.render(made.blocks)
@@ -83,7 +83,7 @@ def test_what_is_right_is_left_alone() -> None:
     made = plan(TYPICAL, RUNNING, wanted(A))
     assert config.render(made.blocks) == TYPICAL
     assert (made.settings, made.pairs) == ([], [])
-    assert made.changes[0].neighbour
+    assert made.changes[0].neighbor
     assert made.changes[0].before == made.changes[0].after == (f"current {A.fingerprint}",)
 
 
@@ -147,12 +147,12 @@ def test_withdrawn_and_back() -> None:
 # ---- new peers, and no peers
 
 
-def test_a_peer_without_an_entry_is_no_neighbour() -> None:
+def test_a_peer_without_an_entry_is_no_neighbor() -> None:
     for wish in (wanted(C, known=()), wanted(C, NEW, known=()), wanted(None, known=(C,))):
         made = plan(TYPICAL, RUNNING, wish)
         assert config.render(made.blocks) == TYPICAL
         assert made.settings == []
-        assert [(change.neighbour, change.changed) for change in made.changes] == [(False, False)]
+        assert [(change.neighbor, change.changed) for change in made.changes] == [(False, False)]
 
 
 def test_a_peer_is_added_where_it_is_said_how_to_reach_it() -> None:
@@ -174,7 +174,7 @@ def test_the_gateway_is_no_peer_of_its_own() -> None:
     wish = wanted(NEW, known=(OWN, A), endpoint="192.0.2.9:1", networks=("10.0.9.0/24",))
     made = plan(TYPICAL, RUNNING, wish)
     assert (config.render(made.blocks), made.settings) == (TYPICAL, [])
-    assert not made.changes[0].neighbour
+    assert not made.changes[0].neighbor
 
 
 # ---- drift

@@ -40,7 +40,7 @@ def test_each_key_server_of_the_plan_is_told_once_and_by_what_it_still_needs() -
         "ks7": [], "ks1": [], "ks2": ["saved"], "ks3": [], "ks4": ["replaced", "saved"], "ks5": ["replaced", "saved"],
         "ks6": ["cleaned", "saved"],
     }  # fmt: skip
-    assert account.told(REKEY, STEPS, DONE, {}) == (
+    assert account.how_far(REKEY, STEPS, DONE, {}) == (
         "Done: ks7, ks1, ks3. Prepared, not replaced yet: ks4, ks5. Not completed: ks2. Not started: ks6."
     )
 
@@ -51,7 +51,7 @@ def test_what_is_saved_before_a_further_change_is_to_be_saved_again() -> None:
 
 
 def test_what_is_half_done_says_where_the_keys_are() -> None:
-    told = account.told(REKEY, STEPS, DONE, {"ks4": "replaced"})
+    told = account.how_far(REKEY, STEPS, DONE, {"ks4": "replaced"})
     assert told.startswith(
         "Half done: ks4 (its key was being replaced: REKEY may be empty, and the new key is ready under "
         "REKEY.vpnops-new). Done: "

@@ -256,7 +256,7 @@ def test_several_that_cannot_be_read_stop_only_their_own_groups() -> None:
     found = planned({**seen, **away, "liar": more})
     verdicts = {one.unit.groups: one.plan.verdict for one in found.planned}
     assert verdicts == {("AFRICA",): "in_sync", ("ASIA",): "unknown", ("EUROPE",): "unknown"}
-    assert not [text for one in found.planned for text in one.unit.strangers]
+    assert not [text for one in found.planned for text in one.unit.unknown_peers]
 
 
 GROUPS = {"all": ["ks1", "ks2", "ks3", "gw1"], "key_servers": ["ks1", "ks2", "ks3"]}

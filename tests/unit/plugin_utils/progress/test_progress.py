@@ -249,7 +249,7 @@ def test_an_interrupted_run_that_goes_on_to_its_report_blames_nobody_for_what_it
     run = run_on("ks1", "ks2", "ks3")
     unit = {
         "label": "REKEY", "groups": ["GETVPN"], "done": {"ks2": ["replaced", "saved"]}, "left": ["ks3"],
-        "error": "interrupted. Done: ks2. Not begun: ks3.", "interrupted": True,
+        "error": "interrupted. Done: ks2. Not started: ks3.", "interrupted": True,
         "key_servers": [{"host": f"ks{number}"} for number in (1, 2, 3)],
     }  # fmt: skip
     run.find(found.on_key_servers({"units": [unit], "interrupted": True}))
@@ -376,7 +376,7 @@ def test_bars_fit(width: int) -> None:
 def test_bars_have_colours_only_where_they_may() -> None:
     assert not any("\x1b" in line for line in view.bars(half_done(), 1042.0, Terminal(80)))
     assert any(
-        "\x1b[31m  3 failed" in line for line in view.bars(half_done(), 1042.0, Terminal(80, colour=True))
+        "\x1b[31m  3 failed" in line for line in view.bars(half_done(), 1042.0, Terminal(80, color=True))
     )
     (plain,) = view.bars(half_done(), 1042.0, Terminal(80, encoding="ascii"))
     assert plain.isascii()
@@ -438,11 +438,11 @@ def test_summary_says_the_same_once() -> None:
     for number in range(30):
         run.finish("a", f"h{number}", "unreachable", "Connection refused")
     run.end(1075.0)
-    (first, dummy), (second, colour) = view.summary(run)
+    (first, dummy), (second, color) = view.summary(run)
     assert first == "Done in 1:15. 30 hosts: 30 unreachable."
     assert second.startswith("  h0, h1,")
     assert second.endswith("and 18 more: Connection refused")
-    assert colour == "failed"
+    assert color == "failed"
 
 
 def test_summary_of_hundreds_of_failures_is_short() -> None:

@@ -70,10 +70,10 @@ def test_an_interrupted_sync_is_a_complaint_even_where_all_is_done() -> None:
     all_done = key_servers.merge(MISSING, synced(ks2=["imported", "saved"]) | {"interrupted": True}, EQUAL)
     assert key_servers.complaint(all_done, "in_sync") == "The run was interrupted. All that was planned is done."
     half = synced() | {"interrupted": True}
-    half["units"][0] |= {"error": "interrupted. Not begun: ks2.", "interrupted": True}
+    half["units"][0] |= {"error": "interrupted. Not started: ks2.", "interrupted": True}
     merged = key_servers.merge(MISSING, half, MISSING)
     assert key_servers.complaint(merged, "in_sync") == (
-        "REKEY (G): interrupted. Not begun: ks2. "
+        "REKEY (G): interrupted. Not started: ks2. "
         "Run the same command again: it reads the devices again and continues with what is left."
     )
     assert "REKEY (G): interrupted\n" in key_servers.render(merged, 120)

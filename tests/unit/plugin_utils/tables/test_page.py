@@ -11,9 +11,9 @@ import operator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.fleet.samples import book, entry, seen
+from unit.fleet.samples import entry, seen, snapshot
 
-from ansible_collections.vpnops.keys.plugins.module_utils._fleet.plan import Wish, plan
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.plan import PlanOptions, plan
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import status
 from ansible_collections.vpnops.keys.plugins.plugin_utils.tables import gateways
 from ansible_collections.vpnops.keys.plugins.plugin_utils.tables.page import Page, fitting
@@ -44,9 +44,9 @@ def test_columns_fit_or_there_are_none(rows: list[tuple[str, str]], width: int) 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
 def test_names_with_a_domain_are_whole_in_every_report(width: int) -> None:
     """Seen before: `curre` and `nt` on two lines."""
-    directory = book(*map(entry, NAMES))
+    directory = snapshot(*map(entry, NAMES))
     observations = {name: seen(name, NAMES) for name in NAMES}
-    planned = gateways.plan(plan(directory, observations, NAMES[:1], Wish()), width)
+    planned = gateways.plan(plan(directory, observations, NAMES[:1], PlanOptions()), width)
     shown = gateways.status(status(directory, observations), width)
     for text in (planned, shown):
         assert NAMES[0] in text
@@ -57,7 +57,7 @@ def test_names_with_a_domain_are_whole_in_every_report(width: int) -> None:
 
 def test_a_table_of_short_names_stays_one() -> None:
     names = ["gw1", "gw2"]
-    text = gateways.status(status(book(*map(entry, names)), {name: seen(name, names) for name in names}), 80)
+    text = gateways.status(status(snapshot(*map(entry, names)), {name: seen(name, names) for name in names}), 80)
     rows = [line.split() for line in text.splitlines() if line.strip().startswith("gw")]
     assert [row[0] for row in rows] == names
     assert all("current" in row for row in rows)

@@ -227,22 +227,22 @@ def _carry_out(
     main = next(iter(_entries(made.blocks, peer)[config.PEER]), None)
     running = {key: entry for key, entry in runtime.peers.items() if key in keys} if runtime else {}
     made.forget.update(keys)
-    wish = _wish(running, main, peer, owners) if runtime else {}
-    settings = [setting for key, entry in wish.items() for setting in _differences(entry, running.get(key))]
-    settings += [Setting(key, remove=True) for key in running if key not in wish]
+    target = _target(running, main, peer, owners) if runtime else {}
+    settings = [setting for key, entry in target.items() for setting in _differences(entry, running.get(key))]
+    settings += [Setting(key, remove=True) for key in running if key not in target]
     if settings:
         made.settings.append(settings)
         made.names.append(peer.name)
-    new = (net for key, entry in wish.items() if key not in running for net in entry.networks)
+    new = (net for key, entry in target.items() if key not in running for net in entry.networks)
     made.new_networks.update(dict.fromkeys(new, peer.name))
     next_key = _next_key(peer)
-    if next_key and next_key.text in wish and peer.current:
-        holder = next((entry for entry in wish.values() if entry.networks), wish[peer.current.text])
+    if next_key and next_key.text in target and peer.current:
+        holder = next((entry for entry in target.values() if entry.networks), target[peer.current.text])
         made.pairs.append(Pair(peer.current.text, next_key.text, holder.networks, _keepalive(main, holder)))
     expected = _expected(running, main, owners)
     states = [
         _described(_entries(blocks, peer), peers, runtime is not None, keys, expected)
-        for blocks, peers in ((before, running), (made.blocks, wish))
+        for blocks, peers in ((before, running), (made.blocks, target))
     ]
     return PeerChange(peer.name, bool(states[0] or states[1]), states[0], states[1])
 
@@ -257,7 +257,7 @@ def _expected(
     return tuple(net for net in config.networks(main) if owners[net] == key)
 
 
-def _wish(
+def _target(
     running: t.Mapping[str, Peer], main: Block | None, peer: WantedPeer, owners: t.Mapping[str, str]
 ) -> dict[str, Peer]:
     """The peers that shall run instead of those that do."""
@@ -277,17 +277,17 @@ def _wish(
     holder = current
     if next_key and next_key.text in running and current in running and running[next_key.text].networks:
         holder = next_key.text  # the follower has seen it in use
-    wish = {}
+    target = {}
     for key in (current, next_key.text) if next_key else (current,):
         entry = running.get(key)
         keepalive = model.keepalive if key == holder else 0
         if entry and (key != holder or entry is source):
             keepalive = entry.keepalive
-        wish[key] = replace(
+        target[key] = replace(
             entry or model, key=key, networks=expected if key == holder else (), keepalive=keepalive
         )
     # The holder first: networks move to it at once, and are then no longer there to be taken away.
-    return {key: wish[key] for key in sorted(wish, key=lambda key: key != holder)}
+    return {key: target[key] for key in sorted(target, key=lambda key: key != holder)}
 
 
 def _keepalive(main: Block | None, source: Peer | None) -> int:
@@ -295,23 +295,23 @@ def _keepalive(main: Block | None, source: Peer | None) -> int:
     return in_file if in_file is not None else source.keepalive if source else 0
 
 
-def _differences(wish: Peer, running: Peer | None) -> list[Setting]:
+def _differences(target: Peer, running: Peer | None) -> list[Setting]:
     """What `wg` must be told to make a peer as wished.
 
     One that carries traffic from now on and was never heard of is woken: it may believe in a session that we have lost.
     """
     keepalive: int | None
     if running is None:
-        keepalive = wish.keepalive or None
-        setting = Setting(wish.key, wish.networks, keepalive, wish.endpoint, wish.psk)
+        keepalive = target.keepalive or None
+        setting = Setting(target.key, target.networks, keepalive, target.endpoint, target.psk)
     else:
-        networks = wish.networks if set(wish.networks) != set(running.networks) else None
-        keepalive = wish.keepalive if wish.keepalive != running.keepalive else None
-        setting = Setting(wish.key, networks, keepalive)
-    if setting == Setting(wish.key):
+        networks = target.networks if set(target.networks) != set(running.networks) else None
+        keepalive = target.keepalive if target.keepalive != running.keepalive else None
+        setting = Setting(target.key, networks, keepalive)
+    if setting == Setting(target.key):
         return []
-    if wish.networks and not wish.keepalive and not (running and running.handshake):
-        return [replace(setting, keepalive=KICK), Setting(wish.key, keepalive=0)]
+    if target.networks and not target.keepalive and not (running and running.handshake):
+        return [replace(setting, keepalive=KICK), Setting(target.key, keepalive=0)]
     return [setting]
 
 
@@ -351,10 +351,10 @@ def _why_not_lasting(
     else:
         state = "The running interface has it" if up else "The interface is down"
         ends = "so its key would not hold after the next start"
-    if reason and (change.neighbour or peer.current is None or not up):
+    if reason and (change.neighbor or peer.current is None or not up):
         what = f"{reason.file or record.path}, {reason.what}, {ends}"
         return VpnKeysError("blocked", what, state=state, advice=reason.advice)
-    if change.neighbour and peer.current and not _entries(made.blocks, peer)[config.PEER]:
+    if change.neighbor and peer.current and not _entries(made.blocks, peer)[config.PEER]:
         what = f"{record.path} has no [Peer] section for it, {ends}"
         return VpnKeysError("blocked", what, state=state, advice="write one, or give its endpoint and networks")
     return None
