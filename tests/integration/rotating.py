@@ -107,7 +107,7 @@ class Stage:
         self.commands += 1
         self.lines.append((device.name, text))
         self.pass_time(PER_COMMAND)
-        if (self.commands == self.kill_at or text == self.kill_on) and self.running:
+        if (self.commands == self.kill_at or text == (self.kill_on or None)) and self.running:
             self.running.cancel()
 
     def pass_time(self, seconds: float) -> None:
