@@ -73,6 +73,8 @@ class Stage:
     folder: Path
     policy: Policy = CONSENT
     kill_at: int | None = None
+    kill_on: str = ""
+    """A command at which the run is killed as well."""
     commands: int = 0
     allowed_splits: int = 0
     told: list[str] = field(default_factory=list)
@@ -105,7 +107,7 @@ class Stage:
         self.commands += 1
         self.lines.append((device.name, text))
         self.pass_time(PER_COMMAND)
-        if self.commands == self.kill_at and self.running:
+        if (self.commands == self.kill_at or text == (self.kill_on or None)) and self.running:
             self.running.cancel()
 
     def pass_time(self, seconds: float) -> None:
@@ -153,7 +155,7 @@ class Stage:
         try:
             return await work
         except asyncio.CancelledError:
-            self.kill_at = None
+            self.kill_at, self.kill_on = None, ""
             raise Killed from None
         finally:
             self.running = None

@@ -261,6 +261,19 @@ def test_killed_somewhere_another_run_ends_in_the_same_place(share: float, tmp_p
     killed_at(tmp_path / "killed", number, 300, switches)
 
 
+def test_killed_between_removing_the_old_key_and_saving(tmp_path: Path) -> None:
+    """No listing shows that a reload would bring it back."""
+
+    async def act(one: Stage) -> None:
+        one.kill_on = f"crypto key zeroize rsa {OLD}"
+        with pytest.raises(Killed):
+            await one.run()
+        await one.run()
+        assert one.ended_well, one.end()
+
+    play(tmp_path, act, servers=2)
+
+
 @thorough
 @pytest.mark.parametrize(("rekey", "strict"), WORLDS)
 @pytest.mark.parametrize("part", range(8))

@@ -145,7 +145,8 @@ def _saved(found: Survey, group: Group) -> bool:
     """The startup configuration has this label, as far as it is shown, and nothing was changed from here without being
     saved since: that a key was removed shows nowhere else."""
     same = found.startup is None or found.startup_label(group.name) == group.label
-    return same and not found.unsaved and all(key.saved is not False for key in found.ring.keys if key.label == group.label)
+    keys = (key for key in found.ring.keys if key.label == group.label)
+    return same and not found.unsaved and all(key.saved is not False for key in keys)
 
 
 def _peers(group: Group, coop: Coop | None, owner: Mapping[str, str]) -> tuple[rotation.Peer, ...]:
