@@ -47,11 +47,11 @@ def test_a_copy_can_be_changed_and_the_original_stays_as_it_was(records: Records
 
 
 def test_what_a_change_has_not_signed_yet_is_not_tampered_with() -> None:
-    book = Book("directory", lambda dummy, row: row["signature"] == row["platform"])
-    book.gateways["gw1"] = {
+    snapshot = Snapshot("directory", lambda dummy, row: row["signature"] == row["platform"])
+    snapshot.gateways["gw1"] = {
         "name": "gw1", "platform": "wireguard", "signature": "wireguard", "revoked": False, "retired_at": None,
     }  # fmt: skip
-    changed = book.copy()
+    changed = snapshot.copy()
     changed.gateways["gw1"]["platform"] = "strongswan"
     assert book_module.tampered(changed) == []
     changed.original = None
@@ -91,9 +91,9 @@ def test_states_that_no_step_leaves(states: list[str], what: str | None) -> None
 def test_all_that_was_tampered_with_in_order() -> None:
     snapshot = Snapshot("directory", lambda dummy, row: False)
     for name in ("gw2", "gw1"):
-        book.keys |= dict(reversed(with_states(*["retired"] * 11, name=name).items()))
-        book.rotations[name] = {"gateway": name}
-        book.gateways[name] = {"name": name, "revoked": False, "retired_at": None}
+        snapshot.keys |= dict(reversed(with_states(*["retired"] * 11, name=name).items()))
+        snapshot.rotations[name] = {"gateway": name}
+        snapshot.gateways[name] = {"name": name, "revoked": False, "retired_at": None}
     expected = [
         {"gateway": name, "serial": serial, "what": what}
         for name in ("gw1", "gw2")

@@ -86,7 +86,8 @@ def test_where_a_gateway_fetches_it_remembers_what_a_playbook_brought(place: Pat
     def store(revision: int | None, way_back: bool = False, check: bool = False) -> told.Told:
         options = {
             "platform": "wireguard", "gateway": "gw1", "peers": [entry("gw3", current=B.text, revision=revision)],
-            "follow_seconds": 0, "accept_previous": way_back, "revision": None, "checkpoint": None, "require_newest": False,
+            "follow_seconds": 0, "accept_previous": way_back, "revision": None, "checkpoint": None,
+            "require_newest": False,
         }  # fmt: skip
         gateway_peers.operate(SimpleNamespace(params=options, check_mode=check), daemon)  # type: ignore[arg-type]
         return told.read(daemon)  # type: ignore[arg-type]
