@@ -167,7 +167,7 @@ def test_yaml(block: Block, tmp_path: Path) -> None:
     content = yaml.safe_load(block.text)
     path = tmp_path / "snippet.yml"
     path.write_text(block.text)
-    groups = {"key_servers": {"hosts": {"ks1": {}}}, "gateways": {"hosts": {"gw1": {}}}}
+    groups: dict[str, object] = {"key_servers": {"hosts": {"ks1": {}}}, "gateways": {"hosts": {"gw1": {}}}}
     node = ControlNode(tmp_path, groups)
     node.write_inventory()
     if isinstance(content, list):
