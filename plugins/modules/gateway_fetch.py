@@ -140,7 +140,8 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gateway import entry, fetch_install, installed
+from ..module_utils._fetch import install
+from ..module_utils._gateway import entry, installed
 
 ARGUMENT_SPEC = dict(
     **entry.GATEWAY_SPEC,
@@ -160,9 +161,9 @@ REQUIRED_IF = [("state", "present", ("url", "verify_key", "gateway"))]
 def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     write = not module.check_mode
     if module.params["state"] == "absent":
-        changes = fetch_install.remove(write)
+        changes = install.remove(write)
     else:
-        changes = fetch_install.install(gateway, module.params, write)
+        changes = install.install(gateway, module.params, write)
     return {"changed": bool(changes), "diff": installed.diff("fetch", changes)}
 
 

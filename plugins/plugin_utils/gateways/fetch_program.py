@@ -24,7 +24,7 @@ MODULES = (
     "_publishing/ed25519.py _publishing/entries.py _publishing/publication.py _publishing/tree.py"
 ).split()
 FOLDERS = ("_fetch", "_gateway")
-NOT = {"_gateway/entry.py", "_gateway/call_in.py", "_gateway/fetch_install.py", "_gateway/installed.py"}
+NOT = {"_gateway/entry.py", "_gateway/call_in.py", "_fetch/install.py", "_gateway/installed.py"}
 """What only modules need; the first one needs Ansible."""
 MAIN = f"import sys\n\nfrom {PACKAGE}._fetch.main import main\n\nsys.exit(main())\n"
 BEFORE_ALL_TIME = (1980, 1, 1, 0, 0, 0)

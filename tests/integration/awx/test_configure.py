@@ -35,6 +35,9 @@ GATEWAY_TOKEN = "t0ken-of-the-platform-gateway"
 BEHIND = {"CONTROLLER_OPTIONAL_API_URLPATTERN_PREFIX": "/api/controller/"}
 ROTATE, SYNCHRONIZE = "Gateways: new key with approval", "Key servers: synchronize with approval"
 PLAN, APPLY = "Gateways: plan a new key", "Gateways: apply the approved plan"
+ROTATE_GROUP = "Key servers: rotate the key of a group with approval"
+PLAN_ROTATION = "Key servers: plan a rotation"
+APPLY_ROTATION = "Key servers: apply the approved plan of a rotation"
 NIGHTLY = "Gateways: audit, every night"
 SITE = {
     "controller_gateway_credentials": ["administrator of the gateways"],
@@ -209,9 +212,10 @@ def test_roles(full: Awx) -> None:
             for role, about in shown["summary_fields"]["object_roles"].items():
                 for team in full.roles.get(str(about["id"]), []):
                     granted.setdefault(full.objects["teams"][team]["name"], set()).add((one["name"], role))
-    applies = {(APPLY, "read_role"), ("Key servers: apply the approved plan", "read_role")}
-    assert granted["security"] == {(ROTATE, "approval_role"), (SYNCHRONIZE, "approval_role"),
-                                   (PLAN, "read_role"), ("Key servers: plan", "read_role")} | applies  # fmt: skip
+    applies = {(name, "read_role") for name in (APPLY, "Key servers: apply the approved plan", APPLY_ROTATION)}
+    plans = {(name, "read_role") for name in (PLAN, "Key servers: plan", PLAN_ROTATION)}
+    workflows = {(name, "approval_role") for name in (ROTATE, SYNCHRONIZE, ROTATE_GROUP)}
+    assert granted["security"] == workflows | plans | applies
     assert granted["network"] > applies
     assert {name for name, role in granted["network"] if role == "execute_role"} >= {ROTATE, SYNCHRONIZE, PLAN}
     assert granted["on duty"] == {(name, "execute_role") for name in ("Gateways: a key was stolen",
@@ -231,6 +235,7 @@ def test_a_second_run_changes_nothing(full: Awx, tmp_path: Path) -> None:
 
 
 ANSWERS = {"gateway": "gw1", "confirm": "gw1"}
+ROTATION = {"key_server_rotate_label": "GETVPN-2027"}
 LAUNCHES: dict[str, Data] = {
     "Key servers: plan": {},
     "Key servers: a key was stolen": {"key_server_sync_compromised": "0123456789ab"},
@@ -238,6 +243,9 @@ LAUNCHES: dict[str, Data] = {
     "Gateways: a key was stolen": ANSWERS,
     "Gateways: go back to the old key": ANSWERS,
     "Gateways: revoke a lost one": ANSWERS,
+    "Gateways: retire one that is not needed any more": ANSWERS,
+    PLAN_ROTATION: ROTATION,
+    ROTATE_GROUP: ROTATION | {"key_server_rotate_until": "secondaries"},
     ROTATE: ANSWERS | {"gateway_keys_why": "yearly", "gateway_keys_strategy": "in_place"},
     SYNCHRONIZE: {"key_server_sync_overwrite": "always", "key_server_sync_size": "3072"},
 }

@@ -20,7 +20,8 @@ from unit.publishing.test_published import ORIGIN, PUBLIC
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import note
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fetch import config, memory
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import commands, fetch_install, told
+from ansible_collections.vpnops.keys.plugins.module_utils._fetch import install as installer
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import commands, told
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import State
 from ansible_collections.vpnops.keys.plugins.plugin_utils.gateways import fetch_program
 
@@ -48,10 +49,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "PLACE": tmp_path / "etc", "PROGRAM": tmp_path / "etc/fetch.pyz", "CA": tmp_path / "etc/ca.pem",
         "UNITS": tmp_path / "etc", "WANTED": wanted,
     }.items():  # fmt: skip
-        monkeypatch.setattr(fetch_install, name, str(value))
+        monkeypatch.setattr(installer, name, str(value))
     monkeypatch.setattr(memory, "PLACE", str(tmp_path / "var"))
     monkeypatch.setattr(memory.read, "__defaults__", (str(tmp_path / "var"),))
-    monkeypatch.setattr(fetch_install, "_systemd", lambda: False)
+    monkeypatch.setattr(installer, "_systemd", lambda: False)
 
     def run(*words: str) -> None:
         if "enable" in words and not wanted.is_symlink():
@@ -62,7 +63,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def install(place: Path, write: bool = True, **given: t.Any) -> list[str]:
-    changes = fetch_install.install(Gateway(place), {**OPTIONS, **given}, write)  # type: ignore[arg-type]
+    changes = installer.install(Gateway(place), {**OPTIONS, **given}, write)  # type: ignore[arg-type]
     return [Path(change.what).name for change in changes]
 
 
@@ -80,17 +81,17 @@ def test_once(place: Path) -> None:
 
 
 def test_a_diff_has_no_salt(place: Path) -> None:
-    changes = fetch_install.install(Gateway(place), {**OPTIONS, "name_salt": "geheim"}, True)  # type: ignore[arg-type]
+    changes = installer.install(Gateway(place), {**OPTIONS, "name_salt": "geheim"}, True)  # type: ignore[arg-type]
     assert "geheim" not in str(changes)
 
 
 def test_it_is_removed(place: Path) -> None:
     install(place)
-    predicted = fetch_install.remove(write=False)
-    assert fetch_install.remove(write=True) == predicted
+    predicted = installer.remove(write=False)
+    assert installer.remove(write=True) == predicted
     assert list((place / "etc").iterdir()) == []
     assert not (place / "wanted").is_symlink()
-    assert fetch_install.remove(write=True) == []
+    assert installer.remove(write=True) == []
 
 
 def test_another_directory_counts_anew(place: Path) -> None:

@@ -15,11 +15,11 @@ import sys
 import typing as t
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
-from .._fetch import config, memory
-from . import commands as tools
-from . import files, told
-from .installed import Change, File, converge, difference
-from .managed import Managed
+from .._gateway import commands as tools
+from .._gateway import files, told
+from .._gateway.installed import Change, File, converge, difference
+from .._gateway.managed import Managed
+from . import config, memory
 
 PLACE = os.path.dirname(told.CONFIG)
 PROGRAM = f"{PLACE}/fetch.pyz"
