@@ -60,12 +60,14 @@ _SESSION = re.compile(r"session ([0-9]{1,4})")
 _COOP = "The COOP state"
 _COOP_OWN = ("local address", "local priority", "local ks role", "local ks status")
 _COOP_PEER = ("peer address", "peer priority", "peer ks role", "peer ks status", "ike status")
+# Read as well; older releases do not show them, and the last two stand outside of sessions, too.
+_OWN_READ = (*_COOP_OWN, "local ks version", "local coop version")
+_PEER_READ = (*_COOP_PEER, "peer version", "peer coop version", "antireplay sequence number", "ann msgs recv")
 _COOP_OTHERS = frozenset(
     (
-        "group handle", "local key server handle", "group handle: , local key server handle", "local ks version",
-        "local coop version", "primary timers", "secondary timers", "primary refresh policy time",
+        "group handle", "local key server handle", "group handle: , local key server handle", "primary timers", "secondary timers", "primary refresh policy time",
         "primary periodic time", "sec primary periodic time", "remaining time", "per-user timer remaining time",
-        "antireplay sequence number", "retries", "peer sessions", "server handle", "peer version", "peer coop version",
+        "antireplay sequence number", "retries", "peer sessions", "server handle",
         "coop protocol", "counters", "ann msgs sent", "ann msgs sent with reply request", "ann msgs recv",
         "ann msgs recv with reply request", "packet sent drops", "packet recv drops", "total bytes sent",
         "total bytes recv",
@@ -87,10 +89,10 @@ class _CoopGroup:
                 unreadable(f"{_COOP} shows session {session[1]} where session {len(self.peers)} stands.")
         elif field in _COOP_PEER and not self.peers:
             unreadable(f"{_COOP} shows '{field}' outside of a session.")
-        elif field in _COOP_OWN or not self.peers:
-            put(self.own, field, value, _COOP_OWN, _COOP)
+        elif field in _OWN_READ or not self.peers:
+            put(self.own, field, value, _OWN_READ, _COOP)
         else:
-            put(self.peers[-1], field, value, _COOP_PEER, _COOP)
+            put(self.peers[-1], field, value, _PEER_READ, _COOP)
 
 
 def read_coop(listing: str) -> dict[str, Coop]:
@@ -122,10 +124,10 @@ def _coop(group: str, found: _CoopGroup) -> Coop:
     own, what = found.own, f"{_COOP} of group '{group}'"
     alone = "alone" in own
     if not alone:
-        expect_whole(own, _COOP_OWN, _COOP_OTHERS, what)
+        expect_whole(own, _OWN_READ, _COOP_OTHERS, what)
     expect_all(own, () if alone else ("local address", "local ks role", "local ks status"), what)
     for peer in at_most(MOST_PEERS, found.peers, "peers"):
-        expect_whole(peer, _COOP_PEER, _COOP_OTHERS, what)
+        expect_whole(peer, _PEER_READ, _COOP_OTHERS, what)
         expect_all(peer, ("peer address", "peer ks role", "peer ks status"), what)
     return Coop(
         redundancy=not alone,

@@ -81,12 +81,15 @@ _KEK_READ = (
     "spi", "encrypt alg", "orig life(sec)", "remaining life(sec)", "time to rekey (sec)", "sig hash algorithm",
     "sig key name", "sig key length", "sig size", "acknowledgement",
 )  # fmt: skip
-_TEK_READ = ("spi", "access-list", "transform", "orig life(sec)", "remaining life(sec)", "tek life(sec)")
+_TEK_READ = (
+    "spi", "access-list", "transform", "orig life(sec)", "remaining life(sec)", "tek life(sec)", "time to rekey (sec)",
+    "antireplay window size",
+)  # fmt: skip
+_OWN_READ = ("seq num",)
 _POLICY_OTHERS = frozenset(
     (
         "kind", "transport", "# of teks", "seq num", "management alg", "crypto iv length", "key size", "alg key size",
-        "sig key size", "elapsed time(sec)", "override life (sec)", "override life(sec)", "antireplay window size",
-        "time to rekey (sec)",
+        "sig key size", "elapsed time(sec)", "override life (sec)", "override life(sec)",
     )
 )  # fmt: skip
 
@@ -124,7 +127,7 @@ def _read_policy_line(policy: _PolicyOf, line: str) -> None:
         policy.parts.append({"kind": "tek"})
     else:
         part = policy.parts[-1] if policy.parts else policy.own
-        read = {"kek": _KEK_READ, "tek": _TEK_READ}.get(part.get("kind", ""), ())
+        read = {"kek": _KEK_READ, "tek": _TEK_READ}.get(part.get("kind", ""), _OWN_READ)
         for field, value in fields_of(line):
             put(part, field, value, read, _POLICY)
 
