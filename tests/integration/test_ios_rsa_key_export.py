@@ -112,7 +112,7 @@ ERRORS: dict[str, tuple[dict[str, Any], list[KeySpec], str, str]] = {
         {},
         [KeySpec(LABEL, usage="usage")],
         "bad_input",
-        "REKEY is a pair of usage keys; only single keys can be",
+        "REKEY is a pair of usage keys; only general-purpose keys can be",
     ),
     "fails": ({"faults": {"export_fails": True}}, [KeySpec(LABEL)], "export_failed", "export of REKEY failed"),
     "says": (

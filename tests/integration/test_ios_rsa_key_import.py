@@ -92,7 +92,7 @@ def test_from_text_file_and_host(start_fleet: StartFleet, control_node: MakeNode
         code, message = run.error("refused", name)
         assert code == "conflict"
         assert message == (
-            f"{name}: under REKEY stands another key ({key(2).fingerprint[:12]}), not {key(3).fingerprint[:12]}. "
+            f"{name}: under REKEY is another key ({key(2).fingerprint[:12]}), not {key(3).fingerprint[:12]}. "
             "Nothing was changed; overwrite: true would replace it."
         )
         mine = (key(10 + number).fingerprint, True, True)

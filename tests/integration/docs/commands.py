@@ -14,6 +14,8 @@ from typing import TypeAlias
 from lab.gateways import Mesh
 
 PLAY = "ansible-playbook -i inventory.yml vpnops.keys."
+DIRECTORY = "ansible localhost -m vpnops.keys.key_directory -a"
+A_LIFE = "tests/unit/directory/test_life.py and test_transfer.py do it, with places of their own"
 REGENERATE = f"{PLAY}regenerate_gateway -K -e gateway=gw1 -e confirm=gw1"
 SYNC = f"{PLAY}sync_key_servers"
 ROTATE = f"{PLAY}rotate_group_key -e key_server_rotate_label=GETVPN-2027"
@@ -99,6 +101,7 @@ GATEWAYS = (
     Step(f"{PLAY}converge_gateways", "Nothing is pending"),
     Step(f"{PLAY}gateway_status -K", "Gateways: all match the directory"),
     Step("ansible localhost -m vpnops.keys.key_directory -a state=rekeyed", "CHANGED"),
+    Step(f'{DIRECTORY} "state=purged older_than_days=365"', "SUCCESS"),
     Step(f"{PLAY}converge_gateways -K -e gateway_keys_converge_all=true"),
     Step(f"{PLAY}converge_gateways -e gateway_keys_converge_all=true"),
     Step(f"ANSIBLE_STDOUT_CALLBACK=vpnops.keys.progress {PLAY}converge_gateways", "3 hosts: 3 ok."),
@@ -120,6 +123,12 @@ INSTALLATION = (
 )
 
 NOT_RUN = {
+    f"""{DIRECTORY} '{{"state": "renamed", "gateways": [{{"name": "gw1", "new_name": "berlin1"}}]}}'""": A_LIFE,
+    f'{DIRECTORY} "state=backed_up path=/var/backups/vpnops/directory.$(date +%F).db"': A_LIFE,
+    f'{DIRECTORY} "state=restored path=/var/backups/vpnops/directory.2026-11-22.db"': A_LIFE,
+    f"""{DIRECTORY} '{{"state": "moved", "url": "sqlite:////var/lib/vpnops/directory.db", "signing_key_path": \
+"/var/lib/vpnops/directory.db.key", "to_url": "postgresql://vpnops:PASSWORD@db.example.net/vpnops"}}'""": A_LIFE,
+    f"{PLAY}retire_gateway -K -e gateway=gw1 -e confirm=gw1": "tests/integration/gateways/test_role_emergency.py does it",
     f"{ROTATE} -e key_server_rotate_canary=true -e key_server_rotate_allow_split=true": A_ROTATION,
     f"{ROTATE} -e key_server_rotate_until=prepared": A_ROTATION,
     f"{ROTATE} -e key_server_rotate_until=secondaries": A_ROTATION,
