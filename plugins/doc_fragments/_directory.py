@@ -56,6 +56,11 @@ options:
         The default is the file of the signing key with C(.witness) added. Without such a file, an old database is
         not detected.
     type: path
+"""
+
+    # Modules whose result is about gateways.
+    ONLY = r"""
+options:
   observations:
     description:
       - >-
@@ -91,11 +96,6 @@ options:
     type: list
     elements: str
     default: []
-"""
-
-    # Modules whose result is about gateways.
-    ONLY = r"""
-options:
   only:
     description:
       - Names of the gateways that the result is about. Without it, all of them.

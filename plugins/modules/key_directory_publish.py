@@ -158,6 +158,7 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory.options import (
+    ABOUT_GATEWAYS,
     DIRECTORY_LIBRARIES,
     DIRECTORY_MUTUALLY_EXCLUSIVE,
     DIRECTORY_SPEC,
@@ -170,7 +171,7 @@ ARGUMENT_SPEC = dict(
     path=dict(type="path", required=True),
     valid_days=dict(type="int", default=7),
     name_salt=dict(type="str", no_log=True),
-    **{name: option for name, option in DIRECTORY_SPEC.items() if name != "only"},
+    **{name: option for name, option in DIRECTORY_SPEC.items() if name not in ABOUT_GATEWAYS},
 )
 LIBRARIES = DIRECTORY_LIBRARIES
 MUTUALLY_EXCLUSIVE = DIRECTORY_MUTUALLY_EXCLUSIVE

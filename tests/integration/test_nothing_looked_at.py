@@ -19,7 +19,7 @@ GROUP = {
     **dict.fromkeys(("compare_key_servers", "sync_key_servers"), "key_server_sync_inventory_group"),
 }
 CHECKS = {"check_facts", "check_variables", "validate_argument_spec", "assert"}
-NAMED = ("-e", "gateway=a1", "-e", "confirm=a1")
+NAMED = ("-e", "gateway=a1", "-e", "confirm=a1", "-e", "key_server_rotate_label=K")
 
 
 @pytest.fixture

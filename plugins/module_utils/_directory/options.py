@@ -40,6 +40,8 @@ DIRECTORY_SPEC = dict(
     ignored_witnesses=dict(type="list", elements="str", default=[]),
     only=dict(type="list", elements="str"),
 )
+ABOUT_GATEWAYS: dict[str, t.Any] = {"observations": None, "witnesses": None, "ignored_witnesses": [], "only": None}
+"""The options of modules whose result is about gateways, as they are where nobody sets them."""
 DIRECTORY_MUTUALLY_EXCLUSIVE = [("signing_key_path", "signing_key")]
 
 

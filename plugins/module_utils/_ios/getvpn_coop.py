@@ -65,12 +65,12 @@ _OWN_READ = (*_COOP_OWN, "local ks version", "local coop version")
 _PEER_READ = (*_COOP_PEER, "peer version", "peer coop version", "antireplay sequence number", "ann msgs recv")
 _COOP_OTHERS = frozenset(
     (
-        "group handle", "local key server handle", "group handle: , local key server handle", "primary timers", "secondary timers", "primary refresh policy time",
-        "primary periodic time", "sec primary periodic time", "remaining time", "per-user timer remaining time",
-        "antireplay sequence number", "retries", "peer sessions", "server handle",
-        "coop protocol", "counters", "ann msgs sent", "ann msgs sent with reply request", "ann msgs recv",
-        "ann msgs recv with reply request", "packet sent drops", "packet recv drops", "total bytes sent",
-        "total bytes recv",
+        "group handle", "local key server handle", "group handle: , local key server handle", "primary timers",
+        "secondary timers", "primary refresh policy time", "primary periodic time", "sec primary periodic time",
+        "remaining time", "per-user timer remaining time", "antireplay sequence number", "retries", "peer sessions",
+        "server handle", "coop protocol", "counters", "ann msgs sent", "ann msgs sent with reply request",
+        "ann msgs recv", "ann msgs recv with reply request", "packet sent drops", "packet recv drops",
+        "total bytes sent", "total bytes recv",
     )
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ import typing as t
 from collections.abc import Mapping
 
 from .._directory import key_file, note, signing, transaction
+from .._directory.options import ABOUT_GATEWAYS
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from .._fingerprint import fingerprint
 from . import entries, folder, publication, tree
@@ -31,7 +32,7 @@ def publish(options: Mapping[str, t.Any], check: bool) -> Data:
     path, salt = os.path.abspath(options["path"]), options["name_salt"] or ""
     if not 1 <= options["valid_days"] <= 365:
         raise VpnKeysError("bad_input", "O(valid_days) is not between 1 and 365", state=NOTHING_CHANGED)
-    view = transaction.read({**options, "only": None, "events_limit": 0, "fail_on_tampered": True})
+    view = transaction.read({**ABOUT_GATEWAYS, **options, "events_limit": 0, "fail_on_tampered": True})
     key = _signing_key(options, view)
     files, one = _made(view, salt, options["valid_days"])
     signed = note.sign(publication.text(one), one.origin, key)
