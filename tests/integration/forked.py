@@ -60,6 +60,7 @@ def _ansible(words: list[str], cwd: str, env: dict[str, str], given: str, printe
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
+    tempfile.tempdir = None  # that of the environment
     sys.argv = ["ansible", *words]
     try:
         runpy.run_module("ansible", run_name="__main__", alter_sys=True)

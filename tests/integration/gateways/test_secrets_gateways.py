@@ -77,6 +77,7 @@ def run(site: Site, playbook: str, *arguments: str, env: Mapping[str, str] | Non
     """All that a run shows and leaves on the control node."""
     # A short path: Ansible puts a socket there, and the path of a socket has at most 107 characters.
     temporary = Path(tempfile.mkdtemp(prefix="vk-", dir="/tmp"))
+    site.node.listed = True
     with Watch() as watch:
         done = site.play(playbook, "-vvvv", *arguments, env={"TMPDIR": str(temporary), **VERBOSE, **(env or {})})
     assert any(b"playbook" in line for line in watch.seen), "the process list was not looked at"
