@@ -18,7 +18,7 @@ description:
     stand under the label already.
   - >-
     This is one step on one device. To move a live group from one key to another, use
-    M(vpnops.keys.ios_getvpn_rotation): it does this step on all key servers in an order that harms nobody.
+    M(vpnops.keys.ios_getvpn_rotation): it does this step on all key servers in a safe order.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.ios
@@ -58,7 +58,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Sign the rekeys of a group that nobody uses yet
+- name: Sign the rekeys of a group that has no members yet
   vpnops.keys.ios_getvpn_group_key:
     group: EUROPE
     label: GETVPN-2027

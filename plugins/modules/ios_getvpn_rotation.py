@@ -14,18 +14,18 @@ author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Brings a new key to all key servers of a group under a label of its own, has the group use it, waits until every
-    member has learned it, proves that by a rekey, and removes the old key.
+    Copies a new key to all key servers of a group under a label of its own, makes the group use it, waits until every
+    member has learned it, verifies that by a rekey, and removes the old key.
   - >-
-    The label changes on one secondary after the other and on the primary last. Until then everything is taken back if
-    the key servers no longer hear each other, and can be taken back with O(abort). After that there is no way back, as
-    members may hold the new key already; who wants the old one starts a rotation in the other direction.
+    The label changes on one secondary after the other and on the primary last. Until then everything is rolled back if
+    the key servers no longer hear each other, and can be rolled back with O(abort). After that there is no rollback,
+    because members may have the new key already; start a rotation to the old key instead.
   - >-
     Cisco has not documented how members learn the new key, nor whether key servers hear each other while their labels
-    differ. So the module finds that out with the first group of each release, and keeps it. See the guide.
+    differ. So the module finds this out with the first group of each release, and records it. See the guide.
   - >-
-    A run that was interrupted or killed at any place is continued by running the same again. What was reached is kept
-    in O(state_directory) and on the key servers themselves.
+    If a run was interrupted or killed, run the same task again to continue. The state is in O(state_directory) and on
+    the key servers.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.ios
@@ -36,7 +36,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: All key servers are looked at, and RV(groups[].plan) says what would be done. No record is written.
+    details: All key servers are read, and RV(groups[].plan) says what would be done. No record is written.
   diff_mode:
     support: full
     details: Shows the label that each key server names.
@@ -46,7 +46,7 @@ attributes:
 options:
   hosts:
     description:
-      - The key servers, all of them; which of them serve a group is found out.
+      - All key servers. The module finds out which of them serve a group.
       - An element may be a pattern of hosts as Ansible has them.
     type: list
     elements: str
@@ -72,9 +72,9 @@ options:
     type: str
   until:
     description:
-      - The rotation stops in this state, and a later run goes on from there.
+      - The rotation stops in this state, and a later run continues from there.
       - V(prepared) - every key server has the new key, and no group uses it.
-      - V(secondaries) - all secondaries use it. This is the last state from which O(abort) takes everything back.
+      - V(secondaries) - all secondaries use it. This is the last state that O(abort) can roll back.
       - V(verified) - the primary uses it, and every member has learned it and accepted a rekey that is signed with it.
       - V(retired) - the old key is removed. For that, one more life of all keys must have passed.
     type: str
@@ -82,14 +82,14 @@ options:
     default: verified
   abort:
     description:
-      - Take back what can be taken back; every key server names the old label again, and the new key is removed.
+      - Roll back. Every key server names the old label again, and the new key is removed.
       - Refused once the primary has changed.
     type: bool
     default: false
   canary:
     description: >-
-      This group may be used to find out what its releases do. Without it, a group with releases of which that is not
-      known is left alone.
+      This group may be used to find out how its releases behave. Without it, a group with a release whose behavior is
+      not known is not changed.
     type: bool
     default: false
   allow_split:
@@ -97,27 +97,29 @@ options:
       - The labels may differ although it is not known whether the key servers then hear each other, or although it is
         known that they do not.
       - >-
-        A secondary that does not hear the primary makes itself one after some 60 seconds. The module takes the label
-        back, or changes it on all others, before that; the group splits only if the run is killed meanwhile and not
-        started again within a minute.
+        A secondary that does not hear the primary becomes primary after about 60 seconds. The module restores the old
+        label, or changes the label on all others, before that; the group splits only if the run is killed meanwhile and
+        not started again within a minute.
     type: bool
     default: false
   max_window:
-    description: Seconds that members may need to learn the key. What is left of their keys is read from the primary.
+    description: >-
+      Seconds that members may need to learn the key. The remaining lifetime of their keys is read from the primary.
     type: int
     default: 14400
   max_rate:
-    description: Registrations per second that the key servers bear.
+    description: Highest number of registrations per second that the key servers can handle.
     type: float
     default: 10
   leave:
-    description: Members that are not waited for, by their addresses, because they are gone for good.
+    description: Addresses of members that the module does not wait for, because they are gone for good.
     type: list
     elements: str
     default: []
   emergency:
     description: >-
-      The old key is stolen. O(max_window), O(max_rate) and O(canary) hold nothing up; O(allow_split) does.
+      The old key is stolen. O(max_window), O(max_rate) and O(canary) do not stop the rotation; O(allow_split) is still
+      needed.
     type: bool
     default: false
   replace_now:
@@ -128,7 +130,7 @@ options:
   approved:
     description:
       - Digests of plans that were approved, as RV(groups[].digest) of a run in check mode has them.
-      - A plan that is another one by now is not carried out.
+      - A plan that has changed since then is not run.
     type: list
     elements: str
   size:
@@ -138,7 +140,7 @@ options:
   wait_timeout:
     description:
       - Seconds that this task waits for members, altogether. Then it fails and says who is waited for.
-      - Running the same again goes on waiting.
+      - Run the same task again to wait longer.
     type: int
     default: 14400
   state_directory:
@@ -153,7 +155,7 @@ options:
     type: int
     default: 600
   parallel:
-    description: Key servers that are looked at simultaneously.
+    description: Key servers that are read at the same time.
     type: int
     default: 64
   timeout:
@@ -164,7 +166,7 @@ seealso:
   - module: vpnops.keys.ios_getvpn_group_key
   - module: vpnops.keys.getvpn_info
   - ref: ansible_collections.vpnops.keys.docsite.guide_rotation
-    description: How the key of a live group is rotated, and what nobody knows of it.
+    description: How the key of a live group is rotated, and what is not known.
 """
 
 EXAMPLES = r"""
@@ -187,7 +189,7 @@ EXAMPLES = r"""
 RETURN = r"""
 groups:
   description: The groups that were meant. Of a task that failed as well.
-  returned: success or failure, if the key servers were looked at
+  returned: success or failure, if the key servers were read
   type: list
   elements: dict
   contains:
@@ -235,7 +237,7 @@ groups:
       type: float
       sample: 1800003600.0
     plan:
-      description: In check mode, what would be done, and what is in the way at this moment.
+      description: In check mode, what would be done, and what prevents it at the moment.
       type: list
       elements: str
       sample: ["Send a rekey of EUROPE from ks1."]
@@ -269,7 +271,7 @@ groups:
           elements: str
           sample: []
     key_servers:
-      description: The key servers, as they were looked at last; empty if there is nothing to replace.
+      description: The key servers, as they were read last; empty if there is nothing to replace.
       type: list
       elements: dict
       contains:
@@ -311,7 +313,7 @@ groups:
           sample: null
 releases:
   description: What releases were found to do, by all rotations whose records are in O(state_directory).
-  returned: success or failure, if the key servers were looked at
+  returned: success or failure, if the key servers were read
   type: dict
   contains:
     coop:
@@ -349,7 +351,7 @@ releases:
           sample: out_of_band
 lines:
   description: The plan, or what was done, as lines for people.
-  returned: success or failure, if the key servers were looked at
+  returned: success or failure, if the key servers were read
   type: list
   elements: str
   sample: ["EUROPE from GETVPN-2026 to GETVPN-2027 (state verified): reached"]
