@@ -103,6 +103,12 @@ def test_saving_is_asked_for(start_fleet: StartFleet, control_node: MakeNode) ->
 
 ERRORS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "huge": ({}, {"size": 16384}, "bad_input", "the device makes keys of {low} to 4096 bits, not 16384"),
+    "small": (
+        {"overrides": {"modulus_low": 2048}},
+        {"size": 1024},
+        "bad_input",
+        "the device makes keys of 2048 to 4096 bits, not 1024",
+    ),
     "fails": ({"faults": {"generate_fails": True}}, {}, "generate_failed", "no new key OWN was made"),
     "odd": (
         {"faults": {"generate_fails": "% Whatever this means\n"}},
