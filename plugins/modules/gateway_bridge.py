@@ -157,6 +157,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._gateway import entry, wanted
+from ..module_utils._gateway.managed import Managed
 from ..module_utils._gateway.wireguard import bridge as wg_bridge
 from ..module_utils._gateway.wireguard import bridge_plan
 from ..module_utils._gateway.wireguard.platform import WireGuard
@@ -212,7 +213,7 @@ def usable(peer: entry.Data) -> bool:
     return bool(peer.get("platform") == "wireguard" and peer.get("current") and not peer.get("withdrawn"))
 
 
-def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
+def operate(module: AnsibleModule, gateway: Managed) -> entry.Data:
     options = module.params
     if not isinstance(gateway, WireGuard):
         return {"changed": False, "interface": "", "carried": [], "left": [], "diff": []}

@@ -142,6 +142,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._fetch import install
 from ..module_utils._gateway import entry, installed
+from ..module_utils._gateway.managed import Managed
 
 ARGUMENT_SPEC = dict(
     **entry.GATEWAY_SPEC,
@@ -158,7 +159,7 @@ ARGUMENT_SPEC = dict(
 REQUIRED_IF = [("state", "present", ("url", "verify_key", "gateway"))]
 
 
-def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
+def operate(module: AnsibleModule, gateway: Managed) -> entry.Data:
     write = not module.check_mode
     if module.params["state"] == "absent":
         changes = install.remove(write)

@@ -269,6 +269,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._fetch import memory
 from ..module_utils._gateway import detached, entry, seen, told
+from ..module_utils._gateway.managed import Managed
 from ..module_utils._gateway.platform import Observation
 from ..module_utils._gateway.state import SWAPPING
 from ..module_utils._gateway.wireguard import bridge as wg_bridge
@@ -300,7 +301,7 @@ def arrived(observed: Observation, expected: list[tuple[str, str]]) -> bool:
     return all(new in proven or old not in (stored if old == new else proven) for old, new in expected)
 
 
-def wait(gateway: entry.Managed, expected: list[tuple[str, str]], within: float) -> Observation:
+def wait(gateway: Managed, expected: list[tuple[str, str]], within: float) -> Observation:
     """Look until what is expected is there, or the time is over."""
     end = time.monotonic() + within
     while True:
@@ -312,7 +313,7 @@ def wait(gateway: entry.Managed, expected: list[tuple[str, str]], within: float)
         time.sleep(POLL)
 
 
-def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
+def operate(module: AnsibleModule, gateway: Managed) -> entry.Data:
     options = module.params
     expected = [
         (parse(peer["current"]).fingerprint, parse(peer.get("staged") or peer["current"]).fingerprint)
@@ -329,7 +330,7 @@ def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
     return result
 
 
-def to_result(platform: str, gateway: entry.Managed, observed: Observation, only: list[str] | None) -> entry.Data:
+def to_result(platform: str, gateway: Managed, observed: Observation, only: list[str] | None) -> entry.Data:
     wanted = None if only is None else {parse(text).fingerprint for text in only}
     journal = gateway.state.journal()
     tunnels = [

@@ -181,6 +181,7 @@ from ..module_utils._backends import BACKENDS
 from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fingerprint import short
 from ..module_utils._gateway import change, detached, entry, seen
+from ..module_utils._gateway.managed import Managed
 from ..module_utils._gateway.platform import Observation
 from ..module_utils._public_key import PublicKey
 
@@ -213,12 +214,12 @@ def in_use(observed: Observation) -> PublicKey | None:
     return observed.own.runtime or observed.own.file
 
 
-def present(gateway: entry.Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+def present(gateway: Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
     own = in_use(observed)
     return Step(own is not None, own, observed.pending, lambda: gateway.generate(*kind(observed, options)))
 
 
-def staged(gateway: entry.Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+def staged(gateway: Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
     own = in_use(observed)
     if own is None:
         what = "This gateway has no key yet, so there is none to change"
@@ -229,7 +230,7 @@ def staged(gateway: entry.Managed, observed: Observation, options: entry.Data, w
     return Step(waiting is not None, own, waiting or "(new)", lambda: gateway.stage(*kind(observed, options)))
 
 
-def active(gateway: entry.Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+def active(gateway: Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
     new = meant(observed, wanted)
     used = observed.own.runtime == new
     final = observed.own.file == new and observed.pending is None
@@ -243,7 +244,7 @@ def active(gateway: entry.Managed, observed: Observation, options: entry.Data, w
     return Step(used and (final or waiting), new, None if final else observed.pending, begin)
 
 
-def confirmed(gateway: entry.Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+def confirmed(gateway: Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
     new = meant(observed, wanted)
 
     def confirm() -> PublicKey:
@@ -253,7 +254,7 @@ def confirmed(gateway: entry.Managed, observed: Observation, options: entry.Data
     return Step(observed.own.file == new and observed.pending is None, new, None, confirm)
 
 
-def retired(gateway: entry.Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+def retired(gateway: Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
     new = meant(observed, wanted)
     if observed.pending is not None or new not in (observed.own.file, observed.own.runtime):
         raise VpnKeysError(
@@ -268,7 +269,7 @@ def retired(gateway: entry.Managed, observed: Observation, options: entry.Data, 
     return Step(observed.previous is None and gateway.state.journal() is None, new, None, destroy)
 
 
-def restored(gateway: entry.Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+def restored(gateway: Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
     old = observed.previous or in_use(observed)
     if wanted is not None and old != wanted:
         raise VpnKeysError(
@@ -324,7 +325,7 @@ def kind(observed: Observation, options: entry.Data) -> tuple[str, int]:
     return algorithm, options["bits"]
 
 
-def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
+def operate(module: AnsibleModule, gateway: Managed) -> entry.Data:
     options = module.params
     observed = gateway.observe()
     step = STATES[options["state"]](gateway, observed, options, entry.key_option(options["public_key"]))

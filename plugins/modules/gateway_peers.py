@@ -229,6 +229,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._backends import BACKENDS, protocol
 from ..module_utils._gateway import entry, seen, told, wanted
+from ..module_utils._gateway.managed import Managed
 from ..module_utils._gateway.platform import PeerChange, WantedPeer
 from ..module_utils._public_key import ED25519_PREFIX, X25519_PREFIX, PublicKey, from_der
 
@@ -294,7 +295,7 @@ def lines(changes: Iterable[PeerChange], which: str) -> str:
     return text
 
 
-def carried_out(gateway: entry.Managed, peers: list[WantedPeer], options: entry.Data, write: bool) -> list[PeerChange]:
+def carried_out(gateway: Managed, peers: list[WantedPeer], options: entry.Data, write: bool) -> list[PeerChange]:
     if not write:
         return told.store(gateway, peers, options["follow_seconds"], write)
     with told.locked(gateway.name):
@@ -304,7 +305,7 @@ def carried_out(gateway: entry.Managed, peers: list[WantedPeer], options: entry.
     return changes
 
 
-def operate(module: AnsibleModule, gateway: entry.Managed) -> entry.Data:
+def operate(module: AnsibleModule, gateway: Managed) -> entry.Data:
     options = module.params
     before = seen.kept(gateway.state)
     if options["require_newest"]:

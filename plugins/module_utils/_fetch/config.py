@@ -57,7 +57,7 @@ def parsed(text: str) -> Config:
     if not isinstance(found, dict) or found.keys() != FIELDS.keys():
         raise _bad("not that of this version")
     for name, kind in FIELDS.items():
-        if type(found[name]) is not kind:
+        if not isinstance(found[name], kind) or isinstance(found[name], bool):
             raise _bad(f"{name} is of another kind")
     return _checked(found)
 

@@ -51,7 +51,7 @@ def _fetched() -> int:
 
 
 def _said(text: str, code: int) -> int:
-    print(text, file=sys.stderr if code else sys.stdout)
+    (sys.stderr if code else sys.stdout).write(f"{text}\n")
     return code
 
 

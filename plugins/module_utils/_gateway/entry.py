@@ -13,8 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 from .._backends import BACKENDS
 from .._errors import VpnKeysError
 from .._public_key import PublicKey, parse
-from .managed import Managed as Managed
-from .managed import open_platform as open_platform
+from .managed import Managed, open_platform
 
 if t.TYPE_CHECKING:
     Data = dict[str, t.Any]

@@ -15,8 +15,7 @@ import pytest
 from unit.gateway.wireguard.samples import A, B, C
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import detached, told
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import entry as entry_point
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import detached, managed, told
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import State
 from ansible_collections.vpnops.keys.plugins.modules import gateway_peers
@@ -107,4 +106,4 @@ def test_where_a_gateway_fetches_it_remembers_what_a_playbook_brought(place: Pat
 @pytest.mark.parametrize("interface", ["", ".", "..", "../wg0", "wg 0", "-wg0", "wg0\n", "a" * 16])
 def test_an_interface_is_no_path_and_no_option(interface: str) -> None:
     with pytest.raises(VpnKeysError, match="is not the name of an interface"):
-        entry_point.open_platform({"platform": "wireguard", "interface": interface})
+        managed.open_platform({"platform": "wireguard", "interface": interface})

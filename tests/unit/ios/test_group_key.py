@@ -22,8 +22,8 @@ REFUSED = "% Invalid input detected at '^' marker.\n"
 class Device:
     """A device that answers line by line. `label`: what its group names; `refuses`: lines that it does not take."""
 
-    def __init__(self, label: str = "OLD", refuses: Mapping[str, str] = {}, stubborn: bool = False) -> None:
-        self.label, self.refuses, self.stubborn = label, dict(refuses), stubborn
+    def __init__(self, label: str = "OLD", refuses: Mapping[str, str] | None = None, stubborn: bool = False) -> None:
+        self.label, self.refuses, self.stubborn = label, dict(refuses or {}), stubborn
         self.lines: list[str] = []
         self.mode = "#"
 
