@@ -46,6 +46,7 @@ def test_an_old_copy_of_the_directory_distributes_nothing(site: Site) -> None:
 
 
 def test_an_empty_directory_does_not_begin_anew_unless_somebody_says_so(site: Site) -> None:
+    assert site.converge_all().code == 0, "from then on they have its checkpoint"
     for path in site.path.glob("directory.db*"):
         path.unlink()
     refused = site.play("enroll_gateways")
