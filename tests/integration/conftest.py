@@ -60,6 +60,7 @@ KEPT: dict[str, dict[str, tuple[str, ...]]] = {
         "test_the_first_signal_finishes_what_is_in_hand": ("staging-interrupt",),
         "test_a_worker_that_is_left_alone_finishes_what_is_in_hand": (),
     },
+    "report/test_audit_gateways.py": {"test_audit_after_a_rotation": ()},
     "progress/test_progress.py": {"test_bars_on_a_terminal": ("False-80",)},
 }
 """What `make test` runs of tests whose parameters differ little: these; the rest of them is thorough."""

@@ -22,7 +22,7 @@ GATEWAYS = 4
 BRIEF = {
     "test_awx_jobs.py": ("test_every_variable_is_known_here",),
     "test_call_in.py": ("test_a_liar_is_refused_and_the_others_are_installed[the token of another]",),
-    "test_fetch.py": ("test_next_contact_without_a_controller",),
+    "test_fetch.py": (),
     "test_interrupted.py": (),
     "test_kill_rotation.py": (),  # that a gateway goes back by itself is in test_wireguard_platform.py, too
     "test_lab_tampered.py": ("test_what_arrives_is_the_mutation[True]",),
@@ -42,6 +42,7 @@ BRIEF = {
         "test_nonsense_is_the_liars_own_problem[malformed gateway-status]",
         "test_a_play_that_gathers_facts[gw1-status]",
     ),
+    "test_witnesses.py": ("test_an_empty_directory_does_not_begin_anew_unless_somebody_says_so",),
     "test_second_interface.py": ("test_strict_rp_filter_is_refused",),
     "test_secrets_gateways.py": ("test_nothing_is_told_by_failures",),
 }
