@@ -11,6 +11,7 @@ runs, its control group; everything it needs must have been imported before it s
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -19,7 +20,7 @@ import traceback
 import typing as t
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
-from . import commands
+from . import commands, files
 
 RUNTIME = "/run/vpnops.keys"
 
@@ -67,6 +68,20 @@ def running(name: str) -> bool:
     finally:
         os.close(lock)
     return False
+
+
+@contextlib.contextmanager
+def locked(name: str) -> t.Iterator[None]:
+    """Wait for the lock of that name, and hold it."""
+    files.private_directory(RUNTIME)
+    lock = os.open(os.path.join(RUNTIME, f"{name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.SECRET)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        # Not by closing alone: a process started meanwhile may still share it.
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        os.close(lock)
 
 
 def _leave(name: str, keep: int) -> None:

@@ -8,8 +8,6 @@ and what keeps the slower one from undoing the faster one. PRIVATE to the collec
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import time
@@ -35,19 +33,9 @@ class Told(t.NamedTuple):
     until: float = 0
 
 
-@contextlib.contextmanager
-def locked(name: str) -> t.Iterator[None]:
+def locked(name: str) -> t.ContextManager[None]:
     """Whoever stores keys of peers of this daemon holds this."""
-    files.private_directory(detached.RUNTIME)
-    path = os.path.join(detached.RUNTIME, f"store-{name}.lock")
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.SECRET)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        # Not by closing alone: a process started meanwhile may still share it.
-        fcntl.flock(handle, fcntl.LOCK_UN)
-        os.close(handle)
+    return detached.locked(f"store-{name}")
 
 
 def store(gateway: Managed, peers: t.Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:

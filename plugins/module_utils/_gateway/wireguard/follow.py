@@ -10,8 +10,6 @@ peer changes over, so a process on this gateway looks at the handshakes. Its job
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import time
@@ -44,19 +42,9 @@ class Pair:
         return self.current, self.staged
 
 
-@contextlib.contextmanager
-def locked(interface: str) -> t.Iterator[None]:
+def locked(interface: str) -> t.ContextManager[None]:
     """Whoever changes peers holds this: naming a peer that another one has just removed would make it again."""
-    files.private_directory(detached.RUNTIME)
-    path = os.path.join(detached.RUNTIME, f"peers-{interface}.lock")
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        # Not by closing alone: a process started meanwhile may still share it.
-        fcntl.flock(lock, fcntl.LOCK_UN)
-        os.close(lock)
+    return detached.locked(f"peers-{interface}")
 
 
 def arm(interface: str, pairs: t.Sequence[Pair], seconds: float, forget: t.Container[str]) -> None:
