@@ -15,8 +15,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast, get_args
@@ -24,6 +22,7 @@ from typing import Any, cast, get_args
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from unit import scripts
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import CODES
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn import Survey
@@ -300,11 +299,7 @@ def test_guide_has_every_error_code() -> None:
 
 def test_what_several_modules_return_alike_stands_in_one_place() -> None:
     """As scripts/returned writes it. Each source is used, and by more than one module."""
-    script = SourceFileLoader("returned", str(ROOT / "scripts/returned"))
-    spec = spec_from_loader(script.name, script)
-    assert spec
-    returned = module_from_spec(spec)
-    script.exec_module(returned)
+    returned = scripts.load("returned")
     texts = {path.stem: path.read_text("utf-8") for path in (ROOT / "plugins/modules").glob("*.py")}
     assert [name for name, text in texts.items() if returned.filled(text) != text] == []
     users = Counter(found[2] for text in texts.values() for found in returned.BLOCK.finditer(text))

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 import yaml
+from unit import scripts
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import rotation
 
@@ -24,16 +23,7 @@ OURS = "ansible_collections.vpnops.keys."
 Data = dict[str, Any]
 
 
-def script() -> Any:
-    loader = SourceFileLoader("pictures", str(ROOT / "scripts/pictures"))
-    spec = spec_from_loader("pictures", loader)
-    assert spec
-    module = module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-PICTURES = script()
+PICTURES = scripts.load("pictures")
 
 
 def source(name: str) -> Data:

@@ -7,28 +7,18 @@ entry points have is the same in each."""
 
 from __future__ import annotations
 
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from unit import scripts
 
 ROOT = Path(__file__).parents[2]
 Data = dict[str, Any]
 
 
-def script() -> Any:
-    loader = SourceFileLoader("role_options", str(ROOT / "scripts/role-options"))
-    spec = spec_from_loader("role_options", loader)
-    assert spec
-    module = module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-ROLE_OPTIONS = script()
+ROLE_OPTIONS = scripts.load("role-options")
 ROLES = tuple(sorted(path.name for path in (ROOT / "roles").iterdir()))
 OTHER_DEFAULT = {
     ("gateway_keys_minimum_share", "key_directory", "minimum_share"): 100,

@@ -176,7 +176,7 @@ def _trusted(options: Options, place: Place) -> str:
     if options["verify_key"]:
         return signing.anchor(options["verify_key"])
     if options["signing_key"]:
-        return _fingerprint(_from_text(options["signing_key"], "signing_key"))
+        return _fingerprint(key_from_text(options["signing_key"], "signing_key"))
     path = signing_key_path(options, place)
     key = key_file.read(path) if path else None
     if key is None:
@@ -205,7 +205,7 @@ def _fingerprint(key: ed25519.Ed25519PrivateKey) -> str:
     return fingerprint(signing.public_der(key))
 
 
-def _from_text(text: str, option: str) -> ed25519.Ed25519PrivateKey:
+def key_from_text(text: str, option: str) -> ed25519.Ed25519PrivateKey:
     try:
         return signing.from_pem(text)
     except ValueError as error:
@@ -459,7 +459,7 @@ def _context(options: Options, now: str, check: bool) -> Context:
 def _first_key(options: Options, path: str | None) -> ed25519.Ed25519PrivateKey:
     """Of a new directory: the one that is given or lies there already, or a new one."""
     if path is None:
-        return _from_text(options["signing_key"], "signing_key")
+        return key_from_text(options["signing_key"], "signing_key")
     return key_file.read(path) or signing.new_private_key()
 
 
@@ -468,10 +468,10 @@ def _signing_key(
 ) -> tuple[ed25519.Ed25519PrivateKey, bool]:
     """The key that signs now, and whether its file still has the name PATH.new."""
     if path is None:
-        key = _from_text(options["signing_key"], "signing_key")
+        key = key_from_text(options["signing_key"], "signing_key")
         if options["state"] == "rekeyed" and options["new_signing_key"]:
             # A run again after the keys were exchanged: nothing is left to do for the former one.
-            new = _from_text(options["new_signing_key"], "new_signing_key")
+            new = key_from_text(options["new_signing_key"], "new_signing_key")
             key = new if _fingerprint(new) == identity.fingerprint else key
     else:
         pending = key_file.read(f"{path}.new")
@@ -509,7 +509,7 @@ def _next_key(
                 "state=rekeyed with O(signing_key) needs O(new_signing_key) too",
                 state=NOTHING_CHANGED,
             )
-        new = _from_text(options["new_signing_key"], "new_signing_key")
+        new = key_from_text(options["new_signing_key"], "new_signing_key")
         return None if _fingerprint(new) == identity.fingerprint else new
     pending = key_file.read(f"{path}.new")
     if pending is None:

@@ -79,7 +79,7 @@ def _made(view: Data, salt: str, days: int) -> t.Tuple[t.Dict[str, bytes], Publi
 def _signing_key(options: Mapping[str, t.Any], view: Data) -> ed25519.Ed25519PrivateKey:
     """The one that signs the directory now. While it is changed, its file may have the name PATH.new."""
     wanted, path = view["directory"]["key_fingerprint"], view["signing_key_path"]
-    given = [_from_text(options["signing_key"])] if options["signing_key"] else []
+    given = [transaction.key_from_text(options["signing_key"], "signing_key")] if options["signing_key"] else []
     kept = [key_file.read(f"{path}.new"), key_file.read(path)] if path else []
     for key in (*given, *kept):
         if key and fingerprint(signing.public_der(key)) == wanted:
@@ -90,13 +90,6 @@ def _signing_key(options: Mapping[str, t.Any], view: Data) -> ed25519.Ed25519Pri
         state=NOTHING_CHANGED,
         advice="set O(signing_key_path) or O(signing_key)",
     )
-
-
-def _from_text(text: str) -> ed25519.Ed25519PrivateKey:
-    try:
-        return signing.from_pem(text)
-    except ValueError as error:
-        raise VpnKeysError("signing_key", f"O(signing_key) cannot be used: {error}", state=NOTHING_CHANGED) from None
 
 
 def _outline(one: Publication | None) -> str:
