@@ -38,6 +38,8 @@ demo: setup ## four simulated key servers made equal; as root, a new key for one
 quick: setup ## under a minute: ruff, mypy and yamllint of what changed, and the pure unit tests with few examples
 	$(AWAY) scripts/quick
 
+# Pylint takes more than all other sanity tests together; make test-thorough runs it.
+test: export SANITY := --skip-test pylint
 test: setup ## all of the next ones that CI runs, and a summary
 	scripts/test $(STEPS)
 
@@ -71,7 +73,7 @@ test-events: setup ## a gateway that was away calls ansible-rulebook and is told
 	$(AWAY) python -m pytest tests/events --quiet
 
 test-thorough: export EFFORT := thorough
-test-thorough: coverage test-events test-scenarios ## what takes longer (as root): real gateways killed, rebooted, cut off at each step; the demo; half an hour and more
+test-thorough: coverage test-events test-scenarios test-sanity ## what takes longer (as root): real gateways killed, rebooted, cut off at each step; the demo; two hours and more
 	$(AWAY) python -m pytest tests/unit tests/integration -m thorough --quiet --numprocesses auto --dist worksteal
 
 test-molecule: setup ## molecule scenarios that users copy first: a conflict, a rotation (as root; SCENARIOS="weak")
@@ -83,7 +85,7 @@ test-scenarios: setup ## all molecule scenarios: the sync of every row of the pl
 	$(AWAY) molecule test --all --workers 2 --report
 
 test-sanity: setup ## ansible-test sanity
-	scripts/sanity
+	scripts/sanity $(SANITY)
 
 build: setup ## build the tarball into dist/ and install it into an empty path
 	$(AWAY) scripts/build

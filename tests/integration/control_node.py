@@ -126,6 +126,7 @@ class ControlNode:
             "ANSIBLE_COLLECTIONS_PATH": self._collections(),
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
             "ANSIBLE_CALLBACKS_ENABLED": "record",
+            "ANSIBLE_INVENTORY_ENABLED": "yaml",  # 0.3 s of each run go into reading about the others
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_FORKS": "12",
             "ANSIBLE_HOST_KEY_CHECKING": "false",
