@@ -21,6 +21,8 @@ from ..plugin_utils.control_action import ControlAction, Result, display
 from ..plugin_utils.tables import gateways, output
 
 Data = dict[str, t.Any]
+PLACES = ("where", "signing_key_path", "signing_key_url")
+"""Of a directory and its key, in what the directory says."""
 LONGEST = 1000
 """Characters of what one gateway left out."""
 MOST = 20
@@ -62,7 +64,7 @@ class ActionModule(ControlAction):
         given = options["directory"]
         found = {
             "gateways": enrolled(directory),
-            **{name: str(given[name]) if given.get(name) else None for name in ("where", "signing_key_path")},
+            **{name: str(given[name]) if given.get(name) else None for name in PLACES},
         }
         return output.show(gateways.enrolled(found, display.columns)) | {"enrolled": found}
 

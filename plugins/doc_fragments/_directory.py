@@ -32,12 +32,25 @@ options:
         alone.
       - >-
         The default for SQLite is the file of the database with C(.key) added. For PostgreSQL there is no default.
-      - Mutually exclusive with O(signing_key).
+      - Mutually exclusive with O(signing_key) and O(signing_key_url).
     type: path
   signing_key:
     description:
       - The same key as text, for control nodes without persistent files.
-      - Mutually exclusive with O(signing_key_path).
+      - Mutually exclusive with O(signing_key_path) and O(signing_key_url).
+    type: str
+  signing_key_url:
+    description:
+      - >-
+        A key of the type C(ed25519) in a transit engine of HashiCorp Vault or OpenBao, as V(vault://MOUNT/keys/NAME).
+        The private key never leaves the engine, which signs. The task needs the Python library hvac.
+      - >-
+        Where the engine is and who asks comes from the environment, as for its command line: E(VAULT_ADDR),
+        E(VAULT_TOKEN), E(VAULT_NAMESPACE), E(VAULT_CACERT). The token needs C(read) on C(MOUNT/keys/NAME) and C(update)
+        on C(MOUNT/sign/NAME).
+      - >-
+        A new directory is signed by the newest version of the key. A directory keeps its version until it is rekeyed.
+      - Mutually exclusive with O(signing_key) and O(signing_key_path).
     type: str
   verify_key:
     description:

@@ -157,7 +157,7 @@ converged:
 enrolled:
   description: >-
     Each gateway with its key and the number of gateways whose key it has not stored yet (C(gateways)); the paths of
-    the directory (C(where)) and its signing key (C(signing_key_path)), null if they are not known.
+    the directory (C(where)) and its signing key (C(signing_key_path), C(signing_key_url)), null if they are not known.
   returned: if O(what=enrolled)
   type: dict
 status:

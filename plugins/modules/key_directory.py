@@ -73,7 +73,9 @@ options:
       - >-
         V(purged) deletes the records of gateways that were retired O(older_than_days) ago and that every peer has
         dropped: of O(gateways), or of all if they are not set. The events about them stay.
-      - V(rekeyed) replaces the directory's own key and signs all records again.
+      - >-
+        V(rekeyed) replaces the directory's own key and signs all records again. With O(signing_key_url) by the newest
+        version of that key, so rotate it in the transit engine first.
       - >-
         V(moved) moves the directory to the empty database O(to_url), with its number, serials, history and signatures,
         and verifies that they are the same. The former database is no longer a directory. The signing key and the
@@ -332,7 +334,13 @@ options:
     description: With O(state=backed_up) and O(state=restored), the file of the backup.
     type: path
   new_signing_key:
-    description: The next key of the directory, for O(state=rekeyed) with O(signing_key).
+    description: The next key of the directory, for O(state=rekeyed), as O(signing_key).
+    type: str
+  new_signing_key_url:
+    description:
+      - >-
+        The next key of the directory, for O(state=rekeyed), as O(signing_key_url). It moves the signing key into a
+        transit engine: set O(signing_key_url) from then on, and destroy the file of the former key.
     type: str
 seealso:
   - module: vpnops.keys.key_directory_info
@@ -443,6 +451,13 @@ EXAMPLES = r"""
     state: rekeyed
   delegate_to: localhost
   run_once: true
+
+- name: Let a transit engine sign, so that the key is in no file
+  vpnops.keys.key_directory:
+    state: rekeyed
+    new_signing_key_url: vault://transit/keys/vpn-directory
+  delegate_to: localhost
+  run_once: true
 """
 
 RETURN = r"""
@@ -453,10 +468,15 @@ where:
   type: str
   sample: /home/alice/.ansible/vpnops.keys/directory.db
 signing_key_path:
-  description: The file of its signing key; null if the key itself was given.
+  description: The file of its signing key; null if the key is somewhere else.
   returned: success
   type: str
   sample: /home/alice/.ansible/vpnops.keys/directory.db.key
+signing_key_url:
+  description: The signing key in a transit engine; null if it is somewhere else.
+  returned: success
+  type: str
+  sample: vault://transit/keys/vpn-directory
 directory:
   description: The directory.
   returned: success
@@ -900,6 +920,7 @@ ARGUMENT_SPEC = dict(
     to_url=dict(type="str", no_log=True),
     path=dict(type="path"),
     new_signing_key=dict(type="str", no_log=True),
+    new_signing_key_url=dict(type="str", no_log=False),
     **DIRECTORY_SPEC,
 )
 LIBRARIES = DIRECTORY_LIBRARIES

@@ -73,10 +73,15 @@ where:
   type: str
   sample: /home/alice/.ansible/vpnops.keys/directory.db
 signing_key_path:
-  description: The file of its signing key; null if the key itself was given.
+  description: The file of its signing key; null if the key is somewhere else.
   returned: success
   type: str
   sample: /home/alice/.ansible/vpnops.keys/directory.db.key
+signing_key_url:
+  description: The signing key in a transit engine; null if it is somewhere else.
+  returned: success
+  type: str
+  sample: vault://transit/keys/vpn-directory
 directory:
   description: The directory.
   returned: success

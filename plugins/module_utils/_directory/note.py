@@ -14,6 +14,7 @@ import base64
 
 from . import note_lines
 from .note_lines import DASH, ED25519, key_number
+from .signing import Signer
 
 try:
     from cryptography.exceptions import InvalidSignature
@@ -33,7 +34,7 @@ def verifier_key(name: str, public: bytes) -> str:
     return f"{name}+{number.hex()}+{base64.b64encode(ED25519 + public).decode()}"
 
 
-def sign(text: str, name: str, key: ed25519.Ed25519PrivateKey) -> str:
+def sign(text: str, name: str, key: Signer) -> str:
     """`text` ends with a newline; `name` has neither spaces nor plus signs."""
     signature = key_number(name, raw(key.public_key())) + key.sign(text.encode())
     return f"{text}\n{DASH}{name} {base64.b64encode(signature).decode()}\n"

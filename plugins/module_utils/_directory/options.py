@@ -25,6 +25,7 @@ DIRECTORY_SPEC = dict(
     ),
     signing_key_path=dict(type="path", no_log=False),
     signing_key=dict(type="str", no_log=True),
+    signing_key_url=dict(type="str", no_log=False),
     verify_key=dict(type="str", no_log=False),
     witness_path=dict(type="path"),
     observations=dict(type="dict"),
@@ -42,7 +43,7 @@ DIRECTORY_SPEC = dict(
 )
 ABOUT_GATEWAYS: dict[str, t.Any] = {"observations": None, "witnesses": None, "ignored_witnesses": [], "only": None}
 """The options of modules whose result is about gateways, as they are where nobody sets them."""
-DIRECTORY_MUTUALLY_EXCLUSIVE = [("signing_key_path", "signing_key")]
+DIRECTORY_MUTUALLY_EXCLUSIVE = [("signing_key_path", "signing_key", "signing_key_url")]
 
 
 def finish(module: AnsibleModule, libraries: Sequence[str], work: Callable[[], dict[str, t.Any]]) -> None:

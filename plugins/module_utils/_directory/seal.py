@@ -26,10 +26,10 @@ from .._checkpoint import Checkpoint
 from . import checkpoint, merkle, note, schema, signing
 from .records import Row
 from .rows import LARGEST
+from .signing import Signer
 
 try:
     import sqlalchemy as sa
-    from cryptography.hazmat.primitives.asymmetric import ed25519
 except ImportError:  # the modules name the missing library
     pass
 
@@ -255,7 +255,7 @@ def advance(
     connection: sa.Connection,
     seal: Seal,
     directory: str,
-    key: ed25519.Ed25519PrivateKey,
+    key: Signer,
     leaves: Leaves,
     events: list[Row],
     now: str,

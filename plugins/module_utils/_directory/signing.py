@@ -31,6 +31,15 @@ except ImportError:  # the modules name the missing library
 Row = dict[str, t.Any]
 
 
+class Signer(t.Protocol):
+    """What signs for the directory: a private key, or something that has one (`transit`)."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """An Ed25519 signature."""
+
+    def public_key(self) -> ed25519.Ed25519PublicKey: ...
+
+
 def new_private_key() -> ed25519.Ed25519PrivateKey:
     return ed25519.Ed25519PrivateKey.generate()
 
@@ -53,7 +62,7 @@ def from_pem(text: str) -> ed25519.Ed25519PrivateKey:
     return key
 
 
-def public_der(key: ed25519.Ed25519PrivateKey) -> bytes:
+def public_der(key: Signer) -> bytes:
     return key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -100,7 +109,7 @@ def signed_bytes(kind: str, directory: str, row: Mapping[str, t.Any], version: i
     return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
-def sign(key: ed25519.Ed25519PrivateKey, kind: str, directory: str, row: Mapping[str, t.Any]) -> str:
+def sign(key: Signer, kind: str, directory: str, row: Mapping[str, t.Any]) -> str:
     """In the newest form, whose number stands before the signature if it is not the first."""
     version = len(FORMS[kind])
     signature = base64.b64encode(key.sign(signed_bytes(kind, directory, row, version))).decode()
@@ -159,7 +168,7 @@ def public_key(der: bytes) -> ed25519.Ed25519PublicKey | None:
 # -- the directory's own keys
 
 
-def key_row(number: int, public: bytes, since: str, signer: ed25519.Ed25519PrivateKey, directory: str) -> Row:
+def key_row(number: int, public: bytes, since: str, signer: Signer, directory: str) -> Row:
     """A new key of the directory, not retired yet, signed by its predecessor, or the first by itself."""
     row: Row = {
         "id": number,

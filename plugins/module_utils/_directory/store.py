@@ -16,10 +16,10 @@ from .._printable import printable
 from . import changes, records, rows, schema, seal, signing
 from .records import Row, Snapshot
 from .seal import Seal
+from .signing import Signer
 
 try:
     import sqlalchemy as sa
-    from cryptography.hazmat.primitives.asymmetric import ed25519
 except ImportError:  # the modules name the missing library
     pass
 
@@ -65,7 +65,7 @@ def _first(connection: sa.Connection, table: str) -> t.Any:
     return connection.execute(sa.select(sa.literal(1)).select_from(schema.table(table)).limit(1)).first()
 
 
-def create(connection: sa.Connection, key: ed25519.Ed25519PrivateKey, now: str) -> Identity:
+def create(connection: sa.Connection, key: Signer, now: str) -> Identity:
     number = str(uuid.uuid4())
     row = signing.key_row(1, signing.public_der(key), now, key, number)
     connection.execute(sa.insert(schema.directory), [{"id": number, "revision": 0}])
@@ -234,7 +234,7 @@ def save(
     connection: sa.Connection,
     before: Snapshot,
     after: Snapshot,
-    key: ed25519.Ed25519PrivateKey,
+    key: Signer,
     now: str,
     seen: int = 0,
 ) -> bool:
@@ -287,7 +287,7 @@ def _pairs(before: Snapshot, after: Snapshot) -> tuple[Pair, ...]:
 def log(
     connection: sa.Connection,
     snapshot: Snapshot,
-    key: ed25519.Ed25519PrivateKey,
+    key: Signer,
     leaves: seal.Leaves,
     now: str,
     seen: int = 0,
@@ -350,7 +350,7 @@ def _delete(connection: sa.Connection, table: sa.Table, keys: Sequence[tuple[t.A
 
 
 def believe(
-    connection: sa.Connection, snapshot: Snapshot, key: ed25519.Ed25519PrivateKey, event: Row, now: str, seen: int
+    connection: sa.Connection, snapshot: Snapshot, key: Signer, event: Row, now: str, seen: int
 ) -> Snapshot:
     """Seal what is there as it is (`snapshot`, as it was loaded for that). What peers have stored nobody signs for: it
     is forgotten, so they are told everything again."""
@@ -371,7 +371,7 @@ def rekey(
     connection: sa.Connection,
     identity: Identity,
     before: Snapshot,
-    keys: tuple[ed25519.Ed25519PrivateKey, ed25519.Ed25519PrivateKey],
+    keys: tuple[Signer, Signer],
     now: str,
 ) -> tuple[Identity, seal.Leaves]:
     """Sign everything anew that is genuine; what is not stays as it is, and stays found. `keys`: the old and the new

@@ -14,19 +14,18 @@ from dataclasses import dataclass
 
 from .._checkpoint import Checkpoint
 from .._errors import NOTHING_CHANGED, NOTHING_READ, VpnKeysError
-from .._fingerprint import fingerprint
 from .._printable import printable
 from .._tampered import WHOLE
 from . import (
     acknowledgements,
     backup,
     database,
-    key_file,
     lock_owner,
     merkle,
     migrations,
     records,
     seal,
+    signers,
     signing,
     states,
     store,
@@ -37,10 +36,11 @@ from . import (
 from .context import Context, event
 from .database import Place
 from .records import Row, Snapshot
+from .signers import Source
+from .signing import Signer
 
 try:
     import sqlalchemy as sa
-    from cryptography.hazmat.primitives.asymmetric import ed25519
 except ImportError:  # the modules name the missing library
     pass
 
@@ -65,7 +65,7 @@ def read(options: Options) -> Row:
             identity = store.found(connection, place.where)
         if identity is None:
             raise no_directory(place, seen, remembered)
-        public = store.verifier(identity, _trusted(options, place), place.where)
+        public = store.verifier(identity, _trusted(options, identity, place), place.where)
         snapshot = store.load(connection, identity, public)
         _compare(connection, snapshot, seen)
         heard = _hear(connection, snapshot, public, options)
@@ -81,7 +81,7 @@ def read(options: Options) -> Row:
 
 def place_of(options: Options, place: Place) -> Row:
     """Where everything is, for people. No password is in it."""
-    return {"where": place.where, "signing_key_path": own_key_path(options, place)}
+    return {"where": place.where, **signers.shown(options, place)}
 
 
 def no_directory(place: Place, seen: witness.Seen | None = None, remembered: str | None = None) -> VpnKeysError:
@@ -103,7 +103,7 @@ def no_directory(place: Place, seen: witness.Seen | None = None, remembered: str
 
 
 def witness_path(options: Options, place: Place) -> str | None:
-    return witness.path_of(options["witness_path"], signing_key_path(options, place))
+    return witness.path_of(options["witness_path"], signers.path_of(options, place))
 
 
 def checkpoint_of(snapshot: Snapshot) -> Checkpoint | None:
@@ -171,45 +171,22 @@ def _shown(found: seal.Seal | None) -> Row | None:
     }
 
 
-def _trusted(options: Options, place: Place) -> str:
-    """The fingerprint of the key that a reader trusts: the one thing that is never taken from the database."""
+def _trusted(options: Options, identity: store.Identity, place: Place) -> str:
+    """The fingerprint of the key that a reader trusts: the one thing that is never taken from the database, which only
+    says which one of several it wants."""
     if options["verify_key"]:
         return signing.anchor(options["verify_key"])
-    if options["signing_key"]:
-        return _fingerprint(key_from_text(options["signing_key"], "signing_key"))
-    path = signing_key_path(options, place)
-    key = key_file.read(path) if path else None
+    source = signers.source(options, place)
+    key = source.current(identity.fingerprint)[0] if source else None
     if key is None:
-        looked = f", and there is no signing key {path}" if path else ""
+        looked = f", and there is no signing key {source.path}" if isinstance(source, signers.InFile) else ""
         raise VpnKeysError(
             "bad_input",
             f"No signing key is set for the directory {place.where}{looked}",
             state=NOTHING_READ,
-            advice="set O(signing_key_path) or O(signing_key)",
+            advice=signers.SET_ONE,
         )
-    return _fingerprint(key)
-
-
-def own_key_path(options: Options, place: Place) -> str | None:
-    """None where the signing key itself is given."""
-    return None if options["signing_key"] else signing_key_path(options, place)
-
-
-def signing_key_path(options: Options, place: Place) -> str | None:
-    if given := options["signing_key_path"]:
-        return os.path.abspath(os.path.expanduser(str(given)))
-    return f"{place.path}.key" if place.path else None
-
-
-def _fingerprint(key: ed25519.Ed25519PrivateKey) -> str:
-    return fingerprint(signing.public_der(key))
-
-
-def key_from_text(text: str, option: str) -> ed25519.Ed25519PrivateKey:
-    try:
-        return signing.from_pem(text)
-    except ValueError as error:
-        raise VpnKeysError("signing_key", f"O({option}) cannot be used: {error}", state=NOTHING_CHANGED) from None
+    return signers.fingerprint_of(key)
 
 
 # -- writing
@@ -246,32 +223,39 @@ def write(options: Options, check: bool, diff: bool = False) -> Row:
 def change(options: Options, check: bool) -> Outcome:
     """The whole step in one transaction, which is undone in check mode."""
     place = database.locate(options["url"])
-    path = own_key_path(options, place)
-    if path is None and not options["signing_key"]:
-        raise VpnKeysError(
-            "bad_input",
-            f"O(signing_key_path) or O(signing_key) is needed for the directory {place.where}",
-            state=NOTHING_CHANGED,
-        )
+    source = signing_source(options, place)
     remembered = witness_path(options, place)
     seen = witness.read(remembered)
     absent = database.missing_file(place)
     if absent and (options["state"] != "present" or seen):
         raise no_directory(place, seen, remembered)
     with database.transaction(place, write=True, memory=check and absent) as connection:
-        opening = Opening(connection, options, place, path, seen, check)
+        opening = Opening(connection, options, place, source, seen, check)
         if not (opening.exists() or opening.may_be_made()):
             raise no_directory(place, seen, remembered)
         done = opening.rekeyed() if options["state"] == "rekeyed" else opening.changed()
         if check:
             database.rollback(connection)
-        elif opening.created and path and key_file.read(path) is None:
-            key_file.write(path, opening.key)
+        elif opening.created:
+            source.keep(opening.key)
     if not check:
         witness.keep(remembered, checkpoint_of(done.after))
-        if opening.rename and path:
-            _settle(path)
+        if opening.rename:
+            source.settle()
     return done
+
+
+def signing_source(options: Options, place: Place) -> Source:
+    """Raises VpnKeysError(bad_input)."""
+    source = signers.source(options, place)
+    if source is None:
+        raise VpnKeysError(
+            "bad_input",
+            f"No signing key is set for the directory {place.where}",
+            state=NOTHING_CHANGED,
+            advice=signers.SET_ONE,
+        )
+    return source
 
 
 class Opening:
@@ -286,11 +270,11 @@ class Opening:
         connection: sa.Connection,
         options: Options,
         place: Place,
-        path: str | None,
+        source: Source,
         seen: witness.Seen | None,
         check: bool,
     ) -> None:
-        self.connection, self.options, self.place, self.path = connection, options, place, path
+        self.connection, self.options, self.place, self.source = connection, options, place, source
         self.seen, self.check = seen, check
         self.former = migrations.revision_of(connection)
         self.upgrades: list[Row] = []
@@ -325,11 +309,11 @@ class Opening:
         """Raises VpnKeysError(tampered) unless the directory can be trusted as a whole."""
         options, connection = self.options, self.connection
         if self.found is None:
-            self.created, self.key = True, _first_key(options, self.path)
+            self.created, self.key = True, self.source.first()
             self.found = store.create(connection, self.key, self.context.now)
         else:
-            self.key, self.rename = _signing_key(options, self.path, self.found, self.place)
-        trusted = signing.anchor(options["verify_key"]) if options["verify_key"] else _fingerprint(self.key)
+            self.key, self.rename = _signing_key(options, self.source, self.found, self.place)
+        trusted = signing.anchor(options["verify_key"]) if options["verify_key"] else signers.fingerprint_of(self.key)
         self.public = store.verifier(self.found, trusted, self.place.where)
         sealed = not self.created and migrations.has_checkpoints(self.former)
         # What events say counts for a repair.
@@ -376,12 +360,12 @@ class Opening:
         """With the next signing key. With a name still to be changed, the last run was killed between its last two
         steps."""
         before = self.snapshot()
-        new = None if self.rename else _next_key(self.options, self.path, self.identity, self.check)
+        new = None if self.rename else self.source.following(self.identity.fingerprint, self.check)
         if new is None:
             done = self._saved(before, before.copy())
             return Outcome(done.changed or self.rename, done.before, done.after, done.identity)
-        self.rename = self.path is not None
-        now, details = self.context.now, {"fingerprint": _fingerprint(new)}
+        self.rename = self.source.renames
+        now, details = self.context.now, {"fingerprint": signers.fingerprint_of(new)}
         identity, leaves = store.rekey(self.connection, self.identity, before, (self.key, new), now)
         before.events = [*self.upgrades, event(self.context, "rekeyed", outcome="done", details=details)]
         store.log(self.connection, before, new, leaves, now)
@@ -428,20 +412,6 @@ def _unconfirmed(snapshot: Snapshot, found: Snapshot, place: Place, digest: str)
     )
 
 
-def _settle(path: str) -> None:
-    """The last step of a change of keys."""
-    try:
-        key_file.move(f"{path}.new", path)
-    except OSError as error:
-        raise VpnKeysError(
-            "signing_key",
-            f"The directory is signed by its new key now, but {path}.new cannot be renamed to {path}: "
-            f"{error.strerror}",
-            state="Nothing is lost",
-            advice="the next run that can write there finishes it",
-        ) from None
-
-
 def _context(options: Options, now: str, check: bool) -> Context:
     me = options["holder"] or lock_owner.describe(os.getpid())
     return Context(
@@ -456,64 +426,23 @@ def _context(options: Options, now: str, check: bool) -> Context:
     )
 
 
-def _first_key(options: Options, path: str | None) -> ed25519.Ed25519PrivateKey:
-    """Of a new directory: the one that is given or lies there already, or a new one."""
-    if path is None:
-        return key_from_text(options["signing_key"], "signing_key")
-    return key_file.read(path) or signing.new_private_key()
-
-
-def _signing_key(
-    options: Options, path: str | None, identity: store.Identity, place: Place
-) -> tuple[ed25519.Ed25519PrivateKey, bool]:
+def _signing_key(options: Options, source: Source, identity: store.Identity, place: Place) -> tuple[Signer, bool]:
     """The key that signs now, and whether its file still has the name PATH.new."""
-    if path is None:
-        key = key_from_text(options["signing_key"], "signing_key")
-        if options["state"] == "rekeyed" and options["new_signing_key"]:
-            # A run again after the keys were exchanged: nothing is left to do for the former one.
-            new = key_from_text(options["new_signing_key"], "new_signing_key")
-            key = new if _fingerprint(new) == identity.fingerprint else key
-    else:
-        pending = key_file.read(f"{path}.new")
-        if pending and _fingerprint(pending) == identity.fingerprint:
-            return pending, True
-        found = key_file.read(path)
-        if found is None:
-            raise VpnKeysError(
-                "signing_key",
-                f"The directory {place.where} exists, but its signing key {path} does not",
-                state=NOTHING_CHANGED,
-                advice="restore the key from a backup, or set O(signing_key_path) or O(signing_key)",
-            )
-        key = found
-    if _fingerprint(key) != identity.fingerprint:
+    key, rename = source.current(identity.fingerprint)
+    if key is None:
+        path = source.path if isinstance(source, signers.InFile) else None
+        raise VpnKeysError(
+            "signing_key",
+            f"The directory {place.where} exists, but its signing key {path} does not",
+            state=NOTHING_CHANGED,
+            advice=f"restore the key from a backup, or {signers.SET_ONE}",
+        )
+    if signers.fingerprint_of(key) != identity.fingerprint:
         raise VpnKeysError(
             "signing_key",
             f"The directory {place.where} is signed by the key {identity.fingerprint[:12]}, and the signing key given "
-            f"is {_fingerprint(key)[:12]}",
+            f"is {signers.fingerprint_of(key)[:12]}",
             state=NOTHING_CHANGED,
             advice="give the key of this directory",
         )
-    return key, False
-
-
-def _next_key(
-    options: Options, path: str | None, identity: store.Identity, check: bool
-) -> ed25519.Ed25519PrivateKey | None:
-    """The key that is to sign from now on; None if it does already. A file with it is on the disk before it is used,
-    and one that a killed run left there is used."""
-    if path is None:
-        if not options["new_signing_key"]:
-            raise VpnKeysError(
-                "bad_input",
-                "state=rekeyed with O(signing_key) needs O(new_signing_key) too",
-                state=NOTHING_CHANGED,
-            )
-        new = key_from_text(options["new_signing_key"], "new_signing_key")
-        return None if _fingerprint(new) == identity.fingerprint else new
-    pending = key_file.read(f"{path}.new")
-    if pending is None:
-        pending = signing.new_private_key()
-        if not check:
-            key_file.write(f"{path}.new", pending)
-    return pending
+    return key, rename

@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
-from . import database, key_file, migrations, records, schema, seal, store, transaction, view, witness
+from . import database, key_file, migrations, records, schema, seal, signers, store, transaction, view, witness
 from .context import event
 from .database import Place
 from .records import Row, Snapshot
@@ -103,9 +103,9 @@ def _opened(
 ) -> tuple[transaction.Opening, Snapshot]:
     """A directory that is to be copied."""
     remembered = transaction.witness_path(options, place)
-    path = transaction.own_key_path(options, place)
+    source = transaction.signing_source(options, place)
     seen = witness.read(remembered)
-    opening = transaction.Opening(connection, {**options, "repair": False}, place, path, seen, check)
+    opening = transaction.Opening(connection, {**options, "repair": False}, place, source, seen, check)
     if opening.former is None:
         raise transaction.no_directory(place, seen, remembered)
     migrations.check(opening.former, place.where)
@@ -146,7 +146,7 @@ def move(options: Options, check: bool) -> Row:
             witness.keep(transaction.witness_path(options, place), transaction.checkpoint_of(after))
             migrations.mark_moved(source)
     shown = _shown(options, to, after, opening.identity, True)
-    return {**shown, "signing_key_path": transaction.own_key_path(options, place)}
+    return {**shown, **signers.shown(options, place)}
 
 
 # -- kept in a file
@@ -207,11 +207,11 @@ def restore(options: Options, check: bool) -> Row:
     place, kept = database.locate(options["url"]), _file(options["path"], "restored")
     if database.missing_file(kept):
         raise VpnKeysError("not_found", f"There is no backup {kept.where}", state=NOTHING_CHANGED)
-    remembered, path = transaction.witness_path(options, place), transaction.own_key_path(options, place)
+    remembered, signing_source = transaction.witness_path(options, place), transaction.signing_source(options, place)
     seen = witness.read(remembered)
     absent = database.missing_file(place)
     with database.transaction(kept, write=False) as source:
-        opening = transaction.Opening(source, {**options, "repair": False}, kept, path, None, True)
+        opening = transaction.Opening(source, {**options, "repair": False}, kept, signing_source, None, True)
         if opening.former is not None:
             migrations.check(opening.former, kept.where)
         if not opening.exists():

@@ -11,17 +11,12 @@ import time
 import typing as t
 from collections.abc import Mapping
 
-from .._directory import key_file, note, signing, transaction
+from .._directory import database, note, signers, transaction
 from .._directory.options import ABOUT_GATEWAYS
+from .._directory.signing import Signer
 from .._errors import NOTHING_CHANGED, VpnKeysError
-from .._fingerprint import fingerprint
 from . import entries, folder, publication, tree
 from .publication import Publication
-
-try:
-    from cryptography.hazmat.primitives.asymmetric import ed25519
-except ImportError:  # the module names the missing library
-    pass
 
 Data = t.Dict[str, t.Any]  # noqa: UP006, read as Python 3.8
 DAY = 86_400
@@ -76,20 +71,19 @@ def _made(view: Data, salt: str, days: int) -> t.Tuple[t.Dict[str, bytes], Publi
     return files, one
 
 
-def _signing_key(options: Mapping[str, t.Any], view: Data) -> ed25519.Ed25519PrivateKey:
-    """The one that signs the directory now. While it is changed, its file may have the name PATH.new."""
-    wanted, path = view["directory"]["key_fingerprint"], view["signing_key_path"]
-    given = [transaction.key_from_text(options["signing_key"], "signing_key")] if options["signing_key"] else []
-    kept = [key_file.read(f"{path}.new"), key_file.read(path)] if path else []
-    for key in (*given, *kept):
-        if key and fingerprint(signing.public_der(key)) == wanted:
-            return key
-    raise VpnKeysError(
-        "signing_key",
-        f"A publication is signed by the key of the directory, {wanted[:12]}, and that is not given",
-        state=NOTHING_CHANGED,
-        advice="set O(signing_key_path) or O(signing_key)",
-    )
+def _signing_key(options: Mapping[str, t.Any], view: Data) -> Signer:
+    """The one that signs the directory now."""
+    wanted = view["directory"]["key_fingerprint"]
+    source = signers.source(options, database.locate(options["url"]))
+    key = source.current(wanted)[0] if source else None
+    if key is None or signers.fingerprint_of(key) != wanted:
+        raise VpnKeysError(
+            "signing_key",
+            f"A publication is signed by the key of the directory, {wanted[:12]}, and that is not given",
+            state=NOTHING_CHANGED,
+            advice=signers.SET_ONE,
+        )
+    return key
 
 
 def _outline(one: Publication | None) -> str:

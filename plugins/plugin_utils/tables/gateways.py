@@ -172,11 +172,8 @@ def enrolled(found: Mapping[str, t.Any], width: int) -> str:
     page.table("Enrolled", ENROLLED, found["gateways"], NARROW)
     if found["where"]:
         page.note(f"The directory is {found['where']}.")
-    if found["signing_key_path"]:
-        page.note(
-            f"Its signing key is {found['signing_key_path']}.",
-            "Keep a copy of both: without them no gateway can be changed.",
-        )
+    if key := found["signing_key_path"] or found["signing_key_url"]:
+        page.note(f"Its signing key is {key}.", "Keep a copy of both: without them no gateway can be changed.")
     return page.text()
 
 

@@ -33,8 +33,8 @@ for what in private-key peers preshared-keys allowed-ips persistent-keepalive; d
 FINISHED_WITHIN = 900.0
 """Seconds for a playbook on a machine that does much else."""
 READING = {
-    "signing_key_path": None, "signing_key": None, "verify_key": None, "witness_path": None, "fail_on_tampered": False,
-    "only": None, "events_limit": 1000,
+    "signing_key_path": None, "signing_key": None, "signing_key_url": None, "verify_key": None, "witness_path": None,
+    "fail_on_tampered": False, "only": None, "events_limit": 1000,
 }
 PEM = re.compile("-----BEGIN PUBLIC KEY-----(.+?)-----END PUBLIC KEY-----", re.DOTALL)
 

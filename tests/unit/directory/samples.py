@@ -25,7 +25,9 @@ Data = dict[str, t.Any]
 DEFAULTS: Data = {
     "signing_key_path": None,
     "signing_key": None,
+    "signing_key_url": None,
     "new_signing_key": None,
+    "new_signing_key_url": None,
     "verify_key": None,
     "only": None,
     "by": None,

@@ -98,5 +98,5 @@ def test_a_server_that_is_not_there(directory: Directory) -> None:
 
 def test_postgresql_needs_to_be_told_its_key() -> None:
     place = Directory("postgresql://vpnops@127.0.0.1/directory", Path("/nowhere"))
-    with pytest.raises(VpnKeysError, match="signing_key_path or signing_key is needed"):
+    with pytest.raises(VpnKeysError, match="No signing key is set for the directory"):
         place.write(signing_key_path=None)

@@ -16,9 +16,12 @@ def test_every_gateway_with_its_key_and_where_the_directory_is() -> None:
     rows = enrolled(directory)
     assert [row["gateway"] for row in rows] == list(directory.in_use)
     assert all(row["fingerprint"] == directory.gateways[row["gateway"]].fingerprint for row in rows)
-    found = {"gateways": rows, "where": "/var/lib/d.db", "signing_key_path": "/var/lib/d.db.key"}
+    places = {"where": "/var/lib/d.db", "signing_key_path": "/var/lib/d.db.key", "signing_key_url": None}
+    found = {"gateways": rows, **places}
     text = gateways.enrolled(found, 100)
     for words in (*directory.in_use, "The directory is /var/lib/d.db.", "Its signing key is /var/lib/d.db.key."):
         assert words in text
     hidden = gateways.enrolled({**found, "where": None, "signing_key_path": None}, 100)
+    engine = {"signing_key_path": None, "signing_key_url": "vault://transit/keys/vpn"}
+    assert "Its signing key is vault://transit/keys/vpn." in gateways.enrolled({**found, **engine}, 100)
     assert "directory" not in hidden
