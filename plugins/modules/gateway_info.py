@@ -112,7 +112,7 @@ gateway:
       type: dict
       contains:
         step:
-          description: V(swapping), V(swapped), V(confirmed), V(restored) or V(failed).
+          description: V(activating), V(active), V(confirmed), V(rolled_back) or V(failed).
           type: str
         key:
           description: Fingerprint of the new key.
@@ -127,7 +127,7 @@ gateway:
           description: Why it failed, in one sentence; empty otherwise.
           type: str
         began:
-          description: When V(swapping) was reached, in Unix seconds.
+          description: When V(activating) was reached, in Unix seconds.
           type: float
     stored:
       description: The keys stored for peers.
@@ -271,7 +271,7 @@ from ..module_utils._fetch import memory
 from ..module_utils._gateway import detached, entry, seen, told
 from ..module_utils._gateway.managed import Managed
 from ..module_utils._gateway.platform import Observation
-from ..module_utils._gateway.state import SWAPPING
+from ..module_utils._gateway.state import ACTIVATING
 from ..module_utils._gateway.wireguard import bridge as wg_bridge
 from ..module_utils._gateway.wireguard.platform import WireGuard
 from ..module_utils._printable import printable
@@ -307,7 +307,7 @@ def wait(gateway: Managed, expected: list[tuple[str, str]], within: float) -> Ob
     while True:
         journal = gateway.state.journal()
         observed = gateway.observe()
-        changing = journal is not None and journal.step == SWAPPING and detached.running(f"change-{gateway.name}")
+        changing = journal is not None and journal.step == ACTIVATING and detached.running(f"change-{gateway.name}")
         if (not changing and arrived(observed, expected)) or time.monotonic() > end:
             return observed
         time.sleep(POLL)

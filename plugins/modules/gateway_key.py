@@ -49,13 +49,13 @@ options:
         automatically.
       - V(confirmed) makes the change final. It fails if the gateway has rolled back to the old key.
       - V(retired) destroys the old key. This cannot be undone.
-      - V(restored) rolls back to the old key, from any step before V(retired), and destroys the new one.
+      - V(rolled_back) goes back to the old key, from any step before V(retired), and destroys the new one.
     type: str
-    choices: [present, staged, active, confirmed, retired, restored]
+    choices: [present, staged, active, confirmed, retired, rolled_back]
     default: present
   public_key:
     description:
-      - The new key. For O(state=restored) the old key.
+      - The new key. For O(state=rolled_back) the old key.
       - A step that is already done with this key is not done again. Any other key is refused.
       - For O(state=staged), a key that was lost is replaced; the result has the staged key.
     type: str
@@ -189,7 +189,7 @@ ARGUMENT_SPEC = dict(
     **entry.GATEWAY_SPEC,
     state=dict(
         type="str",
-        choices=["present", "staged", "active", "confirmed", "retired", "restored"],
+        choices=["present", "staged", "active", "confirmed", "retired", "rolled_back"],
         default="present",
     ),
     public_key=dict(type="str", no_log=False),
@@ -269,7 +269,7 @@ def retired(gateway: Managed, observed: Observation, options: entry.Data, wanted
     return Step(observed.previous is None and gateway.state.journal() is None, new, None, destroy)
 
 
-def restored(gateway: Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
+def rolled_back(gateway: Managed, observed: Observation, options: entry.Data, wanted: PublicKey | None) -> Step:
     old = observed.previous or in_use(observed)
     if wanted is not None and old != wanted:
         raise VpnKeysError(
@@ -294,7 +294,7 @@ STATES = {
     "active": active,
     "confirmed": confirmed,
     "retired": retired,
-    "restored": restored,
+    "rolled_back": rolled_back,
 }
 
 

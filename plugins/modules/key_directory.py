@@ -55,7 +55,7 @@ options:
         V(staged) records new O(keys). With O(gateways) it also brings the rotations of those gateways from V(prepared)
         to V(staged), if enough peers hold the new key (O(minimum_share)).
       - >-
-        V(swapped) makes the new keys of O(gateways) the current ones. Peers are to accept the old ones until
+        V(active) makes the new keys of O(gateways) the current ones. Peers are to accept the old ones until
         V(retired).
       - V(verified) records that the tunnels of O(gateways) use the new keys.
       - V(retired) ends the rotations of O(gateways); peers are to drop the old keys.
@@ -95,7 +95,7 @@ options:
       - present
       - prepared
       - staged
-      - swapped
+      - active
       - verified
       - retired
       - aborted
@@ -398,7 +398,7 @@ EXAMPLES = r"""
 
     - name: Record that gw1 uses it
       vpnops.keys.key_directory:
-        state: swapped
+        state: active
         gateways:
           - name: gw1
 
@@ -830,7 +830,7 @@ ARGUMENT_SPEC = dict(
             "present",
             "prepared",
             "staged",
-            "swapped",
+            "active",
             "verified",
             "retired",
             "aborted",

@@ -392,7 +392,7 @@ rotations:
     state:
       description: How far it went.
       type: str
-      choices: [prepared, staged, swapped, verified, retired, aborted]
+      choices: [prepared, staged, active, verified, retired, aborted]
       sample: retired
     old_serial:
       description: Serial of the key that is replaced.

@@ -123,7 +123,7 @@ def _gateway(words: Callable[[int], Reader]) -> Reader:
             "change": nullable(
                 record(
                     {
-                        "step": choice("swapping", "swapped", "confirmed", "restored", "failed"),
+                        "step": choice("activating", "active", "confirmed", "rolled_back", "failed"),
                         "key": FINGERPRINT,
                         "at": _UNIX,
                         "deadline": _UNIX,

@@ -100,7 +100,7 @@ def _about_state(other: str, key: str) -> Iterator[Mutation]:
     yield setting("stored is a number", "gateway_info", "gateway", "stored", to=7)
     yield setting("another key is stored", "gateway_info", "gateway", "stored", to=[stored] * 3)
     yield setting("tunnels of NaN", "gateway_info", "gateway", "tunnels", to=[tunnel])
-    change = {"step": "swapped", "key": NO_KEY, "at": -1e308, "deadline": 1e308, "error": ESCAPES, "began": None}
+    change = {"step": "active", "key": NO_KEY, "at": -1e308, "deadline": 1e308, "error": ESCAPES, "began": None}
     yield setting("a change that never began", "gateway_info", "gateway", "change", to=change)
     yield setting("a platform of its own", "gateway_info", "gateway", "platform", to="openvpn")
     yield setting("obstacles that break lines", "gateway_info", "obstacles", to=[f"{other}: {ESCAPES}", JINJA, 3])
@@ -192,7 +192,7 @@ PATTERNS = {
     "gateways in the play": r".+_hosts",
     "groups": r"(.+_)?group",
     "who is meant": r"gateway|confirm|.+_(targets|confirm)",
-    "lists of the role": r".+_(enrolled|staged|active|confirmed|retired|restored)",
+    "lists of the role": r".+_(enrolled|staged|active|confirmed|retired|rolled_back)",
     "options of modules": r"__.+_(module|directory)",
     "the directory": r".+_(view|recorded|directory)",
     "plans": r".+_plan",

@@ -552,13 +552,13 @@ def _beyond_prepared(snapshot: Snapshot, name: str) -> bool:
     return rotation is None or rotation["state"] != "prepared"
 
 
-def swapped(snapshot: Snapshot, options: Options, context: Context) -> None:
-    for name in names_in(options, "swapped"):
+def active(snapshot: Snapshot, options: Options, context: Context) -> None:
+    for name in names_in(options, "active"):
         _swap(snapshot, name, context)
 
 
 def _swap(snapshot: Snapshot, name: str, context: Context) -> None:
-    if advance(snapshot, name, "swapped", context) is None:
+    if advance(snapshot, name, "active", context) is None:
         return
     new = _need_new_key(snapshot, name)
     for row in records.keys_of_one(snapshot, name):

@@ -213,6 +213,16 @@ def is_gone(gateway: Row) -> bool:
     return bool(gateway["revoked"] or gateway["retired_at"])
 
 
+def renamed_states(snapshot: Snapshot) -> Snapshot:
+    """With the states of rotations as they are called now; version 1.0.0 had a word of its own for one. What is not
+    genuine stays as it is, to be found."""
+    after = snapshot.copy()
+    for row in after.rotations.values():
+        if row["state"] == "swapped" and snapshot.genuine("rotation", row):
+            row["state"] = "active"
+    return after
+
+
 def open_rotation(snapshot: Snapshot, gateway: str) -> Row | None:
     found = snapshot.rotations.get(gateway)
     return found if rotation.is_open(found) else None

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
 
-STATES = ("prepared", "staged", "swapped", "verified", "retired")
+STATES = ("prepared", "staged", "active", "verified", "retired")
 CLOSED = ("retired", "aborted")
 MODES = ("planned", "emergency")
 STRATEGIES = ("in_place", "second_interface")
-SKIPS = frozenset({("emergency", "prepared", "swapped"), ("emergency", "swapped", "retired")})
+SKIPS = frozenset({("emergency", "prepared", "active"), ("emergency", "active", "retired")})
 """In an emergency nobody waits for peers to stage the new key or to be seen using it: they have dropped the old one."""
 
 Row = dict[str, t.Any]

@@ -19,7 +19,7 @@ STATES: dict[str, Callable[[Snapshot, Options, Context], None]] = {
     "present": changes.present,
     "prepared": changes.prepared,
     "staged": changes.staged,
-    "swapped": changes.swapped,
+    "active": changes.active,
     "verified": changes.verified,
     "retired": changes.retired,
     "aborted": changes.aborted,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from . import records
 from .records import Row
 
-AFTER_SWAP = ("swapped", "verified")
+ACTIVATED = ("active", "verified")
 NEW = "(new)"
 """Instead of the text of a key that a check mode run only predicts."""
 HOLDING = ("current", "staged")
@@ -29,7 +29,7 @@ def peer(gateway: Row, keys: Sequence[Row], rotation: Row | None) -> Row:
     """What every other gateway must store of this one. `keys`: newest first; `rotation`: the open one."""
     current = records.in_state(keys, "current")
     staged = records.in_state(keys, "staged") if current else None
-    former = rotation["old_serial"] if rotation and rotation["state"] in AFTER_SWAP else None
+    former = rotation["old_serial"] if rotation and rotation["state"] in ACTIVATED else None
     # A revoked key is never accepted again, also not while the rotation goes on.
     previous = records.in_state((row for row in keys if row["serial"] == former), "retired")
     return {

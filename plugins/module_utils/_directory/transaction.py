@@ -345,10 +345,16 @@ class Opening:
     def changed(self) -> Outcome:
         """After what the task asks for."""
         before = self.snapshot()
-        after = states.apply(before, self.options["state"], self.options, self.context)
-        if self.former and not migrations.has_checkpoints(self.former):
+        begun = records.renamed_states(before) if self.is_old else before
+        after = states.apply(begun, self.options["state"], self.options, self.context)
+        if self.is_old:
             acknowledgements.compact(after, self.context.now)
         return self._saved(before, after)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it is being upgraded from a version without checkpoints."""
+        return self.former is not None and not migrations.has_checkpoints(self.former)
 
     def _saved(self, before: Snapshot, after: Snapshot) -> Outcome:
         after.events = [*self.upgrades, *after.events]
@@ -360,6 +366,8 @@ class Opening:
         """With the next signing key. With a name still to be changed, the last run was killed between its last two
         steps."""
         before = self.snapshot()
+        if self.is_old:
+            before = self._saved(before, records.renamed_states(before)).after
         new = None if self.rename else self.source.following(self.identity.fingerprint, self.check)
         if new is None:
             done = self._saved(before, before.copy())

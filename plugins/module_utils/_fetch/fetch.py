@@ -17,7 +17,7 @@ import typing as t
 from .._errors import NOTHING_CHANGED, VpnKeysError, sentence
 from .._gateway import told, wanted
 from .._gateway.managed import Managed
-from .._gateway.state import SWAPPED, SWAPPING
+from .._gateway.state import ACTIVATING, ACTIVE
 from .._public_key import PublicKey, parse
 from .._publishing import entries, publication, tree
 from .._publishing.publication import Publication
@@ -161,7 +161,7 @@ class Fetch:
             return _NEWER
         if self.now < heard.until <= self.now + told.WAY_BACK:
             return "A peer may be on its way back to its old key, so nothing is stored now."
-        if journal and journal.step in (SWAPPING, SWAPPED) and self.now < journal.at + CLOCKS:
+        if journal and journal.step in (ACTIVATING, ACTIVE) and self.now < journal.at + CLOCKS:
             return "The own key of this gateway is being changed, so nothing is stored now."
         return ""
 

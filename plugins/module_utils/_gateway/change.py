@@ -12,7 +12,7 @@ import typing as t
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from . import detached, files
 from .platform import Platform
-from .state import CONFIRMED, FAILED, RESTORED, SWAPPED, SWAPPING, State
+from .state import ACTIVATING, ACTIVE, CONFIRMED, FAILED, ROLLED_BACK, State
 
 POLL = 0.05
 SWAP_SECONDS = 20.0
@@ -31,15 +31,15 @@ def begin(name: str, platform: Platform, state: State, confirm_timeout: float) -
         raise VpnKeysError("not_found", "There is no key to put into use", state=NOTHING_CHANGED)
     wanted = key.fingerprint
     files.remove(state.file("confirmed"))
-    state.note(SWAPPING, wanted)
+    state.note(ACTIVATING, wanted)
     detached.start(f"change-{name}", lambda: _change(platform, state, wanted, confirm_timeout))
 
 
 def await_swap(name: str, state: State) -> None:
     """Wait until the key is in use. Raises VpnKeysError where it could not be put into use, and the old one is back."""
-    _wait(lambda: (journal := state.journal()) is None or journal.step != SWAPPING, SWAP_SECONDS)
+    _wait(lambda: (journal := state.journal()) is None or journal.step != ACTIVATING, SWAP_SECONDS)
     journal = state.journal()
-    if journal is not None and journal.step == SWAPPING:
+    if journal is not None and journal.step == ACTIVATING:
         raise VpnKeysError(
             "timeout", f"The new key is not in use after {SWAP_SECONDS:.0f} seconds", advice="Run this again"
         )
@@ -57,7 +57,7 @@ def _change(platform: Platform, state: State, key: str, confirm_timeout: float) 
             platform.persist()
             state.note(CONFIRMED, key)
             return
-        state.note(SWAPPED, key, deadline=time.time() + confirm_timeout)
+        state.note(ACTIVE, key, deadline=time.time() + confirm_timeout)
     except Exception as error:  # noqa: BLE001 - whatever it is, the timer must not die of it
         _go_back(platform, state, key, str(error))
         return
@@ -78,7 +78,7 @@ def _confirmed(state: State) -> bool:
 def _go_back(platform: Platform, state: State, key: str, error: str) -> None:
     try:
         platform.deactivate()
-        state.note(FAILED if error else RESTORED, key, error=error)
+        state.note(FAILED if error else ROLLED_BACK, key, error=error)
     except Exception as second:  # noqa: BLE001
         state.note(FAILED, key, error=f"{error} {second}".strip())
 

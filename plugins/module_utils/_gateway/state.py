@@ -18,7 +18,8 @@ from . import files
 
 ROOT = "/var/lib/vpnops.keys"
 
-SWAPPING, SWAPPED, CONFIRMED, RESTORED, FAILED = "swapping", "swapped", "confirmed", "restored", "failed"
+ACTIVATING, ACTIVE, CONFIRMED = "activating", "active", "confirmed"
+ROLLED_BACK, FAILED = "rolled_back", "failed"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class State:
 
     def note(self, step: str, key: str, deadline: float = 0, error: str = "") -> None:
         now, before = time.time(), self.journal()
-        began = now if step == SWAPPING or before is None else before.began
+        began = now if step == ACTIVATING or before is None else before.began
         entry = Journal(step, key, now, deadline, error, began)
         self.write(self.file("change.json"), json.dumps(asdict(entry)) + "\n")
 

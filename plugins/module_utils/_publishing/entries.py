@@ -90,7 +90,7 @@ def read(line: bytes) -> Entry:
 def _entry(peer: t.Mapping[str, t.Any], rotation: t.Mapping[str, t.Any] | None, salt: str) -> Entry:
     """While a gateway may still go back to its old key by itself, its peers keep accepting that."""
     entry = {name: peer[name] for name in FIELDS}
-    if rotation and rotation["state"] == "swapped" and peer["previous"]:
+    if rotation and rotation["state"] == "active" and peer["previous"]:
         entry.update(staged=peer["previous"], staged_serial=rotation["old"]["serial"])
     if salt:
         identity = None if peer["platform"] == "wireguard" else peer["identity"] or peer["name"]

@@ -596,8 +596,8 @@ def test_what_awx_would_refuse_is_said_first(name: str, awx: Awx, tmp_path: Path
 def test_nobody_else_is_let_past_the_platform_gateway(tmp_path: Path) -> None:
     """Neither with another path nor with a token of the controller; `applied` was made with the right ones."""
     with ready(Awx(BEHIND_GATEWAY, GATEWAY_TOKEN)) as awx:
-        for environment in ({"CONTROLLER_OPTIONAL_API_URLPATTERN_PREFIX": "/api/"}, {"CONTROLLER_OAUTH_TOKEN": TOKEN}):
-            done = Administrator(awx, tmp_path, **(BEHIND | environment)).run(of_one_workflow())
+        for name, value in (("CONTROLLER_OPTIONAL_API_URLPATTERN_PREFIX", "/api/"), ("CONTROLLER_OAUTH_TOKEN", TOKEN)):
+            done = Administrator(awx, tmp_path / name, **(BEHIND | {name: value})).run(of_one_workflow())
             assert done.code == 2
             assert "could not be found" in done.output or "Invalid authentication credentials" in done.output
 

@@ -24,7 +24,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeys
 def test_a_whole_rotation(directory: Directory) -> None:
     old = mesh(directory)[0]
     new = stage(directory)
-    for state in ("swapped", "verified"):
+    for state in ("active", "verified"):
         assert directory.write(state, gateways=names("gw1"))["changed"]
         assert not directory.write(state, gateways=names("gw1"))["changed"]
     assert directory.entry("gw1")["previous"] == old
@@ -182,7 +182,7 @@ def test_a_directory_moves_between_the_kinds_of_database(server: postgres.Server
     one, two = (Directory(url, tmp_path / "signing.key") for url in (reversed(urls) if back else urls))
     mesh(one)
     stage(one)
-    one.write("swapped", gateways=names("gw1"))
+    one.write("active", gateways=names("gw1"))
     before = one.read()
     one.write("backed_up", path=f"{tmp_path}/kept.db")
     one.write("moved", to_url=two.url)

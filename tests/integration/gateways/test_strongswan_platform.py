@@ -281,7 +281,8 @@ def test_without_confirmation_the_old_key_comes_back(gateways: Gateways) -> None
     while gateways.observe("gw1")["changing"] and time.monotonic() < deadline:
         time.sleep(0.5)
     observed = gateways.observe("gw1")
-    assert (observed["file"], observed["runtime"], observed["pending"], observed["step"]) == (old, old, new, "restored")
+    assert (observed["file"], observed["runtime"], observed["pending"]) == (old, old, new)
+    assert observed["step"] == "rolled_back"
     assert {tunnel[1] for tunnel in observed["tunnels"]} == {old}
     assert gateways.files("gw1") == files
     assert not gateways.mesh.unreachable()

@@ -89,7 +89,7 @@ class Gateways:
 
     def swap(self, name: str, confirm_timeout: float = 30) -> None:
         self.do(name, "begin", confirm_timeout=confirm_timeout)
-        self.until(lambda: self.observe(name)["step"] != "swapping")
+        self.until(lambda: self.observe(name)["step"] != "activating")
 
     def finish(self, name: str, old: str, new: str) -> None:
         """Everything that comes after the swap."""
@@ -208,7 +208,7 @@ def test_without_confirmation_the_old_key_comes_back_and_the_peers_follow(gatewa
     with Traffic(gateways.mesh, "gw1", "gw2") as traffic:
         gateways.swap("gw1", confirm_timeout=3)
         gateways.until(lambda: gateways.carries("gw2", new, old))
-        gateways.until(lambda: gateways.observe("gw1")["step"] == "restored")
+        gateways.until(lambda: gateways.observe("gw1")["step"] == "rolled_back")
         gateways.until(lambda: gateways.carries("gw2", old, new))
         result = traffic.stop()
     print(result.summary())
@@ -507,7 +507,7 @@ def test_two_gateways_that_change_at_the_same_time(gateways: Gateways) -> None:
     for name in ("gw1", "gw2"):
         gateways.do(name, "begin", confirm_timeout=30)
     for number, name in enumerate(("gw1", "gw2")):
-        gateways.until(lambda name=name: gateways.observe(name)["step"] == "swapped")  # type: ignore[misc]
+        gateways.until(lambda name=name: gateways.observe(name)["step"] == "active")  # type: ignore[misc]
         gateways.until(lambda n=number, name=name: gateways.carries("gw3", news[n], olds[n]))  # type: ignore[misc]
     for number, name in enumerate(("gw1", "gw2")):
         gateways.finish(name, olds[number], news[number])

@@ -247,7 +247,7 @@ def test_who_holds_a_new_key_is_known_until_its_rotation_ends(records: Records, 
     records.do("staged", gateways=names("gw1"), **given)
     assert rows(records) == {(peer, "gw1"): ("staged", 2, 7) for peer in everybody}
     assert marks(records) == dict.fromkeys(everybody, 7)
-    for state in ("swapped", "verified"):
+    for state in ("active", "verified"):
         records.do(state, gateways=names("gw1"))
         assert acknowledged(records) == list(everybody)
         assert set(pending_now(records)) >= set(everybody)

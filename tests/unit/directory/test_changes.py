@@ -49,7 +49,7 @@ PREPARED: Step = ("prepared", {"gateways": names("gw1")})
 EMERGENCY: Step = ("prepared", {"gateways": names("gw1"), "mode": "emergency"})
 KEY_STAGED: Step = ("staged", {"keys": new("gw1")})
 STAGED: Step = ("staged", {"gateways": names("gw1"), "minimum_share": 0})
-SWAPPED: Step = ("swapped", {"gateways": names("gw1")})
+ACTIVE: Step = ("active", {"gateways": names("gw1")})
 REVOKED: Step = ("revoked", {"gateways": names("gw1")})
 RENAME = "rename it in the inventory (letters, digits and _.:@- only) and let ansible_host say where it is."
 LOST: Step = ("revoked", {"gateways": names("gw1"), "lost": True})
@@ -221,10 +221,10 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         ),
     ),
     "another new key after the change": (
-        (PREPARED, KEY_STAGED, STAGED, SWAPPED),
+        (PREPARED, KEY_STAGED, STAGED, ACTIVE),
         ("staged", {"keys": new("gw1", 3)}),
         "wrong_state",
-        "The rotation of gw1 is swapped with another key. Nothing was changed; finish or abort it first.",
+        "The rotation of gw1 is active with another key. Nothing was changed; finish or abort it first.",
     ),
     "staged without a new key": (
         (PREPARED,),
@@ -281,13 +281,13 @@ def test_refused(records: Records, why: str) -> None:
 
 
 @pytest.mark.parametrize("given", [None, []])
-@pytest.mark.parametrize("state", ["prepared", "swapped", "verified", "retired", "aborted", "revoked"])
+@pytest.mark.parametrize("state", ["prepared", "active", "verified", "retired", "aborted", "revoked"])
 def test_a_step_of_no_gateway(records: Records, state: str, given: list[Data] | None) -> None:
     sentence = f"state={state} needs gateways. Nothing was changed."
     assert records.refused(state, gateways=given) == ("bad_input", sentence)
 
 
-@pytest.mark.parametrize("state", ["prepared", "swapped", "verified", "retired", "aborted", "revoked", "staged"])
+@pytest.mark.parametrize("state", ["prepared", "active", "verified", "retired", "aborted", "revoked", "staged"])
 def test_no_step_goes_on_with_forged_records(records: Records, state: str) -> None:
     walk(records, PREPARED, KEY_STAGED, STAGED)
     records.forged.append(("rotation", "gw1", None))
@@ -405,7 +405,7 @@ def test_a_key_is_adopted_where_none_is_valid_any_more(records: Records) -> None
 
 def test_either_key_of_a_rotation_may_be_shown(records: Records) -> None:
     walk(records, PREPARED, KEY_STAGED, STAGED)
-    for step in (None, SWAPPED):
+    for step in (None, ACTIVE):
         walk(records, *([step] if step else []))
         for serial in (1, 2):
             assert records.do(gateways=[gateway("gw1", key_of("gw1", serial))], adopt=True) == []
@@ -536,13 +536,13 @@ def test_a_new_key_that_peers_need_not_store_yet_is_no_revision(records: Records
     before = records.snapshot.gateways["gw1"]["revision"]
     walk(records, KEY_STAGED)
     assert records.snapshot.gateways["gw1"]["revision"] == before
-    walk(records, SWAPPED)
+    walk(records, ACTIVE)
     assert records.snapshot.gateways["gw1"]["revision"] == before + 1
     assert revisions(records) == {"gw1": 6, "gw2": 2, "gw3": 3, "swan": 4}
 
 
 def test_dropping_the_former_key_is_no_revision(records: Records) -> None:
-    walk(records, PREPARED, KEY_STAGED, STAGED, SWAPPED, ("verified", {"gateways": names("gw1")}))
+    walk(records, PREPARED, KEY_STAGED, STAGED, ACTIVE, ("verified", {"gateways": names("gw1")}))
     before = records.snapshot.gateways["gw1"]["revision"]
     walk(records, ("retired", {"gateways": names("gw1")}))
     assert records.snapshot.gateways["gw1"]["revision"] == before
@@ -592,7 +592,7 @@ def test_the_history_of_a_whole_rotation(records: Records) -> None:
     acknowledged = ("staged", {"acknowledgements": given, "gateways": names("gw1")})
     told = [
         (one["what"], one["gateway"], one["outcome"], one["details"])
-        for step in (PREPARED, KEY_STAGED, acknowledged, SWAPPED, verified, retired)
+        for step in (PREPARED, KEY_STAGED, acknowledged, ACTIVE, verified, retired)
         for one in records.do(step[0], **step[1])
     ]
     assert told == [
@@ -600,7 +600,7 @@ def test_the_history_of_a_whole_rotation(records: Records) -> None:
         ("key staged", "gw1", "done", {"serial": 2, "fingerprint": fp("gw1", 2)}),
         ("acknowledged", "gw1", "staged", {"serial": 2, "peers": ["gw2", "gw3"]}),
         ("staged", "gw1", "done", {"rotation": 1}),
-        ("swapped", "gw1", "done", {"rotation": 1}),
+        ("active", "gw1", "done", {"rotation": 1}),
         ("verified", "gw1", "done", {"rotation": 1}),
         ("retired", "gw1", "done", {"rotation": 1}),
     ]
@@ -609,7 +609,7 @@ def test_the_history_of_a_whole_rotation(records: Records) -> None:
 
 
 def test_a_rotation_ends_when_it_is_retired_or_aborted(records: Records) -> None:
-    for step in (PREPARED, KEY_STAGED, STAGED, SWAPPED):
+    for step in (PREPARED, KEY_STAGED, STAGED, ACTIVE):
         walk(records, step)
         assert records.snapshot.rotations["gw1"]["ended_at"] is None
     walk(records, ABORTED)
@@ -646,7 +646,7 @@ def test_taking_over(records: Records) -> None:
 @pytest.mark.parametrize(
     "who", [{"take_over": True}, {"is_gone": lambda holder: holder == run_by("alice")}, {"now": LATER}]
 )
-@pytest.mark.parametrize("state", ["prepared", "swapped", "aborted", "revoked"])
+@pytest.mark.parametrize("state", ["prepared", "active", "aborted", "revoked"])
 def test_every_step_may_take_over(records: Records, state: str, who: Data) -> None:
     walk(records, PREPARED, KEY_STAGED, STAGED)
     records.do(state, gateways=names("gw1"), who={"holder": run_by("bob", 2), **who})
@@ -699,10 +699,10 @@ def test_a_replaced_new_key_in_an_emergency(records: Records) -> None:
 def test_some_gateways_are_there_already(records: Records) -> None:
     """The others are brought there all the same."""
     both: Data = {"gateways": names("gw1", "gw2")}
-    walk(records, PREPARED, KEY_STAGED, STAGED, SWAPPED)
+    walk(records, PREPARED, KEY_STAGED, STAGED, ACTIVE)
     records.do("prepared", gateways=names("gw2"))
     records.do("staged", keys=[*new("gw1"), *new("gw2")], **both, minimum_share=0)
-    assert [one["gateway"] for one in records.do("swapped", **both)] == ["gw2"]
+    assert [one["gateway"] for one in records.do("active", **both)] == ["gw2"]
     walk(records, ABORTED)
     assert [one["gateway"] for one in records.do("aborted", **both)] == ["gw2"]
     assert records.states("gw2") == {1: "current", 2: "revoked"}
@@ -743,7 +743,7 @@ def test_an_acknowledgement_moves_no_rotation(records: Records) -> None:
 def test_a_proved_change_was_made(records: Records) -> None:
     walk(records, PREPARED, KEY_STAGED, STAGED)
     events = records.do("verified", gateways=names("gw1"))
-    assert [one["what"] for one in events] == ["swapped", "verified"]
+    assert [one["what"] for one in events] == ["active", "verified"]
     assert records.states("gw1") == {1: "retired", 2: "current"}
 
 
@@ -755,7 +755,7 @@ def test_nothing_is_verified_before_it_is_staged(records: Records) -> None:
 def test_a_change_touches_no_key_but_the_current_and_the_new_one(records: Records) -> None:
     records.do(gateways=[gateway("gw1", key_of("gw1", 2))], adopt=True)
     walk(records, PREPARED, ("staged", {"keys": new("gw1", 3)}), ABORTED)
-    walk(records, PREPARED, ("staged", {"keys": new("gw1", 4)}), STAGED, SWAPPED)
+    walk(records, PREPARED, ("staged", {"keys": new("gw1", 4)}), STAGED, ACTIVE)
     assert records.states("gw1") == {1: "retired", 2: "retired", 3: "revoked", 4: "current"}
     walk(records, ABORTED)
     assert records.states("gw1") == {1: "retired", 2: "current", 3: "revoked", 4: "revoked"}
@@ -802,7 +802,7 @@ def test_revoked_with_a_new_key_at_hand(records: Records) -> None:
         ((REVOKED,), {1: NOW}),
         ((REVOKED, REVOKED), {1: NOW}),
         ((PREPARED, KEY_STAGED, ABORTED), {1: None, 2: NOW}),
-        ((PREPARED, KEY_STAGED, STAGED, SWAPPED), {1: None, 2: None}),
+        ((PREPARED, KEY_STAGED, STAGED, ACTIVE), {1: None, 2: None}),
         ((EMERGENCY, REVOKED, KEY_STAGED, ("staged", {"keys": new("gw1", 3)})), {1: NOW, 2: NOW, 3: None}),
         ((PREPARED, KEY_STAGED, ("staged", {"keys": new("gw1", 3)})), {1: None, 2: None, 3: None}),
     ],

@@ -266,7 +266,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Life:
     directory.write(gateways=[gateway("gw4", new_key())])
     stage(directory, "gw1", ("gw2", "gw4"))
     done()
-    directory.write("swapped", gateways=names("gw1"))
+    directory.write("active", gateways=names("gw1"))
     directory.write("verified", gateways=names("gw1"))
     directory.write("retired", gateways=names("gw1"))
     directory.write("rekeyed")

@@ -70,7 +70,7 @@ def test_during_a_rotation_the_gateway_may_show_either_key(directory: Directory)
     for _twice in range(2):
         for key in (old, new):
             assert not directory.write(gateways=[gateway("gw1", key)], adopt=True)["changed"]
-        directory.write("swapped", gateways=names("gw1"))
+        directory.write("active", gateways=names("gw1"))
     assert "neither the old nor the new" in directory.refused(
         "conflict", gateways=[gateway("gw1", new_key())], adopt=True
     )
@@ -107,7 +107,7 @@ def test_bad_input(directory: Directory, code: str, wrong: Data, word: str) -> N
     assert not directory.exists()
 
 
-@pytest.mark.parametrize("state", ["prepared", "swapped", "verified", "retired", "aborted", "revoked"])
+@pytest.mark.parametrize("state", ["prepared", "active", "verified", "retired", "aborted", "revoked"])
 def test_steps_need_gateways(directory: Directory, state: str) -> None:
     mesh(directory)
     assert f"state={state} needs gateways" in directory.refused("bad_input", state)
@@ -258,4 +258,4 @@ def test_the_diff_has_fingerprints_and_no_keys(directory: Directory) -> None:
 def test_check_mode_sees_what_others_hold(directory: Directory) -> None:
     mesh(directory)
     stage(directory)
-    directory.refused("held", "swapped", gateways=names("gw1"), holder=run_by("bob", 2))
+    directory.refused("held", "active", gateways=names("gw1"), holder=run_by("bob", 2))

@@ -19,7 +19,7 @@ def rotated(directory: Directory) -> None:
     mesh(directory)
     for _number in range(2):
         stage(directory)
-        for state in ("swapped", "verified", "retired"):
+        for state in ("active", "verified", "retired"):
             directory.write(state, gateways=names("gw1"))
         directory.acknowledge("gw1", "gw2", "gw3")
 
@@ -150,7 +150,7 @@ def test_a_rotation_ends_with_its_gateway(directory: Directory) -> None:
     assert set(directory.states("gw1").values()) <= {"retired", "revoked"}
 
 
-@pytest.mark.parametrize("state", ["prepared", "swapped", "aborted"])
+@pytest.mark.parametrize("state", ["prepared", "active", "aborted"])
 def test_nothing_is_done_with_a_retired_gateway(directory: Directory, state: str) -> None:
     mesh(directory)
     directory.write("gateway_retired", gateways=names("gw1"))

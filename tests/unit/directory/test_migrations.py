@@ -61,7 +61,7 @@ def test_a_directory_of_the_first_version_is_upgraded_and_means_the_same(tmp_pat
         (marks,) = connection.execute("SELECT count(*) FROM marks").fetchone()
     assert marks > 0
     assert rows < sum(1 for _row in first.rows("acknowledgements"))
-    old.write("swapped", gateways=names("gw2"))
+    old.write("active", gateways=names("gw2"))
     old.write("rekeyed", new_signing_key=signing.to_pem(signing.new_private_key()))
 
 
@@ -106,6 +106,22 @@ def test_what_was_tampered_with_before_an_upgrade_is_tampered_with_afterwards(tm
         assert shown["directory"]["tampered"] == [{"gateway": "gw1", "serial": None, "what": "gateway"}]
 
 
+@pytest.mark.parametrize("state", ["present", "rekeyed"])
+@pytest.mark.parametrize("genuine", [True, False])
+def test_a_rotation_whose_new_key_is_in_use_is_active_after_an_upgrade(
+    tmp_path: Path, state: str, genuine: bool
+) -> None:
+    """Version 1.0.0 called it swapped. One that somebody else wrote stays what it is: tampered with."""
+    old = first.in_sqlite(tmp_path)
+    if not genuine:
+        with sqlite3.connect(tmp_path / "first.db") as connection:
+            connection.execute("UPDATE rotations SET state = 'swapped' WHERE gateway = 'gw3'")
+    new = signing.to_pem(signing.new_private_key()) if state == "rekeyed" else None
+    shown = old.write(state, new_signing_key=new)["directory"]
+    wrong = {one["gateway"] for one in shown["tampered"]}
+    assert (wrong, shown["gateways"]["gw2"]["rotation"]["state"]) == (set() if genuine else {"gw3"}, "active")
+
+
 @pytest.mark.parametrize("table", ["gateways", "keys", "rotations", "directory_keys"])
 def test_a_column_that_a_later_version_adds_makes_no_record_tampered(
     directory: Directory, monkeypatch: pytest.MonkeyPatch, table: str
@@ -124,7 +140,7 @@ def test_a_column_that_a_later_version_adds_makes_no_record_tampered(
     after = directory.read()
     assert after["peers"] == before["peers"]
     assert after["directory"]["tampered"] == []
-    directory.write("swapped", gateways=names("gw1"))
+    directory.write("active", gateways=names("gw1"))
     directory.write("rekeyed")
     assert directory.read()["directory"]["tampered"] == []
 

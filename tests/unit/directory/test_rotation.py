@@ -17,12 +17,12 @@ from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeys
 EVERY = (*rotation.STATES, "aborted")
 ALLOWED = {
     ("prepared", "staged"),
-    ("staged", "swapped"),
-    ("swapped", "verified"),
+    ("staged", "active"),
+    ("active", "verified"),
     ("verified", "retired"),
     ("prepared", "aborted"),
     ("staged", "aborted"),
-    ("swapped", "aborted"),
+    ("active", "aborted"),
     ("verified", "aborted"),
 }
 NOW = "2026-11-22T03:12:00Z"
@@ -32,7 +32,7 @@ NOW = "2026-11-22T03:12:00Z"
 @pytest.mark.parametrize("mode", rotation.MODES)
 def test_steps(mode: str, state: str, wanted: str) -> None:
     one = {"mode": mode, "state": state}
-    allowed = ALLOWED | ({("prepared", "swapped"), ("swapped", "retired")} if mode == "emergency" else set())
+    allowed = ALLOWED | ({("prepared", "active"), ("active", "retired")} if mode == "emergency" else set())
     open_and_passed = state not in rotation.CLOSED and EVERY.index(wanted) < EVERY.index(state)
     if state == wanted or open_and_passed:
         assert rotation.must_advance(one, "gw1", wanted) is False
@@ -49,9 +49,9 @@ def test_steps(mode: str, state: str, wanted: str) -> None:
     [
         ("retired", "staged", "begin another one with state=prepared."),
         ("aborted", "staged", "begin another one with state=prepared."),
-        ("prepared", "swapped", "the next step is staged, or aborted."),
-        ("staged", "retired", "the next step is swapped, or aborted."),
-        ("swapped", "retired", "the next step is verified, or aborted."),
+        ("prepared", "active", "the next step is staged, or aborted."),
+        ("staged", "retired", "the next step is active, or aborted."),
+        ("active", "retired", "the next step is verified, or aborted."),
     ],
 )
 def test_what_to_do_instead(state: str, wanted: str, rest: str) -> None:

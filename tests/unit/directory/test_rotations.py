@@ -34,7 +34,7 @@ def test_a_planned_rotation(directory: Directory) -> None:
     assert (rotation["state"], rotation["acknowledged"], rotation["why"]) == ("staged", ["gw2"], "yearly")
     assert (rotation["old"]["serial"], rotation["new"]["serial"]) == (1, 2)
 
-    result = directory.write("swapped", gateways=names("gw1"))
+    result = directory.write("active", gateways=names("gw1"))
     assert directory.states("gw1") == {1: "retired", 2: "current"}
     entry = directory.entry("gw1")
     assert (entry["current"], entry["staged"], entry["previous"], entry["known"]) == (new, None, old, [new, old])
@@ -56,7 +56,7 @@ def test_every_step_again_changes_nothing(directory: Directory) -> None:
         ("staged", {"keys": [{"gateway": "gw1", "public_key": key}]}),
         ("staged", {"gateways": names("gw1")}),
     ]
-    again += [(state, {"gateways": names("gw1")}) for state in ("swapped", "verified", "retired")]
+    again += [(state, {"gateways": names("gw1")}) for state in ("active", "verified", "retired")]
     for number, (state, options) in enumerate(again):
         result = directory.write(state, **options)
         assert result["changed"] is (number > 1)
@@ -96,7 +96,7 @@ def test_a_gateway_without_a_key_has_nothing_to_rotate(directory: Directory) -> 
     assert "gw1 has no key" in directory.refused("wrong_state", "prepared", gateways=names("gw1"))
 
 
-@pytest.mark.parametrize("steps", [(), ("swapped",), ("swapped", "verified")])
+@pytest.mark.parametrize("steps", [(), ("active",), ("active", "verified")])
 def test_an_aborted_rotation_leaves_the_old_key(directory: Directory, steps: tuple[str, ...]) -> None:
     old = mesh(directory)[0]
     new = stage(directory)
@@ -129,7 +129,7 @@ def test_another_new_key_takes_the_place_of_one_that_was_staged(directory: Direc
 def test_no_other_key_after_the_swap(directory: Directory) -> None:
     mesh(directory)
     stage(directory)
-    directory.write("swapped", gateways=names("gw1"))
+    directory.write("active", gateways=names("gw1"))
     directory.refused("wrong_state", "staged", keys=[{"gateway": "gw1", "public_key": new_key()}])
 
 
@@ -142,7 +142,7 @@ def test_an_emergency(directory: Directory) -> None:
     assert pending(result) == {"gw2": ["gw1"], "gw3": ["gw1"]}
     assert pending(directory.acknowledge("gw1", "gw2", "gw3", role="withdrawn")) == {}
 
-    assert "no new key" in directory.refused("wrong_state", "swapped", gateways=names("gw1"))
+    assert "no new key" in directory.refused("wrong_state", "active", gateways=names("gw1"))
     new = new_key()
     result = directory.write("staged", keys=[{"gateway": "gw1", "public_key": new}])
     assert not directory.write("revoked", gateways=names("gw1"))["changed"]  # the new key is spared
@@ -150,7 +150,7 @@ def test_an_emergency(directory: Directory) -> None:
     assert (entry["withdrawn"], entry["staged"], entry["known"]) == (True, None, [new, old])
     assert pending(result) == {}  # the new key is not theirs before it is in use
     assert not directory.acknowledge("gw1", "gw2", "gw3", role="withdrawn")["changed"]
-    assert pending(directory.write("swapped", gateways=names("gw1"))) == {"gw2": ["gw1"], "gw3": ["gw1"]}
+    assert pending(directory.write("active", gateways=names("gw1"))) == {"gw2": ["gw1"], "gw3": ["gw1"]}
     entry = directory.entry("gw1")
     assert (entry["withdrawn"], entry["current"], entry["previous"]) == (False, new, None)
     assert directory.states("gw1") == {1: "revoked", 2: "current"}
@@ -161,12 +161,12 @@ def test_a_revoked_key_never_comes_back(directory: Directory) -> None:
     directory.write("prepared", gateways=names("gw1"), mode="emergency")
     directory.write("revoked", gateways=names("gw1"))
     directory.write("staged", keys=[{"gateway": "gw1", "public_key": new_key()}])
-    directory.write("swapped", gateways=names("gw1"))
+    directory.write("active", gateways=names("gw1"))
     directory.write("aborted", gateways=names("gw1"))
     assert directory.states("gw1") == {1: "revoked", 2: "revoked"}
     assert directory.entry("gw1")["withdrawn"]
     stage(directory)
-    directory.write("swapped", gateways=names("gw1"))
+    directory.write("active", gateways=names("gw1"))
     assert directory.states("gw1") == {1: "revoked", 2: "revoked", 3: "current"}
 
 
@@ -191,7 +191,7 @@ def test_somebody_else_is_refused(directory: Directory) -> None:
     mesh(directory)
     stage(directory)
     bob = run_by("bob", 2)
-    for state in ("prepared", "swapped", "aborted", "revoked"):
+    for state in ("prepared", "active", "aborted", "revoked"):
         sentence = directory.refused("held", state, gateways=names("gw1"), holder=bob)
         assert "gw1 is being rotated by alice on ctl1 (pid 4711)" in sentence
     directory.refused("held", "staged", keys=[{"gateway": "gw1", "public_key": new_key()}], holder=bob)
@@ -210,7 +210,7 @@ def test_taken_over(directory: Directory, lease: int, more: dict[str, bool], rea
     result = directory.write("prepared", gateways=names("gw1"), holder=run_by("bob", 2), **more)
     assert [(one["what"], one["outcome"]) for one in result["events"]] == [("taken over", reason)]
     assert result["changed"]
-    directory.refused("held", "swapped", gateways=names("gw1"))
+    directory.refused("held", "active", gateways=names("gw1"))
 
 
 def test_a_dead_process_holds_nothing(directory: Directory) -> None:

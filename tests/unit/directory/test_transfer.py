@@ -24,7 +24,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeys
 def lived(directory: Directory) -> None:
     mesh(directory)
     stage(directory)
-    for state in ("swapped", "verified", "retired"):
+    for state in ("active", "verified", "retired"):
         directory.write(state, gateways=names("gw1"))
     directory.write("revoked", gateways=names("gw3"), lost=True)
 

@@ -97,7 +97,7 @@ def test_tampered_records_are_named_and_never_distributed(rotating: Directory, n
     assert "198.51.100.66" not in str(found)
     assert "gw3" in found["directory"]["gateways"]  # the others go on
 
-    for state in ("swapped", "prepared", "aborted", "revoked"):
+    for state in ("active", "prepared", "aborted", "revoked"):
         sentence = rotating.refused("tampered", state, gateways=names("gw1"))
         assert sentence.startswith("gw1: what the directory signed is not what is there now (")
         assert "Nothing was changed" in sentence
@@ -109,7 +109,7 @@ def test_an_old_record_put_back_is_seen_beside_the_new_one(rotating: Directory) 
     path = rotating.url.removeprefix("sqlite:///")
     with sqlite3.connect(path) as connection:
         old = connection.execute("SELECT state, signature FROM keys WHERE gateway='gw1' AND serial=1").fetchone()
-    rotating.write("swapped", gateways=names("gw1"))
+    rotating.write("active", gateways=names("gw1"))
     tamper(rotating, "UPDATE keys SET state = ?, signature = ? WHERE gateway = 'gw1' AND serial = 1", *old)
     assert rotating.read()["directory"]["tampered"] == [
         {"gateway": "gw1", "serial": 1, "what": "key"},  # not the newest that was signed
@@ -226,7 +226,7 @@ STAGED: Step = (
     },
 )
 MOVED: Step = ("present", {"gateways": [gateway("gw2", endpoint="192.0.2.9:1")]})
-SWAPPED: Step = ("swapped", GW2)
+ACTIVE: Step = ("active", GW2)
 WORK: dict[str, tuple[Step, ...]] = {
     "enroll": (("present", {"gateways": [gateway("gw4", new_key())]}),),
     "update": (MOVED,),
@@ -235,9 +235,9 @@ WORK: dict[str, tuple[Step, ...]] = {
     "prepared": (PREPARED,),
     "emergency": (("prepared", {**GW2, "mode": "emergency"}),),
     "staged": (PREPARED, STAGED),
-    "swapped": (PREPARED, STAGED, SWAPPED),
-    "verified": (PREPARED, STAGED, SWAPPED, ("verified", GW2)),
-    "retired": (PREPARED, STAGED, SWAPPED, ("verified", GW2), ("retired", GW2)),
+    "active": (PREPARED, STAGED, ACTIVE),
+    "verified": (PREPARED, STAGED, ACTIVE, ("verified", GW2)),
+    "retired": (PREPARED, STAGED, ACTIVE, ("verified", GW2), ("retired", GW2)),
     "aborted": (PREPARED, STAGED, ("aborted", GW2)),
     "revoked": (("revoked", GW2),),
     "lost": (("revoked", {**GW2, "lost": True}),),
@@ -288,7 +288,7 @@ def test_work_on_one_gateway_goes_on_while_another_is_tampered_with(copied: Dire
 
 
 def test_a_removed_key_is_missed(rotating: Directory) -> None:
-    rotating.write("swapped", gateways=names("gw1"))
+    rotating.write("active", gateways=names("gw1"))
     tamper(rotating, "DELETE FROM keys WHERE gateway = 'gw1' AND state = 'current'")
     found = rotating.read()
     assert found["directory"]["tampered"] == [
@@ -461,7 +461,7 @@ def test_rekeyed(rotating: Directory) -> None:
     assert rotating.read(verify_key=old)["peers"] == before["peers"]  # signed by its predecessor
     rotating.write("rekeyed")
     assert rotating.read(verify_key=old)["peers"] == before["peers"]
-    rotating.write("swapped", gateways=names("gw1"))
+    rotating.write("active", gateways=names("gw1"))
 
 
 def test_tampered_records_are_not_signed_anew(rotating: Directory) -> None:
@@ -483,7 +483,7 @@ def test_a_key_that_somebody_else_put_into_the_database(rotating: Directory) -> 
         rotating.read()
     assert caught.value.code == "tampered"
     with pytest.raises(VpnKeysError, match="Nothing was changed"):
-        rotating.write("swapped", gateways=names("gw1"))
+        rotating.write("active", gateways=names("gw1"))
 
 
 class Killed(Exception):
@@ -523,7 +523,7 @@ def test_any_writer_finishes_a_rekeying(rotating: Directory, monkeypatch: pytest
     with pytest.raises(Killed):
         rotating.write("rekeyed")
     monkeypatch.undo()
-    rotating.write("swapped", gateways=names("gw1"))
+    rotating.write("active", gateways=names("gw1"))
     assert sorted(os.listdir(rotating.key_path.parent)) == FILES
 
 
@@ -539,7 +539,7 @@ def test_a_key_that_cannot_be_renamed(rotating: Directory, monkeypatch: pytest.M
     assert caught.value.code == "signing_key"
     monkeypatch.undo()
     assert rotating.read()["directory"]["tampered"] == []
-    rotating.write("swapped", gateways=names("gw1"))
+    rotating.write("active", gateways=names("gw1"))
 
 
 # -- what is signed

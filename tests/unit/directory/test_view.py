@@ -74,7 +74,7 @@ def peer_of(name: str, **more: object) -> Data:
 
 
 def test_all_that_is_returned_of_a_gateway_under_rotation(rotating: Records) -> None:
-    rotating.do("swapped", gateways=names("gw1"))
+    rotating.do("active", gateways=names("gw1"))
     rotating.do(acknowledgements=acknowledgements("gw1", "gw3"))
     shown = view.build(rotating.snapshot, {"id": "directory"}, ["gw1"])
     about_gw1 = {
@@ -89,7 +89,7 @@ def test_all_that_is_returned_of_a_gateway_under_rotation(rotating: Records) -> 
         "id": 1,
         "mode": "planned",
         "strategy": "in_place",
-        "state": "swapped",
+        "state": "active",
         "old": {"serial": 1, "public_key": key_of("gw1"), "fingerprint": fp("gw1")},
         "new": {"serial": 2, "public_key": key_of("gw1", 2), "fingerprint": fp("gw1", 2)},
         "begun_by": "alice",
@@ -165,7 +165,7 @@ def test_which_keys_peers_accept_step_by_step(rotating: Records) -> None:
     old, new = key_of("gw1"), key_of("gw1", 2)
     assert accepted(rotating, "gw1") == [old, new, None]
     for state, keys in [
-        ("swapped", [new, None, old]),
+        ("active", [new, None, old]),
         ("verified", [new, None, old]),
         ("retired", [new, None, None]),
     ]:
@@ -177,7 +177,7 @@ def test_a_stolen_key_is_accepted_at_no_step(rotating: Records) -> None:
     rotating.do("prepared", gateways=names("gw1"), mode="emergency")
     rotating.do("revoked", gateways=names("gw1"))
     assert accepted(rotating, "gw1") == [None, None, None]
-    for state in ("swapped", "verified"):
+    for state in ("active", "verified"):
         rotating.do(state, gateways=names("gw1"))
         assert accepted(rotating, "gw1") == [key_of("gw1", 2), None, None]
 

@@ -245,7 +245,7 @@ class Run:
         staged = list(own_keys(made, self.view, "staged"))
         active = list(own_keys(self._own_key("active", staged, self.view)))
         if active:
-            self.record("swapped", gateways=names(*active))
+            self.record("active", gateways=names(*active))
             self.record("present", answers=self._store(self.in_use, active))
             self._end(active)
 

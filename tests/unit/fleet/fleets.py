@@ -32,7 +32,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import
 from ansible_collections.vpnops.keys.plugins.module_utils._public_key import parse
 
 ROLES = ("current", "staged", "withdrawn", None)
-STEPS = ("swapping", "swapped", "confirmed", "restored", "failed")
+STEPS = ("activating", "active", "confirmed", "rolled_back", "failed")
 GARBAGE = ("", "gw1", "sw2", "\\x1b[2J", "<script>", "{{ 7 * 7 }}", "*", "all", "nobody")
 ED25519 = bytes.fromhex("302a300506032b6570032100")
 SERIALS = (1, 2, 3, 9)
@@ -112,11 +112,11 @@ def fleet(seed: int) -> Fleet:
 
 HISTORIES = {
     "calm": (),
-    "replaced": ("prepared", "staged", "swapped", "verified", "retired"),
+    "replaced": ("prepared", "staged", "active", "verified", "retired"),
     "begun": ("prepared",),
     "staged": ("prepared", "staged"),
-    "swapped": ("prepared", "staged", "swapped"),
-    "verified": ("prepared", "staged", "swapped", "verified"),
+    "active": ("prepared", "staged", "active"),
+    "verified": ("prepared", "staged", "active", "verified"),
     "aborted": ("prepared", "staged", "aborted"),
     "emergency": ("emergency", "revoked"),
     "emergency staged": ("emergency", "revoked", "staged"),
@@ -154,7 +154,7 @@ def _honest(rng: random.Random, name: str, records: Records) -> Observation:
         stored.append(StoredKey(identity(other), fp(other, serial), **places))
         tunnels.append(Tunnel(identity(other), fp(name, rng.randint(1, 2)), fp(other, serial), 1.0, 5.0))
     own = fp(name, max(1, _serial(records, name) - (rng.random() < 0.1)))
-    change = rng.choice((None, Change("swapped", own, 1.0, 9.0, "")))
+    change = rng.choice((None, Change("active", own, 1.0, 9.0, "")))
     return Observation(name, READY, "", True, own, own, None, None, change, tuple(stored), tuple(tunnels))
 
 

@@ -92,7 +92,7 @@ def rotation(name: str, state: str = "staged", mode: str = "planned", serial: in
 
 def rotating(name: str, state: str = "staged") -> Data:
     """A gateway whose planned rotation from its first key to its second one is open."""
-    after = state in ("swapped", "verified")
+    after = state in ("active", "verified")
     other = {1: "retired"} if after else {2: "staged"}
     return entry(name, 2 if after else 1, other, rotation=rotation(name, state))
 
@@ -168,7 +168,7 @@ def refused(name: str, why: str = "Incorrect sudo password", **more: t.Any) -> O
     return Observation(name, REFUSED, why, **more)
 
 
-def change(step: str = "swapped", began: float = 0.0, error: str = "", name: str = "gw1") -> Change:
+def change(step: str = "active", began: float = 0.0, error: str = "", name: str = "gw1") -> Change:
     return Change(step, fp(name, 2), began, began + 60, error)
 
 

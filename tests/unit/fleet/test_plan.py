@@ -225,7 +225,7 @@ def test_another_plan_is_not_the_approved_one(what: str) -> None:
 SAME_PLANS: dict[str, Data] = {
     "the same": {},
     "a peer is away": {"observations": ALL | {"gw3": unreachable("gw3")}},
-    "begun and interrupted": {"directory": snapshot(samples.rotating("gw1", "swapped"), *map(entry, NAMES[1:]))},
+    "begun and interrupted": {"directory": snapshot(samples.rotating("gw1", "active"), *map(entry, NAMES[1:]))},
 }
 
 

@@ -102,7 +102,7 @@ def test_strongswan_names_peers_by_identity_and_not_always_its_own_key() -> None
 
 
 def test_after_an_emergency_all_whom_it_knows_are_asked_for_and_none_is_a_failure() -> None:
-    one = entry("gw1", 2, {1: "revoked"}, rotation=samples.rotation("gw1", "swapped", "emergency"))
+    one = entry("gw1", 2, {1: "revoked"}, rotation=samples.rotation("gw1", "active", "emergency"))
     directory = snapshot(one, *map(entry, OTHERS), pending={"gw4": ["gw1"]})
     after = replace(changed("gw2"), stored=tuple(StoredKey("", fp(name), "current", "current") for name in OTHERS))
     found = proof(after, samples.unreachable("gw1"), directory)
@@ -112,7 +112,7 @@ def test_after_an_emergency_all_whom_it_knows_are_asked_for_and_none_is_a_failur
 
 def test_after_an_emergency_no_tunnel_is_asked_for_that_never_was() -> None:
     """A spoke has entries of the other spokes, and no tunnel but that to the hub."""
-    one = entry("gw1", 2, {1: "revoked"}, rotation=samples.rotation("gw1", "swapped", "emergency"))
+    one = entry("gw1", 2, {1: "revoked"}, rotation=samples.rotation("gw1", "active", "emergency"))
     directory = snapshot(one, *map(entry, OTHERS))
     before = samples.without(samples.seen("gw1", ["gw1", *OTHERS]), "gw3", "gw4")
     after = replace(changed("gw2"), stored=tuple(StoredKey("", fp(name), "current", "current") for name in OTHERS))

@@ -41,7 +41,7 @@ INFO: Data = {
         "own": {"file": shown("own"), "runtime": shown("own")},
         "pending": None,
         "previous": shown("old"),
-        "change": {"step": "swapped", "key": mark("own"), "at": 2.0, "deadline": 3.0, "error": "", "began": 1.0},
+        "change": {"step": "active", "key": mark("own"), "at": 2.0, "deadline": 3.0, "error": "", "began": 1.0},
         "stored": [
             {"peer": "", "public_key": key("gw2"), "fingerprint": mark("gw2"), "file": "current", "runtime": None}
         ],
@@ -269,7 +269,7 @@ def test_an_observation_is_what_was_said() -> None:
         own_file=mark("own"),
         own_runtime=mark("own"),
         previous=mark("old"),
-        change=observed.Change("swapped", mark("own"), 1.0, 3.0, ""),
+        change=observed.Change("active", mark("own"), 1.0, 3.0, ""),
         stored=(observed.StoredKey("", mark("gw2"), "current", None),),
         tunnels=(observed.Tunnel("", mark("own"), mark("gw2"), 1.5, 7.0),),
         blocked=(observed.Blocked("", mark("gw2"), 'it says "A hook sets it."'),),

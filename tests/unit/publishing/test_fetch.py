@@ -25,7 +25,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._directory import note
 from ansible_collections.vpnops.keys.plugins.module_utils._fetch import config, fetch, main, memory
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway import detached, told
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import SWAPPED, State
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import ACTIVE, State
 from ansible_collections.vpnops.keys.plugins.module_utils._public_key import parse
 
 Data = dict[str, t.Any]
@@ -163,7 +163,7 @@ def test_nothing_is_stored_in_the_middle_of_a_change(gw1: Gateway) -> None:
     told.note(gw1.daemon, [], way_back=True)  # type: ignore[arg-type]
     assert (gw1.run(), "way back" in gw1.seen.told) == (0, True)
     told.note(gw1.daemon, [], way_back=False)  # type: ignore[arg-type]
-    gw1.daemon.state.note(SWAPPED, "f" * 64)
+    gw1.daemon.state.note(ACTIVE, "f" * 64)
     assert (gw1.run(), "being changed" in gw1.seen.told) == (0, True)
     assert len(gw1.daemon.calls) == 1
     gw1.daemon.state.forget()

@@ -80,9 +80,9 @@ def test_how_a_rotation_is_published(directory: Directory) -> None:
     """The next key beside the old one; the old one until the gateway cannot go back to it any more."""
     old, new = mesh(directory)[0], stage(directory)
     assert (read(directory)["gw1"]["current"], read(directory)["gw1"]["staged"]) == (old, new)
-    directory.write("swapped", gateways=names("gw1"))
-    swapped = read(directory)["gw1"]
-    assert (swapped["current"], swapped["staged"], swapped["staged_serial"]) == (new, old, 1)
+    directory.write("active", gateways=names("gw1"))
+    active = read(directory)["gw1"]
+    assert (active["current"], active["staged"], active["staged_serial"]) == (new, old, 1)
     directory.write("verified", gateways=names("gw1"))
     assert (read(directory)["gw1"]["current"], read(directory)["gw1"]["staged"]) == (new, None)
 
