@@ -42,7 +42,7 @@ class ActionModule(IosAction):
         async with session.SessionPool() as pool:
             seen = await rotate.look(list(targets.values()), options["parallel"], options["timeout"], pool)
             addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
-            chosen = _chosen(live_group.live_groups(seen, addresses), options)
+            chosen = _chosen(live_group.told_apart(live_group.live_groups(seen, addresses)), options)
             await pool.only({host for live in chosen for host in live.hosts})
             with interruption.in_hand() as asked:
                 watch = asyncio.ensure_future(interruption.watch(asked, self._interrupted))
@@ -57,11 +57,11 @@ class ActionModule(IosAction):
             one.before = live_group.labels_of(one.live, own)
             if self.check:
                 await rotations.plan(one, own)
-            elif one.rotator:
-                await one.rotator.observe(own)
+            else:
+                await rotations.observe(one, own)
         if not self.check:
             approved = options["approved"]
-            wanted = [one for one in found if _is_approved(one, approved)]
+            wanted = [one for one in found if not one.error and _is_approved(one, approved)]
             await rotations.carry_out(wanted, seen, Clock().now() + options["wait_timeout"])
 
     def _found(
@@ -156,7 +156,7 @@ def _check(options: Mapping[str, t.Any]) -> None:
 
 def _chosen(groups: list[LiveGroup], options: Mapping[str, t.Any]) -> list[LiveGroup]:
     """The groups that are meant. Raises bad_input where that is not clear."""
-    names = sorted({group.title for group in groups})
+    names = sorted({name for group in groups for name in group.known_as})
     allowed, patterns = options["allowed_hosts"], options["only_groups"]
     if not patterns and len(groups) != 1:
         raise VpnKeysError(
@@ -165,15 +165,19 @@ def _chosen(groups: list[LiveGroup], options: Mapping[str, t.Any]) -> list[LiveG
             state=NOTHING_DONE,
             advice="say in O(only_groups) which are meant",
         )
-    wanted = host_patterns.chosen(names, patterns, "O(only_groups)") if patterns else names
-    found = [group for group in groups if group.title in wanted]
+    found = groups
+    if patterns:
+        meant = host_patterns.meant([group.known_as for group in groups], patterns, "O(only_groups)")
+        found = [group for group, is_meant in zip(groups, meant, strict=True) if is_meant]
     if allowed is not None:
         found = [group for group in found if set(allowed).intersection(group.hosts)]
-    keys = [(group.title, group.identity) for group in found]
-    twice = sorted({title for title, identity in keys if keys.count((title, identity)) > 1})
-    if twice or not found:
-        what = f"There are two groups {twice[0]} with one identity" if twice else "O(allowed_hosts) leaves no group"
-        raise VpnKeysError("bad_input", what, state=NOTHING_DONE, advice="choose other key servers in O(hosts)")
+    if not found:
+        raise VpnKeysError(
+            "bad_input",
+            "O(allowed_hosts) leaves no group",
+            state=NOTHING_DONE,
+            advice="choose other key servers in O(hosts)",
+        )
     return found
 
 

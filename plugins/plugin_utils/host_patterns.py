@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager, split_host_pattern
@@ -43,14 +43,32 @@ def chosen(names: Iterable[str], patterns: Iterable[str], option: str) -> list[s
     except AnsibleError as error:
         raise VpnKeysError("bad_input", f"{option}: {error.message}", state=NOTHING_DONE) from None
     if idle or not found:
-        there = ", ".join(known[:SHOWN]) + (f" and {len(known) - SHOWN} more" if len(known) > SHOWN else "")
         raise VpnKeysError(
             "bad_input",
             f"{option} matches nothing: {', '.join(idle or wanted)}",
             state=NOTHING_DONE,
-            advice=f"there are {there or 'none'}",
+            advice=f"there are {_shown(known)}",
         )
     return [name for name in known if name in found]
+
+
+def meant(things: Sequence[Collection[str]], patterns: Sequence[str], option: str) -> list[bool]:
+    """Which things these patterns choose. Each has one name or several, as several devices call it: any of them will
+    do, unless another one is excluded. So who calls it otherwise neither hides it nor brings it in. Raises bad_input."""
+    names = [name for one in things for name in sorted(one)]
+    found = set(chosen(names, patterns, option))
+    against = [part[1:] for part in split_host_pattern(list(patterns)) if part.startswith("!")]
+    excluded = set(resolved({"all": names}, against)[0]) if against else set()
+    choice = [bool(found.intersection(one)) and not excluded.intersection(one) for one in things]
+    if not any(choice):
+        what = f"{option} excludes every group that it names: {', '.join(patterns)}"
+        raise VpnKeysError("bad_input", what, state=NOTHING_DONE, advice=f"there are {_shown(names)}")
+    return choice
+
+
+def _shown(names: Iterable[str]) -> str:
+    known = list(dict.fromkeys(names))
+    return ", ".join(known[:SHOWN]) + (f" and {len(known) - SHOWN} more" if len(known) > SHOWN else "") or "none"
 
 
 def _manager(groups: Mapping[str, Iterable[str]]) -> InventoryManager:

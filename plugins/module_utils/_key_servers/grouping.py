@@ -11,7 +11,8 @@ given a private key. So the rule is:
 2. A key server *names* another one in a group if it configures one of its addresses as a peer there.
 3. Two key servers are tied in a group if each names the other in it. It is the same group if both have the same
    identity (number or address: that is what devices exchange, the name is local), or, where one has none, the same
-   name. Nothing else ties two key servers: no identity, name, label or address that they have in common.
+   name. Nothing else ties two key servers: no identity, name, label or address that they have in common. Where groups
+   without an identity would join groups of two, they are tied to nobody: which of the two is meant, nobody knows.
 4. Those whom a chain of such ties joins are together. So a key server gets in only where one inside names it.
 5. Groups of one label on one key server share its key. Those whose key servers are the same, or have two of them in
    common, are one unit. Where a single one says that two groups share its key, they are one unit as well, but nothing
@@ -179,7 +180,7 @@ class _Configured:
 
     def __init__(self, hosts: Sequence[Host]) -> None:
         self.hosts = sorted(hosts, key=lambda host: host.name)
-        self.owner = _owners(hosts)
+        self.owner = owners(hosts)
         self.unreadable = {host.name for host in hosts if not host.readable}
         self.members = _members(hosts)
         self.on_host: dict[tuple[str, str, str | None], list[_Member]] = {}
@@ -187,10 +188,15 @@ class _Configured:
             self.on_host.setdefault((member.host, "name", member.group.name), []).append(member)
             self.on_host.setdefault((member.host, "identity", member.group.identity), []).append(member)
         self.returned = {member: self._returned(member) for member in self.members}
+        self.between = self._between()
+        if self.between:
+            self.returned = {
+                member: {host: self._without_between(member, others) for host, others in returned.items()}
+                for member, returned in self.returned.items()
+            }
 
     def grouping(self) -> Grouping:
-        ties = ((member, frozenset((member, other))) for member in self.members for other in self._tied_to(member))
-        units = [self._unit(together) for together in self._under_labels(_joined(self.members, ties))]
+        units = [self._unit(together) for together in self._under_labels(self._tied())]
         found = _grouping(units, {host.name for host in self.hosts})
         claims = _bounded([*self._unreturned(), *self._of_addresses()])
         return Grouping(found.units, found.ungrouped, claims, self._waited_for_by_nobody(units))
@@ -221,6 +227,23 @@ class _Configured:
             for host in sorted(self._named_by(member))
         }
 
+    def _tied(self) -> list[_Component]:
+        ties = ((member, frozenset((member, other))) for member in self.members for other in self._tied_to(member))
+        return _joined(self.members, ties)
+
+    def _between(self) -> set[_Member]:
+        """Groups without an identity that would join groups of different ones."""
+        return {
+            member
+            for component in self._tied()
+            if len({member.group.identity for member in component} - {None}) > 1
+            for member in component
+            if member.group.identity is None
+        }
+
+    def _without_between(self, member: _Member, others: Sequence[_Member]) -> list[_Member]:
+        return [] if member in self.between else [other for other in others if other not in self.between]
+
     def _tied_to(self, member: _Member) -> Iterator[_Member]:
         return (other for others in self.returned[member].values() for other in others)
 
@@ -237,11 +260,22 @@ class _Configured:
             if names:
                 yield Claim(member.host, member.group.name, names, self._claims(member, names))
 
-    @staticmethod
-    def _claims(member: _Member, names: Sequence[str]) -> str:
+    def _claims(self, member: _Member, names: Sequence[str]) -> str:
         peers = "a peer" if len(names) == 1 else "peers"
+        unclear = self._unclear(member, names)
+        if unclear:
+            return (
+                f"{member.host} names {_and(names)} as {peers} of {_title(member.group)}. {_and(unclear)} "
+                f"{'sets' if len(unclear) == 1 else 'set'} no identity there, and peers set different ones, so nobody "
+                "knows which group is meant."
+            )
         nobody = f"{names[0]} does not name it" if len(names) == 1 else _nobody(len(names))
         return f"{member.host} names {_and(names)} as {peers} of {_title(member.group)}, and {nobody}."
+
+    def _unclear(self, member: _Member, names: Collection[str]) -> tuple[str, ...]:
+        """Of it and whom it names those of whose group nobody knows which one it is."""
+        same = [one for one in self.between if one.group.name == member.group.name]
+        return _sorted(one.host for one in same if one == member or one.host in names)
 
     def _of_addresses(self) -> Iterator[Claim]:
         """Addresses that hosts say are theirs, as far as somebody could be taken in by that."""
@@ -315,11 +349,13 @@ class _Configured:
         believed = ((member, self._believed_by_nobody(member)) for member in component)
         claims = [(member, [host for host in hosts if host in named]) for member, hosts in believed]
         hosts = _sorted(member.host for member in component)
+        unclear = _sorted(host for member, names in claims for host in self._unclear(member, names))
+        it = "it as a peer" if len(hosts) == 1 else "them as peers"
+        mend = f"set the identity on {_and(unclear)}" if unclear else f"make {_and(sorted(named))} name {it}"
         return stated(
             " ".join(self._claims(member, names) for member, names in claims if names),
             f"{NOTHING_IS_CHANGED} on {_and(hosts)}",
-            f"if they belong together, make {_and(sorted(named))} name "
-            f"{'it as a peer' if len(hosts) == 1 else 'them as peers'}, or set O(groups)",
+            f"if they belong together, {mend}, or set O(groups)",
         )
 
     def _under_labels(self, components: Sequence[_Component]) -> list[list[_Component]]:
@@ -424,7 +460,7 @@ def _members(hosts: Sequence[Host]) -> list[_Member]:
     return sorted(members, key=repr)
 
 
-def _owners(hosts: Sequence[Host]) -> dict[str, str]:
+def owners(hosts: Sequence[Host]) -> dict[str, str]:
     """Whose address each one is, by the inventory alone; without those that it gives to two."""
     owners: dict[str, set[str]] = {}
     for host in hosts:

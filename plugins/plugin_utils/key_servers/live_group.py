@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...module_utils._addresses import spelled
-from ...module_utils._errors import VpnKeysError
+from ...module_utils._errors import NOTHING_IS_CHANGED, VpnKeysError, stated
 from ...module_utils._ios.getvpn import Survey
 from ...module_utils._ios.getvpn_config import Group
 from ...module_utils._ios.getvpn_coop import Coop
@@ -43,22 +43,27 @@ class LiveGroup:
     blocked: str | None = None
 
     @property
+    def known_as(self) -> frozenset[str]:
+        return frozenset(name for name in self.names.values() if name)
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         return tuple(sorted(self.names))
 
 
 def live_groups(seen: Mapping[str, Seen], addresses: Addresses) -> list[LiveGroup]:
     """All groups that the key servers confirm each other, whatever labels they name. `addresses`: by the inventory."""
-    found = grouping.as_configured([_host(name, one, tuple(addresses.get(name, ()))) for name, one in seen.items()])
-    return [group for unit in found.units for group in _of_unit(unit, seen)]
+    hosts = [_host(name, one, tuple(addresses.get(name, ()))) for name, one in seen.items()]
+    owner = grouping.owners(hosts)
+    return [group for unit in grouping.as_configured(hosts).units for group in _of_unit(unit, seen, owner)]
 
 
 def _host(name: str, found: Seen, addresses: tuple[str, ...]) -> Host:
     if isinstance(found, VpnKeysError):
         return Host(name, (), addresses, readable=False)
     groups = tuple(
-        # A group is the same whatever its label, so it gets one that no other group has.
-        GroupOnHost(group.name, group.identity, group.identity or group.name, _own(found, group), group.peers)
+        # A group is the same whatever its label.
+        GroupOnHost(group.name, group.identity, "any", _own(found, group), group.peers)
         for group in found.groups
     )
     return Host(name, groups, addresses)
@@ -69,12 +74,23 @@ def _own(found: Survey, group: Group) -> tuple[str, ...]:
     return tuple(address for address in (group.address, coop.address if coop else None) if address)
 
 
-def _of_unit(unit: grouping.Unit, seen: Mapping[str, Seen]) -> list[LiveGroup]:
-    unread = {host: None for host in unit.hosts if isinstance(seen[host], VpnKeysError)}
+def _of_unit(unit: grouping.Unit, seen: Mapping[str, Seen], owner: Mapping[str, str]) -> list[LiveGroup]:
+    unread = {host for host in unit.hosts if isinstance(seen[host], VpnKeysError)}
     return [
-        LiveGroup(min(name for _host, name in part), _identity(part, seen), {**unread, **dict(part)}, unit.blocked)
+        LiveGroup(
+            min(name for _host, name in part),
+            _identity(part, seen),
+            {**dict.fromkeys(sorted(unread & _named(part, seen, owner))), **dict(part)},
+            unit.blocked,
+        )
         for part in unit.served
     ]
+
+
+def _named(part: Sequence[tuple[str, str]], seen: Mapping[str, Seen], owner: Mapping[str, str]) -> set[str]:
+    """The key servers that those of a group name as peers."""
+    groups = (_group(seen[host], name) for host, name in part)
+    return {owner.get(spelled(peer), "") for group in groups if group for peer in group.peers}
 
 
 def _identity(part: Sequence[tuple[str, str]], seen: Mapping[str, Seen]) -> str | None:
@@ -85,6 +101,41 @@ def _identity(part: Sequence[tuple[str, str]], seen: Mapping[str, Seen]) -> str 
 def _group(found: Seen, name: str | None) -> Group | None:
     groups = () if isinstance(found, VpnKeysError) else found.groups
     return next((group for group in groups if group.name == name), None)
+
+
+def told_apart(groups: Sequence[LiveGroup]) -> list[LiveGroup]:
+    """Of groups with one title and identity at most one can be meant: that which several key servers confirm each
+    other. One alone may only say so. The others are blocked, and whatever they say stops nobody else."""
+    same: dict[tuple[str, str | None], list[LiveGroup]] = {}
+    for one in groups:
+        same.setdefault((one.title, one.identity), []).append(one)
+    return [_told_apart(one, same[one.title, one.identity]) for one in groups]
+
+
+def _told_apart(one: LiveGroup, same: Sequence[LiveGroup]) -> LiveGroup:
+    confirmed = [other for other in same if len([name for name in other.names.values() if name]) > 1]
+    if len(same) == 1 or one.blocked or confirmed == [one]:
+        return one
+    others = "; ".join(", ".join(other.hosts) for other in same if other is not one)
+    which = f"{one.title} ({one.identity})" if one.identity else one.title
+    why = stated(
+        f"{', '.join(one.hosts)} and {others} say that they serve {which}, and are no peers of each other",
+        NOTHING_IS_CHANGED,
+        "find out which of them are meant, and name only those in O(hosts)",
+    )
+    return dataclasses.replace(one, blocked=why)
+
+
+def apart(live: LiveGroup, seen: Mapping[str, Seen], addresses: Addresses) -> str:
+    """That its key servers are no longer peers of each other, as a sentence; "" where they are, as far as they can be
+    read. A key goes only to those whom the others confirm at that time: a run may last for days."""
+    names = {(host, name) for host, name in live.names.items() if name and not isinstance(seen[host], VpnKeysError)}
+    if len(names) < len(live.names):
+        return ""
+    now = live_groups({host: seen[host] for host in live.hosts}, addresses)
+    if any(names <= set(one.names.items()) for one in now):
+        return ""
+    return f"{', '.join(live.hosts)} do not name each other as peers of {live.title} any more"
 
 
 def labels_of(live: LiveGroup, seen: Mapping[str, Seen]) -> dict[str, str | None]:
@@ -109,13 +160,16 @@ def observation(
 
 
 def _owners(live: LiveGroup, seen: Mapping[str, Seen], addresses: Addresses) -> dict[str, str]:
-    """Whose address each one is, of the key servers of the group."""
-    found: dict[str, str] = {}
+    """Whose address each one is, of the key servers of the group. By the inventory; their own word counts only for
+    what the inventory does not know, and what two of them say counts for neither."""
+    said: dict[str, set[str]] = {}
     for host, name in live.names.items():
         group = _group(seen[host], name)
-        own = _own(t.cast(Survey, seen[host]), group) if group else ()
-        found.update({spelled(address): host for address in (*own, *addresses.get(host, ()))})
-    return found
+        for address in _own(t.cast(Survey, seen[host]), group) if group else ():
+            said.setdefault(spelled(address), set()).add(host)
+    known = {spelled(address) for own in addresses.values() for address in own}
+    owners = {address: min(hosts) for address, hosts in said.items() if len(hosts) == 1 and address not in known}
+    return {**owners, **grouping.owners([Host(host, (), tuple(own)) for host, own in addresses.items()])}
 
 
 def _server(

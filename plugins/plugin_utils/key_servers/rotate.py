@@ -14,6 +14,7 @@ import asyncio
 import functools
 import time
 import typing as t
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -50,7 +51,7 @@ from .survey import Seen
 T = t.TypeVar("T")
 
 NO_EFFECT = 3
-"""How often the same step is tried while what the key servers show stays the same."""
+"""How often the same step is tried in one turn, whatever the key servers show."""
 PAUSE = 5.0
 """Seconds before it is tried again."""
 SOON = 1.0
@@ -98,7 +99,7 @@ class Rotator:
     done: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._tries: tuple[Step | None, int] = (None, 0)
+        self._taken: Counter[Step] = Counter()
         self._told = ""
         self.reached = False
         """Whether it stopped because the state that was asked for is there."""
@@ -129,7 +130,8 @@ class Rotator:
 
     async def advance(self, deadline: float, seen: Mapping[str, Seen] | None = None) -> Decision:
         """As far as it goes without waiting for members: the decision that it stops at. After the `deadline` it waits
-        for nothing any more."""
+        for nothing any more. However a key server behaves, it comes to an end, and other groups have their turn."""
+        self._taken.clear()
         while True:
             observed = await self.observe(seen)
             seen = None
@@ -144,7 +146,6 @@ class Rotator:
             if found.step is not None:
                 await self._take(found.step)
                 continue
-            self._tries = (None, 0)
             # While the labels of key servers differ, and nobody knows whether they hear each other, it is waited here.
             if found.outcome != "wait" or found.rotation.trial is None or self.clock.now() >= deadline:
                 return found
@@ -173,7 +174,7 @@ class Rotator:
 
     def _keep(self, found: Decision) -> None:
         self.store.keep_facts(found.facts)
-        self.store.keep(found.rotation, self.live.identity)
+        self.store.keep(found.rotation, self.live)
         self.record = found.rotation
         self._show(found)
 
@@ -191,17 +192,16 @@ class Rotator:
     # -- steps
 
     async def _take(self, step: Step) -> None:
-        last, count = self._tries
-        if step == last and count >= NO_EFFECT:
+        if self._taken[step] >= NO_EFFECT:
             raise VpnKeysError(
                 "not_proved",
-                f"the key servers took a step {NO_EFFECT} times, and show no effect of it: {describe(step)}",
+                f"the key servers took a step {NO_EFFECT} times, and show no lasting effect of it: {describe(step)}",
                 state=f"The rotation is in state {self.record.state}",
                 advice="see what the key servers say, then run again",
             )
-        if step == last:
+        if self._taken[step]:
             await self.clock.sleep(PAUSE)
-        self._tries = (step, count + 1 if step == last else 1)
+        self._taken[step] += 1
         await self._CARRY_OUT[type(step)](self, step)
         self._did(describe(step))
 
@@ -211,6 +211,13 @@ class Rotator:
 
     async def _prepare(self, step: Prepare) -> None:
         label = Label.parse(step.label)
+        if apart := live_group.apart(self.live, self.seen, self.addresses):
+            raise VpnKeysError(
+                "blocked",
+                apart,
+                state=f"No key is brought to any of them. The rotation is in state {self.record.state}",
+                advice="find out who changed that, then run again",
+            )
         servers = live_group.for_the_key(self.live, self.seen, label)
         plan = planning.plan(label.name, servers, planning.Policy(bits=self.wanted.bits))
         if plan.blocked or not plan.steps:

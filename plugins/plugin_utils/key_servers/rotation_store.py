@@ -6,22 +6,33 @@
 
 Files of a directory on the control node, for their owner alone, each whole or not there. The Ed25519 key that signs
 them lies beside them and is made at the first use: a record that was edited, or belongs to another group, is refused.
+
+What a key server calls a group, and whether it says which identity it has, is its own word. So a record tells which key
+servers it is about, and is found by them as well: one that takes another name hides no rotation that is under way, and
+one that takes the name of a group gets no record of it.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import re
 import typing as t
+from collections.abc import Iterator
+from pathlib import Path
 
 from ...module_utils._directory import key_file, signing
 from ...module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ...module_utils._key_servers.rotation import Baseline, CoopFact, Facts, Member, RekeyFact, Rotation, Trial
 
+if t.TYPE_CHECKING:
+    from .live_group import LiveGroup
+
+Row = dict[str, t.Any]
 FORM = 1
 FACTS = "releases"
 _FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -37,18 +48,48 @@ class RotationStore:
         self._new = key is None
         self._path, self._key = path, key or signing.new_private_key()
 
-    def rotation(self, title: str, identity: str | None) -> Rotation | None:
-        """The rotation of a group, if one was begun."""
-        found = self._read(_name(title, identity))
-        return None if found is None else self._parsed(_rotation, found, _name(title, identity))
+    def rotation(self, live: LiveGroup) -> Rotation | None:
+        """The rotation of a group, if one was begun. Raises blocked where its record is that of other key servers."""
+        found = self._found(live)
+        return None if found is None else self._parsed(_rotation, found[1], found[0])
 
     def facts(self) -> Facts:
         """What releases were found to do, by all rotations so far."""
         found = self._read(FACTS)
         return Facts() if found is None else self._parsed(_facts, found, FACTS)
 
-    def keep(self, rotation: Rotation, identity: str | None) -> None:
-        self._write(_name(rotation.group, identity), dataclasses.asdict(rotation))
+    def keep(self, rotation: Rotation, live: LiveGroup) -> None:
+        found = self._found(live)
+        name, before = found if found else (_name(live.title, live.identity), {"key_servers": ()})
+        servers = sorted({*before["key_servers"], *live.hosts})
+        self._write(name, {**dataclasses.asdict(rotation), "identity": live.identity, "key_servers": servers})
+
+    def _found(self, live: LiveGroup) -> tuple[str, Row] | None:
+        """The name of the record of a group, and what is in it."""
+        name = _name(live.title, live.identity)
+        record = self._read(name)
+        if record is None:
+            others = [(alike, *one) for one in self._all() if (alike := _alike(one[1], live))]
+            best = max(others, key=lambda one: one[0], default=None)
+            return best[1:] if best else None
+        if not _shared(record, live):
+            raise VpnKeysError(
+                "blocked",
+                f"The record {self._file(name)} is of a group of that name on other key servers, "
+                f"{', '.join(record['key_servers'])}",
+                state=NOTHING_CHANGED,
+                advice="set O(state_directory) to another directory; or remove the record if these key servers have "
+                "taken their place",
+            )
+        return name, record
+
+    def _all(self) -> Iterator[tuple[str, Row]]:
+        """All records that can be read."""
+        for path in sorted(Path(self.folder).glob("group-*.json")):
+            with contextlib.suppress(VpnKeysError):
+                record = self._read(path.stem)
+                if record is not None:
+                    yield path.stem, record
 
     def keep_facts(self, facts: Facts) -> None:
         self._write(FACTS, dataclasses.asdict(facts))
@@ -104,6 +145,19 @@ class RotationStore:
             ) from None
 
 
+def _shared(record: Row, live: LiveGroup) -> int:
+    """How many key servers a record and a group have in common."""
+    return len(set(live.hosts).intersection(record.get("key_servers", ())))
+
+
+def _alike(record: Row, live: LiveGroup) -> tuple[int, bool] | None:
+    """How much a record of another name looks like that of a group; None where it is of another one."""
+    both = None not in (record.get("identity"), live.identity)
+    called = record.get("group") in live.known_as
+    same = record.get("identity") == live.identity if both else called
+    return (_shared(record, live), called) if same and _shared(record, live) else None
+
+
 def _name(title: str, identity: str | None) -> str:
     """Of the file of a group; no two groups have the same."""
     told = hashlib.sha256(json.dumps([title, identity]).encode()).hexdigest()[:12]
@@ -118,7 +172,7 @@ def _message(name: str, record: t.Any) -> bytes:
 def _rotation(found: dict[str, t.Any]) -> Rotation:
     trial, baseline = found["trial"], found["baseline"]
     values = {
-        **found,
+        **{name: value for name, value in found.items() if name not in ("identity", "key_servers")},
         "trial": Trial(**trial) if trial else None,
         "baseline": _baseline(baseline) if baseline else None,
         "registered": tuple(found["registered"]),

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...module_utils._errors import NOTHING_CHANGED, VpnKeysError, rendered
+from ...module_utils._ios.labels import Label
 from ...module_utils._key_servers.rotation import Decision, Rotation
 from ..internal import internal_error
 from . import execute, live_group
@@ -51,7 +53,7 @@ def record_for(
 ) -> Rotation | None:
     """The rotation of a group to the label `new`: the one that is under way, or another one from its beginning. None
     where all key servers name that label already, and nobody knows what came before. Raises blocked."""
-    kept = store.rotation(live.title, live.identity)
+    kept = store.rotation(live)
     labels = live_group.labels_of(live, seen)
     if kept and _under_way(kept, labels):
         if (kept.new, kept.old) == (new, old or kept.old):
@@ -87,18 +89,39 @@ def _first(live: LiveGroup, labels: Mapping[str, str | None], new: str, old: str
         raise VpnKeysError(
             "blocked", f"the key servers of {live.title} name {before}, not {old}", state=NOTHING_CHANGED
         )
-    return Rotation(live.title, before, new) if before else None
+    # What a key server names may be no label that can be used.
+    return Rotation(live.title, str(Label.parse(before)), new) if before else None
 
 
 async def plan(found: Found, seen: Mapping[str, Seen]) -> None:
     """What is left to be done for a group."""
     if found.rotator:
-        found.outcome, found.plan = "planned", await found.rotator.outline(seen)
+        with _on_its_own(found):
+            found.plan = await found.rotator.outline(seen)
+            found.outcome = "planned"
+
+
+async def observe(found: Found, seen: Mapping[str, Seen]) -> None:
+    """How a group stands before anything is done."""
+    if found.rotator:
+        with _on_its_own(found):
+            await found.rotator.observe(seen)
+
+
+@contextlib.contextmanager
+def _on_its_own(found: Found) -> Iterator[None]:
+    """What goes wrong with one group is told of it, and must not end the work on the others."""
+    try:
+        yield
+    except VpnKeysError as error:
+        found.outcome, found.error = "failed", error
+    except Exception as error:  # noqa: BLE001 - a mistake of ours is told as one
+        found.outcome, found.error = "failed", internal_error(found.live.title, error)
 
 
 async def carry_out(all_found: Sequence[Found], seen: Mapping[str, Seen], deadline: float) -> None:
     """All groups as far as they go until the deadline, in seconds as their clock has it."""
-    running = [one for one in all_found if one.rotator]
+    running = [one for one in all_found if one.rotator and not one.error]
     while running:
         for one in running:
             await _advance(one, deadline, seen)
@@ -117,14 +140,9 @@ async def carry_out(all_found: Sequence[Found], seen: Mapping[str, Seen], deadli
 async def _advance(found: Found, deadline: float, seen: Mapping[str, Seen]) -> None:
     rotator = t.cast(Rotator, found.rotator)
     own = {host: seen[host] for host in found.live.hosts} if seen else None
-    try:
-        with execute.locked(f"rotation of {found.live.title}", found.live.hosts):
+    with _on_its_own(found):
+        with execute.locked(f"rotation of {found.live.identity or found.live.title}", found.live.hosts):
             found.decision = await rotator.advance(deadline, own)
-    except VpnKeysError as error:
-        found.outcome, found.error = "failed", error
-    except Exception as error:  # noqa: BLE001 - one group must not end the work on the others
-        found.outcome, found.error = "failed", internal_error(found.live.title, error)
-    else:
         found.outcome = _outcome(rotator, found.decision)
         found.why = found.decision.why or (INTERRUPTED if found.outcome == "interrupted" else "")
 

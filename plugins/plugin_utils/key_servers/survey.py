@@ -165,19 +165,21 @@ def _chosen(
 ) -> Sequence[Unit]:
     """The units that are meant. Raises bad_input where there are some, and none is."""
     patterns, allowed = options["only_groups"], options["allowed_hosts"]
-    names = [name for unit in units for name in unit.groups]
+    named = [unit for unit in units if unit.groups]
     try:
-        groups = set(host_patterns.chosen(names, patterns, "O(only_groups)") if patterns else names)
+        of_named = [unit.groups for unit in named]
+        meant = host_patterns.meant(of_named, patterns, "O(only_groups)") if patterns else [True] * len(named)
     except VpnKeysError as error:
         # The group may be one of theirs.
         away = f"; {_names(unreadable)} could not be read" if unreadable else ""
         raise VpnKeysError(error.code, error.what + away, state=error.state, advice=error.advice) from None
-    of_groups = [unit for unit in units if not unit.groups or groups.intersection(unit.groups)]
+    left_out = [unit for unit, is_meant in zip(named, meant, strict=True) if not is_meant]
+    of_groups = [unit for unit in units if unit not in left_out]
     found = [unit for unit in of_groups if allowed is None or set(allowed).intersection(unit.hosts)]
     if of_groups and not found and not set(allowed).intersection(unreadable):
         raise VpnKeysError(
             "bad_input",
-            f"O(allowed_hosts) leaves no key server of {_names(groups)}",
+            f"O(allowed_hosts) leaves no key server of {_names(name for unit in of_groups for name in unit.groups)}",
             state=NOTHING_DONE,
             advice="name a key server of the group that is meant",
         )

@@ -102,6 +102,30 @@ def test_what_two_have_in_common_ties_nobody(liar: GroupOnHost) -> None:
     assert as_configured(full("ks1", "ks2")).units[0] in found.units
 
 
+def test_groups_of_two_identities_are_never_joined_by_one_without() -> None:
+    """ks2 serves both, and calls the one group that it shows as both customers do."""
+    customers = (*full("ks1", "ks3", "ks2", identity="1"), *full("ks8", "ks9", "ks2", identity="2"))
+    named = [one for one in customers if one.name != "ks2"]
+    between = host("ks2", group(identity=None, peers=peers("ks1", "ks8")))
+    found = as_configured([*named, between])
+    units = {one.hosts: one.blocked for one in found.units}
+    assert set(units) == {("ks1", "ks3"), ("ks8", "ks9"), ("ks2",)}
+    assert (units["ks1", "ks3"], units["ks8", "ks9"]) == (None, None)
+    why = (
+        "ks2 names ks1 and ks8 as peers of G. ks2 sets no identity there, and peers set different ones, so nobody "
+        "knows which group is meant."
+    )
+    assert units["ks2",] == (
+        f"{why} Nothing is changed on ks2; if they belong together, set the identity on ks2, or set O(groups)."
+    )
+    assert Claim("ks2", "G", ("ks1", "ks8"), why) in found.claims
+
+
+def test_one_without_an_identity_belongs_to_those_of_one_identity() -> None:
+    hosts = [host("ks1", group(peers=peers("ks2"))), host("ks2", group(identity=None, peers=peers("ks1")))]
+    assert of(as_configured(hosts)) == [("K", "G", "ks1 ks2", None)]
+
+
 def test_key_servers_without_peers_are_alone() -> None:
     found = as_configured([host("ks1", group()), host("ks2", group())])
     assert of(found) == [("K", "G", "ks1", None), ("K", "G", "ks2", None)]
@@ -539,6 +563,20 @@ def test_nobody_shares_a_key_with_whom_nobody_in_its_groups_names(hosts: list[Ho
 
 
 @settings(max_examples=examples(500), deadline=None)
+@given(fleets(), any_host("ks9"))
+def test_no_group_has_two_identities(hosts: list[Host], liar: Host) -> None:
+    identities = {
+        (one.name, group_.name): {same.identity for same in one.groups if same.name == group_.name}
+        for one in (*hosts, liar)
+        for group_ in one.groups
+    }
+    for unit in as_configured([*hosts, liar]).units:
+        for part in unit.served:
+            sure = [identities[place] for place in part if len(identities[place]) == 1]
+            assert len(set().union(*sure) - {None}) <= 1
+
+
+@settings(max_examples=examples(200), deadline=None)
 @given(fleets(), any_host("ks9"), st.booleans())
 def test_what_the_operator_says_counts_in_place_of_what_devices_say(
     hosts: list[Host], liar: Host, by_label: bool

@@ -83,3 +83,30 @@ def test_a_pattern_that_chooses_nothing_is_named(patterns: list[str], culprit: s
     assert str(caught.value) == (
         f"only_groups matches nothing: {culprit}. Nothing was done; there are EUROPE, ASIA-1, ASIA-2, A:B."
     )
+
+
+SEVERAL = [{"EUROPE"}, {"ASIA-1", "AAA"}, {"ASIA-2"}]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "found"),
+    [
+        (["ASIA-1"], [False, True, False]),
+        (["AAA"], [False, True, False]),
+        (["ASIA-*"], [False, True, True]),
+        (["all:!ASIA-1"], [True, False, True]),
+        (["*", "!AAA"], [True, False, True]),
+        (["all", "!ASIA-*"], [True, False, False]),
+    ],
+)
+def test_one_more_name_neither_hides_a_thing_nor_brings_it_in(patterns: list[str], found: list[bool]) -> None:
+    assert host_patterns.meant(SEVERAL, patterns, "O(only_groups)") == found
+
+
+def test_patterns_that_exclude_all_that_they_choose_are_a_mistake() -> None:
+    with pytest.raises(VpnKeysError) as caught:
+        host_patterns.meant(SEVERAL, ["AAA", "!ASIA-1"], "O(only_groups)")
+    assert str(caught.value) == (
+        "only_groups excludes every group that it names: AAA, !ASIA-1. Nothing was done; "
+        "there are EUROPE, AAA, ASIA-1, ASIA-2."
+    )

@@ -22,9 +22,11 @@ from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings impo
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers import rotation
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.live_group import (
     LiveGroup,
+    apart,
     labels_of,
     live_groups,
     observation,
+    told_apart,
 )
 
 A, B = "192.0.2.1", "192.0.2.2"
@@ -175,3 +177,95 @@ def test_a_key_server_that_only_claims_to_belong_to_a_group_is_in_none() -> None
     found = {**both(), "ks9": liar}
     groups = live_groups(found, {**ADDRESSES, "ks9": ["192.0.2.9"]})
     assert [live.hosts for live in groups if not live.blocked] == [("ks1", "ks2")]
+
+
+C = "192.0.2.9"
+WIDER = {**ADDRESSES, "ks9": [C]}
+
+
+def lone(**changes: Any) -> Survey:
+    """ks9 alone, with a group of the same name and identity."""
+    own = dataclasses.replace(group(C, ""), peers=(), redundancy=False, **changes)
+    return server(C, "", "Primary", groups=(own,), coop={})
+
+
+def test_who_alone_says_that_it_serves_a_group_does_not_stop_those_who_do() -> None:
+    real, liar = told_apart(live_groups({**both(), "ks9": lone()}, WIDER))
+    assert (real.hosts, real.blocked) == (("ks1", "ks2"), None)
+    assert liar.blocked == (
+        "ks9 and ks1, ks2 say that they serve G (7), and are no peers of each other. Nothing is changed; find out "
+        "which of them are meant, and name only those in O(hosts)."
+    )
+    assert told_apart([real]) == [real]
+
+
+def test_of_two_that_nobody_else_confirms_neither_is_chosen() -> None:
+    found = {"ks1": server(A, "", "Primary", groups=(dataclasses.replace(group(A, ""), peers=()),)), "ks9": lone()}
+    assert all(one.blocked for one in told_apart(live_groups(found, WIDER)))
+    other = told_apart(live_groups({**found, "ks9": lone(identity="8")}, WIDER))
+    assert [one.blocked for one in other] == [None, None]
+
+
+def three(**liar: Any) -> dict[str, Any]:
+    """ks1 to ks3 of one group, of which ks9 says more of itself than is true."""
+    addresses = {"ks1": A, "ks2": B, "ks9": C}
+    found: dict[str, Any] = {}
+    for host, own in addresses.items():
+        others = tuple(one for one in addresses.values() if one != own)
+        sessions = tuple(CoopPeer(one, 90, "Primary" if one == A else "Secondary", "Alive", heard=17) for one in others)
+        coop = {"G": Coop(True, own, 100, "Primary" if own == A else "Secondary", "Alive", sessions)}
+        mine = dataclasses.replace(group(own, ""), peers=others, **(liar if host == "ks9" else {}))
+        found[host] = server(own, "", "Primary", groups=(mine,), coop=coop)
+    return found
+
+
+def test_an_address_is_not_whose_it_says_it_is() -> None:
+    """It could keep another key server from being heard, or take the members that are registered there."""
+    usual, found = three(), three(address=A)
+    (live,) = live_groups(found, WIDER)
+    lied = observation(live, found, WIDER, "OLD", "NEW", 1000)
+    assert lied == observation(live, usual, WIDER, "OLD", "NEW", 1000)
+    assert [peer.name for peer in lied.servers[1].peers] == ["ks1", "ks9"]
+    assert {member.server for member in lied.members} == {"ks1"}
+
+
+def test_an_address_that_the_inventory_does_not_know_is_whose_one_says_it_is() -> None:
+    inside = Member("198.51.100.1", "G", "Registered", "10.0.0.1", "1.0.4", 5, 0, 5, 0)
+    found = both(groups=(group("10.0.0.1", B),), members=(inside,))
+    assert {member.server for member in seen(found).members} == {"ks1"}
+    found["ks2"] = dataclasses.replace(found["ks2"], groups=(group("10.0.0.1", A),))
+    assert {member.server for member in seen(found).members} == {"10.0.0.1"}
+
+
+def test_another_name_hides_no_group_and_makes_none() -> None:
+    found = both(groups=(group(A, B, name="AAA"),), coop={"AAA": coop()["G"]})
+    (live,) = live_groups(found, ADDRESSES)
+    assert (live.hosts, live.known_as) == (("ks1", "ks2"), {"AAA", "G"})
+
+
+def test_one_without_an_identity_is_of_the_group_that_it_names() -> None:
+    found = both(groups=(group(A, B, identity=None),))
+    (live,) = live_groups(found, ADDRESSES)
+    assert (live.identity, live.hosts, live.blocked) == ("7", ("ks1", "ks2"), None)
+
+
+def test_groups_that_share_a_key_server_do_not_wait_for_each_others() -> None:
+    """ks1 serves G with ks2, and H with ks9, which cannot be read."""
+    with_other = dataclasses.replace(group(A, C), name="H", identity="8")
+    found: dict[str, Any] = both()
+    found["ks1"] = dataclasses.replace(found["ks1"], groups=(*found["ks1"].groups, with_other))
+    found["ks9"] = VpnKeysError("timeout", "no answer", host="ks9")
+    assert {live.title: live.hosts for live in live_groups(found, WIDER)} == {
+        "G": ("ks1", "ks2"),
+        "H": ("ks1", "ks9"),
+    }
+
+
+def test_who_is_no_longer_named_is_told() -> None:
+    found = both()
+    (live,) = live_groups(found, ADDRESSES)
+    assert apart(live, found, ADDRESSES) == ""
+    left = {**found, "ks1": server(A, "", "Primary", groups=(dataclasses.replace(group(A, B), peers=()),))}
+    assert apart(live, left, ADDRESSES) == "ks1, ks2 do not name each other as peers of G any more"
+    unread: dict[str, Any] = {**left, "ks1": VpnKeysError("timeout", "no answer", host="ks1")}
+    assert apart(live, unread, ADDRESSES) == "", "nothing is done until it can be read"
