@@ -34,7 +34,7 @@ _MOST_SCRIPTS = 20
 PROGRAM, DATA = "\0program", "\0"
 """What a reader gives for a file that is no text, or too long a one: it may be run, or not."""
 _OF_SHELL = re.compile(rf"(?!#!)|#!.*\b(?:{'|'.join(programs.SHELLS)})\b")
-_OF_A_TOOL = re.compile(rf"#!\s*\S*/(?:{'|'.join(map(re.escape, sorted(programs.BUILT)))})(?!\S)")
+_OF_A_TOOL = re.compile(rf"#!\s*(?:\S*/env\s+(?:-S\s+)?)?(?:\S*/)?(?:{'|'.join(sorted(programs.BUILT))})(?!\S)")
 _TRUSTED = re.compile(r"#\s*vpnops\.keys: sets no peers\s*\Z")
 _SAVES = re.compile(r"(?<![\w.-])wg-quick\s+save(?![\w.-])")
 _SHOWS = re.compile(r"(?<![\w.-])showconf(?![\w.-])")
@@ -377,10 +377,11 @@ def _why(run: Run, path: str, text: str) -> str:
     """Why it cannot be seen what something of the administrator's does, "" where it can: a clause."""
     if path.startswith(programs.VOLATILE):
         return ", which need not be there, or be the same, at the next start"
-    tool = os.path.basename(path) in programs.BUILT if text.startswith(DATA) else _OF_A_TOOL.match(text)
-    if run.foreign or (not tool and (text.startswith(DATA) or not _OF_SHELL.match(text))):
-        return _NO_SHELL
-    return ""
+    if text.startswith(DATA):
+        readable = os.path.basename(path) in programs.BUILT or path.startswith(programs.STORES)
+    else:
+        readable = bool(_OF_SHELL.match(text) or _OF_A_TOOL.match(text))
+    return "" if readable and not run.foreign else _NO_SHELL
 
 
 def _uncommented(line: str) -> str:

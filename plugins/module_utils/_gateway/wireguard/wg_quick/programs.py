@@ -19,8 +19,11 @@ TOOLS = ("wg", "awg")
 SHELLS = frozenset("sh bash dash ash zsh ksh mksh".split())
 SYSTEM = (
     "/bin/", "/sbin/", "/lib/", "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/", "/usr/share/",
+    "/run/current-system/", "/run/wrappers/",
 )  # fmt: skip
 """What comes with the system."""
+STORES = ("/nix/store/", "/gnu/store/")
+"""Where such systems have all their programs, and what administrators have written, too."""
 VOLATILE = ("/tmp/", "/var/tmp/", "/run/", "/var/run/", "/dev/", "/proc/")
 """What is there today need not be what the next start finds."""
 OWN = ("/usr/local/sbin", "/usr/local/bin")
@@ -34,7 +37,9 @@ INTERPRETER = re.compile(
     r"(?:python|pypy|perl|ruby|lua|luajit|php|node|nodejs|deno|expect|tclsh|wish|guile|raku)[\d.]*"
 )
 AWK = frozenset("awk gawk mawk nawk".split())
-_RUNS_IN_AWK = re.compile(r"\bsystem\s*\(|\|\s*getline|\|\s*\"|\"\s*\|&?|-f\b|--file\b|@load|@include|--include|--load")
+_RUNS_IN_AWK = re.compile(
+    r"\bsystem\s*\(|\|\s*getline|\|\s*\"|\"\s*\||\A-[fEil]|\A--(?:file|exec|include|load)|@(?:load|include)"
+)
 WRAPPERS = frozenset(
     """busybox bwrap builtin cgexec chpst chroot chronic chrt command coproc daemon daemonize dbus-run-session doas env
     exec find firejail flock gosu ip ionice logsave nice nohup nsenter numactl parallel pkexec prlimit retry run0
