@@ -15,15 +15,11 @@ from integration.devices import LABEL, NAMES, PASSPHRASE, after_reload, encrypte
 
 from lab import Fleet, KeySpec
 
-SHUTDOWN = "***\n*** --- SHUTDOWN in 0:05:00 ---\n***"
 BAD_MOMENTS: dict[str, dict[str, Any]] = {
     "pieces": {"chunk_bytes": 5, "chunk_delay_ms": 0},
     "syslog-in-output": {"syslog": {"where": "during_output"}},
     "syslog-after-prompt": {"syslog": {"where": "after_prompt", "every": 5}},
     "syslog-in-question": {"syslog": {"where": "in_question"}},
-    "shutdown-in-output": {"syslog": {"where": "during_output", "text": SHUTDOWN}},
-    "shutdown-after-prompt": {"syslog": {"where": "after_prompt", "every": 5, "text": SHUTDOWN}},
-    "shutdown-in-question": {"syslog": {"where": "in_question", "text": "*** --- SHUTDOWN in 0:05:00 --- ***"}},
     # A user who may not set up a terminal: output is paged, and long lines that are typed scroll.
     "no-setup": {"says": {"terminal (?:length|width|no monitor).*": "% Authorization failed.\n"}},
 }
