@@ -53,7 +53,8 @@ class Syslog:
     """A system message at a bad moment: during_output (amid what a command says), after_prompt, in_question.
 
     At every `every`-th such moment, `times` times (-1: always). Comes whether or not the session asked for messages
-    (`terminal monitor`), unless `obey_monitor`.
+    (`terminal monitor`), unless `obey_monitor`. A `text` that begins with a star comes as it is: a message to all
+    terminals, which no session can refuse.
     """
 
     where: Literal["during_output", "after_prompt", "in_question"]

@@ -87,7 +87,7 @@ class Shell:
             term.write_raw(prompt)
             await term.flush()
             await asyncio.sleep(fault.delay_ms / 1000)
-            term.write_raw("\r\n" + self._syslog_text() + "\r\n")
+            term.write_raw("\r\n" + self._syslog_text().replace("\n", "\r\n") + "\r\n")
             prompt = ""
         line = await term.command(prompt, typed)
         if line.ended_by == "help":
@@ -255,7 +255,7 @@ class Shell:
             self.term.drop_typeahead()
         self.term.write(question)
         if self._syslog_due("in_question"):
-            self.term.write_raw("\r\n" + self._syslog_text() + "\r\n")
+            self.term.write_raw("\r\n" + self._syslog_text().replace("\n", "\r\n") + "\r\n")
         line = await (self.term.secret() if kind == "password" else self.term.answer())
         if line.ended_by != "enter":
             return None
@@ -277,7 +277,7 @@ class Shell:
         """A [confirm] question: one key, Enter or y is yes."""
         self.term.write(question)
         if self._syslog_due("in_question"):
-            self.term.write_raw("\r\n" + self._syslog_text() + "\r\n")
+            self.term.write_raw("\r\n" + self._syslog_text().replace("\n", "\r\n") + "\r\n")
         key = await self.term.key()
         await self.receive("answer", "" if key == "\r" else key)
         self.term.write_raw((key if key > " " else "") + "\r\n")
@@ -381,6 +381,8 @@ class Shell:
 
     def _syslog_text(self) -> str:
         fault = self.device.faults.syslog
+        if fault and fault.text.startswith("*"):
+            return fault.text
         now = self.device.now()
         return f"*{now.strftime('%b %e %H:%M:%S')}.{now.microsecond // 1000:03d}: {fault.text if fault else ''}"
 

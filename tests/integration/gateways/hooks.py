@@ -15,6 +15,8 @@ from lab.gateways import Mesh
 CONF = "/etc/wireguard/wg0.conf"
 PEERS = "/etc/wireguard/peers.conf"
 SCRIPT = "/etc/wireguard/peers.sh"
+UNIT = "/etc/systemd/system/peers.service"
+PROGRAM = "/etc/wireguard/peers.py"
 INNER = "/etc/wireguard/inner.sh"
 RESTART = "systemctl reset-failed wg-quick@wg0; systemctl restart wg-quick@wg0"
 """So often in so short a time that systemd would call it a failure."""
@@ -79,6 +81,16 @@ def _script_of_a_script(conf: str) -> Files:
     return {**_script(f'test -x {INNER} && {INNER} "$1"')(conf), INNER: f'#!/bin/sh\nwg addconf "$1" {PEERS}\n'}
 
 
+def _unit(conf: str) -> Files:
+    service = f"[Service]\nType=oneshot\nExecStart=/usr/bin/wg addconf wg0 {PEERS}\n"
+    return {**_loaded("PostUp = systemctl daemon-reload; systemctl start peers")(conf), UNIT: service}
+
+
+def _python(conf: str) -> Files:
+    program = f'#!/usr/bin/python3\nimport subprocess\nsubprocess.run(["w" + "g", "add" + "conf", "wg0", "{PEERS}"])\n'
+    return {**_loaded(f"PostUp = {PROGRAM}")(conf), PROGRAM: program}
+
+
 def _set_peers_by_a_path(conf: str) -> Files:
     return {path: text.replace("= wg set", "= $(command -v wg) set") for path, text in _set_peers(conf).items()}
 
@@ -116,6 +128,8 @@ FORMS: dict[str, Form] = {
         False,
         "in a way that cannot be followed",
     ),
+    "a unit of systemd": Form(_unit, False, f"runs {UNIT}, whose line 3 changes peers"),
+    "a program": Form(_python, False, f"runs {PROGRAM}, which is not a script of a shell"),
     "set peer by a path": Form(_set_peers_by_a_path, False, "PostUp changes peers"),
     "SaveConfig": Form(lambda conf: {CONF: _with(conf, "SaveConfig = true")}, True),
     "saved by a hook": Form(lambda conf: {CONF: _with(conf, "PreDown = wg-quick save %i")}, True),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 from integration.control_node import Run
+from integration.gateways.hooks import RESTART
 from integration.gateways.site import Site, until
 from unit.publishing.server import Server
 
@@ -95,6 +96,9 @@ def test_next_contact_without_a_controller(site: Site, server: Server) -> None:
     site.mesh.start("gw3")
     site.mesh.no_ssh("gw3")
     until(lambda: site.accepted("gw3", "gw1") == {new} != {old}, 90, lambda: f"{seen(site, 'gw3')}")
+    site.assert_tunnels()
+    site.mesh.run("gw3", RESTART)
+    assert site.accepted("gw3", "gw1") == {new}, "what was fetched does not hold after a restart"
     site.assert_tunnels()
     assert_no_secret(site)
     number = site.view()["directory"]["checkpoint"]["number"]

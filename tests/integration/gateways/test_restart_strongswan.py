@@ -139,8 +139,11 @@ def test_a_connection_that_is_only_in_charon_survives_everything(gateways: Gatew
         assert there()
         assert not gets_in(gateways, "gw2")
     assert gateways.sa("gw2", "gw3"), "the tunnel with another peer"
+    other = gateways.observe("gw3")["file"]
+    assert "(by-hand) and may still accept its key" in gateways.store("gw2", "gw3", None, known=[other])[-1]
     mesh.run("gw2", RESTART)
     assert not gets_in(gateways, "gw2"), "it is back"
+    assert gateways.store("gw2", "gw3", None, known=[other])[-1] == "", "it is only in the files now"
     assert gateways.store("gw2", "gw1", seen)[-1] == ""
     assert gets_in(gateways, "gw2")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -291,6 +292,22 @@ def test_what_each_release_shows_of_its_groups_is_read(console: Any, name: str) 
     assert [len(policy.teks) for policy in policies] == [2, 1]
     assert policies[0].kek
     assert policies[0].kek.time_to_rekey is not None
+
+
+def _keywords(text: str) -> list[list[str]]:
+    """What each line of a policy names, in its order."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return [found for line in lines if (found := re.findall(r"([A-Za-z#][\w() ]*?)\s*:", line))]
+
+
+def test_the_policy_of_ios_15_has_the_lines_of_the_transcript(console: Any) -> None:
+    transcript = (Path(__file__).parent.parent / "ios/transcripts/policy_ios15.txt").read_text()
+    group = GroupSpec("GDOI_GROUP", 1, "L", 90, [], members=1)
+    ks = console(DeviceSpec("a", "ios15", A, keys=[KeySpec("L")], groups=[group]))
+    ks.run("terminal length 0")
+    ks.run("crypto gdoi ks rekey")
+    shown, seen = _keywords(ks.run("show crypto gdoi ks policy")), _keywords(transcript)
+    assert shown == seen[:-9], "this one has two TEKs, that one three of nine lines"
 
 
 def test_no_key_no_kek(console: Any) -> None:

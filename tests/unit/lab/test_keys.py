@@ -309,6 +309,15 @@ def test_des_opens_with_openssl(console: Any, tmp_path: Path) -> None:
     )
 
 
+def test_a_passphrase_of_xe_is_a_line_without_blanks_at_its_end(console: Any) -> None:
+    ks = _config(console(_ks("KS-1", "xe16", KeySpec("K"))))
+    out = ks.run("crypto key export rsa K pem terminal 3des correct horse  ")
+    text = out[out.index("-----BEGIN RSA") :]
+    assert pem.read_private(text.splitlines(), "correct horse", pem.Accepted(False, False, False)).bits == 2048
+    ios15 = _config(console(_ks("KS-2", "ios15", KeySpec("K"))))
+    assert "Invalid input" in ios15.run("crypto key export rsa K pem terminal 3des correct horse")
+
+
 def test_export_refusals(console: Any) -> None:
     ks = _config(console(_ks("KS-1", "ios15", KeySpec("L", exportable=False), KeySpec("M"))))
     assert ks.run("crypto key export rsa L pem terminal 3des cisco123") == "% RSA keypair L is not exportable.\n"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from dataclasses import replace
 
 from ... import _public_key
 from ..._errors import LEFT_OUT, NOTHING_CHANGED, VpnKeysError
@@ -176,8 +177,13 @@ class StrongSwan:
             failed = {**self._store(gone, view), **self._store(living, None if gone else view)}
         if write:
             self._settle(view)
-        return [
+        changes = [
             PeerChange(change.name, False, (), (), failed[change.name]) if change.name in failed else change
+            for change in changes
+        ]
+        still = {peer.name: _why_still_let_in(view, peer) for peer in wanted if peer.current is None}
+        return [
+            replace(change, refused=still[change.name]) if still.get(change.name) and not change.refused else change
             for change in changes
         ]
 
@@ -331,11 +337,34 @@ def _locked(own: Own) -> str:
 
 def _why_not_loaded(site: Site) -> str:
     """Loading unloads whatever is not in the files."""
-    strange = sorted({item.name for item in swanctl.loaded()} - set(site.plain))
-    strange = [name for name in strange if not name.endswith(BRIDGE)]
+    strange = [item.name for item in _strange(swanctl.loaded(), site)]
     if not strange:
         return ""
     return f"charon has connections that are not in swanctl.conf ({', '.join(strange)}); loading would remove them."
+
+
+def _strange(loaded: t.Iterable[swanctl.Loaded], site: Site) -> list[swanctl.Loaded]:
+    """What somebody else gave to charon."""
+    found = (item for item in loaded if item.name not in site.plain and not item.name.endswith(BRIDGE))
+    return sorted(found, key=lambda item: item.name)
+
+
+def _why_still_let_in(view: View, peer: WantedPeer) -> str:
+    """Why a withdrawal is not acknowledged, although it is carried out in everything that is ours, or ""."""
+    names = [
+        item.name
+        for item in _strange(view.loaded.values(), view.site)
+        if any(not identity or swan_site.same_id(identity, peer.identity) for identity in item.identities)
+    ]
+    if not names:
+        return ""
+    error = VpnKeysError(
+        "blocked",
+        f"charon has connections that are not in swanctl.conf ({', '.join(names)}) and may still accept its key",
+        state="Those of swanctl.conf do not accept it any more",
+        advice="remove them, or write them into swanctl.conf",
+    )
+    return str(error.about(f"Peer {peer.name}"))
 
 
 def _free_name(directory: str, public: str) -> str:

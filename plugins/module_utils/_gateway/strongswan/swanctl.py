@@ -50,10 +50,12 @@ class Initiated(t.NamedTuple):
 
 @dataclass(frozen=True)
 class Loaded:
-    """A connection as charon has it: how many keys it accepts from the peer."""
+    """A connection as charon has it: how many keys it accepts from the peer, and from which identities ("": from any),
+    where it may be a raw public key."""
 
     name: str
     accepted: int
+    identities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,11 @@ def sas() -> list[Sa]:
 
 def loaded() -> list[Loaded]:
     events = (event for kind, event in _ask("--list-conns") if kind == "list-conn event")
-    return [Loaded(name, len(_certificates(tree))) for event in events for name, tree in event.items()]
+    return [
+        Loaded(name, len(_certificates(tree)), tuple(_raw_identities(tree)))
+        for event in events
+        for name, tree in event.items()
+    ]
 
 
 def known() -> list[Known]:
@@ -233,6 +239,15 @@ def _sa(name: str, tree: Tree) -> Sa:
 
 def _certificates(tree: Tree) -> list[str]:
     return [name for key, end in tree.items() if key.startswith("remote-") for name in end.get("certs", ())]
+
+
+def _raw_identities(tree: Tree) -> t.Iterator[str]:
+    """Of the ends that a raw public key may satisfy: one that names authorities wants a certificate."""
+    for key, end in tree.items():
+        of_keys = key.startswith("remote-") and end.get("class") in ("public key", "any")
+        if of_keys and (end.get("certs") or not end.get("cacerts")):
+            identity = str(end.get("id", ""))
+            yield "" if identity == "%any" else identity
 
 
 def _ask(*words: str) -> list[tuple[str, Tree]]:

@@ -390,6 +390,53 @@ def test_a_connection_that_is_only_in_charon_survives_a_repair(
     assert swan_site.key_in(str(host.path / "pubkey" / "gw3.pub")) == B
 
 
+@pytest.mark.parametrize(
+    ("identities", "lets_in"),
+    [
+        (("gw2",), True), (("fqdn:GW2",), True), (("gw9", "@gw2"), True), (("",), True), (("gw9",), False), ((), False),
+    ],
+)  # fmt: skip
+def test_a_withdrawal_is_not_acknowledged_where_such_a_connection_may_accept_the_key(
+    gateway: strongswan.StrongSwan,
+    by_hand: list[str],
+    host: Host,
+    monkeypatch: pytest.MonkeyPatch,
+    identities: tuple[str, ...],
+    lets_in: bool,
+) -> None:
+    """It is carried out all the same, and also said of a peer that is in no file."""
+    of_others = swanctl.Loaded("by-hand", 1, identities)
+    monkeypatch.setattr(swanctl, "loaded", lambda: [swanctl.Loaded("gw2", 1, ("gw2",)), of_others])
+    sentence = (
+        "Peer gw2: charon has connections that are not in swanctl.conf (by-hand) and may still accept its key. "
+        "Those of swanctl.conf do not accept it any more; remove them, or write them into swanctl.conf."
+    )
+    for write in (False, True, True):
+        (change,) = gateway.store([WantedPeer("gw2", "gw2", None, None, (A,))], 0, write=write)
+        assert change.refused == (sentence if lets_in else "")
+    assert swan_site.key_in(str(host.path / "pubkey" / "gw2.pub")) == C
+    (elsewhere,) = gateway.store([WantedPeer("gw8", "gw8", None, None, ())], 0, write=True)
+    assert ("by-hand" in elsewhere.refused) is ("" in identities)
+
+
+def test_which_identities_a_loaded_connection_lets_in_by_a_raw_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = {
+        "class = public key\nid = gw3\ncerts = [\nX\n]": ("gw3",),
+        "class = public key\nid = %any": ("",),
+        "class = public key": ("",),
+        "class = any\nid = gw3": ("gw3",),
+        "class = public key\nid = %any\ncacerts = [\nX\n]": (),
+        "class = pre-shared key\nid = gw3": (),
+        "class = EAP\nid = gw3": (),
+    }
+    for end, identities in ends.items():
+        local = "local-1 {\nclass = public key\nid = gw1\n}"
+        output = f"list-conn event {{\nby-hand {{\n{local}\nremote-1 {{\n{end}\n}}\n}}\n}}"
+        monkeypatch.setattr(commands, "run", lambda *words, output=output: output)
+        (found,) = swanctl.loaded()
+        assert found.identities == identities, end
+
+
 def test_the_own_key_is_not_changed_where_that_would_unload_others(
     gateway: strongswan.StrongSwan, by_hand: list[str]
 ) -> None:

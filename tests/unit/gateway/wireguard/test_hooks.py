@@ -68,13 +68,53 @@ SCRIPTS = {
     "/usr/bin/resolvconf": '#!/bin/sh\nrun-parts /etc/resolvconf/update.d\n$HOOK "$@"\n',
     "/usr/local/bin/up-all": '#!/bin/sh\n"$DIR/all.sh"\n',
     "/opt/perl.pl": "#!/usr/bin/perl\n$x = 1;\n",
+    "/opt/notify.py": "#!/usr/bin/env python3\nimport requests\nrequests.get('https://h/up')\n",
+    "/opt/paths.py": "#!/usr/bin/python3\nimport subprocess, sys\nsubprocess.run([sys.argv[1] + '/' + 'up.sh'])\n",
+    "/opt/rules.nft": "#!/usr/sbin/nft -f\nflush ruleset\n",
+    "/opt/calls.sh": "#!/bin/sh\nip link set wg0 up\nexec /opt/paths.py\n",
+    "/opt/hash.sh": '#!/bin/sh\necho "a # b"; wg set wg0 peer KEY remove\n',
+    "/opt/both.py": "#!/usr/bin/python3\nimport os\nos.system('wg set wg0 peer KEY')\n",
+    "/opt/bin/up-there": LOADER,
+    "/usr/local/bin/peerd": hooks.PROGRAM,
+    "/usr/local/bin/wg": hooks.PROGRAM,
+    "/usr/bin/iptables": hooks.PROGRAM,
+    "/usr/local/share/list.db": hooks.DATA,
+    "/usr/bin/ufw": "#!/usr/bin/python3\nimport subprocess\nsubprocess.run(x)\n",
+    "/run/up.sh": "#!/bin/sh\nip link set wg0 up\n",
+    "/run/lock": "",
+    "/run/current-system/sw/bin/echo": hooks.PROGRAM,
+    "/nix/store/x-coreutils/bin/date": hooks.PROGRAM,
+    "/nix/store/x-postup/bin/postup": LOADER,
+    "/opt/env.nft": "#!/usr/bin/env -S nft -f\nflush ruleset\n",
+    "/etc/nftables.conf": "#!/usr/sbin/nft -f\nflush ruleset\n",
+    "/etc/init.d/old": LOADER,
     "/opt/key.sh": '#!/bin/sh\nwg set "$1" private-key /etc/wireguard/key\n',
 }
 
 
+UNITS = {
+    "dnsmasq.service": {"/lib/systemd/system/dnsmasq.service": "[Service]\nExecStart=/etc/dnsmasq/start $OPTIONS\n"},
+    "peers.service": {
+        "/etc/systemd/system/peers.service": "[Unit]\nAfter=x\n[Service]\nExecStart=-/usr/bin/wg setconf wg0 /p\n"
+    },
+    "peers@wg0.service": {"/etc/systemd/system/peers@.service": "[Service]\nExecStart=/etc/wireguard/up.sh %i\n"},
+    "python.service": {"/etc/systemd/system/python.service": "[Service]\n\nExecStart=/usr/bin/python3 /opt/paths.py\n"},
+    "computed.service": {"/etc/systemd/system/computed.service": "[Service]\nExecStart=/opt/%H/up.sh\n"},
+    "firewall.service": {"/etc/systemd/system/firewall.service": "[Service]\nExecStart=/etc/wireguard/fw.sh\n"},
+    "pulls.service": {"/etc/systemd/system/pulls.service": "[Unit]\nWants=peers.service\n"},
+    "peers.timer": {"/etc/systemd/system/peers.timer": "[Timer]\nOnBootSec=9\nUnit=peers.service\n"},
+    "other.service": {"/etc/systemd/system/other.service": "[Service]\nExecStart=/usr/bin/wg setconf wg1 /p\n"},
+    "changed.service": {
+        "/lib/systemd/system/changed.service": "[Service]\nExecStart=/usr/sbin/changed\n",
+        "/etc/systemd/system/changed.service.d/a.conf": "[Service]\nExecStartPost=/etc/wireguard/up.sh\n",
+    },
+}
+FILES = hooks.Files(SCRIPTS.get, lambda unit: UNITS.get(unit, {}))
+
+
 def effects(*lines: str) -> Effects:
     text = "\n".join(["[Interface]", f"PrivateKey = {raw_key('secret')}", *lines, ""])
-    return hooks.effects(config.parse(text, "wg0.conf"), "wg0", SCRIPTS.get)
+    return hooks.effects(config.parse(text, "wg0.conf"), "wg0", FILES)
 
 
 @pytest.mark.parametrize(
@@ -104,13 +144,33 @@ def effects(*lines: str) -> Effects:
         "PostUp = F=/etc/wireguard/fw.sh; $F %i; bash \"$F\" %i",
         "PostUp = echo nameserver 10.0.0.53 | resolvconf -a tun.%i -m 0 -x",
         "PostUp = /usr/bin/resolvconf -u",
-        "PostUp = /opt/perl.pl",
         "PostUp = iptables -A FORWARD -s $(ip -4 -o addr show %i | awk '{print $4}') -j ACCEPT",
         "PostUp = bash -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'",
         "PostUp = `which iptables` -A INPUT -j ACCEPT; $(command -v nft) -f /etc/nftables.conf",
         "PostUp = ip -6 route add fd00::/8 dev %i; find /etc/wireguard -name '*.old' -exec rm {} +",
         "PostUp = timeout 5 ping -c1 10.0.0.2; sudo -u root ip link set mtu 1380 dev %i",
         "PostUp = for n in 10.0.0.0/8 10.1.0.0/16; do ip route add $n dev %i; done",
+        "PostUp = logger -t wg '%i is up'; echo up >> /var/log/wg.log; sleep 1",
+        "PostUp = curl -fsS -m 5 https://hc.example.com/ping/1 || true; wget -qO- https://h/up?if=%i",
+        "PostUp = iptables-restore < /etc/iptables/rules.v4; ip6tables -A INPUT -j ACCEPT; ufw route allow in on %i",
+        "PostUp = nft -f /opt/rules.nft; /opt/rules.nft; nft -f /etc/nftables.conf",
+        "PostUp = systemctl restart dnsmasq; systemctl --no-block try-restart unbound.service; systemctl daemon-reload",
+        "PostUp = systemctl is-active peers || systemctl stop peers; systemctl enable peers; systemctl status python",
+        "PostUp = service dnsmasq restart; /etc/init.d/dnsmasq reload; service old stop",
+        "PostUp = systemctl start firewall other missing",
+        "PostUp = /run/current-system/sw/bin/echo x; /nix/store/x-coreutils/bin/date; /opt/env.nft",
+        "PostUp = ip route | awk '/a-f/ {print $3; exit}'",
+        "PostUp = ssh -i /root/.ssh/id monitor@10.9.0.1 /usr/bin/notify %i",
+        "PostUp = sed -i 's/a/b/' /etc/wireguard/state; grep -q x /opt/paths.py; test -x /opt/paths.py",
+        "PostUp = ip -4 route show | awk '$1 == \"default\" {print $3 | 7}' > /run/gw",
+        "PostUp = /usr/local/bin/wg show %i; wg show %i latest-handshakes | awk '{print $2}'",
+        "PostUp = wg set %i fwmark $MARK listen-port $PORT; wg set wg1 $PEERS",
+        "PostUp = cp /opt/up.py /usr/local/share/; chmod +x /opt/up.py; sqlite3 /usr/local/share/list.db 'select 1'",
+        "PostUp = flock /run/lock iptables -A INPUT -j ACCEPT; docker ps -q; nmcli device set %i managed no",
+        "PostUp = date -d @$(stat -c %Y /etc/hosts); echo \"up since $(date) on $(hostname)\"",
+        "PostUp = printf 'nameserver 10.0.0.53' | resolvconf -a %i; modprobe nf_conntrack; conntrack -F",
+        "PostUp = /opt/notify.py %i  # vpnops.keys: sets no peers",
+        "PostUp = docker restart adguard # vpnops.keys: sets no peers",
         "PreUp = wg addconf %i /etc/wireguard/peers.conf",
         "PostDown = wg set %i peer KEY remove",
         "# PostUp = wg addconf %i /etc/wireguard/peers.conf",
@@ -211,6 +271,61 @@ def test_addconf_of_a_file_is_followed(line: str) -> None:
         ("PostUp = /opt/cut.sh %i", "PostUp runs /opt/cut.sh, whose line 2 changes peers"),
         ("PostUp = /opt/crlf.sh %i", "PostUp runs /opt/crlf.sh, whose line 2 changes peers"),
         ("PostUp = python3 /opt/up.py", "PostUp runs /opt/up.py, whose line 3 changes peers"),
+        ("PostUp = /opt/perl.pl", "runs /opt/perl.pl, which is not a script of a shell"),
+        ("PostUp = /opt/notify.py %i", "runs /opt/notify.py, which is not a script of a shell"),
+        ("PostUp = python3 -u /opt/paths.py /opt", "runs /opt/paths.py, which is not a script of a shell"),
+        ("PostUp = sudo python3.11 paths.py", "PostUp runs python3.11 paths.py in a way that cannot be followed"),
+        ("PostUp = python3 /opt/missing.py", "runs /opt/missing.py, which is not a script of a shell"),
+        ("PostUp = python3 -c 'import up; up.all()'", "PostUp runs python3 -c in a way that cannot be followed"),
+        ("PostUp = perl -MSocket -e 'print 1'", "PostUp runs perl -MSocket in a way that cannot be followed"),
+        ("PostUp = curl -s https://h/up | python3 -", "PostUp runs python3 - in a way that cannot be followed"),
+        ("PostUp = node < /opt/up.js", "runs /opt/up.js, which is not a script of a shell"),
+        ("PostUp = /opt/calls.sh", "runs /opt/calls.sh, whose line 3 runs /opt/paths.py, which is not a script"),
+        ("PostUp = /opt/hash.sh", "runs /opt/hash.sh, whose line 2 changes peers"),
+        ("PostUp = peerd %i", "PostUp runs peerd, which is not a script of a shell"),
+        ("PostUp = /usr/local/bin/peerd %i &", "runs /usr/local/bin/peerd, which is not a script of a shell"),
+        ("PostUp = chrt 5 taskset 1 /usr/local/bin/peerd", "runs /usr/local/bin/peerd, which is not a script"),
+        ("PostUp = PATH=/opt/bin:$PATH; up-there %i", "PostUp runs up-there, whose line 4 changes peers"),
+        ("PostUp = echo \"$(/etc/wireguard/up.sh)\"", "runs /etc/wireguard/up.sh, whose line 4 changes peers"),
+        ("PostUp = echo $'it\\'s up'; /etc/wireguard/up.sh", "runs /etc/wireguard/up.sh, whose line 4 changes peers"),
+        ("PostUp = cd /opt; ~/up.sh", "PostUp runs ~/up.sh in a way that cannot be followed"),
+        ("PostUp = sh /run/up.sh", "PostUp runs /run/up.sh, which need not be there, or be the same, at the next"),
+        ("PostUp = curl -o /tmp/up.sh https://h/up; sh /tmp/up.sh", "runs /tmp/up.sh, which need not be there"),
+        ("PostUp = bash /dev/stdin <<< up", "PostUp runs /dev/stdin, which need not be there"),
+        ("PostUp = awk 'BEGIN { system(\"/etc/wireguard/\" \"up.sh\") }'", "runs awk BEGIN { system("),
+        ("PostUp = /nix/store/x-postup/bin/postup %i", "runs /nix/store/x-postup/bin/postup, whose line 4 changes"),
+        ("PostUp = awk -f /opt/up.awk", "PostUp runs awk -f /opt/up.awk in a way that cannot be followed"),
+        ("PostUp = sed '1e /etc/wireguard/up.sh' /etc/hosts", "runs /etc/wireguard/up.sh, whose line 4 changes"),
+        ("PostUp = tool --then /etc/wireguard/up.sh", "runs /etc/wireguard/up.sh, whose line 4 changes peers"),
+        ("PostUp = tool --then=/opt/paths.sh,/opt/notify.py", "runs /opt/notify.py, which is not a script of a shell"),
+        ("PostUp = wg $ACTION %i", "PostUp runs wg $ACTION wg0 in a way that cannot be followed"),
+        ("PostUp = wg set %i $PEERS", "PostUp runs wg set wg0 $PEERS in a way that cannot be followed"),
+        ("PostUp = wg set %i fwmark 1 $PEERS", "PostUp runs wg set wg0 fwmark 1 $PEERS in a way that cannot be"),
+        ("PostUp = X='addconf %i'; wg $X /etc/wireguard/peers.conf", "PostUp changes peers"),
+        ("PostUp = A=add; wg ${A}conf %i /p", "PostUp runs wg addconf wg0 /p in a way that cannot be followed"),
+        ("PostUp = nc -U /var/run/wireguard/%i.sock < /etc/wireguard/set", "PostUp changes peers"),
+        ("PostUp = echo /etc/wireguard/up.sh | at now", "PostUp runs at now in a way that cannot be followed"),
+        ("PostUp = make -C /etc/wireguard peers", "PostUp runs make -C /etc/wireguard peers in a way that cannot"),
+        ("PostUp = docker compose up -d", "PostUp runs docker compose up -d in a way that cannot be followed"),
+        ("PostUp = ansible-playbook /etc/wireguard/p.yml", "PostUp runs ansible-playbook /etc/wireguard/p.yml in"),
+        ("PostUp = systemctl start peers", "/system/peers.service, whose line 4 changes peers"),
+        ("PostUp = systemctl --no-block restart dnsmasq peers.service", "peers.service, whose line 4 changes peers"),
+        ("PostUp = sudo systemctl enable --now peers", "/system/peers.service, whose line 4 changes peers"),
+        ("PostUp = service peers start", "/system/peers.service, whose line 4 changes peers"),
+        ("PostUp = service old start", "runs /etc/init.d/old, whose line 4 changes peers"),
+        ("PostUp = /etc/init.d/old restart", "runs /etc/init.d/old, whose line 4 changes peers"),
+        ("PostUp = systemctl start peers@%i", "/system/peers@.service, whose line 2 changes peers"),
+        ("PostUp = systemctl start python", "python.service, whose line 3 runs /opt/paths.py, which is not a script"),
+        ("PostUp = systemctl start computed", "computed.service, whose line 2 runs /opt/$H/up.sh in a way that"),
+        ("PostUp = systemctl start pulls", "/system/pulls.service, whose line 2 changes peers"),
+        ("PostUp = systemctl start peers.timer", "/system/peers.timer, whose line 3 changes peers"),
+        ("PostUp = systemctl reload-or-restart changed", "/changed.service.d/a.conf, whose line 2 changes peers"),
+        ("PostUp = systemctl start $UNIT", "PostUp runs $UNIT.service in a way that cannot be followed"),
+        ("PostUp = systemctl start 'peers*'", "PostUp runs peers*.service in a way that cannot be followed"),
+        # What can be read counts, whatever is said about it.
+        ("PostUp = /etc/wireguard/up.sh # vpnops.keys: sets no peers", "whose line 4 changes peers"),
+        ("PostUp = /opt/both.py # vpnops.keys: sets no peers", "whose line 3 changes peers"),
+        ("PostUp = wg setconf %i /p # vpnops.keys: sets no peers", "= wg setconf wg0 /p replaces"),
     ],
 )
 def test_what_cannot_be_followed_is_named_with_its_line(line: str, words: str) -> None:
@@ -294,7 +409,7 @@ UNIT = "/etc/systemd/system/wg-quick@wg0.service.d/peers.conf"
 )
 def test_what_the_unit_runs_after_wg_quick_counts_like_a_hook(line: str, files: tuple[str, ...], words: str) -> None:
     blocks = config.parse("[Interface]\n", "wg0.conf")
-    found = hooks.effects(blocks, "wg0", SCRIPTS.get, {UNIT: f"[Service]\n{line}\n"})
+    found = hooks.effects(blocks, "wg0", FILES, {UNIT: f"[Service]\n{line}\n"})
     assert found.files == files
     assert len(found.unfollowed) == bool(words)
     for one in found.unfollowed:
@@ -303,9 +418,63 @@ def test_what_the_unit_runs_after_wg_quick_counts_like_a_hook(line: str, files: 
         assert _record(TYPICAL).sentence(one).startswith(f"{UNIT}, line 2, ")
 
 
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["Wants=peers.service"], "line 2, Wants runs /etc/systemd/system/peers.service, whose line 4 changes peers"),
+        (["Requires=dnsmasq.service", "BindsTo=x.device"], ""),
+        (["After=peers.service", "Requires=peers.service"], ""),
+        (["OnSuccess=python.service"], "line 2, OnSuccess runs /etc/systemd/system/python.service, whose line 3"),
+        (["ExecStartPost=/opt/notify.py"], "line 2, ExecStartPost runs /opt/notify.py, which is not"),
+        (["# vpnops.keys: sets no peers", "ExecStartPost=/opt/notify.py"], ""),
+        (["# vpnops.keys: sets no peers", "ExecStartPost=/etc/wireguard/up.sh"], "line 3, ExecStartPost runs"),
+    ],
+)
+def test_what_the_unit_pulls_in_counts_like_a_hook(lines: list[str], words: str) -> None:
+    """But what it waits for came before the sections."""
+    text = "\n".join(["[Unit]", *lines, ""])
+    found = hooks.effects(config.parse("[Interface]\n", "wg0.conf"), "wg0", FILES, {UNIT: text})
+    assert len(found.unfollowed) == bool(words)
+    for one in found.unfollowed:
+        assert one.what.startswith(words)
+        assert ("write above it the line `# vpnops.keys" in one.advice) is ("which is not" in one.what)
+
+
+def test_the_advice_says_how_to_vouch_for_a_hook() -> None:
+    (found,) = effects("PostUp = /opt/notify.py").unfollowed
+    assert found.advice.endswith("if it sets no peers, end the line with `# vpnops.keys: sets no peers`")
+    (found,) = effects("PostUp = /etc/wireguard/up.sh").unfollowed
+    assert "sets no peers" not in found.advice
+
+
+def test_no_more_scripts_are_read_than_that() -> None:
+    chain = {f"/opt/{n}.sh": f"#!/bin/sh\n/opt/{n + 1}.sh\n" for n in range(99)}
+    (found,) = hooks.effects(
+        config.parse("[Interface]\nPostUp = /opt/0.sh\n", "wg0.conf"), "wg0", hooks.Files(chain.get)
+    ).unfollowed
+    assert found.what == (
+        "line 2, PostUp runs /opt/0.sh, whose line 2 runs /opt/20.sh, with which there are more than 20 scripts"
+    )
+
+
+def test_what_is_read_for_a_script(tmp_path: Path) -> None:
+    """What is no text, or is only read in part, is never taken for a harmless script."""
+    path = tmp_path / "up"
+    assert wg_record.script(str(path)) is None
+    for content, mode, read in (
+        (b"#!/bin/sh\n", 0o600, "#!/bin/sh\n"),
+        (b"\x7fELF\0", 0o700, hooks.PROGRAM),
+        (b"SQLite\0", 0o600, hooks.DATA),
+        (b"#!/bin/sh\n" + b"#" * (1 << 18), 0o700, hooks.PROGRAM),
+    ):
+        path.write_bytes(content)
+        path.chmod(mode)
+        assert wg_record.script(str(path)) == read
+
+
 def test_what_the_unit_saves_is_named_with_its_file(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = {UNIT: "[Service]\nExecStop=/usr/bin/wg-quick save %i\n"}
-    monkeypatch.setattr(wg_record, "unit_files", lambda interface: unit)
+    monkeypatch.setattr(wg_record, "unit_files", lambda name: unit if "wg0" in name else {})
     assert record(conf).saves == f"{UNIT} says in line 2, ExecStop, to save what runs"
 
 
@@ -323,12 +492,12 @@ def test_what_the_unit_saves_is_named_with_its_file(conf: Path, monkeypatch: pyt
 def test_an_own_key_that_is_set_where_it_is_not_looked_for_is_known(line: str, unit: str, key: str) -> None:
     """The next start would bring the old one back."""
     blocks = config.parse(f"[Interface]\n{line}\n", "wg0.conf")
-    assert hooks.effects(blocks, "wg0", SCRIPTS.get, {UNIT: f"[Service]\n{unit}\n"}).key == key
+    assert hooks.effects(blocks, "wg0", FILES, {UNIT: f"[Service]\n{unit}\n"}).key == key
 
 
 def test_such_an_own_key_is_said_before_anything_begins(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = {UNIT: "[Service]\nExecStartPost=/usr/bin/wg set %i private-key /key\n"}
-    monkeypatch.setattr(wg_record, "unit_files", lambda interface: unit)
+    monkeypatch.setattr(wg_record, "unit_files", lambda name: unit if "wg0" in name else {})
     monkeypatch.setattr(wireguard.WireGuard, "_runtime", lambda self: None)
     found = wireguard.WireGuard("wg0", str(conf.parent), str(conf.parent)).obstacles(writing=False)
     assert any(sentence.startswith(f"{UNIT}, line 2, ExecStartPost sets the own key of wg0") for sentence in found)
@@ -340,7 +509,12 @@ def test_the_files_of_the_unit_are_found(tmp_path: Path, monkeypatch: pytest.Mon
     for name in (*named, "wg-quick@wg1.service.d/c.conf", "wg-quick@wg0.service.d/d.conf.old"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("[Service]\n")
-    assert set(wg_record.unit_files("wg0")) == {str(tmp_path / name) for name in named}
+    (tmp_path / "wg-quick@wg0.service.wants").mkdir()
+    linked = tmp_path / "wg-quick@wg0.service.wants/peers.service"
+    linked.symlink_to("/dev/null")
+    found = wg_record.unit_files("wg-quick@wg0.service")
+    assert set(found) == {str(tmp_path / name) for name in named} | {str(linked)}
+    assert found[str(linked)] == "Wants=peers.service"
 
 
 # ---- the record: all files together

@@ -5,9 +5,10 @@
 """What the hooks of a wg-quick file do to the peers of its interface. Text in, facts out. PRIVATE to the collection.
 
 wg-quick sets up the peers of its file, and then runs the PostUp lines in a shell; systemd runs further ExecStart lines
-of the unit, and its ExecStartPost lines, after that. Where one of these sets up peers, the file alone does not say what
-a start brings up. `wg addconf %i FILE` is as good as the file: FILE is read and edited like it. Anything else that
-touches peers is named with its line, so that nothing is promised which the next start undoes.
+of the unit, its ExecStartPost lines, and the units that it starts, after that. Where one of these sets up peers, the
+file alone does not say what a start brings up. `wg addconf %i FILE` is as good as the file: FILE is read and edited
+like it. Anything else that touches peers is named with its line, so that nothing is promised which the next start
+undoes; and so is what cannot be read, unless the administrator says in a comment that it sets no peers.
 """
 
 from __future__ import annotations
@@ -18,31 +19,23 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ...._printable import printable
-from . import config, shell
+from . import config, programs, shell, units
 from .config import Block
 from .shell import Run, Shell
 
 UP = "postup"
 _OF_FILE = ("PostUp", "PreDown", "PostDown")
-_OF_UNIT = ("ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost")
+_OF_UNIT = (*units.STARTING, *units.STOPPING, *units.PULLING)
 _WRITTEN = {word.lower(): word for word in (*_OF_FILE, *_OF_UNIT)}
-_STARTS = frozenset((UP, "execstart", "execstartpost"))
-_UNIT_LINE = re.compile(rf"[ \t]*({'|'.join(_OF_UNIT)})[ \t]*=[ \t]*[-+!@:|]*[ \t]*(\S.*)", re.DOTALL)
-_LINE_END = re.compile(r"(?<!\\)\n")
+_STARTS = frozenset((UP, *map(str.lower, (*units.STARTING, *units.PULLING))))
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _LONGEST = 160
 _MOST_SCRIPTS = 20
-_TOOLS = ("wg", "awg")
-_SYSTEM = ("/bin/", "/sbin/", "/lib/", "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/")
-"""What comes with the system loads peers only where it is told to, in words that are seen."""
-_OWN = ("/usr/local/sbin", "/usr/local/bin")
-_OF_SHELL = re.compile(rf"(?!#!)|#!.*\b(?:{'|'.join(shell.SHELLS)})\b")
-# As a word of its own, whatever directory it is in; `wg0` and `/etc/wg/x` are not it.
-_LOADS = re.compile(r"(?<![\w.-])(?:setconf|addconf|syncconf)(?![\w.-])")
-# Also `$(which wg) set`, `${WG:-wg} set` and `["wg", "set", ...]`.
-_SETS = r"""(?<![\w.-])(?:a?wg|\$\w+|\$\{\w+[^}\n]*\})[]"'\s,)}`]+set["'\s,][^;&|\n]*(?<![\w.-])"""
-_SETS_PEER = re.compile(rf"{_SETS}peer(?![\w.-])")
-_SETS_KEY = re.compile(rf"{_SETS}private-key(?![\w.-])")
+PROGRAM, DATA = "\0program", "\0"
+"""What a reader gives for a file that is no text, or too long a one: it may be run, or not."""
+_OF_SHELL = re.compile(rf"(?!#!)|#!.*\b(?:{'|'.join(programs.SHELLS)})\b")
+_OF_A_TOOL = re.compile(rf"#!\s*(?:\S*/env\s+(?:-S\s+)?)?(?:\S*/)?(?:{'|'.join(sorted(programs.BUILT))})(?!\S)")
+_TRUSTED = re.compile(r"#\s*vpnops\.keys: sets no peers\s*\Z")
 _SAVES = re.compile(r"(?<![\w.-])wg-quick\s+save(?![\w.-])")
 _SHOWS = re.compile(r"(?<![\w.-])showconf(?![\w.-])")
 _KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
@@ -52,12 +45,13 @@ _SECRET = re.compile(r"(?<!peer )[A-Za-z0-9+/]{43}=")
 @dataclass(frozen=True)
 class Hook:
     """A line of the file of wg-quick, or of the `file` of a unit. `keyword` in lower case; `text` with the name of the
-    interface for %i may hold secrets."""
+    interface for %i may hold secrets. `trusted`: its administrator says that it sets no peers."""
 
     number: int
     keyword: str
     text: str
     file: str = ""
+    trusted: bool = False
 
     @property
     def place(self) -> str:
@@ -103,20 +97,30 @@ class Effects:
 
 
 Reader = t.Callable[[str], t.Optional[str]]  # noqa: UP045, a value on Python 3.8
-"""The text of a script, None where there is none or it is a program."""
+"""The text of a script, None where there is none, PROGRAM or DATA."""
+Units = t.Callable[[str], t.Mapping[str, str]]
+"""The texts of the files of a unit, by their paths."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the text of what a hook runs comes from."""
+
+    read: Reader
+    units: Units = lambda unit: {}
 
 
 def effects(
-    blocks: t.Sequence[Block], interface: str, read: Reader, units: t.Mapping[str, str] | None = None
+    blocks: t.Sequence[Block], interface: str, read: Files, unit: t.Mapping[str, str] | None = None
 ) -> Effects:
-    """What a start and a stop of the interface do beside what the sections of its file say. `units`: the texts of the
-    files in which its unit is changed, by their paths."""
+    """What a start and a stop of the interface do beside what the sections of its file say. `unit`: the texts of the
+    files of its own unit, by their paths."""
     loaded: dict[str, None] = {}
     found: list[Unfollowed] = []
     key = ""
     saves, saver = ("SaveConfig = true" if config.setting(blocks, "saveconfig").lower() == "true" else ""), ""
-    for hook in (*hooks(blocks, interface), *of_units(units or {}, interface)):
-        if not saves and _is_saved(hook, read):
+    for hook in (*hooks(blocks, interface), *of_units(unit or {}, interface)):
+        if not saves and _is_saved(hook, interface, read):
             saves, saver = f"in {hook.place}, to save what runs", hook.file
         key = key or _hidden_key(hook, interface, read)
         commands_ = _commands(hook.text) if hook.starts else []
@@ -141,29 +145,28 @@ def hooks(blocks: t.Iterable[Block], interface: str) -> t.Iterator[Hook]:
             if block.kind == config.INTERFACE and not block.file:
                 for keyword in map(str.lower, _OF_FILE):
                     for text in config.values(Block(block.kind, (line,)), keyword):
-                        yield Hook(number, keyword, text.replace("%i", interface))
+                        trusted = _TRUSTED.search(line) is not None
+                        yield Hook(number, keyword, text.replace("%i", interface), trusted=trusted)
 
 
-def of_units(units: t.Mapping[str, str], interface: str) -> t.Iterator[Hook]:
+def of_units(texts: t.Mapping[str, str], interface: str) -> t.Iterator[Hook]:
     """The lines that systemd runs for the interface. There may be several `ExecStart`: wg-quick's is one of them."""
-    for file, text in units.items():
-        for number, line in lines(text):
-            found = _UNIT_LINE.match(line)
-            if found:
-                yield Hook(number, found[1].lower(), re.sub("%[iI]", interface, found[2]), file)
-
-
-def lines(text: str) -> t.Iterator[tuple[int, str]]:
-    """The lines of a unit or of a script with their numbers; one that goes on behind a backslash is one line."""
-    number = 1
-    for line in _LINE_END.split(text.replace("\r\n", "\n")):
-        yield number, line.replace("\\\n", " ")
-        number += 1 + line.count("\n")
+    unit = f"wg-quick@{interface}.service"
+    found = [(file, line) for file, text in texts.items() for line in units.of_unit(text, unit)]
+    before = {name for _file, line in found if line.keyword == "After" for name in line.text.split()}
+    for file, line in found:
+        text = line.text
+        if line.keyword in units.PULLING:
+            names = [name for name in text.split() if name not in before]
+            text = "systemctl start " + " ".join(names) if names else ""
+        if text and line.keyword in _OF_UNIT:
+            above = texts[file].split("\n")[line.number - 2] if line.number > 1 else ""
+            yield Hook(line.number, line.keyword.lower(), text, file, _TRUSTED.search(above) is not None)
 
 
 def peer_file(command: t.Sequence[str], interface: str) -> str:
     """FILE of `wg addconf INTERFACE FILE`, "" for anything else."""
-    if len(command) != 4 or os.path.basename(command[0]) not in _TOOLS or list(command[1:3]) != ["addconf", interface]:
+    if len(command) != 4 or not programs.is_tool(command) or list(command[1:3]) != ["addconf", interface]:
         return ""
     path = command[3]
     plain = path.startswith("/") and not path.startswith(("/dev/", "/proc/")) and not config.SHELL.search(path)
@@ -175,41 +178,43 @@ def peer_file(command: t.Sequence[str], interface: str) -> str:
 
 def _judged(hook: Hook, command: t.Sequence[str], interface: str) -> t.Iterator[Unfollowed]:
     text = " ".join(command)
-    if not peer_file(command, interface) and not _is_elsewhere(command, interface) and _touches_peers(text):
+    elsewhere = programs.is_elsewhere(command, interface)
+    if not peer_file(command, interface) and not elsewhere and programs.touches_peers(text):
         yield _of_command(hook, command, text)
 
 
-def _of_scripts(hook: Hook, interface: str, read: Reader) -> t.Iterator[Unfollowed]:
+def _of_scripts(hook: Hook, interface: str, read: Files) -> t.Iterator[Unfollowed]:
     """What the scripts do that a hook runs. Somebody may load peers where nobody can look: that counts like peers."""
-    search = _Search(read, lambda text: _changes_peers(text, interface), strict=True)
+    search = _Search(interface, read, lambda text: _changes_peers(text, interface), strict=not hook.trusted)
     for run, told in search.of_hook(hook):
-        shown = f"{hook.place} runs {_shown(run.path or run.unknown)}"
-        if run.unknown:
-            yield Unfollowed(f"{shown} in a way that cannot be followed", _NAME_IT, file=hook.file)
+        shown = f"{hook.place} runs {_shown(told.file or run.path or run.unit or run.unknown)}"
+        if told.unknown and told.number:
+            what = f"{shown}, whose line {told.number} runs {_shown(told.unknown)}{told.why}"
+            yield Unfollowed(what, _NAME_IT + _say_so(hook), file=hook.file)
         elif told.unknown:
-            what = f"{shown}, whose line {told.number} runs {_shown(told.unknown)} in a way that cannot be followed"
-            yield Unfollowed(what, _NAME_IT, file=hook.file)
+            yield Unfollowed(f"{shown}{told.why}", _NAME_IT + _say_so(hook), file=hook.file)
         else:
-            what = f"{shown}, whose line {told.number} changes peers"
-            yield Unfollowed(what, _MOVE_THEM, file=hook.file)
+            yield Unfollowed(f"{shown}, whose line {told.number} changes peers", _MOVE_THEM, file=hook.file)
 
 
 _MOVE_THEM = "move these peers into [Peer] sections, or into a file that `wg addconf %i FILE` loads"
-_NAME_IT = "let it name the script by its whole path, or load the peers by `wg addconf %i FILE`"
+_NAME_IT = "let it name a script of a shell by its whole path, or load the peers by `wg addconf %i FILE`"
+_NOT_FOLLOWED = " in a way that cannot be followed"
+_TOO_MANY = f", with which there are more than {_MOST_SCRIPTS} scripts"
+_NO_SHELL = ", which is not a script of a shell, so what it does cannot be seen"
+
+
+def _say_so(hook: Hook) -> str:
+    where = "write above it the line" if hook.file else "end the line with"
+    return f"; if it sets no peers, {where} `# vpnops.keys: sets no peers`"
 
 
 def _shown(text: str) -> str:
     return printable(_SECRET.sub("(hidden)", text), _LONGEST)
 
 
-def _is_elsewhere(command: t.Sequence[str], interface: str) -> bool:
-    """Whether it is plainly about another interface."""
-    tool = os.path.basename(command[0]) in _TOOLS and len(command) > 2
-    return tool and command[2] != interface and re.fullmatch(r"[A-Za-z0-9_=+.-]+", command[2]) is not None
-
-
 def _of_command(hook: Hook, command: t.Sequence[str], text: str) -> Unfollowed:
-    tool = os.path.basename(command[0]) in _TOOLS
+    tool = programs.is_tool(command)
     action = command[1] if tool and len(command) > 1 else ""
     shown = f"{hook.place} = {_shown(text)}" if tool else hook.place
     if action == "set":
@@ -235,37 +240,33 @@ def _of_command(hook: Hook, command: t.Sequence[str], text: str) -> Unfollowed:
     )
 
 
-def _touches_peers(text: str) -> bool:
-    return bool(_LOADS.search(text) or _SETS_PEER.search(text))
-
-
 def _changes_peers(line: str, interface: str) -> bool:
     """Whether a line of a script changes peers, but for one that is plainly about another interface."""
-    if not _touches_peers(line):
+    if not programs.touches_peers(line):
         return False
-    found = [command for command in config.commands(line) if _touches_peers(" ".join(command))]
-    return not found or not all(_is_elsewhere(command, interface) for command in found)
+    found = [command for command in config.commands(line) if programs.touches_peers(" ".join(command))]
+    return not found or not all(programs.is_elsewhere(command, interface) for command in found)
 
 
-def _is_saved(hook: Hook, read: Reader) -> bool:
+def _is_saved(hook: Hook, interface: str, read: Files) -> bool:
     """Whether the hook writes what runs into a file: with a word that says so, or when the interface stops."""
 
     def saves(text: str) -> bool:
         return bool(_SAVES.search(text) or (not hook.starts and _SHOWS.search(text)))
 
-    return saves(hook.text) or any(_Search(read, saves).of_hook(hook))
+    return saves(hook.text) or any(_Search(interface, read, saves).of_hook(hook))
 
 
-def _hidden_key(hook: Hook, interface: str, read: Reader) -> str:
+def _hidden_key(hook: Hook, interface: str, read: Files) -> str:
     """The place where a start sets the own key, but for a PostUp of its own, which `wg_config.key_place` knows."""
     for command in _commands(hook.text) if hook.starts else ():
-        if _is_elsewhere(command, interface):
+        if programs.is_elsewhere(command, interface):
             continue
-        if hook.keyword != UP and _SETS_KEY.search(" ".join(command)):
+        if hook.keyword != UP and programs.SETS_KEY.search(" ".join(command)):
             return hook.where
-    search = _Search(read, lambda text: bool(_SETS_KEY.search(text)))
+    search = _Search(interface, read, lambda text: bool(programs.SETS_KEY.search(text)))
     found = search.of_hook(hook) if hook.starts else ()
-    return next((f"{_shown(run.path)}, line {told.number}" for run, told in found), "")
+    return next((f"{_shown(told.file or run.path)}, line {told.number}" for run, told in found), "")
 
 
 # ---- scripts
@@ -273,17 +274,21 @@ def _hidden_key(hook: Hook, interface: str, read: Reader) -> str:
 
 class _Told(t.NamedTuple):
     """The first line of a script that concerns us or runs another script with such a line, 0 where there is none;
-    `unknown`: what is run there in a way that cannot be followed."""
+    `unknown`: what is run there in a way that cannot be followed, and `why`; `file`: where the line is, "" for the
+    script itself."""
 
     number: int = 0
     unknown: str = ""
+    why: str = _NOT_FOLLOWED
+    file: str = ""
 
 
 @dataclass
 class _Search:
     """For lines that concern us in the scripts of one hook. `strict`: what cannot be followed concerns us, too."""
 
-    read: Reader
+    interface: str
+    files: Files
     concerns: t.Callable[[str], bool]
     strict: bool = False
     seen: set[str] = field(default_factory=set)
@@ -297,35 +302,90 @@ class _Search:
                 yield run, told
 
     def _of(self, run: Run, around: Shell, strict: bool) -> _Told:
+        if run.unit:
+            return self._of_unit(run.unit, strict)
         if run.unknown:
-            return _Told(unknown=run.unknown if strict else "")
-        path = self._located(run.path)
+            elsewhere = programs.is_elsewhere(run.unknown.split(), self.interface)
+            return _Told(unknown=run.unknown if strict and not elsewhere else "")
+        path = self._located(run.path, around)
         if path in self.seen or os.path.basename(path) in ("wg-quick", "awg-quick"):
             return _Told()
-        text = self.read(path)
-        if not text:
+        text = self.files.read(path) or ""
+        if run.maybe and not text.startswith(("#!", PROGRAM)):
             return _Told()
-        if len(self.seen) >= _MOST_SCRIPTS:
-            return _Told(1, f"more than {_MOST_SCRIPTS} scripts") if strict else _Told()
-        self.seen.add(path)
+        strict = strict and path.startswith("/") and not path.startswith(programs.SYSTEM)
+        why = _why(run, path, text) if strict else ""
+        told = _Told()
+        if why or (text and not text.startswith(DATA)):
+            self.seen.add(path)
+            if len(self.seen) > _MOST_SCRIPTS:
+                return _Told(unknown=path, why=_TOO_MANY) if strict else _Told()
+            told = self._of_text(text, run, path, around, strict and not why)
+        return told if told.number or not why else _Told(unknown=path, why=why)
+
+    def _of_text(self, text: str, run: Run, path: str, around: Shell, strict: bool) -> _Told:
         inside = replace(around, script=around.script or path) if run.sourced else replace(around, script=path)
         inside.variables = around.variables if run.sourced else dict(around.variables)
-        strict = strict and path.startswith("/") and not path.startswith(_SYSTEM) and bool(_OF_SHELL.match(text))
         return self._first(text, inside, strict)
 
+    def _of_unit(self, unit: str, strict: bool) -> _Told:
+        """The first line of the files of a unit that concerns us."""
+        texts = {} if unit in self.seen else self.files.units(unit)
+        script = f"/etc/init.d/{os.path.splitext(unit)[0]}"
+        if not texts and self.files.read(script):
+            return self._of(Run(script), Shell(), strict)._replace(file=script)
+        self.seen.add(unit)
+        for file, text in texts.items():
+            for line in units.of_unit(text, unit):
+                told = self._of_line(line, strict and not file.startswith(programs.SYSTEM))
+                if told.number or told.unknown:
+                    return _Told(line.number, told.unknown, told.why, file)
+        return _Told()
+
+    def _of_line(self, line: units.Line, strict: bool) -> _Told:
+        around = Shell(directory="/")
+        if line.keyword in (*units.PULLING, "Unit"):
+            found: t.Iterable[Run] = [Run(unit=units.named(name)) for name in line.text.split()] if strict else ()
+        elif line.keyword == "After":
+            found = ()
+        elif self.concerns(line.text):
+            return _Told(line.number)
+        else:
+            found = shell.runs(line.text, around)
+        tolds = (self._of(run, around, strict) for run in found)
+        return next((told for told in tolds if told.number or told.unknown), _Told())
+
     def _first(self, text: str, inside: Shell, strict: bool) -> _Told:
-        listing = [(number, _COMMENT.sub("", line)) for number, line in lines(text)]
-        first = next((number for number, line in listing if self.concerns(line)), 0)
-        for number, command in shell.commands(listing):
+        listing = list(units.lines(text))
+        first = next((number for number, line in listing if self.concerns(_uncommented(line))), 0)
+        for number, command in shell.commands([(number, _COMMENT.sub("", line)) for number, line in listing]):
             if first and number >= first:
                 break
             for run in shell.runs(command, inside):
                 told = self._of(run, inside, strict)
                 if told.number or told.unknown:
-                    return _Told(number, told.unknown)
+                    return _Told(number, told.unknown, told.why)
         return _Told(first)
 
-    def _located(self, path: str) -> str:
+    def _located(self, path: str, around: Shell) -> str:
         """A name that stands for a script of the administrator, by its path."""
-        places = () if "/" in path else (f"{where}/{path}" for where in _OWN)
-        return next((place for place in places if self.read(place)), path)
+        places = () if "/" in path else (f"{where}/{path}" for where in around.places)
+        return next((place for place in places if self.files.read(place)), path)
+
+
+def _why(run: Run, path: str, text: str) -> str:
+    """Why it cannot be seen what something of the administrator's does, "" where it can: a clause."""
+    if path.startswith(programs.VOLATILE):
+        return ", which need not be there, or be the same, at the next start"
+    if text.startswith(DATA):
+        readable = os.path.basename(path) in programs.BUILT or path.startswith(programs.STORES)
+    else:
+        readable = bool(_OF_SHELL.match(text) or _OF_A_TOOL.match(text))
+    return "" if readable and not run.foreign else _NO_SHELL
+
+
+def _uncommented(line: str) -> str:
+    """A line without its comment, and with what may be none."""
+    found = _COMMENT.search(line)
+    quotes = found and any(part.count(quote) % 2 for part in (line[: found.start()], found[0]) for quote in "'\"")
+    return line if quotes else _COMMENT.sub("", line)

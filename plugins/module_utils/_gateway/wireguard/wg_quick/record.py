@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from ...._errors import NOTHING_CHANGED, VpnKeysError
 from ... import commands, files
 from ..runtime import Runtime
-from . import config, hooks
+from . import config, hooks, units
 from .config import INTERFACE, PEER, STAGED, TEXT, Block
 from .hooks import Effects, Unfollowed
 
@@ -81,7 +81,9 @@ def read(path: str, interface: str) -> Record:
     blocks = config.parse(text, path)
     if not any(block.kind == INTERFACE for block in blocks):
         raise VpnKeysError("unreadable", f"{path} has no [Interface]", state=NOTHING_CHANGED)
-    return _with_files(path, text, blocks, hooks.effects(blocks, interface, script, unit_files(interface)))
+    reader = hooks.Files(script, unit_files)
+    unit = unit_files(f"wg-quick@{interface}.service")
+    return _with_files(path, text, blocks, hooks.effects(blocks, interface, reader, unit))
 
 
 def _with_files(path: str, text: str, blocks: list[Block], effects: Effects) -> Record:
@@ -109,24 +111,31 @@ def _peers_of(file: str) -> tuple[str, list[Block]]:
     return text, [replace(one, file=file, kind=TEXT if one.kind == INTERFACE else one.kind) for one in blocks]
 
 
-def unit_files(interface: str) -> dict[str, str]:
-    """The unit of the interface, and where an administrator has changed it."""
-    units = [f"{where}/{unit}" for where in UNITS for unit in (f"wg-quick@{interface}.service", "wg-quick@.service")]
-    changes = (path for unit in units for path in sorted([unit, *glob.glob(f"{glob.escape(unit)}.d/*.conf")]))
-    return {path: text for path in changes if (text := script(path))}
+def unit_files(unit: str) -> dict[str, str]:
+    """The files of a unit, by their paths: itself, and where an administrator has changed it; also, as lines, what is
+    linked to start with it."""
+    names = [f"{where}/{name}" for where in UNITS for name in units.templates(unit)]
+    changes = (path for name in names for path in sorted([name, *glob.glob(f"{glob.escape(name)}.d/*.conf")]))
+    found = {path: text for path in changes if (text := script(path)) and not text.startswith(hooks.DATA)}
+    for name in names:
+        for path in sorted(glob.glob(f"{glob.escape(name)}.wants/*") + glob.glob(f"{glob.escape(name)}.requires/*")):
+            found[path] = f"Wants={os.path.basename(path)}"
+    return found
 
 
 def script(name: str) -> str | None:
-    """The text of a script that a hook runs, None where it is not there or is a program."""
+    """The text of something that a hook runs, None where it is not there; what is no text is hooks.PROGRAM or DATA."""
     path = name if "/" in name else shutil.which(name, path=commands.PATH)
     if not path or not os.path.isfile(path):
         return None
     try:
         with open(path, "rb") as file:
-            content = file.read(_SCRIPT_BYTES)
+            content = file.read(_SCRIPT_BYTES + 1)
     except OSError:
-        return None
-    return None if b"\0" in content else content.decode("utf-8", "replace")
+        return hooks.DATA
+    if b"\0" in content or len(content) > _SCRIPT_BYTES:
+        return hooks.PROGRAM if os.access(path, os.X_OK) else hooks.DATA
+    return content.decode("utf-8", "replace")
 
 
 # ---- beside what runs

@@ -16,28 +16,23 @@ import shlex
 import typing as t
 from dataclasses import dataclass, field, replace
 
-SHELLS = frozenset("sh bash dash ash zsh ksh".split())
-_WRAPPERS = frozenset(
-    "busybox builtin chroot command doas env exec find flock ip ionice nice nohup nsenter parallel runuser setsid "
-    "start-stop-daemon stdbuf su sudo systemd-run timeout trap unshare watch xargs".split()
-)
-"""What runs the command that is among its arguments."""
-_INTERPRETER = re.compile(r"(?:python|perl|ruby|lua|php|node|expect|tclsh)[\d.]*")
+from . import programs, units
+
 _BEGINS = frozenset("if then elif else while until do ! { time".split())
 _SETS = frozenset("export local readonly declare typeset".split())
 _MARKS = {"ip": ("exec",), "find": ("-exec", "-execdir", "-ok", "-okdir")}
 """Behind which words their commands are."""
 _VALUED = frozenset(("-u", "-g", "-n", "-s", "-k"))
 """Options of theirs that have a value, but for some of them."""
-_BY_INPUT = frozenset(("xargs", "parallel"))
-_LATER = frozenset("chroot flock nsenter runuser start-stop-daemon su systemd-run trap".split())
-"""Something else may come before the command."""
 _NUMBER = re.compile(r"[\d.]+[a-z]?")
 _ALL_ARGUMENTS = frozenset(("$@", "$*", "${@}", "${*}"))
 """They stand where this is called."""
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _COMPUTED = re.compile(r"[$`*?\[{]")
+_PATHS = re.compile(r"(?<![\w./~$}-])/[\w.@+-]+(?:/[\w.@+-]+)+")
+_WORD = re.compile(r"[();<>|&]+|[^\s();<>|&\"']+")
+"""Of a text whose quotes do not match as far as can be seen here."""
 _PUNCTUATION = re.compile(r"[();<>|&]+")
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::?[-=]([^}]*))?\})")
 _FOUND = re.compile(r"(?:\$\(|`)\s*(?:which|command\s+-v|type\s+-[pP])\s+([\w./-]+)[^)`]*[)`]")
@@ -52,12 +47,16 @@ _STANDS = re.compile(rf'\$\(\s*cd\s+(?:-P\s+|--\s+)?"?(/[\w./-]*)"?\s*{_QUIET}&&
 
 @dataclass(frozen=True)
 class Run:
-    """A script that is run: its `path` (a name alone: it is looked up), or `unknown`, the words that say what is run in
-    a way that cannot be followed. `sourced`: in the same shell."""
+    """Something that is run: a script or program by its `path` (a name alone: it is looked up), a `unit` of systemd, or
+    `unknown`, the words that say what is run in a way that cannot be followed. `sourced`: in the same shell. `foreign`:
+    by something that is no shell. `maybe`: it is named by a command that runs it if it is a script."""
 
     path: str = ""
     unknown: str = ""
     sourced: bool = False
+    unit: str = ""
+    foreign: bool = False
+    maybe: bool = False
 
 
 @dataclass
@@ -67,10 +66,12 @@ class Shell:
     directory: str = ""
     script: str = ""
     variables: dict[str, str] = field(default_factory=dict)
+    places: tuple[str, ...] = programs.OWN
+    """Where names are looked up before the directories of the system."""
 
     def resolved(self, word: str) -> str:
         """The whole path of a script, "" where that cannot be told."""
-        if not word or _COMPUTED.search(word):
+        if not word or word[0] == "~" or _COMPUTED.search(word):
             return ""
         return os.path.normpath(os.path.join(self.directory, word)) if word[0] == "/" or self.directory else ""
 
@@ -94,19 +95,25 @@ class Shell:
         found = _ASSIGNMENT.fullmatch(word)
         if found:
             self.variables.pop(found[1], None)
-            if not _COMPUTED.search(found[2]):
+            if found[1] == "PATH":
+                self.places += tuple(one for one in found[2].split(":") if one[:1] == "/" and not _COMPUTED.search(one))
+            elif found[2][:1] != "~" and not _COMPUTED.search(found[2]):
                 self.variables[found[1]] = found[2]
         return found is not None
 
 
 def runs(text: str, shell: Shell) -> list[Run]:
     """What a text of complete commands runs. It also does what the text says about directory and variables."""
-    words = lexed(shell.located(text))
+    text = shell.located(text)
+    words = lexed(text)
     found: list[Run] = []
     inside: list[str] = []
     piped = ""
-    for part, end in _parts(words or ()):
-        part = [one for word in part for one in shell.expanded(word)]
+    for part, end in _parts(_WORD.findall(text) if words is None else words):
+        found += [run for word in part for inner in _quoted(word) for run in runs(inner, replace(shell))]
+        written, part = part, [one for word in part for one in shell.expanded(word)]
+        if part != written and programs.touches_peers(" ".join(part)):
+            found.append(Run(unknown=" ".join(part)))
         is_pattern = end.startswith(")") and not inside
         if not is_pattern:
             found += _command(part, shell, "|" if end.startswith("<(") else piped)
@@ -116,6 +123,11 @@ def runs(text: str, shell: Shell) -> list[Run]:
             # What a subshell does to its directory ends with it.
             shell.directory = inside.pop()
     return found
+
+
+def _quoted(word: str) -> list[str]:
+    """The commands in a word whose output is a part of it."""
+    return [text.split(")")[0] for text in word.split("$(")[1:]]
 
 
 def lexed(text: str) -> list[str] | None:
@@ -161,18 +173,41 @@ def _command(words: t.Sequence[str], shell: Shell, piped: str = "") -> t.Iterato
         yield from _nested(" ".join(words[1:]), shell)
     elif name == "function":
         yield from _command(words[2:], shell)
-    elif name == "run-parts":
+    elif name == "run-parts" or programs.starts_elsewhere(words):
         yield Run(unknown=" ".join(words))
-    elif name in SHELLS:
+    elif name in programs.SHELLS:
         yield from _of_shell(words, given or piped, shell)
-    elif _INTERPRETER.fullmatch(name):
-        yield from (_script(word, shell) for word in words[1:] if "/" in word and word[:1] != "-" and " " not in word)
-    elif name in _WRAPPERS:
+    elif programs.INTERPRETER.fullmatch(name):
+        yield _of_interpreter(words, given, shell)
+    elif name in programs.WRAPPERS:
         yield from _wrapped(name, words, shell, given or piped)
-    elif re.search(r"[$`{/]", words[0]):
+    else:
+        yield from _of_program(name, words, shell)
+
+
+def _of_program(name: str, words: t.Sequence[str], shell: Shell) -> t.Iterator[Run]:
+    """What a command runs, itself among it, that is no part of the shell."""
+    if name in ("systemctl", "service", "invoke-rc.d") or words[0].startswith("/etc/init.d/"):
+        named = ["service", name, *words[1:]] if words[0].startswith("/etc/init.d/") else words
+        yield from (Run(unknown=unit) if _COMPUTED.search(unit) else Run(unit=unit) for unit in units.started(named))
+        return
+    if re.search(r"[$`{/]", words[0]):
         yield _script(words[0], shell)
     elif not _COMPUTED.search(words[0]):
         yield Run(words[0])
+    if (programs.is_tool(words) and programs.may_touch_peers(words)) or (
+        name in programs.AWK and programs.runs_in_awk(words)
+    ):
+        yield Run(unknown=" ".join(words))
+    elif name not in programs.NAMING:
+        yield from (Run(path, maybe=True) for word in words[1:] for path in _PATHS.findall(word))
+
+
+def _of_interpreter(words: t.Sequence[str], given: str, shell: Shell) -> Run:
+    """What is run by something that is no shell."""
+    word = next((word for word in words[1:] if word[:1] != "-" or word[1:2] in ("c", "e", "m", "r", "E", "")), given)
+    path = shell.resolved(word)
+    return Run(path, foreign=True) if path and word[:1] != "-" else Run(unknown=" ".join([words[0], *words[1:2]]))
 
 
 def _without_redirections(words: t.Sequence[str]) -> tuple[list[str], str]:
@@ -221,14 +256,17 @@ def _wrapped(name: str, words: t.Sequence[str], shell: Shell, given: str) -> t.I
         begin = next((position for position, word in enumerate(words, 1) if word in _MARKS[name]), len(words))
     value = name == "ip"  # the name of the namespace
     for position, word in enumerate(words[begin:], begin):
-        if word in _VALUED or (value and "/" not in word and word not in SHELLS):
+        if word in _VALUED or (value and "/" not in word and word not in programs.SHELLS):
             value = word in _VALUED
         elif " " in word:
             yield from _nested(word, shell)
         elif not word.startswith("-") and not _ASSIGNMENT.fullmatch(word) and not _NUMBER.fullmatch(word):
-            yield from _command(words[position:], shell, given or ("|" if name in _BY_INPUT else ""))
-            if name not in _LATER:
+            found = _command(words[position:], shell, given or ("|" if name in programs.BY_INPUT else ""))
+            if name not in programs.LATER:
+                yield from found
                 return
+            # Any of the words may be the command.
+            yield from (replace(run, maybe=not run.foreign) if run.path == word else run for run in found)
 
 
 # ---- scripts
@@ -263,7 +301,7 @@ def _complete(lines: t.Sequence[tuple[int, str]], begin: int) -> tuple[str, int]
 def _behind_input(text: str, lines: t.Sequence[tuple[int, str]], begin: int) -> int:
     """Where the next command begins behind one that is given some lines as its input."""
     here = _HEREDOC.search(text)
-    if not here or any(re.search(rf"(?<![\w.-]){name}(?![\w.-])", text) for name in SHELLS):
+    if not here or any(re.search(rf"(?<![\w.-]){name}(?![\w.-])", text) for name in programs.SHELLS):
         return begin
     ends = (end for end, (_number, line) in enumerate(lines[begin:], begin + 1) if line.strip() == here[1])
     return next(ends, begin)
