@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import re
 import typing as t
@@ -132,12 +133,17 @@ def _without_words(text: str) -> str:
     return re.sub("\u2500+", "\u2500", IN_QUOTES.sub('""', text))
 
 
+@functools.cache
+def _harmless() -> list[str]:
+    return [_without_words(text) for text in told("no")]
+
+
 @settings(max_examples=examples(400), deadline=None)
 @given(HOSTILE)
 def test_whatever_a_gateway_says_stands_between_quotation_marks(words: str) -> None:
     """With what is quoted left out, all our sentences, tables and messages are as if it had said something harmless."""
     found = [_without_words(text) for text in told(words)]
-    assert found == [_without_words(text) for text in told("no")]
+    assert found == _harmless()
     assert not any(EVIL in text for text in found)
 
 
