@@ -51,7 +51,8 @@ options:
     description:
       - >-
         Where the folder of the publication is: C(https://) and the address of a web server, or C(file://) and the path
-        of a folder on the gateway, such as a git working tree. No redirect is followed.
+        of a folder on the gateway, such as a git working tree. No redirect is followed. The address is a host, perhaps
+        a port, and a path: no user, no password and no query.
       - The way there must not lead through the tunnels whose keys the gateway may lack.
       - Required with O(state=present).
     type: str

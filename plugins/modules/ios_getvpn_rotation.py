@@ -331,6 +331,11 @@ releases:
           type: str
           choices: [hears, splits]
           sample: hears
+        seen_on:
+          description: The first key servers that showed it. Other groups go by it; delete the file if one of them lied.
+          type: list
+          elements: str
+          sample: [ks1, ks2]
     rekey:
       description: How members learn the new key.
       type: list
@@ -349,6 +354,11 @@ releases:
           type: str
           choices: [in_band, out_of_band]
           sample: out_of_band
+        seen_on:
+          description: The primary that showed it first.
+          type: list
+          elements: str
+          sample: [ks1]
 lines:
   description: The plan, or what was done, as lines for people.
   returned: success or failure, if the key servers were read

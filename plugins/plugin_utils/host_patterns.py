@@ -54,7 +54,7 @@ def chosen(names: Iterable[str], patterns: Iterable[str], option: str) -> list[s
 
 def meant(things: Sequence[Collection[str]], patterns: Sequence[str], option: str) -> list[bool]:
     """Which things these patterns choose. Each has one name or several, as several devices call it: any of them will
-    do, unless another one is excluded. So who calls it otherwise neither hides it nor brings it in. Raises bad_input."""
+    do, unless another is excluded. So who calls it otherwise neither hides it nor brings it in. Raises bad_input."""
     names = [name for one in things for name in sorted(one)]
     found = set(chosen(names, patterns, option))
     against = [part[1:] for part in split_host_pattern(list(patterns)) if part.startswith("!")]

@@ -262,7 +262,7 @@ def test_documented_rotations(tmp_path: Path) -> None:
     decision = Decision("wait", rotator.record, Facts(), why="Somebody waits.")
     found = rotations.Found(live, rotator.record, cast(Any, rotator), "waiting", "Somebody waits.", decision)
     agree([rotations.to_result(found, {})], returned["groups"], "groups")
-    facts = Facts((CoopFact(("15.7",), "hears"),), (RekeyFact("15.7", "1.0.4", "in_band"),))
+    facts = Facts((CoopFact(("15.7",), "hears", ("ks1",)),), (RekeyFact("15.7", "1.0.4", "in_band", ("ks1",)),))
     agree(dataclasses.asdict(facts), returned["releases"], "releases")
     states = set(returned["groups"]["contains"]["state"]["choices"])
     assert states == set(get_args(State))

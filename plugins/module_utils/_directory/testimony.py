@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 from .. import _checkpoint
 from .._checkpoint import Checkpoint
-from .._errors import NOTHING_CHANGED, VpnKeysError
-from .._printable import printable
+from .._errors import NOTHING_CHANGED, VpnKeysError, sentence
+from .._printable import printable, quoted
 from .._tampered import WHOLE
 from . import note, signing, witness
 
@@ -102,14 +102,35 @@ def _was(said: Checkpoint, newest: Checkpoint, root_at: Callable[[int], bytes | 
 
 def _unproved(said: Checkpoint, newest: Checkpoint | None) -> str:
     other = newest is None or said.directory != newest.directory
-    which = f"another directory ({printable(said.directory, LONGEST)})" if other else "this directory"
+    which = f"another directory ({quoted(said.directory, LONGEST)})" if other else "this directory"
     return f"It says to have seen {which} with the number {said.number}, which this directory did not sign."
 
 
-def some(names: Collection[str]) -> str:
-    shown = [printable(name, LONGEST) for name in sorted(names)]
+def some(names: Collection[str], clean: Callable[[str, int], str] = printable) -> str:
+    shown = [clean(name, LONGEST) for name in sorted(names)]
     more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
     return ", ".join(shown[:SHOWN]) + more
+
+
+def a_few(found: Testimony, asked: Collection[str]) -> Collection[str]:
+    """Those that say, without proof, that they have the keys of another directory, if they are less than half of those
+    that are to be enrolled. Where the address of the directory is wrong, nearly all of them say so."""
+    anything_proved = found.proved.get("another directory", ())
+    return found.strange.keys() if not anything_proved and 2 * len(found.strange) < len(asked) else ()
+
+
+def left_out(found: Testimony, names: Collection[str]) -> list[dict[str, str]]:
+    """For each of them why it is not enrolled, as key_directory returns it."""
+    about = {
+        name: VpnKeysError(
+            "tampered",
+            f"it says that it has the keys of another directory, {quoted(found.strange[name], LONGEST)}",
+            host=name,
+            advice="if it is to have those of this one, name it in O(ignored_witnesses)",
+        )
+        for name in names
+    }
+    return [{"gateway": name, "code": error.code, "why": sentence(error.marked)} for name, error in about.items()]
 
 
 def refuse_empty(found: Testimony, where: str) -> None:
@@ -118,7 +139,7 @@ def refuse_empty(found: Testimony, where: str) -> None:
     names = {*found.strange, *found.proved.get("another directory", ())}
     if not names:
         return
-    others = f" ({some(set(found.strange.values()))})" if found.strange else ""
+    others = f" ({some(set(found.strange.values()), quoted)})" if found.strange else ""
     raise VpnKeysError(
         "tampered",
         f"The directory {where} is empty, and {some(names)} {'has' if len(names) == 1 else 'have'} the keys of another "

@@ -279,6 +279,7 @@ class Opening:
         self.former = migrations.revision_of(connection)
         self.upgrades: list[Row] = []
         self.repairs: list[Row] = []
+        self.left_out: list[Row] = []
         self.created = self.rename = False
         self.heard = testimony.Testimony()
 
@@ -326,8 +327,19 @@ class Opening:
             snapshot.whole = ("rolled back",) if self.seen else ()
         self.heard = _hear(connection, snapshot, self.public, options)
         if not (snapshot.gateways or options["repair"]):
-            testimony.refuse_empty(self.heard, self.place.where)
+            self._not_anew()
         return self._repaired(snapshot) if snapshot.whole else snapshot
+
+    def _not_anew(self) -> None:
+        """Gateways that have the keys of another directory keep an empty one from beginning anew. A few of many are
+        left out instead, as one may lie."""
+        asked = self.options["gateways"] or ()
+        some = testimony.a_few(self.heard, [str(one["name"]) for one in asked]) if self.options["skip_refused"] else ()
+        if not some:
+            testimony.refuse_empty(self.heard, self.place.where)
+            return
+        self.left_out = testimony.left_out(self.heard, some)
+        self.options = {**self.options, "gateways": [one for one in asked if str(one["name"]) not in some]}
 
     def _repaired(self, snapshot: Snapshot) -> Snapshot:
         if not self.options["repair"]:
@@ -347,6 +359,7 @@ class Opening:
         before = self.snapshot()
         begun = records.renamed_states(before) if self.is_old else before
         after = states.apply(begun, self.options["state"], self.options, self.context)
+        after.refused += self.left_out
         if self.is_old:
             acknowledgements.compact(after, self.context.now)
         return self._saved(before, after)

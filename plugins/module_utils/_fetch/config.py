@@ -12,6 +12,7 @@ import base64
 import json
 import re
 import typing as t
+from urllib.parse import urlsplit
 
 from .._backends import BACKENDS
 from .._directory import note_lines
@@ -80,6 +81,8 @@ def _checked(found: t.Mapping[str, t.Any]) -> Config:
     origin, public = verifier(found["verify_key"])
     if not URL.fullmatch(found["url"]):
         raise _bad("O(url) must begin with https:// or file:/// and have no blanks or quotes")
+    if not _is_plain(found["url"]):
+        raise _bad("O(url) must be a host, perhaps a port, and a path: nothing else is used, and it is shown to people")
     if not SHORTEST <= found["interval"] <= LONGEST:
         raise _bad(f"O(interval) is not between {SHORTEST} and {LONGEST} seconds")
     if found["platform"] not in BACKENDS or not 0 <= found["number"] < 10**9:
@@ -94,6 +97,16 @@ def _checked(found: t.Mapping[str, t.Any]) -> Config:
         ca=found["ca"],
         daemon={name: found[name] for name in ("platform", "interface", "identity")},
     )
+
+
+def _is_plain(url: str) -> bool:
+    """Without user and password, above all: the address stands in messages."""
+    try:
+        parts = urlsplit(url)
+        usable = url.startswith("file:") or bool(parts.hostname and parts.port != 0)
+    except ValueError:  # a port that is none, brackets that are none
+        return False
+    return usable and not (url.startswith("https:") and set("@?#").intersection(url))
 
 
 def verifier(text: str) -> tuple[str, bytes]:

@@ -174,19 +174,22 @@ class Rotation:
 
 @dataclass(frozen=True, order=True)
 class CoopFact:
-    """What key servers of these releases did while their labels differed."""
+    """What key servers of these releases did while their labels differed. `seen_on`: the first that showed it, which
+    may be a lie that other groups go by."""
 
     releases: tuple[str, ...]
     behavior: CoopBehavior
+    seen_on: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
 
 @dataclass(frozen=True, order=True)
 class RekeyFact:
-    """How members of this version learned the new key from key servers of this release."""
+    """How members of this version learned the new key from key servers of this release. `seen_on`: as in CoopFact."""
 
     release: str
     version: str
     behavior: RekeyBehavior
+    seen_on: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -204,14 +207,20 @@ class Facts:
         heard = any(fact.behavior == "hears" and wanted <= set(fact.releases) for fact in self.coop)
         return "hears" if heard else None
 
+    def split_on(self, releases: Iterable[str]) -> str:
+        """On which key servers it was seen that these releases split, for a sentence; "" where that is not known."""
+        facts = [fact for fact in self.coop if fact.behavior == "splits" and set(releases) & set(fact.releases)]
+        names = sorted({name for fact in facts for name in fact.seen_on})
+        return f" (seen on {_few(names)})" if names else ""
+
     def rekey_of(self, release: str, version: str) -> RekeyBehavior | None:
         """How such members learn the key."""
         known = {fact.behavior for fact in self.rekey if (fact.release, fact.version) == (release, version)}
         return "out_of_band" if "out_of_band" in known else "in_band" if known else None
 
-    def with_coop(self, releases: Iterable[str], behavior: CoopBehavior) -> Facts:
+    def with_coop(self, releases: Iterable[str], behavior: CoopBehavior, seen_on: Iterable[str] = ()) -> Facts:
         """And one more."""
-        fact = CoopFact(tuple(sorted(set(releases))), behavior)
+        fact = CoopFact(tuple(sorted(set(releases))), behavior, tuple(sorted(set(seen_on))))
         return dataclasses.replace(self, coop=tuple(sorted({*self.coop, fact})))
 
     def with_rekey(self, found: Iterable[RekeyFact]) -> Facts:
@@ -532,7 +541,8 @@ class _Case:
         if self._coop() == "splits":
             if self.policy.allow_split:
                 return self._together()
-            return self.back(self.switched, "Key servers of these releases split while their labels differ")
+            where = self.facts.split_on(self._releases())
+            return self.back(self.switched, f"Key servers of these releases split while their labels differ{where}")
         if harmed := self._harmed():
             return harmed
         if host is None:
@@ -575,10 +585,15 @@ class _Case:
 
     def _learn_coop(self, behavior: CoopBehavior, hosts: Iterable[KeyServer]) -> None:
         of_primary = self.primary.release if self.primary else ""
-        self.facts = self.facts.with_coop({of_primary, *(host.release for host in hosts)}, behavior)
+        changed = tuple(hosts)
+        releases = {of_primary, *(host.release for host in changed)}
+        self.facts = self.facts.with_coop(releases, behavior, {self._name(), *_names(changed)} - {""})
 
     def _coop(self) -> CoopBehavior | None:
-        return self.facts.coop_of({server.release for server in self.servers})
+        return self.facts.coop_of(self._releases())
+
+    def _releases(self) -> set[str]:
+        return {server.release for server in self.servers}
 
     def _coop_with(self, host: KeyServer) -> CoopBehavior | None:
         return self.facts.coop_of({host.release, self._release()})
@@ -614,9 +629,10 @@ class _Case:
     def _together(self) -> Decision:
         """Key servers that split when their labels differ are changed within the dead time."""
         if not self.policy.allow_split:
+            where = self.facts.split_on(self._releases())
             return self.blocked(
-                "Key servers of these releases split while their labels differ, so all must change within seconds, "
-                "and the group splits if this run is killed meanwhile and not started again within a minute",
+                f"Key servers of these releases split while their labels differ{where}, so all must change within "
+                "seconds, and the group splits if this run is killed meanwhile and not started again within a minute",
                 "set O(allow_split) in a maintenance window",
             )
         if not self.switched and (early := self._untimely()):
@@ -737,9 +753,9 @@ class _Case:
         """That nobody had to register again is known only if all of them were watched from the beginning."""
         again = set(self.rotation.registered)
         others = {member.version for member in self.seen.members} - again if self.rotation.watched else set()
-        found = [RekeyFact(self._release(), version, "out_of_band") for version in again]
+        found = [RekeyFact(self._release(), version, "out_of_band", (self._name(),)) for version in again]
         self.facts = self.facts.with_rekey(
-            [*found, *(RekeyFact(self._release(), version, "in_band") for version in others)]
+            [*found, *(RekeyFact(self._release(), version, "in_band", (self._name(),)) for version in others)]
         )
         return self.move(state="verified", since=self.seen.now, proving=False)
 

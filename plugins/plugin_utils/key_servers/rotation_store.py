@@ -187,6 +187,6 @@ def _baseline(found: dict[str, t.Any]) -> Baseline:
 
 def _facts(found: dict[str, t.Any]) -> Facts:
     return Facts(
-        tuple(CoopFact(tuple(one["releases"]), one["behavior"]) for one in found["coop"]),
-        tuple(RekeyFact(**one) for one in found["rekey"]),
+        tuple(CoopFact(tuple(one["releases"]), one["behavior"], tuple(one["seen_on"])) for one in found["coop"]),
+        tuple(RekeyFact(**{**one, "seen_on": tuple(one["seen_on"])}) for one in found["rekey"]),
     )

@@ -185,6 +185,32 @@ def test_an_empty_directory_does_not_begin_anew_where_gateways_have_keys_of_anot
     assert fresh.write(**given, ignored_witnesses=["gw1", "gw2"])["changed"]
 
 
+@pytest.mark.parametrize("liars", [1, 2, 3])
+def test_a_few_that_speak_of_another_directory_are_left_out_of_a_new_one(directory: Directory, liars: int) -> None:
+    """Anybody can write such a note. Most of them do not by chance."""
+    root, moment = "A" * 43 + "=", "2026-11-28T00:00:00Z"
+    strange = (
+        f"vpnops.keys/elsewhere).\n1\n{root}\nnumber 7\nprevious {root}\ntime {moment}\nexpires {moment}\n\n"
+        "\u2014 x eA==\n"
+    )
+    everybody = [f"gw{number}" for number in range(1, 6)]
+    given: Data = {
+        "gateways": [gateway(name, new_key()) for name in everybody],
+        "witnesses": seen(strange, *everybody[:liars]),
+    }
+    assert "the keys of another one" in directory.refused("tampered", **given)
+    if liars == 3:
+        assert "is empty" in directory.refused("tampered", **given, skip_refused=True)
+        return
+    done = directory.write(**given, skip_refused=True)
+    assert list(done["directory"]["gateways"]) == everybody[liars:]
+    assert {one["gateway"]: one["code"] for one in done["refused"]} == dict.fromkeys(everybody[:liars], "tampered")
+    assert done["refused"][0]["why"] == (
+        'gw1: it says that it has the keys of another directory, "elsewhere)." If it is to have those of this one, '
+        "name it in O(ignored_witnesses)."
+    )
+
+
 def test_as_many_signatures_are_verified_as_there_are_different_notes(
     directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

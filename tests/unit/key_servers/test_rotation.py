@@ -213,6 +213,18 @@ def test_a_secondary_that_no_longer_hears_the_primary_goes_back_and_that_is_reme
     assert "ks2 does not hear ks1" in found.why
 
 
+def test_whoever_goes_by_it_is_told_who_showed_it() -> None:
+    """A key server that lies about it changes what is asked of the operators of other groups, and must be named."""
+    silent = server("ks2", label=NEW, peers=(Peer("ks1", False, 10), Peer("ks3", False, 10)))
+    shown = ask(seen(silent), state="canary", trial=Trial("ks2", 10, 990)).facts
+    other = ask(seen(), shown)
+    assert other.outcome == "blocked"
+    what = "Key servers of these releases split while their labels differ"
+    assert other.why.startswith(f"{what} (seen on ks1, ks2), so all must change")
+    unknown = ask(seen(), Facts((CoopFact(("15.7",), "splits"),), KNOWN.rekey))
+    assert unknown.why.startswith(f"{what}, so all must change")
+
+
 def test_a_secondary_that_makes_itself_primary_goes_back() -> None:
     found = ask(seen(server("ks2", label=NEW, role="Primary")), state="canary")
     assert (found.outcome, found.step) == ("back", Switch(("ks2",), OLD))

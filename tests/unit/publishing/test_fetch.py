@@ -409,6 +409,12 @@ def test_a_memory_that_cannot_be_read(gw1: Gateway) -> None:
 BAD: dict[str, Data] = {
     "http": {"url": "http://192.0.2.1/"},
     "a blank": {"url": "https://192.0.2.1/ x"},
+    "a password": {"url": "https://me:secret@192.0.2.1/x"},
+    "a query": {"url": "https://192.0.2.1/x?token=secret"},
+    "no port": {"url": "https://192.0.2.1:x/"},
+    "too high a port": {"url": "https://192.0.2.1:65536/"},
+    "no host": {"url": "https:///x"},
+    "half an address": {"url": "https://[2001:db8::1/x"},
     "often": {"interval": 1},
     "no key": {"verify_key": "x"},
     "a key of another name": {"verify_key": "vpnops.keys/x/gateways+00000000+AQ=="},

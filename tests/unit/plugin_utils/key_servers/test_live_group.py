@@ -240,7 +240,7 @@ def test_an_address_that_the_inventory_does_not_know_is_whose_one_says_it_is() -
 def test_another_name_hides_no_group_and_makes_none() -> None:
     found = both(groups=(group(A, B, name="AAA"),), coop={"AAA": coop()["G"]})
     (live,) = live_groups(found, ADDRESSES)
-    assert (live.hosts, live.known_as) == (("ks1", "ks2"), {"AAA", "G"})
+    assert (live.hosts, live.known_as) == (("ks1", "ks2"), frozenset(("AAA", "G")))
 
 
 def test_one_without_an_identity_is_of_the_group_that_it_names() -> None:

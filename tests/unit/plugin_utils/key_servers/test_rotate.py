@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,10 @@ class World:
         return Found(live, record, rotator)
 
 
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
 PAIR = LiveGroup("G", "7", {"ks1": "G", "ks2": "G"})
 LONE = LiveGroup("H", "8", {"ks9": "H"})
 
@@ -137,7 +141,7 @@ def test_no_key_is_brought_to_whom_the_others_no_longer_name(monkeypatch: pytest
     assert rotator
     rotator.seen = {"ks1": survey("ks1", "OLD"), "ks2": survey("ks2", "OLD", "ks1")}
     with pytest.raises(VpnKeysError) as caught:
-        asyncio.run(prepare(rotator, Prepare("NEW", ("ks2",))))
+        asyncio.run(_awaited(prepare(rotator, Prepare("NEW", ("ks2",)))))
     assert str(caught.value) == (
         "ks1, ks2 do not name each other as peers of G any more. No key is brought to any of them. The rotation is in "
         "state surveyed; find out who changed that, then run again."
