@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...module_utils._addresses import spelled
-from ...module_utils._errors import VpnKeysError
+from ...module_utils._errors import NOTHING_CHANGED, VpnKeysError, stated
 from ...module_utils._ios.getvpn import Survey
 from ...module_utils._ios.getvpn_config import Group
 from ...module_utils._ios.getvpn_coop import Coop
@@ -72,9 +72,18 @@ def _own(found: Survey, group: Group) -> tuple[str, ...]:
 def _of_unit(unit: grouping.Unit, seen: Mapping[str, Seen]) -> list[LiveGroup]:
     unread = {host: None for host in unit.hosts if isinstance(seen[host], VpnKeysError)}
     return [
-        LiveGroup(min(name for _host, name in part), _identity(part, seen), {**unread, **dict(part)}, unit.blocked)
+        LiveGroup(min(name for _host, name in part), _identity(part, seen), {**unread, **dict(part)}, _blocked(unit))
         for part in unit.served
     ]
+
+
+def _blocked(unit: grouping.Unit) -> str | None:
+    """Also by a peer that is not in the inventory: it would keep the old key, and the group would fall apart."""
+    if unit.blocked or not unit.unknown_peers:
+        return unit.blocked
+    what = " ".join(unit.unknown_peers)
+    advice = "put the missing key servers into the inventory, or set key_server_addresses of those that are there"
+    return stated(what.removesuffix("."), NOTHING_CHANGED, advice)
 
 
 def _identity(part: Sequence[tuple[str, str]], seen: Mapping[str, Seen]) -> str | None:
