@@ -6,7 +6,8 @@
 credential types, schedules and roles, and whether a launch or a provisioning callback would be accepted. No job starts.
 
 Like the real one it ignores fields that it does not know, fills in the others, and refuses what cannot be, by the rules
-of awx_rules. It can stand behind a platform gateway: `Awx(root="/api/controller/v2/", token=...)`.
+of awx_rules, and what the user of the token may not do, by those of awx_access. It can stand behind a platform gateway:
+`Awx(root="/api/controller/v2/", token=...)`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from . import awx_access as access
 from . import awx_launch as launching
 from . import awx_rules as rules
 
@@ -129,8 +131,8 @@ class Awx:
     def __init__(self, root: str = ROOT, token: str = TOKEN, certificate: Path | None = None) -> None:
         """`certificate`: chain and key in PEM, for TLS."""
         self.root, self.token, self._certificate = root, token, certificate
-        self.superuser = True
-        """Whether the token is one of a system administrator."""
+        self.user = access.User()
+        """Whose token it is: a system administrator's."""
         self.fails_after: int | None = None
         """After so many changes, whoever asks finds nobody: the server answers 502."""
         self.objects: dict[str, dict[int, Data]] = {kind: {} for kind in FIELDS}
@@ -205,27 +207,35 @@ class Awx:
             raise RefusedError(404, {"detail": "The requested resource could not be found."})
         parts = [part for part in path.removeprefix(self.root).split("/") if part]
         with self._lock:
-            if method != "GET":
+            if method not in ("GET", "OPTIONS"):
                 if self.fails_after is not None and len(self.written) >= self.fails_after:
                     raise RefusedError(502, {"detail": "Bad Gateway"})
                 self.written.append((method, path, body))
             if parts == ["me"] and method == "GET":
-                return 200, {"count": 1, "results": [{"username": "admin", "is_superuser": self.superuser}]}
+                return 200, {"count": 1, "results": [{"username": "admin", "is_superuser": self.user.superuser}]}
             if len(parts) == 1 and (parts[0] in self.objects or parts[0] == "unified_job_templates"):
-                return self._listed(path, parts[0], query) if method == "GET" else self._created(parts[0], body)
+                return self._on_list(method, path, parts[0], query, body)
             if parts[:1] == ["roles"] and len(parts) == 3 and parts[2] == "teams" and parts[1] in self._role_numbers():
                 return self._on_role(method, parts[1], body)
             if len(parts) in (2, 3) and parts[0] in self.objects and parts[1].isdigit():
                 one = self.objects[parts[0]].get(int(parts[1]))
-                if one is not None:
+                if one is not None and access.sees(self.user, self.objects, parts[0], one):
                     rest = parts[2] if len(parts) == 3 else ""
                     return self._on_one(method, parts[0], one, rest, body)
         raise RefusedError(404, {"detail": "Not found."})
 
+    def _on_list(self, method: str, path: str, kind: str, query: Data, body: Data) -> tuple[int, Data]:
+        if method == "OPTIONS" and kind in self.objects:
+            return 200, {"name": kind, "actions": access.actions(self.user, self.objects, kind, None)}
+        return self._listed(path, kind, query) if method == "GET" else self._created(kind, body)
+
     def _listed(self, path: str, kind: str, query: Data) -> tuple[int, Data]:
         kinds = UNIFIED if kind == "unified_job_templates" else (kind,)
-        rows = [self._shown(kind, one) for kind in kinds for one in self.objects[kind].values()]
         said = {name: value for name, value in query.items() if name != "page"}
+        role = query.pop("role_level", "read_role").removesuffix("_role")
+        rows = [self._shown(kind, one) for kind in kinds for one in self.objects[kind].values()
+                if access.sees(self.user, self.objects, kind, one)
+                and (role == "read" or self.user.has(self.objects, role, kind, one["id"]))]  # fmt: skip
         page, size = (_counted(query.pop(name, usual), usual) for name, usual in (("page", 1), ("page_size", PAGE)))
         size = min(size, LONGEST_PAGE)
         either = {name.removeprefix("or__"): query.pop(name) for name in list(query) if name.startswith("or__")}
@@ -254,7 +264,19 @@ class Awx:
     def _created(self, kind: str, body: Data) -> tuple[int, Data]:
         if kind not in FIELDS:
             raise RefusedError(405, {"detail": 'Method "POST" not allowed.'})
-        return 201, self._shown(kind, self.add(kind, **body))
+        self._permit(access.adds(self.user, self.objects, kind, copy.deepcopy(FIELDS[kind]) | _known(kind, body)))
+        made = self.add(kind, **body)
+        # Whoever makes a job template has Admin of it.
+        self.user.roles.setdefault((kind, made["id"]), set()).add("admin")
+        return 201, self._shown(kind, made)
+
+    def _permit(self, may: bool) -> None:
+        if not may:
+            raise RefusedError(403, {"detail": "You do not have permission to perform this action."})
+
+    def _may(self, role: str, kind: str, number: int | None) -> None:
+        """To change something by this role of an object."""
+        self._permit(self.user.writes() and self.user.has(self.objects, role, kind, number))
 
     def add(self, kind: str, /, **values: t.Any) -> Data:
         """A new object. Raises RefusedError."""
@@ -265,27 +287,34 @@ class Awx:
         return self.objects[kind][self._last]
 
     def _on_one(self, method: str, kind: str, one: Data, rest: str, body: Data) -> tuple[int, Data | None]:
+        if method == "OPTIONS" and not rest:
+            return 200, {"name": kind, "actions": access.actions(self.user, self.objects, kind, one)}
         if rest == "survey_spec" and kind in SURVEYS:
             return self._on_survey(method, (kind, one["id"]), body)
         if rest in ASSOCIATIONS.get(kind, ()):
             return self._on_association(method, (kind, one["id"], rest), body)
         if rest == "create_approval_template" and method == "POST":
+            self._may("admin", "workflow_job_templates", one["workflow_job_template"])
             approval = self.add("workflow_approval_templates", **body)
             one["unified_job_template"] = approval["id"]
             return 201, self._shown("workflow_approval_templates", approval)
         if rest == "playbooks" and kind == "projects":
             return 200, one["playbook_files"]
+        if rest == "launch" and method == "POST":
+            self._may("execute", kind, one["id"])
         if rest in ("launch", "callback") and kind in SURVEYS and method == "POST":
             return self._launched(kind, one, body) if rest == "launch" else self._called(one, body)
         if rest:
             raise RefusedError(404, {"detail": "Not found."})
         if method == "PATCH":
             changed = one | _known(kind, body)
+            self._permit(access.changes(self.user, self.objects, kind, one, changed))
             self._check(kind, changed, body)
             if kind == NODES and changed["unified_job_template"] != one["unified_job_template"]:
                 self._forget_approval(one)
             one.update(changed)
         elif method == "DELETE":
+            self._permit(access.deletes(self.user, self.objects, kind, one))
             self._deleted(kind, one["id"])
             return 204, None
         return 200, self._shown(kind, one)
@@ -317,6 +346,8 @@ class Awx:
                 for name in fields if one.get(name) == number]  # fmt: skip
 
     def _on_survey(self, method: str, key: tuple[str, int], body: Data) -> tuple[int, Data]:
+        if method != "GET":
+            self._may("admin", *key)
         if method == "POST":
             wrong = rules.survey(body)
             if wrong:
@@ -334,10 +365,16 @@ class Awx:
             return 200, {"count": len(rows), "next": None, "previous": None, "results": rows}
         if not isinstance(body.get("id"), int) or body["id"] not in self.objects[kind]:
             raise RefusedError(400, {"detail": f"{kind} {body.get('id')} does not exist."})
+        of = self.objects[key[0]][key[1]]
+        self._may("admin", *(("workflow_job_templates", of["workflow_job_template"]) if key[0] == NODES else key[:2]))
         if body.get("disassociate"):
             ids[:] = [one for one in ids if one != body["id"]]
         elif body["id"] not in ids:
-            self._check_link(key, body["id"]) if kind == NODES else self._check_credential(ids, body["id"])
+            if kind == "credentials":
+                self._may("use", kind, body["id"])
+                self._check_credential(ids, body["id"])
+            else:
+                self._check_link(key, body["id"])
             ids.append(body["id"])
         return 204, None
 
@@ -349,6 +386,8 @@ class Awx:
             return 200, {"count": len(rows), "next": None, "previous": None, "results": rows}
         if not isinstance(body.get("id"), int) or body["id"] not in self.objects["teams"]:
             raise RefusedError(400, {"detail": f"teams {body.get('id')} does not exist."})
+        self._may("admin", *self._role_numbers()[number])
+        self._may("read", "teams", body["id"])
         if body.get("disassociate"):
             teams[:] = [one for one in teams if one != body["id"]]
         elif body["id"] not in teams:
@@ -400,16 +439,23 @@ class Awx:
         if kind == NODES and target:
             related["unified_job_template"] = f"{self.root}{self._kind_of(target)}/{target}/"
         ids = {name: list(self.associated.get((kind, one["id"], name), [])) for name in LINKED.get(kind, ())}
-        summary = {name: {"id": one[name], "name": self.objects[kinds[0]][one[name]]["name"]}
+        summary: Data = {name: {"id": one[name], "name": self.objects[kinds[0]][one[name]]["name"]}
                    for name, kinds in REFERENCES.items() if len(kinds) == 1 and one.get(name) is not None}  # fmt: skip
+        capabilities = access.capabilities(self.user, self.objects, kind, one)
+        if capabilities:
+            summary["user_capabilities"] = capabilities
+        if kind == "job_templates":
+            attached = self.associated.get((kind, one["id"], "credentials"), [])
+            summary["credentials"] = [{"id": key, "name": self.objects["credentials"][key]["name"]} for key in attached]
         if kind in ROLES:
             summary["object_roles"] = {role: {"id": number} for role, number in _roles(kind, one).items()}
         hidden = {name: value for name, value in one.items() if name not in ("playbook_files", "host_addresses")}
         return {**hidden, **ids, "url": url, "type": kind.removesuffix("s"), "related": related,
                 "summary_fields": summary}  # fmt: skip
 
-    def _role_numbers(self) -> set[str]:
-        return {str(number) for kind in ROLES for one in self.objects[kind].values()
+    def _role_numbers(self) -> dict[str, tuple[str, int]]:
+        """Kind and number of the object of each role."""
+        return {str(number): (kind, one["id"]) for kind in ROLES for one in self.objects[kind].values()
                 for number in _roles(kind, one).values()}  # fmt: skip
 
     def _kind_of(self, target: int) -> str:
@@ -475,8 +521,6 @@ class Awx:
             raise RefusedError(400, {"playbook": ["Playbook not found for project."]})
 
     def _check_credential_type(self, one: Data) -> None:
-        if not self.superuser:
-            raise RefusedError(403, {"detail": "You do not have permission to perform this action."})
         before = self.objects["credential_types"].get(one.get("id", 0))
         in_use = [other for other in self.objects["credentials"].values() if other["credential_type"] == one.get("id")]
         if before and in_use and before["inputs"] != one["inputs"]:
@@ -578,4 +622,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815
+    do_GET = do_POST = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815

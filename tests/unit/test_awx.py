@@ -37,8 +37,14 @@ def options() -> Data:
 
 
 def tasks(entries: list[Data]) -> Iterator[Data]:
+    """With those of files that are included."""
     for one in entries:
-        yield from tasks(one["block"]) if "block" in one else [one]
+        included = one.get("ansible.builtin.include_tasks")
+        if included:
+            file = included if isinstance(included, str) else included["file"]
+            yield from tasks(yaml.safe_load((CHECKOUT / "playbooks" / file).read_text()))
+        else:
+            yield one
 
 
 def test_names_lead_somewhere() -> None:
@@ -213,13 +219,34 @@ def test_the_guide_names_what_is_there() -> None:
     known = {*TEMPLATES, *WORKFLOWS, *types}
     named = re.findall(r"(?<!\*)\*((?:Gateways|Key servers|All keys|AWX|VPN)\b[^*]+)\*", guide)
     assert named
-    assert {" ".join(name.split()) for name in named} <= known
     assert set(WORKFLOWS) <= set(named)
+    for path in CHECKOUT.glob("docs/docsite/rst/*.rst"):
+        named = re.findall(r"(?<!\*)\*((?:Gateways|Key servers|All keys|AWX)\b: [^*]+|VPN key \w+)\*", path.read_text())
+        assert {" ".join(name.split()) for name in named} <= known, path.name
     (left_off,) = re.findall(r"controller_schedules_left_off: (\[.*\])", guide)
     assert set(yaml.safe_load(left_off)) < {one["name"] for one in shipped("schedules")["__schedules"]}
     settings = (CHECKOUT / "awx/settings.yml").read_text() + str(sorted(known_variables()))
     for name in set(re.findall(r"``(controller_\w+)", guide)):
         assert name in settings, name
+
+
+def listed(guide: str) -> dict[str, str]:
+    """Each template in the table of the guide, with what it asks. A row names several: `Gateways: audit; converge`."""
+    table = guide.partition("     - Survey\n")[2].partition("\nAnswers are")[0]
+    rows = [row.partition("\n     - ") for row in table.split("   * - ")[1:]]
+    found: dict[str, str] = {}
+    for names, _dash, asked in rows:
+        group, _colon, rest = names.partition(": ")
+        found |= {f"{group}: {one}": " ".join(asked.split()) for one in rest.split("; ")}
+    return found
+
+
+def test_the_guide_lists_every_template_and_whether_it_asks() -> None:
+    rows = listed((CHECKOUT / "docs/docsite/rst/guide_awx.rst").read_text())
+    assert set(rows) == set(TEMPLATES)
+    assert {name for name, asked in rows.items() if not asked.startswith("none")} == {
+        name for name, one in TEMPLATES.items() if one["survey_enabled"]
+    }
 
 
 def known_variables() -> set[str]:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...module_utils._addresses import spelled
-from ...module_utils._errors import NOTHING_IS_CHANGED, VpnKeysError, stated
+from ...module_utils._errors import NOTHING_CHANGED, NOTHING_IS_CHANGED, VpnKeysError, stated
 from ...module_utils._ios.getvpn import Survey
 from ...module_utils._ios.getvpn_config import Group
 from ...module_utils._ios.getvpn_coop import Coop
@@ -81,7 +81,7 @@ def _of_unit(unit: grouping.Unit, seen: Mapping[str, Seen], owner: Mapping[str, 
             min(name for _host, name in part),
             _identity(part, seen),
             {**dict.fromkeys(sorted(unread & _named(part, seen, owner))), **dict(part)},
-            unit.blocked,
+            _blocked(unit),
         )
         for part in unit.served
     ]
@@ -91,6 +91,15 @@ def _named(part: Sequence[tuple[str, str]], seen: Mapping[str, Seen], owner: Map
     """The key servers that those of a group name as peers."""
     groups = (_group(seen[host], name) for host, name in part)
     return {owner.get(spelled(peer), "") for group in groups if group for peer in group.peers}
+
+
+def _blocked(unit: grouping.Unit) -> str | None:
+    """Also by a peer that is not in the inventory: it would keep the old key, and the group would fall apart."""
+    if unit.blocked or not unit.unknown_peers:
+        return unit.blocked
+    what = " ".join(unit.unknown_peers)
+    advice = "put the missing key servers into the inventory, or set key_server_addresses of those that are there"
+    return stated(what.removesuffix("."), NOTHING_CHANGED, advice)
 
 
 def _identity(part: Sequence[tuple[str, str]], seen: Mapping[str, Seen]) -> str | None:

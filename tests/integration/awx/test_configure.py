@@ -519,7 +519,6 @@ VALUES: dict[str, tuple[Data, str]] = {
 ELSEWHERE = "of another organization"
 """An inventory of each organization, a team, a project and a credential."""
 THERE: dict[str, tuple[Data, str]] = {
-    "no administrator": ({}, "The credential type VPN key backup has to be made or changed, and only a system"),
     "a type in use": ({}, "does not change the inputs of the credential type VPN key backup while a credential has it"),
     "playbooks": ({"controller_playbooks": "books"}, "The project vpnops.keys has no books/enroll_gateways.yml"),
     "credential": ({"controller_gateway_credentials": ["none"]}, "AWX has no credential none"),
@@ -576,7 +575,6 @@ def test_names_are_looked_up_as_the_modules_do(awx: Awx, tmp_path: Path) -> None
 def test_what_awx_would_refuse_is_said_first(name: str, awx: Awx, tmp_path: Path) -> None:
     """In check mode as well."""
     values, said = THERE[name]
-    awx.superuser = name != "no administrator"
     if name == "a type in use":
         inputs = {"fields": [{"id": "a", "label": "A"}]}
         made = awx.add("credential_types", name="VPN key backup", kind="cloud", inputs=inputs)
@@ -587,6 +585,59 @@ def test_what_awx_would_refuse_is_said_first(name: str, awx: Awx, tmp_path: Path
         assert done.code == 2
         assert said in " ".join(done.output.split()), done.output
         assert not awx.written
+
+
+# ------------------------------------------------------------------ what the token may do
+
+
+def of_a_user(awx: Awx, *roles: str) -> Awx:
+    """The token is one of somebody with these roles of the organization."""
+    awx.user.superuser = False
+    awx.user.roles["organizations", awx.named("organizations", "Default")["id"]] = set(roles)
+    return awx
+
+
+def test_what_the_token_may_not_do_is_said_first(awx: Awx, tmp_path: Path) -> None:
+    """All of it, in check mode as well; somebody who sees everything and may do nothing."""
+    administrator = Administrator(of_a_user(awx, "auditor"), tmp_path)
+    for arguments in (["--check"], []):
+        done = administrator.run(of_one_workflow(), *arguments)
+        assert done.code == 2
+        for sentence in (
+            "may not make or change the credential type VPN key backup. This needs a system administrator of AWX,",
+            f"may not make the job template {APPLY}. This needs the role Use of its project and its inventory, and a",
+            "may not use the project vpnops.keys. This needs the role Use of it,",
+            "may not use the inventory VPN gateways.",
+            "may not use the credential administrator of the gateways.",
+            f"may not make the workflow {ROTATE}. This needs the role Workflow Admin of the organization Default,",
+        ):
+            assert f"The token {sentence}" in done.output, done.output
+        assert not awx.written
+
+
+@pytest.mark.thorough
+def test_what_is_not_changed_needs_no_right(awx: Awx, part: Data, tmp_path: Path) -> None:
+    """Nor does a token that only reads; what is edited by now needs it."""
+    awx.load(part)
+    administrator = Administrator(of_a_user(awx, "auditor"), tmp_path)
+    assert administrator.changed(of_one_workflow()) == set()
+    awx.user.superuser, awx.user.scope = True, "read"
+    off(awx)
+    done = administrator.run(of_one_workflow())
+    assert done.code == 2
+    assert f"The token may not change the schedule {NIGHTLY}. This needs the role Admin of its job" in done.output
+    assert not awx.written
+
+
+@pytest.mark.thorough
+def test_an_administrator_of_the_organization(awx: Awx, part: Data, tmp_path: Path) -> None:
+    """Where the types of credentials are there: nothing else is in AWX than after a run of a system administrator."""
+    awx.add("credential_types", **of_one_workflow()["controller_credential_types"][0])
+    administrator = Administrator(of_a_user(awx, "admin"), tmp_path)
+    predicted = administrator.changed(of_one_workflow(), "--check")
+    assert not awx.written
+    assert administrator.changed(of_one_workflow()) == predicted
+    assert by_names(awx.state()) == by_names(part)
 
 
 # ------------------------------------------------------------------ where AWX is

@@ -23,6 +23,7 @@ from lab import DeviceSpec, Fleet, KeySpec
 StartFleet = Callable[..., Fleet]
 COMPARE, PLAN, APPLY = "Key servers: compare", "Key servers: plan", "Key servers: apply the approved plan"
 STOLEN = "Key servers: a key was stolen"
+PLAN_ROTATION, APPLY_ROTATION = "Key servers: plan a rotation", "Key servers: apply the approved plan of a rotation"
 K1, K2 = KeySpec(LABEL, 1), KeySpec(LABEL, 2)
 
 
@@ -82,6 +83,39 @@ def test_the_workflow(start_fleet: StartFleet, tmp_path: Path) -> None:
     assert sum("job_events" in name for name in kept) > 50
     assert digest.encode() in b"".join(kept.values())
     assert_clean(kept, hidden)
+
+
+def test_the_rotation_of_a_group(tmp_path: Path) -> None:
+    """Its plan reaches the node that carries it out; alone, this node changes nothing, and a slice is refused. With the
+    defaults of the survey, as text; the record is on a path that outlives the jobs."""
+    pair = (("ks1", "ios15", (K1,)), ("ks2", "xe17", (K1,)))
+    answers: dict[str, str | int] = {
+        "key_server_rotate_label": "GETVPN-2027",
+        "key_server_rotate_only_groups": "all",
+        "key_server_rotate_until": "prepared",
+        "key_server_rotate_canary": "false",
+        "key_server_rotate_allow_split": "false",
+        "key_server_rotate_abort": "false",
+        "key_server_rotate_state_directory": str(tmp_path / "records"),
+    }
+    with Fleet(group_of(*pair), speed=20) as fleet:
+        controller = Controller(tmp_path, fleet.inventory(), [])
+        told = {"workflow_job_name": PLAN_ROTATION, "workflow_job_id": "7"}
+        with unchanged(fleet):
+            plan = controller.launch(PLAN_ROTATION, answers)
+            alone = controller.launch(APPLY_ROTATION, answers)
+            sliced = controller.launch(PLAN_ROTATION, answers, told=told)
+        assert plan.code == 0, plan.output
+        assert set(plan.artifacts) == {"key_server_rotate_plan_digests"}
+        assert alone.code == 2
+        assert "has changed since the plan was approved. Nothing was changed" in alone.output, alone.output
+        assert sliced.code == 2
+        assert "This job is a slice of Key servers: plan a rotation." in sliced.output, sliced.output
+        done = controller.launch(APPLY_ROTATION, answers, plan.artifacts)
+        assert done.code == 0, done.output
+        assert len({device.keys["GETVPN-2027"].fingerprint for device in fleet}) == 1
+        assert {device.config.groups["GETVPN"].label for device in fleet} == {LABEL}
+        assert (tmp_path / "records").is_dir()
 
 
 def test_by_key(start_fleet: StartFleet, tmp_path: Path) -> None:

@@ -336,7 +336,7 @@ def test_types_of_credentials_are_for_system_administrators(awx: Awx) -> None:
     assert awx.answer("GET", f"{ROOT}me/", {}, {})[1] == {
         "count": 1, "results": [{"username": "admin", "is_superuser": True}],
     }  # fmt: skip
-    awx.superuser = False
+    awx.user.superuser = False
     assert "permission" in refused(awx, "credential_types", name="Directory", kind="cloud")
 
 

@@ -78,6 +78,22 @@ def test_everything_is_where_the_decision_looks_for_it() -> None:
     assert found.timers == rotation.Timers(86400, 5000, 810, 3600, 900, acknowledged=True)
 
 
+def test_a_group_with_a_key_server_outside_of_the_inventory_is_not_rotated() -> None:
+    """As in a slice of AWX, where two of three are looked at: the third one would keep the old key."""
+    third = "192.0.2.3"
+    found = both()
+    for name, one in found.items():
+        named = dataclasses.replace(one.groups[0], peers=(*one.groups[0].peers, third))
+        found[name] = dataclasses.replace(one, groups=(named,))
+    (live,) = live_groups(found, ADDRESSES)
+    assert live.blocked == (
+        "192.0.2.3, a peer of ks1, ks2, is an address that the inventory gives to no key server. Nothing was "
+        "changed; put the missing key servers into the inventory, or set key_server_addresses of those that are there."
+    )
+    (live,) = live_groups(both(), ADDRESSES)
+    assert live.blocked is None
+
+
 def coop(**changes: Any) -> dict[str, Coop]:
     peer = dataclasses.replace(CoopPeer(B, 90, "Secondary", "Alive", heard=17), **changes)
     return {"G": Coop(True, A, 100, "Primary", "Alive", (peer,))}
