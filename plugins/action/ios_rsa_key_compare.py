@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._errors import VpnKeysError, rendered
+from ..module_utils._errors import VpnKeysError
 from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
 from ..modules.ios_rsa_key_compare import ARGUMENT_SPEC
 from ..plugin_utils import advice
 from ..plugin_utils.ios.results import groups_to_result, keys_to_result
-from ..plugin_utils.key_servers import manual, survey
+from ..plugin_utils.key_servers import survey
 from ..plugin_utils.key_servers.action import IosAction, Result
 
 
@@ -27,19 +27,7 @@ class ActionModule(IosAction):
         seen = await survey.observe(list(targets.values()), options["parallel"], options["timeout"], policies=details)
         addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
         plans, names = survey.plan_all(seen, options, addresses), advice.of_task(self._task)
-        problems = {name: rendered(error.marked, names) for name, error in plans.problems.items()}
-        units = [survey.to_result(one, names) for one in plans.planned]
-        result: Result = {
-            "changed": False,
-            "in_sync": bool(units) and all(unit["in_sync"] for unit in units) and not problems and not plans.claims,
-            "units": units,
-            "claims": survey.claims_to_result(plans.claims, names),
-            "findings": list(plans.findings),
-            "compromised": survey.shown_compromised(plans),
-            "problems": problems,
-            "tampered": [name for name, target in targets.items() if target.refused],
-            "ungrouped": [name for name in plans.ungrouped if name not in problems],
-        }
+        result: Result = {"changed": False, **survey.compared(plans, targets, names)}
         if details:
             result["devices"] = {
                 name: {"rsa_keys": keys_to_result(found), "groups": groups_to_result(found)}
@@ -47,5 +35,7 @@ class ActionModule(IosAction):
                 if not isinstance(found, VpnKeysError)
             }
         if options["render"]:
+            from ..plugin_utils.key_servers import manual
+
             result["manual"] = manual.commands_for(plans.planned, names)
         return result

@@ -20,10 +20,13 @@ from ..plugin_utils.ios import session
 from ..plugin_utils.ios.options import Target
 from ..plugin_utils.key_servers import account, execute, survey
 from ..plugin_utils.key_servers.action import IosAction, Result, display
+from ..plugin_utils.key_servers.ending import RUN_AGAIN, ending
 from ..plugin_utils.key_servers.execute import ExecutionOptions, Progress
 from ..plugin_utils.key_servers.survey import Planned
 from ..plugin_utils.progress import pipe
-from ..plugin_utils.tables.key_servers import RUN_AGAIN, ending
+
+AT_THE_END = {"allow_absent_compromised": True, "allow_partial_inventory": True}
+"""Options for the look after the work, which may have replaced a compromised key, and must be told in any case."""
 
 
 def _in_short(unit: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -31,6 +34,23 @@ def _in_short(unit: dict[str, t.Any]) -> dict[str, t.Any]:
     hosts = [{"host": server["host"]} for server in unit["key_servers"]]
     kept = ("label", "groups", "done", "left", "error", "interrupted")
     return {key: unit[key] for key in kept} | {"key_servers": hosts}
+
+
+def _check_backups(options: Mapping[str, t.Any]) -> None:
+    """Raises bad_input."""
+    if options["backup_directory"]:
+        key_files.check_passphrase(options["backup_passphrase"])
+        if not os.path.isdir(options["backup_directory"]):
+            raise VpnKeysError(
+                "bad_input",
+                f"O(backup_directory) {options['backup_directory']} is no directory",
+                state=NOTHING_DONE,
+            )
+
+
+def _needed(plans: survey.Plans) -> set[str]:
+    """The key servers that are worked on."""
+    return {host for one in plans.planned for host in execute.hosts_of(one.plan.steps)}
 
 
 def _say(text: str) -> None:
@@ -44,30 +64,62 @@ class ActionModule(IosAction):
     CONSTRAINTS = {"mutually_exclusive": FLEET_MUTUALLY_EXCLUSIVE, "required_by": REQUIRED_BY}
 
     async def operate(self, options: dict[str, t.Any]) -> Result:
-        if options["backup_directory"]:
-            key_files.check_passphrase(options["backup_passphrase"])
-            if not os.path.isdir(options["backup_directory"]):
-                raise VpnKeysError(
-                    "bad_input",
-                    f"O(backup_directory) {options['backup_directory']} is no directory",
-                    state=NOTHING_DONE,
-                )
+        _check_backups(options)
         targets = self.fleet(options)
         async with session.SessionPool() as pool:
-            # What was opened for the look is used for the work, unless that were more sessions than are wanted at once.
-            opener = pool.session if len(targets) <= options["parallel"] else session.session
-            seen = await survey.observe(list(targets.values()), options["parallel"], options["timeout"], opener)
-            addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
-            plans = survey.plan_all(seen, options, addresses)
-            planned = plans.planned
-            needed = {host for one in planned for host in execute.hosts_of(one.plan.steps)}
-            await pool.only(set() if self.check else needed)
-            done = await self._carry_out(planned, targets, options, pool)
-            return done | {"claims": survey.claims_to_result(plans.claims, self._names)}
+            plans = await self._observe(targets, options, pool)
+            if options["hold_for_consent"] and not self.check and any(one.plan.needs_consent for one in plans.planned):
+                result = self._held(plans.planned)
+            else:
+                used = targets if options["verify"] else _needed(plans)
+                await pool.only(() if self.check else used)
+                result = await self._carry_out(plans.planned, targets, options, pool)
+            result["claims"] = survey.claims_to_result(plans.claims, self._names)
+            if options["verify"]:
+                result["found"] = survey.compared(plans, targets, self._names)
+                result |= await self._proof(result, targets, options, pool)
+        return result
+
+    async def _observe(
+        self, targets: dict[str, Target], options: dict[str, t.Any], pool: session.SessionPool
+    ) -> survey.Plans:
+        # What is opened for the look is kept for the work and the proof, unless that were more sessions than are wanted
+        # at once.
+        reader = pool.read if len(targets) <= options["parallel"] else session.read
+        seen = await survey.observe(list(targets.values()), options["parallel"], options["timeout"], reader)
+        addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
+        return survey.plan_all(seen, options, addresses)
+
+    async def _proof(
+        self, result: Result, targets: dict[str, Target], options: dict[str, t.Any], pool: session.SessionPool
+    ) -> Result:
+        """What stands on the key servers after the work. Where there was none to do, that has been looked at."""
+        units = result["found"]["units"]
+        if self.check or result["held"] or all(unit["in_sync"] and not unit["steps"] for unit in units):
+            return {"proof": None}
+        if not any(unit["steps"] for unit in units):
+            return {"proof": result["found"]}
+        if len(targets) > options["parallel"]:
+            await pool.only(())
+        try:
+            plans = await self._observe(targets, options | AT_THE_END, pool)
+        except VpnKeysError as error:
+            # What was done must be told nevertheless.
+            told = (result.get("msg"), rendered(error.marked, self._names))
+            return {"failed": True, "code": error.code, "msg": " ".join(filter(None, told))}
+        return {"proof": survey.compared(plans, targets, self._names)}
 
     @property
     def _names(self) -> Mapping[str, str]:
         return advice.of_task(self._task)
+
+    def _held(self, planned: list[Planned]) -> Result:
+        """Nothing is done until somebody was asked."""
+        units = [self._untouched(one) for one in planned]
+        return {"changed": False, "held": True, "units": units, "interrupted": False}
+
+    def _untouched(self, one: Planned) -> dict[str, t.Any]:
+        return survey.to_result(one, self._names) | {"done": {}, "left": [], "error": None, "interrupted": False}
 
     async def _carry_out(
         self,
@@ -96,6 +148,7 @@ class ActionModule(IosAction):
         failed = [unit for unit in units if unit["error"]]
         result: Result = {
             "changed": any(unit["done"] or (unit["steps"] and not unit["error"]) for unit in units),
+            "held": False,
             "units": units,
             "interrupted": interrupted,
             "diff": [self._diff(unit) for unit in units if unit["steps"]],
@@ -128,7 +181,7 @@ class ActionModule(IosAction):
         pool: session.SessionPool,
         asked: Callable[[], int],
     ) -> dict[str, t.Any]:
-        unit = survey.to_result(one, self._names) | {"done": {}, "error": None, "interrupted": False}
+        unit = self._untouched(one)
         label = unit["label"]
         approved = options["approved"]
         if approved is not None and unit["steps"] and one.digest not in approved:

@@ -80,6 +80,14 @@ options:
       - Without this option every key server may be changed.
     type: list
     elements: str
+  allow_partial_inventory:
+    description:
+      - Continue if key servers have peers configured whose addresses the inventory gives to no key server.
+      - >-
+        With V(false) the task fails then, and changes nothing. Use it where a part of the inventory may look like all
+        of it, as in a job slice of AWX.
+    type: bool
+    default: true
   primary:
     description:
       - >-

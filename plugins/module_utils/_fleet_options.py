@@ -20,6 +20,7 @@ FLEET_SPEC = dict(
     ),
     only_groups=dict(type="list", elements="str"),
     allowed_hosts=dict(type="list", elements="str"),
+    allow_partial_inventory=dict(type="bool", default=True),
     primary=dict(type="list", elements="str", default=[]),
     overwrite=dict(type="bool", default=False),
     size=dict(type="int", default=2048),

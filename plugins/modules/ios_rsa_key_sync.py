@@ -28,7 +28,7 @@ description:
   - >-
     A unit that is blocked or needs consent is not an error of this module. M(vpnops.keys.key_server_report)
     evaluates the result, and P(vpnops.keys.key_server_sync#role) does all of it: compare, ask for consent, sync,
-    compare again, report.
+    compare again, report. It logs in once, unless it has to ask.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.ios
@@ -80,16 +80,37 @@ options:
     description: Seconds that generating a key may take. A session never lasts longer than 1800 seconds.
     type: int
     default: 600
+  hold_for_consent:
+    description:
+      - >-
+        Change nothing at all if a unit needs consent (RV(units[].needs_consent)), so that a play can ask first. Then
+        RV(held) is V(true), and the sessions are closed. A second task with O(approved) and, after a yes, with
+        O(overwrite=true) does the work; it reads all key servers again.
+      - Has no effect in check mode.
+    type: bool
+    default: false
+  verify:
+    description:
+      - >-
+        Also return what M(vpnops.keys.ios_rsa_key_compare) would return before and after (RV(found), RV(proof)), as
+        M(vpnops.keys.key_server_report) takes it.
+      - >-
+        If a plan was run, all key servers are read again for this at the end, in the same sessions. A key server
+        that has closed its session gets a new one, once.
+    type: bool
+    default: false
 notes:
   - >-
     Ctrl-C, and SIGTERM for the process of C(ansible-playbook), first finish the key servers that are being changed
     and start no other one. Then the module fails with RV(interrupted), and says which key servers are done, which are
     not, and what to run. A second one stops at once and says what is half done.
   - >-
-    To read the key servers, the module opens one SSH session, and so uses one vty line, per key server, at most
-    O(parallel)
-    at the same time. To change a unit, one session to every key server that its plan touches is open until
-    the unit is done, for 1800 seconds at most.
+    The module opens one SSH session, and so uses one vty line, per key server, and reads, changes and verifies in it.
+    The sessions that are not needed any more are closed after reading; with O(verify) all are open to the end. An
+    operation takes 1800 seconds at most.
+  - >-
+    With more key servers than O(parallel), sessions are closed after reading. Those of a unit are opened again to
+    change it, and all of them to verify.
   - >-
     Two runs from one control node cannot change the same label on the same key servers at the same time: a
     lock in C(~/.ansible/vpnops.keys) makes the second one fail. Runs from different control nodes are detected if a
@@ -116,6 +137,23 @@ EXAMPLES = r"""
     backup_directory: "{{ playbook_dir }}/old-keys"
     backup_passphrase: "{{ vault_key_passphrase }}"
   run_once: true
+
+- name: Synchronize, verify and report, with one login per key server
+  block:
+    - name: Read, change and read again
+      vpnops.keys.ios_rsa_key_sync:
+        hosts: "{{ groups['key_servers'] }}"
+        verify: true
+      run_once: true
+      register: done
+      failed_when: "'proof' not in done"
+
+    - name: Report
+      vpnops.keys.key_server_report:
+        found: "{{ done.found }}"
+        done: "{{ done }}"
+        proof: "{{ done.proof | default(omit, true) }}"
+      run_once: true
 
 - name: Set what several tasks have in common
   module_defaults:
@@ -393,6 +431,33 @@ units:
       description: Whether it ended because the run was interrupted. Then RV(units[].error) says how far it came.
       type: bool
       sample: false
+held:
+  description: Whether nothing was changed because a unit needs consent, with O(hold_for_consent=true).
+  returned: success or failure, once the key servers were looked at
+  type: bool
+  sample: false
+found:
+  description: >-
+    What was found before the first change, as M(vpnops.keys.ios_rsa_key_compare) returns it. Also if a unit failed.
+  returned: once the key servers were looked at, with O(verify=true)
+  type: dict
+  sample:
+    in_sync: false
+    units: []
+    claims: []
+    findings: []
+    compromised: []
+    problems: {}
+    tampered: []
+    ungrouped: [ks9]
+proof:
+  description:
+    - What was found after the last change, in the same way.
+    - >-
+      Null in check mode, if RV(held), and if all was in sync before. The same as RV(found) if no plan could be run.
+  returned: as RV(found), unless reading the key servers again failed as a whole
+  type: dict
+  sample: null
 interrupted:
   description: >-
     Whether the run was interrupted while the plans were carried out. What was in hand was finished, and nothing else
@@ -461,6 +526,8 @@ ARGUMENT_SPEC = dict(
     backup_directory=dict(type="path"),
     backup_passphrase=dict(type="str", no_log=True),
     generation_timeout=dict(type="int", default=600),
+    hold_for_consent=dict(type="bool", default=False),
+    verify=dict(type="bool", default=False),
 )
 
 REQUIRED_BY = dict(backup_directory=["backup_passphrase"])

@@ -33,7 +33,9 @@ requirements:
   - rich (on the control node)
 options:
   found:
-    description: Result of the M(vpnops.keys.ios_rsa_key_compare) task before the synchronization.
+    description: >-
+      Result of the M(vpnops.keys.ios_rsa_key_compare) task before the synchronization, or
+      RV(vpnops.keys.ios_rsa_key_sync#module:found).
     type: dict
     required: true
   done:
@@ -41,7 +43,9 @@ options:
     type: dict
   proof:
     description:
-      - Result of the M(vpnops.keys.ios_rsa_key_compare) task after the synchronization, if there was one.
+      - >-
+        Result of the M(vpnops.keys.ios_rsa_key_compare) task after the synchronization, or
+        RV(vpnops.keys.ios_rsa_key_sync#module:proof), if there was one.
       - Without it, O(found) is reported and evaluated.
     type: dict
   path:

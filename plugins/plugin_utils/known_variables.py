@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 from ..module_utils._errors import NOTHING_DONE, VpnKeysError
 from ..module_utils._printable import printable
@@ -78,7 +78,7 @@ ANY = Reader(
 @functools.cache
 def known() -> frozenset[str]:
     """Every variable of the roles and playbooks."""
-    specs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in ROLES.glob("*/meta/argument_specs.yml")]
+    specs = [yaml_load(path.read_text(encoding="utf-8")) for path in ROLES.glob("*/meta/argument_specs.yml")]
     entries = [entry for spec in specs for entry in spec["argument_specs"].values()]
     return OF_PLAYBOOKS.union(*(entry["options"] for entry in entries))
 

@@ -46,6 +46,7 @@ OPTIONS: Mapping[str, t.Any] = {
     "allow_absent_compromised": True,
     "only_groups": None,
     "allowed_hosts": None,
+    "allow_partial_inventory": True,
     "primary": [],
 }
 CONNECT_WITHIN = 10.0
@@ -128,12 +129,12 @@ async def observe(
     devices: Mapping[str, Device],
     *,
     patience: float = 30.0,
-    opener: ios_session.Opener | None = None,
+    reader: ios_session.Reader | None = None,
     **options: t.Any,
 ) -> Outcome:
     """Read all key servers and plan."""
     targets = {name: target(device, patience=patience) for name, device in devices.items()}
-    seen = await survey.observe(list(targets.values()), 64, 60.0, opener or ios_session.session)
+    seen = await survey.observe(list(targets.values()), 64, 60.0, reader or ios_session.read)
     addresses = {name: (device.spec.address,) for name, device in devices.items()}
     return Outcome(survey.plan_all(seen, {**OPTIONS, **options}, addresses).planned)
 
@@ -166,7 +167,7 @@ async def carry(
 async def sync(devices: Mapping[str, Device], *, patience: float = 30.0, **options: t.Any) -> Outcome:
     """One whole round."""
     async with ios_session.SessionPool() as pool:
-        outcome = await observe(devices, patience=patience, opener=pool.session, **options)
+        outcome = await observe(devices, patience=patience, reader=pool.read, **options)
         await carry(outcome, devices, pool, patience=patience, save=options.get("save", True))
     return outcome
 

@@ -62,10 +62,12 @@ def test_compared_planned_rendered_applied_and_in_sync(
     assert "base64 len" in manual, "what IOS XE prints before a key must not be pasted with it"
     assert (tmp_path / "manual.txt").stat().st_mode & 0o777 == 0o600
 
+    before = [device.sessions for device in fleet]
     applied = node.run(SYNC, "--diff", *options(report_path=str(tmp_path / "report.json")))
     assert applied.code == 0, applied.output
     assert applied.result("ios_rsa_key_sync")["diff"] == checked.result("ios_rsa_key_sync")["diff"]
-    assert did_something(applied) == ["ios_rsa_key_compare", "ios_rsa_key_sync", "ios_rsa_key_compare"]
+    assert did_something(applied) == ["ios_rsa_key_sync"]
+    assert [device.sessions for device in fleet] == [count + 1 for count in before], "looked, worked and proved in one"
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["in_sync"] is True
     by_host = {server["host"]: server for server in report["units"][0]["key_servers"]}
@@ -86,7 +88,7 @@ def test_compared_planned_rendered_applied_and_in_sync(
     with unchanged(fleet):
         again = node.run(SYNC)
     assert again.code == 0
-    assert did_something(again) == ["ios_rsa_key_compare"]
+    assert did_something(again) == ["ios_rsa_key_sync"]
     assert [device.sessions for device in fleet] == [count + 1 for count in before]
     assert re.search(r"changed=0 ", again.output)
     assert not re.search(r"changed=[1-9]", again.output)
@@ -111,8 +113,11 @@ def test_consent(start_fleet: StartFleet, control_node: MakeNode) -> None:
         assert "key_server_sync_overwrite: always" in message
         assert "registered group members hold the old public key" in re.sub(r"\s+", " ", run.output)
     assert "Type yes" not in nobody.output
+    before = [device.sessions for device in fleet]
     accepted = node.run_on_terminal(SYNC, answers=[("Type yes", "y"), ("type the whole word yes", "yes")])
     assert accepted.code == 0, accepted.output
+    assert did_something(accepted) == ["ios_rsa_key_sync", "ios_rsa_key_sync"]
+    assert [device.sessions for device in fleet] == [count + 2 for count in before], "none is open while it is asked"
     assert accepted.output.index("registered group members") < accepted.output.index("Type yes")
     assert {held(device)[LABEL] for device in fleet} == {(key(1).fingerprint, True, True)}
 
@@ -177,8 +182,8 @@ def test_a_stolen_key_concerns_only_the_group_that_holds_it(start_fleet: StartFl
     with unchanged(fleet):
         again = node.run(SYNC, *stolen)
         allowed = node.run(SYNC, *stolen, *options(allow_absent_compromised=True, only_groups=[LABEL_GROUP]))
-    assert again.error("ios_rsa_key_compare")[0] == "not_found"
-    assert "set key_server_sync_allow_absent_compromised" in again.error("ios_rsa_key_compare")[1]
+    assert again.error("ios_rsa_key_sync")[0] == "not_found"
+    assert "set key_server_sync_allow_absent_compromised" in again.error("ios_rsa_key_sync")[1]
     assert allowed.code == 0, allowed.output
     assert "THIRD is not the same" not in allowed.output
     assert "Left out, as not chosen: OTHER, THIRD." in allowed.output

@@ -10,7 +10,7 @@ import asyncio
 import typing as t
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from ...module_utils._errors import NOTHING_SENT, VpnKeysError
 from ...module_utils._ios.dialogue import MAY_HAVE_HAPPENED, Dialogue, Terminal
@@ -27,6 +27,7 @@ except ImportError:  # control_action names the missing library
     pass
 
 T = t.TypeVar("T")
+Operation: t.TypeAlias = "Callable[[Terminal], Dialogue[T]]"
 
 SESSION_LIMIT = 1800.0
 """Seconds that one session may take, whatever the device does."""
@@ -64,7 +65,7 @@ class Session:
     async def log_in(self) -> None:
         await self._drive(self._terminal.login(self.target.become_password, self.target.become))
 
-    async def do(self, operation: Callable[[Terminal], Dialogue[T]]) -> T:
+    async def do(self, operation: Operation[T]) -> T:
         """One operation. It may take SESSION_LIMIT, or what `allow` has set; the time between two does not count."""
         self._terminal.note = None
         if self._timer is None:
@@ -159,6 +160,18 @@ async def session(target: Target, limit: float = SESSION_LIMIT) -> AsyncIterator
         await way.close()
 
 
+async def read(target: Target, operation: Operation[T], limit: float = SESSION_LIMIT) -> T:
+    """One operation in a session of its own."""
+    async with session(target, limit) as here:
+        return await here.do(operation)
+
+
+class Reader(t.Protocol):
+    """`read`, or that of a `SessionPool`."""
+
+    def __call__(self, target: Target, operation: Operation[T], limit: float = ...) -> Awaitable[T]: ...
+
+
 class SessionPool:
     """Opens sessions as `session` does, and keeps them for the next use: one login per device and task."""
 
@@ -192,12 +205,24 @@ class SessionPool:
             await self._close(name)
             raise
 
+    async def read(self, target: Target, operation: Operation[T], limit: float = SESSION_LIMIT) -> T:
+        """One operation that changes nothing, so it may be repeated: if a device has ended the kept session, which may
+        show only when something is sent, it is done in a new one, once."""
+        kept = self._sessions.get(target.name)
+        is_old = kept is not None and not kept[0].lost
+        try:
+            return await self._do(target, operation, limit)
+        except VpnKeysError as error:
+            if error.code != "session_lost" or not is_old:
+                raise
+        return await self._do(target, operation, limit)
+
+    async def _do(self, target: Target, operation: Operation[T], limit: float) -> T:
+        async with self.session(target, limit) as here:
+            return await here.do(operation)
+
     async def _close(self, name: str) -> None:
         await self._sessions.pop(name)[1].aclose()
-
-
-Opener = Callable[..., AbstractAsyncContextManager[Session]]
-"""`session`, or that of a `Kept`."""
 
 
 async def on_all(

@@ -329,8 +329,10 @@ class _Worker:
                 self.progress.doing.pop(host, None)
 
     async def _everywhere(self, hosts: t.Iterable[str], operation: Callable[[Terminal], Dialogue[T]]) -> dict[str, T]:
+        """What only reads."""
         hosts = list(hosts)
-        results = await asyncio.gather(*(self._do(host, operation) for host in hosts), return_exceptions=True)
+        reading = (self.pool.read(self.targets[host], operation) for host in hosts)
+        results = await asyncio.gather(*reading, return_exceptions=True)
         _raise_first(results)
         return dict(zip(hosts, t.cast("list[T]", results), strict=True))
 

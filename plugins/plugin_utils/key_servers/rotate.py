@@ -267,8 +267,8 @@ async def look(
     targets: list[Target], parallel: int, timeout: float, pool: ios_session.SessionPool
 ) -> dict[str, Seen]:
     """All that a rotation has to know of these key servers."""
-    opener = pool.session if len(targets) <= parallel else ios_session.session
-    return await survey.observe(targets, parallel, timeout, opener, whole=True)
+    reader = pool.read if len(targets) <= parallel else ios_session.read
+    return await survey.observe(targets, parallel, timeout, reader, whole=True)
 
 
 def describe(step: Step) -> str:

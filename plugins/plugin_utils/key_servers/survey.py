@@ -62,16 +62,15 @@ async def observe(
     targets: Sequence[Target],
     parallel: int,
     limit: float,
-    opener: ios_session.Opener | None = None,
+    reader: ios_session.Reader | None = None,
     policies: bool = False,
     whole: bool = False,
 ) -> dict[str, Seen]:
     """Every key server's survey, or why it could not be had."""
-    opened = opener or ios_session.session
+    read = reader or ios_session.read
 
     async def one(target: Target) -> Survey:
-        async with opened(target, limit) as session:
-            return await session.do(lambda tty: getvpn.survey(tty, policies=policies, whole=whole))
+        return await read(target, lambda tty: getvpn.survey(tty, policies=policies, whole=whole), limit)
 
     seen = await ios_session.on_all(targets, one, parallel)
     return {name: believable(name, found) for name, found in seen.items()}
@@ -146,12 +145,15 @@ def plan_all(seen: Mapping[str, Seen], options: Mapping[str, t.Any], addresses: 
     unreadable = {name: found for name, found in seen.items() if isinstance(found, VpnKeysError)}
     units = _chosen(grouped.units, options, unreadable)
     compromised = _compromised(seen, policy.compromised, options["allow_absent_compromised"])
+    planned = [_plan(unit, seen, policy) for unit in units]
+    if not options["allow_partial_inventory"]:
+        _check_whole(planned)
     # Whom the reader asked for: with a choice, the key servers of the groups, and those of the limit.
     wide = not options["only_groups"]
     allowed = options["allowed_hosts"] if wide else ()
     about = {host for unit in units for host in unit.hosts}.union(seen if allowed is None else allowed)
     return Plans(
-        [_plan(unit, seen, policy) for unit in units],
+        planned,
         tuple(name for name in grouped.ungrouped if name in about),
         tuple(claim for claim in grouped.claims if about.intersection((claim.host, *claim.names))),
         (*grouped.findings, *_left_out(grouped.units, units), *_under_other_labels(compromised, grouped.units)),
@@ -184,6 +186,21 @@ def _chosen(
             advice="name a key server of the group that is meant",
         )
     return found
+
+
+def _check_whole(planned: Sequence[Planned]) -> None:
+    """Raises bad_input where key servers name peers that the inventory lacks. A unit of which nothing is known, and so
+    nothing is changed, does not stop the others: one key server could name anything."""
+    acting = [one for one in planned if one.plan.verdict != "unknown"]
+    lacking = dict.fromkeys(peer for one in acting or planned for peer in one.unit.unknown_peers)
+    if lacking:
+        raise VpnKeysError(
+            "bad_input",
+            f"{' '.join(lacking)} A job slice looks the same. Key servers of a group must be looked at together",
+            state=NOTHING_CHANGED,
+            advice="put them into the inventory and set the slice count of the job template to 1, or set "
+            "O(allow_partial_inventory)",
+        )
 
 
 def _left_out(units: Sequence[Unit], chosen: Collection[Unit]) -> list[str]:
@@ -439,6 +456,22 @@ def to_result(planned: Planned, names: Mapping[str, str]) -> dict[str, t.Any]:
         "members_with_old_key": _with_old_key(planned, replaced),
         "digest": planned.digest,
         "key_servers": [_server_to_result(server) for server in planned.servers],
+    }
+
+
+def compared(plans: Plans, targets: Mapping[str, Target], names: Mapping[str, str]) -> dict[str, t.Any]:
+    """All that was found, as a result. `names`: as above."""
+    problems = {name: rendered(error.marked, names) for name, error in plans.problems.items()}
+    units = [to_result(one, names) for one in plans.planned]
+    return {
+        "in_sync": bool(units) and all(unit["in_sync"] for unit in units) and not problems and not plans.claims,
+        "units": units,
+        "claims": claims_to_result(plans.claims, names),
+        "findings": list(plans.findings),
+        "compromised": shown_compromised(plans),
+        "problems": problems,
+        "tampered": [name for name, target in targets.items() if target.refused],
+        "ungrouped": [name for name in plans.ungrouped if name not in problems],
     }
 
 

@@ -48,7 +48,12 @@ def merged(before: Found | None, now: Found) -> Found:
 
 
 def on_key_servers(result: Data) -> list[Found]:
-    """A result of ios_rsa_key_compare or ios_rsa_key_sync."""
+    """A result of ios_rsa_key_compare or ios_rsa_key_sync, which may hold what was found before and after it."""
+    parts = (result.get("found"), result, result.get("proof"))
+    return [one for part in parts if isinstance(part, Mapping) for one in _on_key_servers(part)]
+
+
+def _on_key_servers(result: Data) -> list[Found]:
     found = [one for unit in result.get("units") or () if isinstance(unit, Mapping) for one in _in_unit(unit)]
     named = {one.host for one in found if one.state == "failed"}
     problems = dict(result.get("problems") or {})
@@ -66,11 +71,11 @@ def title(unit: Data) -> str:
 
 def _in_unit(unit: Data) -> Iterator[Found]:
     for server in unit.get("key_servers") or ():
-        if from_message := _on_key_server(unit, server):
+        if from_message := _of_unit(unit, server):
             yield Found(str(server["host"]), title(unit), *from_message)
 
 
-def _on_key_server(unit: Data, server: Data) -> tuple[State, str] | None:
+def _of_unit(unit: Data, server: Data) -> tuple[State, str] | None:
     """A result that failed tells only what was done and what is left."""
     words = (unit.get("done") or {}).get(server["host"], ())
     if server.get("problem"):

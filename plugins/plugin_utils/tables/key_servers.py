@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from ...module_utils._errors import about_host, together
 from ...module_utils._fingerprint import short
+from ..key_servers.ending import ending
 
 try:
     from rich import box
@@ -33,8 +34,6 @@ VERDICTS = {
     "unknown": "not known",
 }
 
-RUN_AGAIN = "Run the same command again: it reads the devices again and continues with what is left."
-ALL_DONE = "The run was interrupted. All that was planned is done."
 COMPROMISED = "the key is compromised"
 
 
@@ -147,11 +146,6 @@ def complaint(report: Data, require: str) -> str | None:
         sentences += [claim["why"] for claim in report["claims"] if claim["why"] not in said]
     sentences += _unread(report["problems"], said)
     return " ".join(sentences) or None
-
-
-def ending(units: Sequence[Mapping[str, t.Any]]) -> str:
-    """The last sentence about a run that was interrupted; `units`: as the result of the sync has them."""
-    return RUN_AGAIN if any(unit["error"] for unit in units) else ALL_DONE
 
 
 def _wrong(unit: Data, require: str) -> bool:

@@ -35,6 +35,7 @@ OPTIONS: dict[str, t.Any] = {
     "label": None, "groups": None, "overwrite": True, "size": 2048, "minimum_size": 0, "allow_weak_source": True,
     "exportable": True, "save": True, "compromised": [], "primary": [],
     "allow_absent_compromised": False, "only_groups": None, "allowed_hosts": None,
+    "allow_partial_inventory": True,
 }  # fmt: skip
 
 
