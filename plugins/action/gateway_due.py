@@ -13,8 +13,8 @@ from ..module_utils._fleet.model import Directory
 from ..module_utils._fleet.periods import moment
 from ..modules.gateway_due import ARGUMENT_SPEC
 from ..plugin_utils import device_answer
-from ..plugin_utils.calendar import calendar
 from ..plugin_utils.control_action import ControlAction, Result, display
+from ..plugin_utils.key_report.calendar import calendar
 from ..plugin_utils.tables import gateways, output
 
 

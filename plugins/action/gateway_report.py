@@ -18,8 +18,8 @@ from ..module_utils._fleet.status import status
 from ..module_utils._fleet.verify import Proof
 from ..modules.gateway_report import ARGUMENT_SPEC
 from ..plugin_utils import device_answer
-from ..plugin_utils.calendar import calendar
 from ..plugin_utils.control_action import ControlAction, Result, display
+from ..plugin_utils.key_report.calendar import calendar
 from ..plugin_utils.tables import gateways, output
 
 Data = dict[str, t.Any]

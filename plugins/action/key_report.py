@@ -10,9 +10,9 @@ import typing as t
 from ..module_utils._errors import NOTHING_WRITTEN
 from ..modules.key_report import ARGUMENT_SPEC
 from ..plugin_utils import device_answer
-from ..plugin_utils.calendar import calendar
 from ..plugin_utils.control_action import ControlAction, Result, display
 from ..plugin_utils.key_report import build, page, sheet, store, text
+from ..plugin_utils.key_report.calendar import calendar
 from ..plugin_utils.tables import output
 
 Data = dict[str, t.Any]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ..module_utils._errors import VpnKeysError
-from ..module_utils._fleet.periods import Calendar
-from .key_report import times
+from ...module_utils._errors import VpnKeysError
+from ...module_utils._fleet.periods import Calendar
+from . import times
 
 
 def calendar(options: Mapping[str, t.Any], state: str) -> Calendar:
