@@ -8,6 +8,7 @@ import json
 import typing as t
 from collections.abc import Callable
 
+from ..module_utils._errors import NOTHING_REPORTED
 from ..module_utils._fleet import plan as planning
 from ..module_utils._fleet.findings import failing, sentences
 from ..module_utils._fleet.model import EMERGENCY, Directory
@@ -18,6 +19,7 @@ from ..module_utils._fleet.verify import Proof
 from ..modules.gateway_report import ARGUMENT_SPEC
 from ..plugin_utils import device_answer
 from ..plugin_utils.control_action import ControlAction, Result, display
+from ..plugin_utils.key_report.calendar import calendar
 from ..plugin_utils.tables import gateways, output
 
 Data = dict[str, t.Any]
@@ -70,7 +72,7 @@ class ActionModule(ControlAction):
 
     def status(self, directory: Directory, options: Data) -> Result:
         observations = device_answer.observations(options["observations"])
-        found = status(directory, observations)
+        found = status(directory, observations, calendar(options, NOTHING_REPORTED))
         problems = sentences(failing(found.findings, options["fail_on"]))
         if options["fail_on"] != "nothing" and (why := none_observed(observations)):
             problems.append(why)

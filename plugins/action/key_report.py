@@ -7,11 +7,12 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..module_utils._errors import NOTHING_WRITTEN, VpnKeysError
+from ..module_utils._errors import NOTHING_WRITTEN
 from ..modules.key_report import ARGUMENT_SPEC
 from ..plugin_utils import device_answer
 from ..plugin_utils.control_action import ControlAction, Result, display
-from ..plugin_utils.key_report import build, page, store, text, times
+from ..plugin_utils.key_report import build, page, sheet, store, text
+from ..plugin_utils.key_report.calendar import calendar
 from ..plugin_utils.tables import output
 
 Data = dict[str, t.Any]
@@ -27,12 +28,15 @@ class ActionModule(ControlAction):
         inputs, failures = build.usable(_inputs(options))
         fleet = build.fleet_of(inputs)
         report = build.build(inputs, fleet, failures)
+        table = sheet.to_csv(report["sheet"])
         html = page.render(report, fleet) if options["path"] or options["return_content"] else ""
         result: Result = output.show(text.render(report, display.columns))
         result["summary"] = {name: report[name] for name in ("at", "counts", "findings", "digest")}
         files = {
             "path": (html, page.template_digest(report)),
             "json_path": (json.dumps(report, indent=2, sort_keys=True) + "\n", report["digest"]),
+            # No time stands in it, so it differs only where it says something else.
+            "csv_path": (table, table),
         }
         kept = {
             name: store.File(options[name], content, digest, mode).keep(options["refresh"], self.check)
@@ -52,15 +56,9 @@ class ActionModule(ControlAction):
 
 
 def _inputs(options: Data) -> build.Inputs:
-    at = times.moment(options["at"]) if options["at"] else times.moment(times.now())
-    if at is None:
-        raise VpnKeysError(
-            "bad_input",
-            f"O(at) must be a time like 2026-11-22T12:00:00Z, not {options['at']}",
-            state=NOTHING_WRITTEN,
-        )
-    given = ("key_servers", "directory", "title", "max_age_days", "minimum_size")
+    judged = calendar(options, NOTHING_WRITTEN)
+    given = ("key_servers", "directory", "title", "minimum_size")
     devices = (options["key_servers"] or {}).get("devices", {})
     listed = {name: devices if options[name] is None else options[name] for name in ("rsa_keys", "groups")}
     gateways = device_answer.observations(options["gateways"])
-    return build.Inputs(at=times.iso(at), gateways=gateways, **listed, **{name: options[name] for name in given})
+    return build.Inputs(calendar=judged, gateways=gateways, **listed, **{name: options[name] for name in given})

@@ -23,6 +23,7 @@ description:
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.fleet
+  - vpnops.keys._periods
 attributes:
   check_mode:
     support: full
@@ -95,11 +96,12 @@ options:
       - >-
         V(problems) means revoked keys that may still be accepted, forged answers, records that were tampered with, and
         reachable gateways that did not store what they had to. V(drift) means these, and any other difference between
-        the directory and the gateways. With V(nothing) it never fails.
-      - With V(problems) and V(drift), O(what=status) also fails if no gateway could be read.
+        the directory and the gateways. V(overdue) means these, and keys whose period is over. With V(nothing) it never
+        fails.
+      - With anything but V(nothing), O(what=status) also fails if no gateway could be read.
       - Pending changes and open rotations never make it fail.
     type: str
-    choices: [nothing, problems, drift]
+    choices: [nothing, problems, drift, overdue]
     default: problems
   path:
     description: File on the control node for the status or the outcome as JSON. Only its owner can read it.
@@ -173,7 +175,8 @@ status:
           the right key, and how many C(tunnels) are up. C(holds) and C(tunnels) are null if it was not read.
         - >-
           From the directory: C(pending), the number of gateways whose latest change it has not stored yet, and some
-          of their names.
+          of their names; C(ends), when the period of its key ends, and C(period), which is C(in time), C(due) or
+          C(overdue).
       type: list
       elements: dict
     findings:
@@ -223,6 +226,8 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._fleet.periods import SPEC
+
 ARGUMENT_SPEC = dict(
     what=dict(type="str", choices=["dropped", "outcome", "converged", "enrolled", "status"], default="status"),
     directory=dict(type="dict", required=True),
@@ -232,8 +237,10 @@ ARGUMENT_SPEC = dict(
     plan=dict(type="dict"),
     proof=dict(type="dict", default={}),
     mode=dict(type="str", choices=["planned", "emergency", "abort", "retire"], default="planned"),
-    fail_on=dict(type="str", choices=["nothing", "problems", "drift"], default="problems"),
+    fail_on=dict(type="str", choices=["nothing", "problems", "drift", "overdue"], default="problems"),
     path=dict(type="path"),
+    periods=SPEC,
+    at=dict(type="str"),
 )
 
 

@@ -500,6 +500,23 @@ directory:
       description: Fingerprint of the key that signs its records.
       type: str
       sample: 696575a809c1aa91b00b1be1581b4111134c4dab245ab3daa6eee376215a3ba7
+    signing_keys:
+      description: The keys that signed its records, the present one first.
+      type: list
+      elements: dict
+      contains:
+        fingerprint:
+          description: Fingerprint of the key.
+          type: str
+          sample: 696575a809c1aa91b00b1be1581b4111134c4dab245ab3daa6eee376215a3ba7
+        since:
+          description: Since when it signs, in UTC.
+          type: str
+          sample: "2026-06-01T08:00:00Z"
+        retired_at:
+          description: Until when it signed, in UTC; null for the present one.
+          type: str
+          sample:
     checkpoint:
       description: >-
         The signature over all current records. Each change creates the next checkpoint, in the same transaction.

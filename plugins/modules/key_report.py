@@ -16,15 +16,16 @@ description:
   - >-
     Combines the results of other modules in one self-contained HTML file, and in JSON: findings and what to do about
     them, the key servers of each group, the keys that each gateway stores of its peers, age and strength of every
-    key, all rotations, and the audit trail.
+    key, all rotations, the audit trail, and what auditors ask about the periods of keys.
   - >-
-    Finds revoked keys that may still be accepted, and keys that are weak, old, without an exportable copy, not
+    Finds revoked keys that may still be accepted, and keys that are weak, due, overdue, without an exportable copy, not
     saved, on two devices, different, pending, or not in the directory; records that the directory did not sign; and
     devices that could not be read.
   - This module contacts no device and no database. The report contains only public keys.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.fleet
+  - vpnops.keys._periods
 attributes:
   check_mode:
     support: full
@@ -67,13 +68,6 @@ options:
     description: Heading of the report.
     type: str
     default: Key report
-  at:
-    description: Time of the report, as ISO 8601. Ages are relative to it. The default is now.
-    type: str
-  max_age_days:
-    description: Keys that are older are findings.
-    type: int
-    default: 365
   minimum_size:
     description: RSA keys with fewer bits are findings.
     type: int
@@ -83,6 +77,11 @@ options:
     type: path
   json_path:
     description: File on the control node that gets the report as JSON, with all details. Its directory must exist.
+    type: path
+  csv_path:
+    description: >-
+      File on the control node that gets all keys as CSV, one per line: class, owner, algorithm, strength, protocol,
+      custodian, and the dates of activation, of the end of the period, and of deactivation. Its directory must exist.
     type: path
   mode:
     description: >-
@@ -139,9 +138,14 @@ EXAMPLES = r"""
     key_servers: "{{ found }}"
     directory: "{{ known }}"
     gateways: "{{ ansible_play_hosts | vpnops.keys.by_host(hostvars, 'observed') }}"
-    max_age_days: 180
+    periods:
+      gateway:
+        days: 180
+        reason: Policy 4.2 of the network department
+        custodian: network on-call
     path: /srv/reports/keys.html
     json_path: /srv/reports/keys.json
+    csv_path: /srv/reports/keys.csv
     mode: "0644"
   run_once: true
 """
@@ -220,6 +224,11 @@ json_path:
   returned: if O(json_path) is given
   type: str
   sample: /srv/reports/keys.json
+csv_path:
+  description: O(csv_path).
+  returned: if O(csv_path) is given
+  type: str
+  sample: /srv/reports/keys.csv
 content:
   description: The report as HTML.
   returned: if O(return_content=true)
@@ -233,6 +242,8 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._fleet.periods import SPEC
+
 ARGUMENT_SPEC = dict(
     key_servers=dict(type="dict", no_log=False),
     rsa_keys=dict(type="dict", no_log=False),
@@ -241,10 +252,11 @@ ARGUMENT_SPEC = dict(
     gateways=dict(type="dict", default={}),
     title=dict(type="str", default="Key report"),
     at=dict(type="str"),
-    max_age_days=dict(type="int", default=365),
     minimum_size=dict(type="int", default=2048),
     path=dict(type="path"),
     json_path=dict(type="path"),
+    csv_path=dict(type="path"),
+    periods=SPEC,
     mode=dict(type="str", default="0600"),
     refresh=dict(type="bool", default=False),
     return_content=dict(type="bool", default=False),

@@ -15,6 +15,7 @@ ROLES: dict[str, dict[str, str]] = {
     "gateway_keys": {
         "adopt": "gateway_keys_adopt_reported_key",
         "path": "gateway_keys_report_path",
+        "timezone": "gateway_keys_window_timezone",
         "url": "gateway_keys_directory_url",
         "verify_key": "key_report_verify_key",
         "wait_timeout": "gateway_keys_settle_timeout",

@@ -83,7 +83,7 @@ class Snapshot:
     lost: frozenset[str] = frozenset()
     former: dict[str, str] = field(default_factory=dict)
     seal: Seal | None = field(default=None, repr=False)
-    proved: set[str] = field(default_factory=set, repr=False)
+    proved: set[tuple[t.Any, ...]] = field(default_factory=set, repr=False)
     unsealed: dict[str, str | None] = field(default_factory=dict, repr=False)
     _index: Index | None = field(default=None, repr=False, compare=False)
 
@@ -191,7 +191,10 @@ def keys_of_one(snapshot: Snapshot, gateway: str) -> list[Row]:
 
 
 def in_state(keys: Iterable[Row], state: str) -> Row | None:
-    return next((row for row in keys if row["state"] == state), None)
+    for row in keys:
+        if row["state"] == state:
+            return row
+    return None
 
 
 def withdrawn_serial(keys: Sequence[Row]) -> int:

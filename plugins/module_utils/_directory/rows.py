@@ -105,8 +105,28 @@ def read(
     """All rows of a table, or those of a condition."""
     columns = [_column(column) for column in table.columns]
     select = sa.select(*(column.selected for column in columns)).where(*where).order_by(order).limit(limit)
-    keys = [column.name for column in table.primary_key]
-    return [_read(values, columns, keys) for values in connection.execute(select)]
+    names, keys = [column.name for column in columns], [column.name for column in table.primary_key]
+    # Nearly all rows of a table have values of the same types, so what is to be done with them is looked up.
+    parsers: dict[tuple[type, ...], Parsers] = {}
+    found = []
+    for values in connection.execute(select).all():
+        types = tuple([value.__class__ for value in values])
+        if types not in parsers:
+            parsers[types] = _parsers(columns, types)
+        found.append(_read(dict(zip(names, values)), columns, keys, parsers[types]))  # noqa: B905 - as many
+    return found
+
+
+Parsers = Sequence["tuple[str, Callable[[t.Any], t.Any]]"]
+"""Of the columns whose values are not as they should be by their types alone."""
+
+
+def _parsers(columns: Sequence[Column], types: Sequence[type]) -> Parsers:
+    return [
+        (name, kind.parse)
+        for (name, kind, nullable, dummy), found in zip(columns, types)  # noqa: B905 - as many as were selected
+        if found is not kind.plain and not (nullable and found is type(None))
+    ]
 
 
 def _column(column: t.Any) -> Column:
@@ -116,20 +136,14 @@ def _column(column: t.Any) -> Column:
     return Column(column.name, kind, column.nullable, selected)
 
 
-def _read(values: Sequence[t.Any], columns: Sequence[Column], keys: Sequence[str]) -> Read:
-    row: Row = {}
-    strange = set()
-    for (name, kind, nullable, dummy), value in zip(columns, values):  # noqa: B905 - as many as were selected
-        if value.__class__ is kind.plain or (value is None and nullable):
-            row[name] = value
-        elif (parsed := kind.parse(value)) is not STRANGE:
-            row[name] = parsed
-        else:
-            strange.add(name)
-            row[name] = None if nullable else copy.copy(kind.empty)
+def _read(raw: Row, columns: Sequence[Column], keys: Sequence[str], parsers: Parsers) -> Read:
+    parsed = {name: parse(raw[name]) for name, parse in parsers}
+    strange = {name for name, value in parsed.items() if value is STRANGE}
     if not strange:
-        return Read(row, True, tuple(row[name] for name in keys), True)
+        row = {**raw, **parsed}
+        return Read(row, True, tuple([row[name] for name in keys]), True)
+    empty = {one.name: None if one.nullable else copy.copy(one.kind.empty) for one in columns if one.name in strange}
+    row = {**raw, **parsed, **empty}
     if "signature" in row:
         row["signature"] = ""
-    raw = {column.name: value for column, value in zip(columns, values)}  # noqa: B905
-    return Read(row, False, tuple(raw[name] for name in keys), not strange & set(keys))
+    return Read(row, False, tuple(raw[name] for name in keys), strange.isdisjoint(keys))

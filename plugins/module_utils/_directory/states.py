@@ -54,6 +54,8 @@ def _revise(before: Snapshot, snapshot: Snapshot) -> None:
     others: set[str] = set(snapshot.repaired)
     for name, row in sorted(snapshot.gateways.items()):
         old = before.gateways.get(name)
+        if old == row and was.get(name) == now[name] and name not in snapshot.repaired:
+            continue  # as nearly all are
         if old and old["platform"] != row["platform"]:
             others.add(name)
         if (

@@ -141,7 +141,7 @@ class Reading:
 
     def genuine(self, kind: str, row: Row) -> bool:
         if self.leaves or not self.sealed:
-            return seal.place(TABLE_OF[kind], row) in self.snapshot.proved
+            return seal.values_of_place(TABLE_OF[kind], row) in self.snapshot.proved
         return self.verifies(kind, row)
 
     def verifies(self, kind: str, row: Row) -> bool:
@@ -159,7 +159,7 @@ class Reading:
                 at = seal.place(name, one.row) if one.keyed else ""
                 unseen.discard(at)
                 if self._is_proved(name, at, one):
-                    self.snapshot.proved.add(at)
+                    self.snapshot.proved.add(seal.values_of_place(name, one.row))
                     _place(self.snapshot, name, one.row)
                 else:
                     self._doubt(name, at, one)
@@ -296,7 +296,8 @@ def log(
     before = snapshot.seal or seal.Seal()
     real = {at: value for at, value in leaves.items() if before.leaves.get(at) != value}
     snapshot.seal = seal.advance(connection, before, snapshot.id, key, real, snapshot.events, now, seen)
-    snapshot.proved.update(at for at, value in leaves.items() if value is not None)
+    written = (seal.parsed(at) for at, value in leaves.items() if value is not None)
+    snapshot.proved.update(tuple(values) for values in written if values)
     snapshot.unsealed = {}
 
 

@@ -27,11 +27,11 @@ def text(key: Row | None) -> str | None:
 
 def peer(gateway: Row, keys: Sequence[Row], rotation: Row | None) -> Row:
     """What every other gateway must store of this one. `keys`: newest first; `rotation`: the open one."""
-    current = records.in_state(keys, "current")
-    staged = records.in_state(keys, "staged") if current else None
-    former = rotation["old_serial"] if rotation and rotation["state"] in ACTIVATED else None
-    # A revoked key is never accepted again, also not while the rotation goes on.
-    previous = records.in_state((row for row in keys if row["serial"] == former), "retired")
+    current, staged = _accepted(keys)
+    previous = None
+    if rotation and rotation["state"] in ACTIVATED:
+        # A revoked key is never accepted again, also not while the rotation goes on.
+        previous = records.in_state((row for row in keys if row["serial"] == rotation["old_serial"]), "retired")
     return {
         "name": gateway["name"],
         "platform": gateway["platform"],
@@ -43,11 +43,21 @@ def peer(gateway: Row, keys: Sequence[Row], rotation: Row | None) -> Row:
         "staged": text(staged),
         "previous": text(previous),
         # In an emergency there is no current key, until the new one is in use.
-        "withdrawn": bool(records.is_gone(gateway) or (keys and not current)),
+        "withdrawn": _is_withdrawn(gateway, keys, current),
         "known": [row["public_key"] for row in keys if row["public_key"]],
         "serial": current["serial"] if current else None,
         "staged_serial": staged["serial"] if staged else None,
     }
+
+
+def _accepted(keys: Sequence[Row]) -> tuple[Row | None, Row | None]:
+    """The current key, and the staged one, which is accepted beside it only."""
+    current = records.in_state(keys, "current")
+    return current, records.in_state(keys, "staged") if current else None
+
+
+def _is_withdrawn(gateway: Row, keys: Sequence[Row], current: Row | None) -> bool:
+    return bool(records.is_gone(gateway) or (keys and not current))
 
 
 def without_revision(gateway: Row, keys: Sequence[Row]) -> Row:
@@ -57,12 +67,12 @@ def without_revision(gateway: Row, keys: Sequence[Row]) -> Row:
 
 def wanted(gateway: Row, keys: Sequence[Row]) -> Want | None:
     """What every peer has to acknowledge; None where there is nothing to store. `keys`: newest first."""
-    entry = peer(gateway, keys, None)
-    if entry["withdrawn"]:
+    current, staged = _accepted(keys)
+    if _is_withdrawn(gateway, keys, current):
         return ("withdrawn", records.withdrawn_serial(keys)) if keys else None
-    if entry["staged_serial"] is not None:
-        return "staged", entry["staged_serial"]
-    return None if entry["serial"] is None else ("current", entry["serial"])
+    if staged:
+        return "staged", staged["serial"]
+    return ("current", current["serial"]) if current else None
 
 
 def holds(row: Row, serial: int | None) -> bool:

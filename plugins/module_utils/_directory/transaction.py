@@ -152,8 +152,16 @@ def about(identity: store.Identity, snapshot: Snapshot) -> Row:
         "id": identity.id,
         "schema": migrations.REVISIONS[-1].revision,
         "key_fingerprint": identity.fingerprint,
+        "signing_keys": [{name: row.get(name) for name in _OF_KEY} for row in _newest_first(identity)],
         "checkpoint": _shown(snapshot.seal),
     }
+
+
+_OF_KEY = ("fingerprint", "since", "retired_at")
+
+
+def _newest_first(identity: store.Identity) -> list[Row]:
+    return sorted(identity.keys, key=lambda row: -int(row["id"]))
 
 
 def _shown(found: seal.Seal | None) -> Row | None:

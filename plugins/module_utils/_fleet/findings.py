@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._errors import sentence
+from .periods import GATEWAY, SIGNING_KEY
 
 PROBLEM, WARNING, NOTE = "problem", "warning", "note"
 SEVERITIES = (PROBLEM, WARNING, NOTE)
@@ -25,15 +26,19 @@ NOT_FETCHING = "not fetching"
 PENDING = "pending"
 UNFINISHED = "unfinished"
 RETIRED = "retired"
+DUE = {name: f"due {name.replace('_', ' ')}" for name in (GATEWAY, SIGNING_KEY)}
+OVERDUE = {name: f"overdue {name.replace('_', ' ')}" for name in (GATEWAY, SIGNING_KEY)}
 REPLACED = "unknown own key"
 
 
 class Kind(t.NamedTuple):
-    """`drift`: whether it is a difference between the directory and a gateway. `next`: what to do, with {host}."""
+    """`drift`: whether it is a difference between the directory and a gateway. `next`: what to do, with {host}.
+    `overdue`: whether it says that the period of a key is over."""
 
     severity: str
     drift: bool
     next: str
+    overdue: bool = False
 
 
 SETTLE = (
@@ -42,6 +47,8 @@ SETTLE = (
 )
 GOES_BACK = "In a planned rotation, a gateway whose new key was not confirmed goes back to the old one by itself."
 # In the order in which they are shown.
+ROTATE = "Run vpnops.keys.rotate_due, or vpnops.keys.regenerate_gateway with gateway={host} and confirm={host}."
+REKEY = "Run vpnops.keys.key_directory with state=rekeyed."
 KINDS: dict[str, Kind] = {
     STILL_ACCEPTED: Kind(PROBLEM, True, "Make {host} reachable, then run vpnops.keys.converge_gateways."),
     FORGED: Kind(PROBLEM, True, "Find out what runs on {host} before you trust it again."),
@@ -77,6 +84,8 @@ KINDS: dict[str, Kind] = {
         "Run vpnops.keys.regenerate_gateway again with gateway={host} and confirm={host} to finish it, an emergency "
         "with gateway_keys_mode=emergency; or vpnops.keys.abort_rotation to go back from a planned one.",
     ),
+    OVERDUE[GATEWAY]: Kind(WARNING, False, ROTATE, overdue=True),
+    OVERDUE[SIGNING_KEY]: Kind(WARNING, False, REKEY, overdue=True),
     "not enrolled": Kind(
         WARNING, False, "Run vpnops.keys.enroll_gateways, or take {host} out of the inventory group."
     ),
@@ -85,6 +94,8 @@ KINDS: dict[str, Kind] = {
         False,
         "Remove {host} from the inventory group; vpnops.keys.key_directory with state=purged deletes its records.",
     ),
+    DUE[GATEWAY]: Kind(NOTE, False, ROTATE),
+    DUE[SIGNING_KEY]: Kind(NOTE, False, REKEY),
     "unknown keys": Kind(NOTE, False, "Find out whose they are. The collection does not change them."),
     "not observed": Kind(
         NOTE, False, "Run it again when {host} can be reached; until then it says what the directory knows."
@@ -129,6 +140,7 @@ FAILING: Mapping[str, t.Callable[[Kind], bool]] = {
     "nothing": lambda kind: False,
     "problems": lambda kind: kind.severity == PROBLEM,
     "drift": lambda kind: kind.severity == PROBLEM or kind.drift,
+    "overdue": lambda kind: kind.severity == PROBLEM or kind.drift or kind.overdue,
 }
 """What makes a task fail, by its option `fail_on`."""
 

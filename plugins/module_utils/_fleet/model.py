@@ -109,6 +109,15 @@ class Gateway:
 
 
 @dataclass(frozen=True)
+class SigningKey:
+    """A key of the directory itself. `since`, `retired_at`: ISO 8601; the one that signs now is not retired."""
+
+    fingerprint: str
+    since: str
+    retired_at: str | None
+
+
+@dataclass(frozen=True)
 class Tampered:
     """A record that is not as the directory signed it. `what`: which kind of record; without a gateway it is what is
     wrong with the directory as a whole, and then nothing of it is known."""
@@ -153,6 +162,8 @@ class Directory:
     owners: Mapping[str | None, str]
     """Of each fingerprint."""
     claimed: Mapping[str, str] = field(default_factory=dict)
+    signing_keys: Sequence[SigningKey] = ()
+    """The one that signs now first."""
 
     @classmethod
     def from_result(cls, result: t.Any) -> Directory:
@@ -165,7 +176,7 @@ class Directory:
                 "O(directory) must be a result of key_directory or key_directory_info",
                 state=NOTHING_REPORTED,
             ) from None
-        return replace(_indexed(*parsed[:3]), claimed=parsed[3])
+        return replace(_indexed(*parsed[:3]), claimed=parsed[3], signing_keys=parsed[4])
 
     def owner(self, identity: str, fingerprint: str | None) -> str | None:
         """The gateway for which something is stored, or with which a tunnel is up: the one that the configuration names
@@ -204,7 +215,7 @@ def natural(name: str) -> list[tuple[int, str]]:
 
 # ------------------------------------------------------------------ reading
 
-def _parse(result: t.Any) -> tuple[list[Gateway], list[Tampered], t.Any, dict[str, str]]:
+def _parse(result: t.Any) -> tuple[list[Gateway], list[Tampered], t.Any, dict[str, str], list[SigningKey]]:
     directory = result["directory"]
     history = list(result.get("rotations") or ())
     unused = {(_text(one["gateway"]), one["new_serial"]) for one in history if _never_used(one)}
@@ -222,7 +233,11 @@ def _parse(result: t.Any) -> tuple[list[Gateway], list[Tampered], t.Any, dict[st
         for one in directory["tampered"]
     ]
     claimed = {_text(one["gateway"]): _text(one["why"]) for one in result.get("claimed") or ()}
-    return gateways, tampered, _marks(result["peers"], result["learned"]), claimed
+    signing_keys = [
+        SigningKey(_text(one["fingerprint"]), _text(one["since"]), _maybe(_text, one["retired_at"]))
+        for one in directory.get("signing_keys") or ()
+    ]
+    return gateways, tampered, _marks(result["peers"], result["learned"]), claimed, signing_keys
 
 
 def _names(one: Mapping[str, t.Any]) -> tuple[str, ...]:

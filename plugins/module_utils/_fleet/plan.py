@@ -125,7 +125,7 @@ def plan(directory: Directory, observations: Observations, targets: Sequence[str
     made = Plan(
         names=list(targets),
         targets=[_target(directory.gateways.get(name), seen[name], options) for name in targets],
-        refusals=[text for name in targets for text in _against(directory, name, seen[name], options)],
+        refusals=[text for name in targets for text in against(directory, name, seen[name], options)],
         digest="",
         confirm_timeout=window(options, len(targets), len(directory.gateways)),
         begin_timeout=begin_timeout(options, len(targets), len(directory.gateways)),
@@ -298,7 +298,7 @@ def not_approved(made: Plan, approved: Sequence[str] | None) -> list[str]:
 # ------------------------------------------------------------------ reasons not to begin
 
 
-def _against(directory: Directory, name: str, observation: Observation, options: PlanOptions) -> list[str]:
+def against(directory: Directory, name: str, observation: Observation, options: PlanOptions) -> list[str]:
     records = [one for one in directory.tampered if one.gateway == name]
     if records:
         return [f"{name}: {sentence(one.sentence)}" for one in records]

@@ -22,6 +22,7 @@ from . import findings, stored
 from .findings import SHOWN, Finding, failing, listed
 from .model import Directory, Gateway, Key
 from .observed import ABSENT, READY, REFUSED, UNREACHABLE, Observation, Observations, StoredKey, absent
+from .periods import DUE, GATEWAY, OVERDUE, SIGNING_KEY, Calendar, Term
 from .stored import Cell, Stored, Summary
 
 AT_ONCE = 32
@@ -29,8 +30,9 @@ AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Row:
-    """One gateway. `right` of `any` peers whose keys it stores at all it stores as it should. `pending`: of how many
-    gateways it has still to store the present state, and `first` some of them."""
+    """One gateway. `term`: of its current key, None where none is asked for. `right` of `any` peers whose keys it
+    stores at all it stores as it should. `pending`: of how many gateways it has still to store the present state, and
+    `first` some of them."""
 
     gateway: Gateway
     observation: Observation
@@ -40,6 +42,7 @@ class Row:
     tunnels: int
     pending: int
     first: tuple[str, ...]
+    term: Term | None = None
 
     def to_result(self) -> dict[str, t.Any]:
         one = self.gateway
@@ -51,6 +54,8 @@ class Row:
             "serial": one.serial,
             "fingerprint": one.fingerprint,
             "since": one.created_at,
+            "ends": self.term.ends if self.term else None,
+            "period": self.term.state if self.term else None,
             "state": one.state,
             "reachability": self.observation.state,
             "why": self.observation.why,
@@ -124,8 +129,9 @@ class FleetStatus:
         return iter(there.unusual if there else ())
 
 
-def status(directory: Directory, observations: Observations) -> FleetStatus:
-    """Of every gateway in the directory, and of every host that was asked for an observation."""
+def status(directory: Directory, observations: Observations, calendar: Calendar | None = None) -> FleetStatus:
+    """Of every gateway in the directory, and of every host that was asked for an observation. `calendar`: without one,
+    no key is due."""
     seen = {name: observations.get(name) or absent(name) for name in directory.gateways}
     among = {name for name, one in seen.items() if one.seen}
     there = {
@@ -144,13 +150,17 @@ def status(directory: Directory, observations: Observations) -> FleetStatus:
     for host in observations.keys() - directory.gateways.keys():
         found += _of_stranger(directory, observations[host])
     last = len(directory.rank)
+    terms = terms_of(directory, calendar)
+    found += _due(directory, calendar, terms)
     found.sort(key=lambda one: (directory.rank.get(one.host, last), one.host))
     living = [one for one in directory.gateways.values() if not one.retired]
-    rows = [_row(directory, one, seen[one.name], there.get(one.name)) for one in living]
+    rows = [_row(directory, one, seen[one.name], there.get(one.name), terms.get(one.name)) for one in living]
     return FleetStatus(directory, rows, findings.worst_first(found), accepted, there, observations)
 
 
-def _row(directory: Directory, one: Gateway, observation: Observation, there: Summary | None) -> Row:
+def _row(
+    directory: Directory, one: Gateway, observation: Observation, there: Summary | None, term: Term | None
+) -> Row:
     if not observation.seen or one.gone:
         own = "-"
     else:
@@ -164,7 +174,31 @@ def _row(directory: Directory, one: Gateway, observation: Observation, there: Su
         tunnels=there.tunnels if there else 0,
         pending=directory.pending.count_of(one.name),
         first=tuple(directory.pending.pending_of(one.name, SHOWN)),
+        term=term,
     )
+
+
+def terms_of(directory: Directory, calendar: Calendar | None) -> dict[str, Term]:
+    """By gateway that has a current key, when that is to be replaced."""
+    if calendar is None:
+        return {}
+    living = [directory.gateways[name] for name in directory.in_use]
+    return {one.name: calendar.term(GATEWAY, one.created_at) for one in living if one.serial is not None}
+
+
+def _due(directory: Directory, calendar: Calendar | None, terms: Mapping[str, Term]) -> Iterator[Finding]:
+    """Every key whose period ends soon, or is over."""
+    for name, term in terms.items():
+        yield from _ending(GATEWAY, name, f"Its key, serial {directory.gateways[name].serial},", term)
+    if calendar and directory.signing_keys:
+        term = calendar.term(SIGNING_KEY, directory.signing_keys[0].since)
+        yield from _ending(SIGNING_KEY, "directory", "Its signing key", term)
+
+
+def _ending(kind: str, host: str, which: str, term: Term) -> Iterator[Finding]:
+    kinds = {DUE: findings.DUE, OVERDUE: findings.OVERDUE}
+    if term.state in kinds:
+        yield Finding(kinds[term.state][kind], host, f"{which} {term.sentence}.", term.ends)
 
 
 # ------------------------------------------------------------------ findings

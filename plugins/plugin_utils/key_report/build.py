@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 
 from ...module_utils._fleet.model import Directory
 from ...module_utils._fleet.observed import Observations, none_observed
+from ...module_utils._fleet.periods import Calendar
 from ...module_utils._fleet.status import FleetStatus, status
-from . import findings, keys, rotations, servers
+from . import findings, keys, rotations, servers, sheet
 from .findings import Finding, about
 
 Data = dict[str, t.Any]
-SCHEMA = 2
+SCHEMA = 3
 MOST_CELLS = 10_000
 """Pairs of gateways that are not as they should be, in the JSON. There may be as many as gateways squared."""
 
@@ -34,13 +35,8 @@ class Inputs:
     directory: Mapping[str, t.Any] | None
     gateways: Observations
     title: str
-    at: str
-    max_age_days: int
+    calendar: Calendar
     minimum_size: int
-
-    @property
-    def limits(self) -> dict[str, int]:
-        return {"max_age_days": self.max_age_days, "minimum_size": self.minimum_size}
 
 
 def usable(inputs: Inputs) -> tuple[Inputs, list[Finding]]:
@@ -63,11 +59,14 @@ def _read(result: Mapping[str, t.Any] | None) -> Mapping[str, t.Any] | None:
 
 def fleet_of(inputs: Inputs) -> FleetStatus | None:
     """Raises VpnKeysError(bad_input) for what is no result of the directory."""
-    return status(Directory.from_result(inputs.directory), inputs.gateways) if inputs.directory else None
+    if not inputs.directory:
+        return None
+    return status(Directory.from_result(inputs.directory), inputs.gateways, inputs.calendar)
 
 
 def build(inputs: Inputs, fleet: FleetStatus | None, failures: Sequence[Finding] = ()) -> Data:
     """`inputs` as `usable` returns them, `fleet` as `fleet_of` does."""
+    calendar = inputs.calendar
     on_servers = keys.on_key_servers(inputs.key_servers, inputs.rsa_keys)
     of_gateways = keys.of_gateways(fleet) if fleet else []
     units = servers.units(inputs.key_servers, inputs.groups)
@@ -77,8 +76,8 @@ def build(inputs: Inputs, fleet: FleetStatus | None, failures: Sequence[Finding]
     report = {
         "schema": SCHEMA,
         "title": inputs.title,
-        "at": inputs.at,
-        "limits": inputs.limits,
+        "at": calendar.at,
+        "limits": {"minimum_size": inputs.minimum_size},
         "counts": {
             **findings.counts(found),
             "key_servers": len({one["host"] for unit in units for one in unit["key_servers"]}),
@@ -90,12 +89,14 @@ def build(inputs: Inputs, fleet: FleetStatus | None, failures: Sequence[Finding]
         "findings": found,
         "units": units if inputs.key_servers is not None else None,
         "ungrouped": list((inputs.key_servers or {}).get("ungrouped", ())),
-        "keys": [keys.to_result(key, inputs.at, inputs.limits) for key in every],
+        "keys": [keys.to_result(key, calendar, inputs.minimum_size) for key in every],
         "mesh": _mesh(fleet) if fleet else None,
         "rotations": changes,
         "checkpoint": _checkpoint(inputs.directory),
         "events": [dict(one) for one in (inputs.directory or {}).get("events", ())],
     }
+    asked = sheet.build(every, fleet.directory if fleet else None, inputs.directory, calendar)
+    report["sheet"] = {**asked, "answers": sheet.answers(asked, report)}
     return {**report, "digest": digest(report)}
 
 
@@ -128,7 +129,7 @@ def _judge(
     inputs: Inputs, units: list[Data], every: list[keys.Key], fleet: FleetStatus | None
 ) -> Iterator[Finding]:
     yield from servers.judge(inputs.key_servers, units)
-    yield from keys.judge(every, inputs.at, inputs.limits)
+    yield from keys.judge(every, inputs.calendar, inputs.minimum_size)
     yield from keys.duplicates(every)
     for host, result in {**inputs.rsa_keys, **inputs.groups}.items():
         if result.get("failed") or result.get("unreachable"):

@@ -53,8 +53,8 @@ OF_KEYS: dict[str, tuple[str, str]] = {
         WARNING,
         "Check that the members can be reached, and that they hold the group's current public key.",
     ),
-    "old key server": (WARNING, NEW_SERVER_KEY),
-    "old gateway": (WARNING, NEW_GATEWAY_KEY),
+    "overdue key server": (WARNING, NEW_SERVER_KEY),
+    "due key server": (NOTE, NEW_SERVER_KEY),
     "left over": (NOTE, "Run vpnops.keys.sync_key_servers: it finishes or removes what was left."),
     "not judged": (NOTE, "Check the clock of {host}, or give the report the results of ios_rsa_key_info."),
 }

@@ -11,6 +11,8 @@ import typing as t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ...module_utils._fleet.periods import DUE, OVERDUE
+
 Data = dict[str, t.Any]
 MOST = 12
 """Rows of one kind that need not be looked at and are shown all the same: so many are read at a glance."""
@@ -65,5 +67,10 @@ def good_gateway(row: Data) -> bool:
 
 
 def good_key(key: Data) -> bool:
-    """In use, neither weak nor old."""
-    return key["state"] == "current" and not (key["weak"] or key["old"] or key["accepted_by"]["count"])
+    """In use, neither weak nor to be replaced soon."""
+    return good_term(key) and not (key["weak"] or key["accepted_by"]["count"])
+
+
+def good_term(row: Data) -> bool:
+    """In use, and its period goes on."""
+    return row["state"] == "current" and row["period"] not in (DUE, OVERDUE)

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 
 from ...module_utils._errors import VpnKeysError
 from ...module_utils._fingerprint import short
+from ...module_utils._fleet import periods
 from ...module_utils._fleet.findings import SHOWN
 from ...module_utils._fleet.observed import Observations
+from ...module_utils._fleet.periods import DUE, OVERDUE, Calendar, Term
 from ...module_utils._fleet.status import FleetStatus
 from ...module_utils._ios.labels import SCRATCH_SUFFIX
 from ...module_utils._public_key import parse
@@ -23,6 +25,7 @@ from .findings import Finding
 Data = dict[str, t.Any]
 IN_USE = ("current", "staged")
 KEY_SERVER, GATEWAY = "key server", "gateway"
+CLASSES = {KEY_SERVER: periods.KEY_SERVER, GATEWAY: periods.GATEWAY}
 # NIST SP 800-57 Part 1: the symmetric strength that a modulus is worth.
 RSA_STRENGTH = ((15360, 256), (7680, 192), (3072, 128), (2048, 112), (1024, 80))
 CURVE_STRENGTH = 128
@@ -132,8 +135,12 @@ def _bits(text: str) -> int | None:
 # ------------------------------------------------------------------ what is said of them
 
 
-def to_result(key: Key, at: str, limits: Mapping[str, int]) -> Data:
-    age = times.age_days(key.made, at)
+def term_of(key: Key, calendar: Calendar) -> Term:
+    return calendar.term(CLASSES[key.kind], key.made)
+
+
+def to_result(key: Key, calendar: Calendar, minimum_size: int) -> Data:
+    age, term = times.age_days(key.made, calendar.at), term_of(key, calendar)
     return {
         "kind": key.kind,
         "owner": key.owner,
@@ -141,33 +148,34 @@ def to_result(key: Key, at: str, limits: Mapping[str, int]) -> Data:
         "algorithm": key.algorithm,
         "bits": key.bits,
         "strength": key.strength,
-        "weak": is_weak(key, limits),
+        "weak": is_weak(key, minimum_size),
         "fingerprint": key.fingerprint,
         "state": key.state,
         "hosts": sorted(key.hosts),
         "accepted_by": {"count": len(key.accepted), "first": list(key.accepted[:SHOWN])},
         "made": key.made,
         "age_days": age,
-        "old": age is not None and age > limits["max_age_days"],
+        "ends": term.ends,
+        "period": term.state if key.state in IN_USE else None,
     }
 
 
-def is_weak(key: Key, limits: Mapping[str, int]) -> bool:
-    return key.algorithm == "rsa" and key.bits is not None and key.bits < limits["minimum_size"]
+def is_weak(key: Key, minimum_size: int) -> bool:
+    return key.algorithm == "rsa" and key.bits is not None and key.bits < minimum_size
 
 
-def judge(keys: Iterable[Key], at: str, limits: Mapping[str, int]) -> Iterator[Finding]:
-    """Weak and old ones among the keys in use."""
+def judge(keys: Iterable[Key], calendar: Calendar, minimum_size: int) -> Iterator[Finding]:
+    """Among the keys in use those that are weak, and of key servers those that are due; the status has the others."""
     for key in keys:
         if key.state not in IN_USE:
             continue
         hosts, which = tuple(key.hosts), _which(key)
-        if is_weak(key, limits):
-            what = f"{which} has {key.bits} bits; at least {limits['minimum_size']} are wanted."
+        if is_weak(key, minimum_size):
+            what = f"{which} has {key.bits} bits; at least {minimum_size} are wanted."
             yield Finding(f"weak {key.kind}", hosts, what)
-        age = times.age_days(key.made, at)
-        if age is not None and age > limits["max_age_days"]:
-            yield Finding(f"old {key.kind}", hosts, f"{which} is older than {limits['max_age_days']} days: {key.made}.")
+        term, age = term_of(key, calendar), times.age_days(key.made, calendar.at)
+        if key.kind == KEY_SERVER and term.state in (DUE, OVERDUE):
+            yield Finding(f"{term.state} {key.kind}", hosts, f"{which} {term.sentence}.", term.ends)
         elif age is not None and age < -1:
             what = f"{which} was made in the future, by the clock of its device: {key.made}."
             yield Finding("not judged", hosts, what)

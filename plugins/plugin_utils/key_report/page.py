@@ -84,6 +84,8 @@ def _environment() -> jinja2.Environment:
         unbroken=unbroken,
         newest=folds.newest,
         apart_keys=lambda keys: folds.apart(keys, folds.good_key),
+        apart_terms=lambda rows: folds.apart(rows, folds.good_term),
+        day=day,
         interruption=rotations.interruption,
     )
     return environment
@@ -111,6 +113,10 @@ def _piece(found: re.Match[str]) -> str:
     if len(html.unescape(word)) > LONGEST_NAME:
         return f'<span class="long">{word}</span>'
     return f'<span class="name">{word}</span>' if BREAKABLE.search(word) else word
+
+
+def day(moment: str | None) -> str:
+    return moment[:10] if moment else "-"
 
 
 def yes(value: bool | None) -> str:

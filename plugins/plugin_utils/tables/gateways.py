@@ -10,6 +10,7 @@ import typing as t
 from collections.abc import Mapping
 
 from ...module_utils._fingerprint import short
+from ...module_utils._fleet.due import Selection
 from ...module_utils._fleet.findings import PROBLEM, STILL_ACCEPTED, UNFINISHED, listed, sentences
 from ...module_utils._fleet.observed import ABSENT
 from ...module_utils._fleet.outcome import Converged, Outcome
@@ -47,6 +48,10 @@ PLAN: dict[str, Column] = {
     "serial": _serials,
     "key now": lambda row: _key(row["fingerprint"]),
     "expected outage": lambda row: row["expected_outage"] or "-",
+}
+DUE: dict[str, Column] = {
+    "gateway": lambda row: str(row["gateway"]),
+    "period ends": lambda row: str(row["ends"]),
 }
 OUTCOME: dict[str, Column] = {
     "gateway": lambda row: str(row["gateway"]),
@@ -98,6 +103,22 @@ def plan(made: Plan, width: int) -> str:
         page.note(f"Unreachable, updated later by converge_gateways: {deferred}.")
     page.note(*[f"{one.gateway}: {one.why}" for one in made.refused])
     page.note(f"Digest: {made.digest}")
+    return page.text()
+
+
+def due(found: Selection, width: int) -> str:
+    """Who gets a new key, and everybody else whose key is due."""
+    page = Page(width)
+    if found.names:
+        rows = [{"gateway": name, "ends": found.ends[name]} for name in found.names]
+        page.table("To be rotated now", DUE, rows, NARROW)
+    elif not (found.skipped or found.waiting):
+        page.note("No key of a gateway is due.")
+    if found.skipped:
+        page.note(f"Skipped, though their keys are due: {listed([str(one) for one in found.skipped])}.")
+    if found.waiting:
+        why = "this is no time for rotations" if found.closed else "they are more than one run changes"
+        page.note(f"Left for another run, because {why}: {listed(found.waiting)}.")
     return page.text()
 
 

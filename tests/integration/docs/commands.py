@@ -130,6 +130,7 @@ NOT_RUN = {
     f'{DIRECTORY} "state=restored path=/var/backups/vpnops/directory.2026-11-22.db"': A_LIFE,
     f"""{DIRECTORY} '{{"state": "moved", "url": "sqlite:////var/lib/vpnops/directory.db", "signing_key_path": \
 "/var/lib/vpnops/directory.db.key", "to_url": "postgresql://vpnops:PASSWORD@db.example.net/vpnops"}}'""": A_LIFE,
+    f"{PLAY}rotate_due -K": "tests/integration/gateways/test_role_rotation.py does it",
     f"{PLAY}retire_gateway -K -e gateway=gw1 -e confirm=gw1": "tests/integration/gateways/test_role_emergency.py"
     " does it",
     f"{ROTATE} -e key_server_rotate_canary=true -e key_server_rotate_allow_split=true": A_ROTATION,

@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import datetime, timezone
 
 import pytest
+from integration.control_node import Run
 from integration.gateways import thief
 from integration.gateways.conftest import Make
 from integration.gateways.site import Site
@@ -65,6 +68,37 @@ def test_all_strongswan(make_site: Make) -> None:
     assert done.code == 0, done.output
     assert [site.serial(name) for name in site.names] == [2, 2]
     site.assert_whole()
+
+
+def due(site: Site, *arguments: str, **more: object) -> Run:
+    """rotate_due, with a period in which every key is due from its first day."""
+    extra = {f"gateway_keys_{name}": value for name, value in more.items()}
+    extra |= {"gateway_keys_periods": {"gateway": {"days": 1, "due_days": 1}}, "gateway_keys_settle_timeout": 20}
+    return site.play("rotate_due", *arguments, "-e", json.dumps(extra))
+
+
+def test_what_is_due(make_site: Make) -> None:
+    """No more than asked for, none that is unreachable, none outside of the window or named, and the rest at the next
+    run; the directory says why."""
+    site = make_site(gateways=4)
+    hour = datetime.now(timezone.utc).hour
+    closed = due(site, window=[f"{(hour + 2) % 24:02}:00-{(hour + 3) % 24:02}:00"])
+    assert closed.code == 0, closed.output
+    assert "this is no time for rotations: gw1, gw2, gw3, gw4" in " ".join(closed.output.split())
+    assert "is due" in site.play("rotate_due").output
+    named = due(site, targets=["gw1"], confirm=["gw1"])
+    assert named.code == 2
+    assert "This run chooses the gateways itself. Nothing was changed" in " ".join(named.output.split())
+    assert [site.serial(name) for name in site.names] == [1, 1, 1, 1]
+    site.mesh.no_ssh("gw1")
+    done = due(site, max_gateways=2)
+    assert done.code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "Skipped, though their keys are due: gw1 (unreachable" in said
+    assert "more than one run changes: gw4." in said
+    assert [site.serial(name) for name in site.names] == [1, 2, 2, 1]
+    reasons = [one["why"] for one in site.view()["events"] if one["what"] == "prepared"]
+    assert reasons == ["The period of the key ends."] * 2
 
 
 STEPS = {

@@ -100,18 +100,20 @@ def test_audit(fleet: Fleet, node: ControlNode, browser: Browser, tmp_path: Path
 
 def test_nothing_new_is_no_change(node: ControlNode, tmp_path: Path) -> None:
     paths = {"path": str(tmp_path / "report.html"), "json_path": str(tmp_path / "report.json"), "refresh": False}
-    paths |= {"fail_on": "nothing"}
+    paths |= {"fail_on": "nothing", "csv_path": str(tmp_path / "keys.csv")}
+    files = [tmp_path / name for name in ("report.html", "report.json", "keys.csv")]
     assert audit(node, at="2027-01-01T00:00:00Z", **paths).changed("key_report")
-    before = [(tmp_path / name).read_text() for name in ("report.html", "report.json")]
+    before = [path.read_text() for path in files]
+    assert {line.partition(",")[0] for line in before[2].splitlines()[1:]} == {"gateway", "key_server", "signing_key"}
     assert not audit(node, at="2027-02-01T00:00:00Z", **paths).changed("key_report")
-    assert before == [(tmp_path / name).read_text() for name in ("report.html", "report.json")]
+    assert before == [path.read_text() for path in files]
     opened = audit(node, "--diff", at="2027-02-01T00:00:00Z", mode="0640", **paths)
     assert opened.changed("key_report")
     assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o640
     assert before[0] == (tmp_path / "report.html").read_text()
     older = audit(node, at="2029-02-01T00:00:00Z", **paths)  # by then the keys are old
     assert older.changed("key_report")
-    assert {("old gateway", "gw1"), ("old gateway", "gw2")} <= findings(older)
+    assert {("overdue gateway", "gw1"), ("overdue gateway", "gw2")} <= findings(older)
 
 
 def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:

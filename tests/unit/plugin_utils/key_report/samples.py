@@ -10,6 +10,7 @@ import typing as t
 
 from unit.fleet.samples import entry, mesh, refused, result, revoked, rotating, seen, unreachable
 
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.periods import DEFAULTS, Calendar
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_report.build import Inputs
 
 Data = dict[str, t.Any]
@@ -62,9 +63,13 @@ def event(number: int, what: str, gateway: str | None = "gw1", **more: t.Any) ->
 def inputs(**more: t.Any) -> Inputs:
     given: Data = {
         "key_servers": None, "rsa_keys": {}, "groups": {}, "directory": None, "gateways": {}, "title": "Keys",
-        "at": AT, "max_age_days": 365, "minimum_size": 2048,
+        "calendar": calendar(more.pop("at", AT)), "minimum_size": 2048,
     }  # fmt: skip
     return Inputs(**given | more)
+
+
+def calendar(at: str = AT) -> Calendar:
+    return Calendar(DEFAULTS, at)
 
 
 # -- fleets with trouble

@@ -106,8 +106,8 @@ def test_the_oldest_copy_tells_the_age() -> None:
     copies = {"ks1": listed(generated="06:51:40 UTC Aug 30 2024"), "ks2": listed(generated="06:51:40 UTC Aug 30 2026")}
     told = report(key_servers=compared(unit("in_sync", server("ks1"), server("ks2"))), rsa_keys=copies)
     (key,) = told["keys"]
-    assert (key["made"], key["age_days"], key["old"]) == ("2024-08-30T06:51:40Z", 814, True)
-    assert [one["kind"] for one in told["findings"]] == ["old key server"]
+    assert (key["made"], key["age_days"], key["period"]) == ("2024-08-30T06:51:40Z", 814, "overdue")
+    assert [one["kind"] for one in told["findings"]] == ["overdue key server"]
 
 
 def test_a_clock_that_is_ahead() -> None:
@@ -279,11 +279,11 @@ def test_the_page_says_which_state_the_directory_had() -> None:
 def test_time_alone_is_no_news() -> None:
     given = samples.troubled(8)
     first = build.build(given, build.fleet_of(given))
-    later = replace(given, at="2026-11-29T12:00:00Z")
+    later = replace(given, calendar=samples.calendar("2026-11-29T12:00:00Z"))
     second = build.build(later, build.fleet_of(later))
     assert first["keys"] != second["keys"]
     assert first["digest"] == second["digest"]
-    old = replace(given, at="2028-11-29T12:00:00Z")
+    old = replace(given, calendar=samples.calendar("2028-11-29T12:00:00Z"))
     assert build.build(old, build.fleet_of(old))["digest"] != first["digest"]
 
 
