@@ -18,8 +18,8 @@ from . import keys
 from .keys import CURVE_STRENGTH, IN_USE, Key
 
 Data = dict[str, t.Any]
-SWAPPED = "swapped"
-"""The event when a gateway begins to use a key."""
+ACTIVATED = ("active", "swapped")
+"""The event when a gateway begins to use a key, and its name in events of version 1.0.0."""
 COLUMNS = (
     "class", "owner", "name", "state", "algorithm", "bits", "strength", "protocol", "custodian", "activated", "ends",
     "ended", "period", "hosts", "fingerprint",
@@ -104,7 +104,7 @@ def _activations(view: Mapping[str, t.Any]) -> dict[tuple[str, str], str]:
     return {
         serials[number]: event["at"]
         for event in view.get("events", ())
-        if event["what"] == SWAPPED and (number := (event["details"] or {}).get("rotation")) in serials
+        if event["what"] in ACTIVATED and (number := (event["details"] or {}).get("rotation")) in serials
     }
 
 

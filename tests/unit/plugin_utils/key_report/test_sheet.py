@@ -11,6 +11,7 @@ import io
 import re
 import typing as t
 
+import pytest
 from unit.fleet.samples import entry, result, retired, revoked
 
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.periods import DEFAULTS, Calendar, Period
@@ -42,13 +43,14 @@ def rows(report: Data, *names: str) -> dict[tuple[str, str], tuple[t.Any, ...]]:
     return {(one["owner"], one["name"]): tuple(one[name] for name in names) for one in report["sheet"]["keys"]}
 
 
-def test_every_key_has_its_dates() -> None:
+@pytest.mark.parametrize("what", ["active", "swapped"])
+def test_every_key_has_its_dates(what: str) -> None:
     """Activation as the event says, the record otherwise; deactivation for each way in which a key goes."""
     replaced = rotation(5, "gw1", ended_at="2026-06-01T00:01:17Z")
     report, _html = told(
         directory=directory(
             entry("gw1", 2), revoked("gw2"), retired("gw3"),
-            rotations=[replaced], events=[event(9, "swapped", at="2026-06-01T00:00:42Z", details={"rotation": 5})],
+            rotations=[replaced], events=[event(9, what, at="2026-06-01T00:00:42Z", details={"rotation": 5})],
         )
     )  # fmt: skip
     made, end = "2026-06-01T00:00:00Z", "2027-06-01T00:00:00Z"
