@@ -301,7 +301,7 @@ def honest() -> dict[str, Any]:
             own, peer = FLEET[host][0], FLEET[other][0]
             one = server(own, peer, "Primary" if host == hosts[0] else "Secondary")
             called = dataclasses.replace(group(own, peer), name=name, identity=identity)
-            changes = {"groups": (called,), "coop": {name: one.coop["G"]}, "rekeys": {name: Rekeys(12)}}
+            changes: dict[str, Any] = {"groups": (called,), "coop": {name: one.coop["G"]}, "rekeys": {name: Rekeys(12)}}
             found[host] = dataclasses.replace(one, **changes)
     return found
 
