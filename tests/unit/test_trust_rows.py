@@ -51,6 +51,8 @@ ROWS: dict[int, tuple[str, tuple[str, ...]]] = {
             "integration/test_tampered.py::test_it_is_given_no_key_and_the_others_go_on",
             "integration/test_tampered.py::test_the_claim_is_told",
             "unit/key_servers/test_grouping.py::test_nobody_shares_a_key_with_whom_nobody_in_its_groups_names",
+            "unit/key_servers/test_grouping.py::test_no_group_has_two_identities",
+            "unit/plugin_utils/key_servers/test_live_group.py::test_whatever_one_says_the_groups_of_others_stay",
         ),
     ),
     5: (

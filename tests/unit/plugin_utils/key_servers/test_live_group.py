@@ -11,7 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit.effort import examples
 
+from ansible_collections.vpnops.keys.plugins.action.ios_getvpn_rotation import _chosen
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn import Survey
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_config import Group
@@ -285,3 +289,62 @@ def test_who_is_no_longer_named_is_told() -> None:
     assert apart(live, left, ADDRESSES) == "ks1, ks2 do not name each other as peers of G any more"
     unread: dict[str, Any] = {**left, "ks1": VpnKeysError("timeout", "no answer", host="ks1")}
     assert apart(live, unread, ADDRESSES) == "", "nothing is done until it can be read"
+
+
+# -- whatever one key server says
+
+FLEET = {f"ks{number}": [f"192.0.2.{number}"] for number in (1, 2, 3, 4, 9)}
+NAMED = st.sampled_from([own for own, *_more in FLEET.values()])
+SAID = st.builds(
+    Group,
+    name=st.sampled_from(["EUROPE", "ASIA", "AAA", "all", "!ASIA"]),
+    kind=st.just("gdoi"),
+    identity=st.sampled_from([None, "7", "8", "9"]),
+    label=st.sampled_from([None, "OLD", "NEW", "ODD!"]),
+    peers=st.lists(NAMED, max_size=4, unique=True).map(tuple),
+    address=st.one_of(st.none(), NAMED, st.just("10.0.0.1")),
+    redundancy=st.booleans(),
+    local_server=st.just(True),
+)
+
+
+def honest() -> dict[str, Any]:
+    """Two groups of two key servers each, and one that serves none."""
+    pairs = {"EUROPE": ("7", ("ks1", "ks2")), "ASIA": ("8", ("ks3", "ks4"))}
+    found: dict[str, Any] = {"ks9": server(C, "", "Primary", groups=(), coop={})}
+    for name, (identity, hosts) in pairs.items():
+        for host, other in (hosts, hosts[::-1]):
+            own, peer = FLEET[host][0], FLEET[other][0]
+            one = server(own, peer, "Primary" if host == hosts[0] else "Secondary")
+            called = dataclasses.replace(group(own, peer), name=name, identity=identity)
+            changes: dict[str, Any] = {"groups": (called,), "coop": {name: one.coop["G"]}, "rekeys": {name: Rekeys(12)}}
+            found[host] = dataclasses.replace(one, **changes)
+    return found
+
+
+def of(title: str, hosts: tuple[str, ...], found: dict[str, Any]) -> tuple[Any, ...]:
+    """The group of these key servers, as it is chosen by its name and among all, and how it stands."""
+    groups = told_apart(live_groups(found, FLEET))
+    choices = [_chosen(groups, {"allowed_hosts": None, "only_groups": [pattern]}) for pattern in (title, "*")]
+    chosen = [[one for one in choice if one.hosts == hosts] for choice in choices]
+    (live,) = chosen[0]
+    return chosen, observation(live, found, FLEET, "OLD", "NEW", 1000), apart(live, found, FLEET)
+
+
+@settings(max_examples=examples(400), deadline=None)
+@given(
+    st.lists(SAID, max_size=3, unique_by=lambda one: one.name).map(tuple),
+    st.sampled_from(["ks9", "ks2"]),
+    st.booleans(),
+)
+def test_whatever_one_says_the_groups_of_others_stay(
+    said: tuple[Group, ...], liar: str, readable: bool
+) -> None:
+    found = honest()
+    usual = {title: of(title, hosts, found) for title, hosts in (("EUROPE", ("ks1", "ks2")), ("ASIA", ("ks3", "ks4")))}
+    found[liar] = dataclasses.replace(found[liar], groups=said)
+    if not readable:
+        found[liar] = VpnKeysError("timeout", "no answer", host=liar)
+    assert of("ASIA", ("ks3", "ks4"), found) == usual["ASIA"]
+    if liar == "ks9":
+        assert of("EUROPE", ("ks1", "ks2"), found) == usual["EUROPE"]
