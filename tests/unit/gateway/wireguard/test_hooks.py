@@ -18,6 +18,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.run
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import (
     config,
     hooks,
+    others,
 )
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import (
     record as wg_record,
@@ -515,6 +516,71 @@ def test_the_files_of_the_unit_are_found(tmp_path: Path, monkeypatch: pytest.Mon
     found = wg_record.unit_files("wg-quick@wg0.service")
     assert set(found) == {str(tmp_path / name) for name in named} | {str(linked)}
     assert found[str(linked)] == "Wants=peers.service"
+
+
+# ---- who else sets up the interface
+
+NETDEV = "[NetDev]\nName = wg0\nKind = wireguard\n\n[WireGuard]\nPrivateKeyFile = /k\n[WireGuardPeer]\nPublicKey = X\n"
+KEYFILE = "[connection]\nid=office\ntype=wireguard\ninterface-name=wg0\n\n[wireguard-peer.X]\nendpoint=h:1\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "text", "line"),
+    [
+        (0, NETDEV, 2),
+        (0, NETDEV.replace("Name = wg0", "Name=wg1"), 0),
+        (0, NETDEV.replace("wireguard", "bridge"), 0),
+        (0, "[Match]\nName=wg0\nKind=wireguard\n", 0),
+        (0, NETDEV.replace("Name", "#Name"), 0),
+        (1, KEYFILE, 4),
+        (1, KEYFILE.replace("=wg0", "=wg0b"), 0),
+        (1, KEYFILE.replace("wireguard\n", "ethernet\n"), 0),
+        (1, "", 0),
+    ],
+)
+def test_what_else_sets_up_the_interface(program: int, text: str, line: int) -> None:
+    assert others.sets_up(others.PROGRAMS[program], text, "wg0") == line
+
+
+@pytest.mark.parametrize(
+    ("up", "line"),
+    [
+        ("pre-up wg setconf wg0 /etc/wireguard/wg0.conf", 0),
+        ("pre-up wg setconf $IFACE /etc/wireguard/$IFACE.conf", 0),
+        ("up ip route add 10.0.0.0/8 dev wg0", 0),
+        ("post-up wg setconf wg1 /etc/wireguard/peers", 0),
+        ("post-up wg addconf wg0 /etc/wireguard/peers", 4),
+        ("    up ip link set wg0 up; sh -c 'wg set wg0 peer X remove'", 4),
+        ("post-down wg set wg0 peer X remove", 0),
+    ],
+)
+def test_what_ifupdown_gives_the_interface(up: str, line: int) -> None:
+    """It may load the very file of wg-quick."""
+    other = "iface wg1 inet manual\n  up wg setconf wg0 /x\n"
+    text = f"auto wg0\niface wg0 inet static\n  address 10.0.0.1\n  {up}\n{other}"
+    assert others.in_interfaces(text, "wg0", "/etc/wireguard/wg0.conf") == line
+
+
+def test_a_gateway_that_something_else_sets_up_is_named_with_the_file(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`nmcli connection import` leaves the file of wg-quick there. A withdrawal is carried out and not acknowledged."""
+    keyfile, interfaces = conf.parent / "office.nmconnection", conf.parent / "interfaces"
+    keyfile.write_text(KEYFILE)
+    interfaces.write_text("iface wg0 inet manual\n  up wg addconf wg0 /x\n")
+    conf.write_text(TYPICAL)
+    monkeypatch.setattr(others, "PROGRAMS", (others.PROGRAMS[1]._replace(files=(f"{conf.parent}/*.nmconnection",)),))
+    monkeypatch.setattr(others, "INTERFACES", (str(interfaces), "/no/*"))
+    first, second = record(conf).sentences()
+    assert first == (
+        f"{keyfile}, line 4 lets NetworkManager set up wg0 with peers of its own, so what is stored here would not "
+        "hold after the next start; remove that file, so that wg-quick alone sets up wg0."
+    )
+    assert second.startswith(f"{interfaces}, line 2 changes the peers of wg0, so what is stored here would not hold")
+    (change,), runtime = store(conf, RUNNING, wanted(None, known=(A,)))
+    assert f"{keyfile}, line 4" in change.refused
+    assert runtime
+    assert A.text not in runtime.peers
 
 
 # ---- the record: all files together

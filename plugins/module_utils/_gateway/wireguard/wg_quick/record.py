@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from ...._errors import NOTHING_CHANGED, VpnKeysError
 from ... import commands, files
 from ..runtime import Runtime
-from . import config, hooks, units
+from . import config, hooks, others, units
 from .config import INTERFACE, PEER, STAGED, TEXT, Block
 from .hooks import Effects, Unfollowed
 
@@ -83,11 +83,11 @@ def read(path: str, interface: str) -> Record:
         raise VpnKeysError("unreadable", f"{path} has no [Interface]", state=NOTHING_CHANGED)
     reader = hooks.Files(script, unit_files)
     unit = unit_files(f"wg-quick@{interface}.service")
-    return _with_files(path, text, blocks, hooks.effects(blocks, interface, reader, unit))
+    return _with_files(path, interface, text, blocks, hooks.effects(blocks, interface, reader, unit))
 
 
-def _with_files(path: str, text: str, blocks: list[Block], effects: Effects) -> Record:
-    texts, unfollowed = {"": text}, list(effects.unfollowed)
+def _with_files(path: str, interface: str, text: str, blocks: list[Block], effects: Effects) -> Record:
+    texts, unfollowed = {"": text}, [*of_others(interface, path), *effects.unfollowed]
     for file in effects.files:
         try:
             texts[file], loaded = _peers_of(file)
@@ -109,6 +109,28 @@ def _peers_of(file: str) -> tuple[str, list[Block]]:
     if any(block.kind == INTERFACE and len(block.lines) > 1 for block in blocks):
         raise VpnKeysError("unreadable", "it has entries of an [Interface]")
     return text, [replace(one, file=file, kind=TEXT if one.kind == INTERFACE else one.kind) for one in blocks]
+
+
+def of_others(interface: str, path: str) -> t.Iterator[Unfollowed]:
+    """What else gives the interface peers at a boot."""
+    for program in others.PROGRAMS:
+        for file, text in _texts(program.files):
+            number = others.sets_up(program, text, interface)
+            if number:
+                what = f"line {number} lets {program.name} set up {interface} with peers of its own"
+                yield Unfollowed(what, f"remove that file, so that wg-quick alone sets up {interface}", file=file)
+    for file, text in _texts(others.INTERFACES):
+        number = others.in_interfaces(text, interface, path)
+        if number:
+            what = f"line {number} changes the peers of {interface}"
+            yield Unfollowed(what, "take that line out, and load the peers by wg-quick", file=file)
+
+
+def _texts(patterns: t.Iterable[str]) -> t.Iterator[tuple[str, str]]:
+    for file in (file for pattern in patterns for file in sorted(glob.glob(pattern))):
+        text = script(file)
+        if text and not text.startswith(hooks.DATA):
+            yield file, text
 
 
 def unit_files(unit: str) -> dict[str, str]:
