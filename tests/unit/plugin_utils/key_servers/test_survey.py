@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from collections.abc import Mapping
 
@@ -334,3 +335,28 @@ def test_addresses_that_facts_tell_do_not_count() -> None:
     """Facts are what a device says, and Ansible puts them before what the inventory says."""
     told = {ADDRESSES: ["10.0.0.1"], "ansible_facts": {ADDRESSES: ["10.0.0.1"]}}
     assert own(**told) == {"ks1": ("192.0.2.1",)}
+
+
+def with_unknown_peers(*names: str) -> dict[str, Seen]:
+    """Of `three`, these name a peer that is not in the inventory."""
+    seen = three()
+    for name in names:
+        found = t.cast(Survey, seen[name])
+        groups = tuple(dataclasses.replace(one, peers=(*one.peers, "10.9.9.9")) for one in found.groups)
+        seen[name] = dataclasses.replace(found, groups=groups)
+    return seen
+
+
+def test_a_part_of_the_inventory_is_refused_where_it_matters() -> None:
+    """Before anything is changed; by itself, a unit of which nothing is known does not stop the others."""
+    with pytest.raises(VpnKeysError) as caught:
+        planned(with_unknown_peers("ks1", "ks2"), allow_partial_inventory=False)
+    said = str(caught.value)
+    assert said.startswith("10.9.9.9, a peer of ks1, ks2, is an address that the inventory gives to no key server.")
+    assert "Nothing was changed; put them into the inventory and set the slice count of the job template to 1" in said
+    assert said.endswith("or set allow_partial_inventory.")
+    assert planned(three(), allow_partial_inventory=False).planned
+    assert planned(with_unknown_peers("ks1", "ks2")).planned
+    assert planned(with_unknown_peers("ks3"), allow_partial_inventory=False).planned, "ASIA cannot be read anyway"
+    with pytest.raises(VpnKeysError, match=r"10\.9\.9\.9, a peer of ks3, is an address"):
+        planned(with_unknown_peers("ks3"), allow_partial_inventory=False, only_groups=["ASIA"])
