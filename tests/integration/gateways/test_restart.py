@@ -120,3 +120,38 @@ def test_strongswan(make_site: Make) -> None:
     restart(site)
     seen = site.play("gateway_status", fail_on="drift")
     assert seen.code == 0, seen.output
+
+
+@pytest.mark.parametrize("platform", sorted(RESTARTS))
+def test_a_gateway_that_was_retired(platform: str, make_site: Make) -> None:
+    """A restart of its peers brings its key back to none of them."""
+    site = make_site(platform)
+    gone = set(site.keys("gw3"))
+    done = site.retire("gw3")
+    assert done.code == 0, done.output
+    for name in ("gw1", "gw2"):
+        assert not gone & site.stored(name)
+        site.mesh.run(name, RESTARTS[platform])
+        assert not gone & site.stored(name)
+        assert site.accepted(name, "gw1" if name == "gw2" else "gw2")
+
+
+def test_a_gateway_that_was_renamed(site: Site) -> None:
+    """Its peers know it by another name, and a restart leaves the new key of a rotation under that name."""
+    old = site.own("gw1")
+    renamed = {"state": "renamed", "gateways": [{"name": "gw1", "new_name": "berlin1"}]}
+    task = {"url": f"sqlite:///{site.database}", **renamed}
+    done = site.node.run([{"vpnops.keys.key_directory": task, "delegate_to": "localhost", "become": False,
+                           "run_once": True}])  # fmt: skip
+    assert done.code == 0, done.output
+    site.node.hosts["berlin1"] = site.node.hosts.pop("gw1")
+    done = site.rotate("berlin1")
+    assert done.code == 0, done.output
+    assert not site.all_pending()
+    restart(site)
+    new = site.recorded("berlin1")
+    assert new == site.own("gw1") != old
+    for name in ("gw2", "gw3"):
+        assert new in runs(site, name)
+        assert old not in site.stored(name)
+    site.assert_tunnels()
