@@ -8,9 +8,9 @@ OPTIONS, `user_capabilities`, and the filter `role_level`."""
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-Data = t.Mapping[str, t.Any]
+Data = Mapping[str, t.Any]
 ADMIN, USE = "the role Admin of it", "the role Use of it"
 TEMPLATES = {"job_templates": "job template", "workflow_job_templates": "workflow"}
 
@@ -110,8 +110,15 @@ class _Asked:
         for field, kind in (("job_templates", "job_templates"), ("workflows", "workflow_job_templates")):
             for name in item.get(field) or ():
                 there = self._named(kind, name)
-                if there and "PUT" not in self._api.methods(f"{kind}/{there['id']}/"):
+                lacks = bool(there) and not self._granted(there, item)
+                if lacks and "PUT" not in self._api.methods(f"{kind}/{there['id']}/"):
                     yield Refusal(f"grant roles of the {TEMPLATES[kind]} {name}", ADMIN)
+
+    def _granted(self, there: Data, item: Data) -> bool:
+        """Whether all teams of a grant have the role already."""
+        role = there["summary_fields"]["object_roles"][f"{item['role']}_role"]["id"]
+        having = {one["name"] for one in self._api.found(f"roles/{role}/teams", page_size="200")}
+        return having.issuperset(item["teams"])
 
     def _edit(self, kind: str, name: str, needs: str) -> Iterator[Refusal]:
         """To make what is not there, which needs `needs`, or to change it."""
@@ -128,7 +135,7 @@ class _Asked:
         return self._there[kind, name]
 
     @staticmethod
-    def _capable(of: str, found: t.Sequence[Data]) -> bool:
+    def _capable(of: str, found: Sequence[Data]) -> bool:
         return any(one["summary_fields"].get("user_capabilities", {}).get(of) for one in found)
 
 

@@ -122,6 +122,7 @@ def make_type(awx: Awx) -> None:
     send(awx, "POST", "credential_types", name="new", kind="cloud")
 
 
+GRANT = {"teams": ["security"], "role": "execute"}
 OFTEN = {"name": "often", "unified_job_template": "old"}
 DONE: dict[str, tuple[Changes, Callable[[Awx], None]]] = {
     "a new template": (Changes(job_templates=[TEMPLATE | {"name": "new"}]), make_template),
@@ -132,7 +133,7 @@ DONE: dict[str, tuple[Changes, Callable[[Awx], None]]] = {
     "a new schedule": (Changes(schedules=[OFTEN | {"name": "new"}]), make_schedule),
     "a schedule": (Changes(schedules=[OFTEN]), change_schedule),
     "a schedule that goes": (Changes(schedules=[OFTEN]), delete_schedule),
-    "roles": (Changes(granted=[{"job_templates": ["old"], "workflows": ["flow"]}]), grant),
+    "roles": (Changes(granted=[GRANT | {"job_templates": ["old"], "workflows": ["flow"]}]), grant),
     "a type of credentials": (Changes(credential_types=["new"]), make_type),
 }
 OBJECTS = {
@@ -177,7 +178,7 @@ def test_each_right_is_named_with_the_role_that_it_needs() -> None:
     awx.user.roles["organizations", number(awx, "organizations", "Default")] = {"auditor"}
     every = Changes(
         ["Directory"], [TEMPLATE | {"name": "old"}, TEMPLATE | {"name": "new"}], ["flow", "new"], ["old", "new"],
-        [OFTEN, OFTEN | {"name": "new"}], [{"workflows": ["flow", "new"]}],
+        [OFTEN, OFTEN | {"name": "new"}], [GRANT | {"workflows": ["flow", "new"]}],
     )  # fmt: skip
     assert [f"{one.act}: {one.needs}" for one in awx_rights.refused(Asked(awx), "Default", every)] == [
         "make or change the credential type Directory: a system administrator of AWX",
@@ -192,6 +193,19 @@ def test_each_right_is_named_with_the_role_that_it_needs() -> None:
         "change the schedule often: the role Admin of its job template",
         "grant roles of the workflow flow: the role Admin of it",
     ]
+
+
+def test_what_is_granted_already_needs_no_right() -> None:
+    """Of several templates in one grant."""
+    awx = world()
+    grant(awx)
+    awx.user.superuser = False
+    awx.user.roles["organizations", number(awx, "organizations", "Default")] = {"auditor"}
+    every = GRANT | {"job_templates": ["old"], "workflows": ["flow"]}
+    assert awx_rights.refused(Asked(awx), "Default", Changes(granted=[every])) == []
+    read = every | {"role": "read", "workflows": []}
+    said = [one.act for one in awx_rights.refused(Asked(awx), "Default", Changes(granted=[read]))]
+    assert said == ["grant roles of the job template old"]
 
 
 def test_nothing_that_would_be_changed_needs_no_right() -> None:
