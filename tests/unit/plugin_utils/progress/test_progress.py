@@ -208,8 +208,8 @@ def test_the_one_that_differs_is_to_blame_and_not_the_one_that_the_task_ran_on()
 def test_one_task_that_looks_works_and_proves_tells_all_of_it() -> None:
     """A key server that was changed, one that failed, and one that could not be read, in one result of the sync."""
     servers = [{"host": host} for host in ("ks1", "ks2", "ks3")]
-    unit = {"label": "REKEY", "groups": ["GETVPN"], "key_servers": servers, "error": "ks3: no answer."}
-    unit |= {"done": {"ks2": ["replaced"]}, "left": ["ks3"], "interrupted": False}
+    unit: dict[str, t.Any] = {"label": "REKEY", "groups": ["GETVPN"], "key_servers": servers, "interrupted": False}
+    unit |= {"done": {"ks2": ["replaced"]}, "left": ["ks3"], "error": "ks3: no answer."}
     before, after = compared(ks1="right", ks2="wrong", ks3="wrong"), compared(ks1="right", ks2="right", ks3="wrong")
     run = run_on("ks1", "ks2", "ks3", "ks4")
     run.find(found.on_key_servers({"found": before | {"problems": {"ks4": "away"}}, "units": [unit], "proof": after}))
