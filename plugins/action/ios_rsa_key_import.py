@@ -132,13 +132,13 @@ class ActionModule(IosAction):
         self, tty: Terminal, label: Label, seen: KeyRing, sealed: Sealed, options: dict[str, t.Any]
     ) -> Dialogue[RsaKey]:
         """`seen`: what was there when it was decided; a key that came since then is not replaced."""
-        wishes = {"exportable": options["exportable"], "save": options["save"]}
+        how = {"exportable": options["exportable"], "save": options["save"]}
         planned = rsa_keys.identity(seen.of(label))
         if planned is None:
-            return (yield from replacement.import_key(tty, label, sealed, **wishes))
+            return (yield from replacement.import_key(tty, label, sealed, **how))
         old = yield from replacement.export_old(tty, label, planned)
         if old and options["backup_path"]:
             key_files.keep(old, options["backup_path"], options["backup_passphrase"], "pkcs8")
         leftover = rsa_keys.identity(seen.of(label.scratch))
         yield from replacement.stage(tty, label, sealed, leftover, save=options["save"])
-        return (yield from replacement.swap(tty, label, sealed, planned, old, **wishes))
+        return (yield from replacement.swap(tty, label, sealed, planned, old, **how))

@@ -128,7 +128,7 @@ class ActionModule(IosAction):
         options: dict[str, t.Any],
         pool: session.SessionPool,
     ) -> Result:
-        wishes = ExecutionOptions(
+        execution = ExecutionOptions(
             options["save"],
             options["generation_timeout"],
             options["backup_directory"],
@@ -141,7 +141,7 @@ class ActionModule(IosAction):
         with interruption.in_hand(reports=True) as asked:
             self._running: list[tuple[Planned, Progress]] = []
             watch = asyncio.ensure_future(interruption.watch(asked, self._interrupted))
-            work = (self._unit(one, targets, wishes, options, turns, count, pool, asked) for one in planned)
+            work = (self._unit(one, targets, execution, options, turns, count, pool, asked) for one in planned)
             units = await asyncio.gather(*work)
             watch.cancel()
             interrupted = bool(asked())
@@ -174,7 +174,7 @@ class ActionModule(IosAction):
         self,
         one: Planned,
         targets: dict[str, Target],
-        wishes: ExecutionOptions,
+        execution: ExecutionOptions,
         options: dict[str, t.Any],
         turns: dict[str, asyncio.Lock],
         count: pipe.Count,
@@ -205,7 +205,7 @@ class ActionModule(IosAction):
                 async with AsyncExitStack() as waiting:
                     for host in sorted(execute.hosts_of(one.plan.steps)):
                         await waiting.enter_async_context(turns[host])
-                    await execute.run_plan(one.plan, targets, wishes, progress, pool)
+                    await execute.run_plan(one.plan, targets, execution, progress, pool)
         except VpnKeysError as error:
             unit |= {"error": rendered(error.marked, self._names), "interrupted": error.code == "interrupted"}
         except Exception as error:  # noqa: BLE001 - one unit must not end the work on the others

@@ -16,6 +16,7 @@ from ..module_utils._errors import NOTHING_DONE, VpnKeysError
 from ..module_utils._printable import quoted
 
 PREFIXES = (
+    "__did_",
     "__gateway_keys_",
     "__key_server_rotate_",
     "__key_server_sync_",
@@ -38,7 +39,9 @@ PREFIXES = (
 )
 NAMES = frozenset(
     {
+        "__administrator",
         "__before",
+        "__checking",
         "__index",
         "__workflows",
         # What Ansible makes of words of -e that are no assignments.

@@ -12,7 +12,6 @@ Source: https://developer.hashicorp.com/vault/api-docs/secret/transit.
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 import typing as t
@@ -81,15 +80,14 @@ class Engine:
         found = self._asked("read_key", name=self.name)
         if found.get("type") != "ed25519":
             raise self.unusable("it is not of the type ed25519")
-        least = max(number for number in (found.get("min_encryption_version"), 1) if isinstance(number, int))
-        try:
-            every = {int(version): _public(one["public_key"]) for version, one in found["keys"].items()}
-        except (AttributeError, KeyError, TypeError, ValueError):
-            raise self.unusable("its public keys cannot be read") from None
-        usable = [TransitKey(self, version, every[version]) for version in sorted(every) if version >= least][::-1]
+        every = _versions(found.get("keys"))
+        if every is None:
+            raise self.unusable("its public keys cannot be read")
+        least = found.get("min_encryption_version")
+        usable = [version for version in sorted(every, reverse=True) if not isinstance(least, int) or version >= least]
         if not usable:
             raise self.unusable("it has no version that may sign")
-        return usable
+        return [TransitKey(self, version, every[version]) for version in usable]
 
     def signed(self, data: bytes, version: int) -> bytes:
         text = base64.b64encode(data).decode()
@@ -108,15 +106,13 @@ class Engine:
 
         try:
             answer = getattr(self._client.secrets.transit, method)(mount_point=self.mount, **options)
-            data = answer["data"]
         except hvac.exceptions.InvalidPath:
             raise self.unusable("there is no such key") from None
         except hvac.exceptions.VaultError as error:
             raise self.unusable(printable(", ".join(error.errors or [str(error.args[0])]), LONGEST)) from None
         except requests.RequestException as error:
             raise self.unusable(f"the engine does not answer ({type(error).__name__})") from None
-        except (KeyError, TypeError, ValueError):
-            raise self.unusable("the answer cannot be read") from None
+        data = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(data, dict):
             raise self.unusable("the answer cannot be read")
         return data
@@ -130,9 +126,18 @@ class Engine:
         )
 
 
-def _public(text: t.Any) -> ed25519.Ed25519PublicKey:
-    """Raises TypeError, ValueError."""
+def _versions(shown: t.Any) -> dict[int, ed25519.Ed25519PublicKey] | None:
+    """The public key of each version; None for what cannot be read."""
+    if not isinstance(shown, dict):
+        return None
+    texts = {version: one.get("public_key") for version, one in shown.items() if isinstance(one, dict)}
+    keys = {int(version): _public(text) for version, text in texts.items() if str(version).isdecimal()}
+    read = {version: key for version, key in keys.items() if key is not None}
+    return read if len(read) == len(shown) else None
+
+
+def _public(text: t.Any) -> ed25519.Ed25519PublicKey | None:
     try:
-        return ed25519.Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
-    except binascii.Error as error:
-        raise ValueError from error
+        return ed25519.Ed25519PublicKey.from_public_bytes(base64.b64decode(str(text), validate=True))
+    except ValueError:
+        return None

@@ -97,13 +97,13 @@ def operations_of(steps: Sequence[Step]) -> int:
 async def run_plan(
     plan: Plan,
     targets: Mapping[str, Target],
-    wishes: ExecutionOptions,
+    execution: ExecutionOptions,
     progress: Progress,
     pool: ios_session.SessionPool,
 ) -> None:
     """All steps of the plan. Raises VpnKeysError, also when it ends before the last step because the user asked for
     that (interrupted); what was done until then is in `progress`."""
-    worker = _Worker(Label.parse(plan.label), plan, targets, wishes, progress, pool)
+    worker = _Worker(Label.parse(plan.label), plan, targets, execution, progress, pool)
     if not progress.asked():
         await worker.unchanged_since(plan)
     for step in plan.steps:
@@ -120,7 +120,7 @@ class _Worker:
     label: Label
     plan: Plan
     targets: Mapping[str, Target]
-    wishes: ExecutionOptions
+    execution: ExecutionOptions
     progress: Progress
     pool: ios_session.SessionPool
     saved: set[str] = field(default_factory=set)
@@ -160,7 +160,7 @@ class _Worker:
         await operations[type(step)](step)
 
     async def _finish(self, step: Finish) -> None:
-        save, staged = self.wishes.save, self.staged[step.host]
+        save, staged = self.execution.save, self.staged[step.host]
         await self._do(
             step.host,
             lambda tty: replacement.finish(tty, self.label, staged, exportable=step.exportable, save=save),
@@ -173,9 +173,9 @@ class _Worker:
         label = self.label.scratch if step.scratch else self.label
 
         def work(tty: Terminal) -> Dialogue[str]:
-            timeout, usage = self.wishes.generation_timeout, t.cast(Usage, step.usage)
+            timeout, usage = self.execution.generation_timeout, t.cast(Usage, step.usage)
             keys = yield from rsa_keys.generate(tty, label, step.bits, usage=usage, exportable=True, timeout=timeout)
-            if self.wishes.save:
+            if self.execution.save:
                 yield from rsa_keys.save(tty)
             return str(rsa_keys.identity(keys))
 
@@ -195,10 +195,10 @@ class _Worker:
                 state="Nothing was replaced",
                 advice="somebody else may be changing keys there; compare again",
             )
-        wishes = {"exportable": step.exportable, "save": self.wishes.save}
+        options = {"exportable": step.exportable, "save": self.execution.save}
 
         async def import_key(host: str) -> None:
-            await self._do(host, lambda tty: replacement.import_key(tty, self.label, sealed, **wishes), "imported")
+            await self._do(host, lambda tty: replacement.import_key(tty, self.label, sealed, **options), "imported")
             self._now_holds(host, sealed)
             self._done(host, "imported", f"from {step.source}")
 
@@ -208,7 +208,7 @@ class _Worker:
 
     async def _replace(self, step: Distribute, sealed: Sealed) -> None:
         """Staged everywhere before the first old key goes; then one key server after the other."""
-        save = self.wishes.save
+        save = self.execution.save
         old: dict[str, Sealed | None] = {}
         # Left by a run that was cut short, or put there by another control node, which may need it at this moment.
         found_there: set[str] = set()
@@ -302,15 +302,15 @@ class _Worker:
         self.progress.count.one()
         if what:
             self.progress.did(host, what, more)
-        if self.wishes.save:
+        if self.execution.save:
             self.saved.add(host)
             self.progress.did(host, "saved")
 
     def _back_up(self, host: str, old: Sealed | None) -> None:
-        if old is None or not self.wishes.backup_directory or not self.wishes.backup_passphrase:
+        if old is None or not self.execution.backup_directory or not self.execution.backup_passphrase:
             return
-        path = os.path.join(self.wishes.backup_directory, f"{host}-{self.label}-{short(old.fingerprint)}.pem")
-        key_files.keep(old, path, self.wishes.backup_passphrase, "pkcs8")
+        path = os.path.join(self.execution.backup_directory, f"{host}-{self.label}-{short(old.fingerprint)}.pem")
+        key_files.keep(old, path, self.execution.backup_passphrase, "pkcs8")
         self.progress.did(host, "backed up", f"the old key to {path}")
 
     async def _do(self, host: str, operation: Callable[[Terminal], Dialogue[T]], to_be: str = "") -> T:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...module_utils._addresses import spelled
-from ...module_utils._errors import NOTHING_CHANGED, NOTHING_IS_CHANGED, VpnKeysError, stated
+from ...module_utils._errors import NOTHING_CHANGED, NOTHING_IS_CHANGED, VpnKeysError, clause, stated
 from ...module_utils._ios.getvpn import Survey
 from ...module_utils._ios.getvpn_config import Group
 from ...module_utils._ios.getvpn_coop import Coop
@@ -99,7 +99,7 @@ def _blocked(unit: grouping.Unit) -> str | None:
         return unit.blocked
     what = " ".join(unit.unknown_peers)
     advice = "put the missing key servers into the inventory, or set key_server_addresses of those that are there"
-    return stated(what.removesuffix("."), NOTHING_CHANGED, advice)
+    return stated(clause(what), NOTHING_CHANGED, advice)
 
 
 def _identity(part: Sequence[tuple[str, str]], seen: Mapping[str, Seen]) -> str | None:

@@ -222,9 +222,9 @@ class Rotator:
         plan = planning.plan(label.name, servers, planning.Policy(bits=self.wanted.bits))
         if plan.blocked or not plan.steps:
             raise VpnKeysError("blocked", plan.blocked or f"there is nothing to do for the key {label}")
-        wishes = execute.ExecutionOptions(save=True, generation_timeout=self.wanted.generation_timeout)
+        execution = execute.ExecutionOptions(save=True, generation_timeout=self.wanted.generation_timeout)
         progress = execute.Progress(self.tell, pipe.Count(0), asked=self.asked)
-        await execute.run_plan(plan, self.targets, wishes, progress, self.pool)
+        await execute.run_plan(plan, self.targets, execution, progress, self.pool)
 
     async def _switch(self, step: Switch) -> None:
         label = Label.parse(step.label)

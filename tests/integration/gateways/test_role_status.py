@@ -69,7 +69,7 @@ def drift(site: Site) -> dict[str, str]:
 
 def test_drift_of_peers(site: Site) -> None:
     """Each is named, in one sentence, and put right by converge with full."""
-    assert not [one for one in differences(site) if "nobody in the directory" not in one]
+    assert not [one for one in differences(site) if "unknown to the directory" not in one]
     drift(site)
     told = differences(site)
     assert_told(told, "gw2: It stores no current key of gw1 in its running daemon.")
@@ -78,7 +78,7 @@ def test_drift_of_peers(site: Site) -> None:
     assert done.code == 0, done.output
     assert site.own("gw1") in set(site.stored_in_runtime("gw2")) & set(site.stored_in_file("gw3"))
     site.assert_whole()
-    assert not [one for one in differences(site) if "nobody in the directory" not in one]
+    assert not [one for one in differences(site) if "unknown to the directory" not in one]
 
 
 def test_drift_of_the_gateway_and_the_directory(site: Site) -> None:
@@ -119,14 +119,14 @@ def test_an_open_rotation_is_told(site: Site) -> None:
 
 def test_drift_strongswan(make_site: Make) -> None:
     site = make_site("strongswan", 2)
-    assert not [one for one in differences(site) if "nobody in the directory" not in one]
+    assert not [one for one in differences(site) if "unknown to the directory" not in one]
     site.mesh.run("gw2", "cp /etc/swanctl/pubkey/gw3.pub /etc/swanctl/pubkey/gw1.pub")
     told = differences(site)
     assert_told(told, "gw2: It stores the unknown key", "of gw1")
     done = site.play("converge_gateways", converge_all="true")
     assert done.code == 0, done.output
     site.assert_whole()
-    assert not [one for one in differences(site) if "nobody in the directory" not in one]
+    assert not [one for one in differences(site) if "unknown to the directory" not in one]
 
 
 def test_an_emergency_that_not_all_have_heard_of(site: Site) -> None:

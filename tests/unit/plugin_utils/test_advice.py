@@ -90,9 +90,10 @@ MESSAGES = {
     ),
 }
 GIVEN_BY_THE_ROLE = {
-    "gateway_keys": set(
-        "acknowledgements directory gateways keys new_signing_key older_than_days plan proof public_key to_url".split()
-    ),
+    "gateway_keys": {
+        "acknowledgements", "directory", "gateways", "keys", "new_signing_key", "new_signing_key_url",
+        "older_than_days", "plan", "proof", "public_key", "to_url",
+    },
     "key_server_rotate": set(),
     "key_server_sync": {"done", "found", "proof"},
 }

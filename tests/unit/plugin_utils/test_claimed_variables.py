@@ -123,6 +123,10 @@ def of_files(data: Any, path: Path) -> set[str]:
 def set_above_facts(path: Path, data: Any) -> set[str]:
     if path.parts[-2:] == ("vars", "main.yml"):
         return set(data)
+    if path.parts[-3:-1] == ("playbooks", "tasks"):
+        # It is included by a play, whose variables it has.
+        plays = [one for one in path.parents[1].glob("*.yml") if f"tasks/{path.name}" in one.read_text()]
+        return variables_set(data) | {name for one in plays for name in set_above_facts(one, load(one))}
     role_vars = path.parents[1] / "vars/main.yml"
     of_role = set(load(role_vars)) if "roles" in path.parts and role_vars.exists() else set()
     return variables_set(data) | of_role | (of_files(data, path) if isinstance(data, list) else set())
