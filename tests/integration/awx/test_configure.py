@@ -45,6 +45,7 @@ SITE = {
     "controller_launching_team": "network",
     "controller_approving_team": "security",
     "controller_duty_team": "on duty",
+    "controller_schedules_left_off": [],
 }
 
 
