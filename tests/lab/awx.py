@@ -439,8 +439,10 @@ class Awx:
         if kind == NODES and target:
             related["unified_job_template"] = f"{self.root}{self._kind_of(target)}/{target}/"
         ids = {name: list(self.associated.get((kind, one["id"], name), [])) for name in LINKED.get(kind, ())}
-        summary: Data = {name: {"id": one[name], "name": self.objects[kinds[0]][one[name]]["name"]}
-                   for name, kinds in REFERENCES.items() if len(kinds) == 1 and one.get(name) is not None}  # fmt: skip
+        named = {name: kinds[0] for name, kinds in REFERENCES.items() if len(kinds) == 1 and one.get(name) is not None}
+        summary: Data = {
+            name: {"id": one[name], "name": self.objects[of][one[name]]["name"]} for name, of in named.items()
+        }
         capabilities = access.capabilities(self.user, self.objects, kind, one)
         if capabilities:
             summary["user_capabilities"] = capabilities

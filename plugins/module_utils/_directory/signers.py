@@ -218,4 +218,3 @@ def shown(options: Options, place: Place) -> dict[str, str | None]:
 
 def fingerprint_of(key: Signer) -> str:
     return fingerprint(signing.public_der(key))
-
