@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.effort import examples
 from unit.fleet import fleets, views
+from unit.plugin_utils.key_report.samples import calendar
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import sentence
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
@@ -31,7 +32,7 @@ def pairs(found: FleetStatus) -> list[Cell]:
 @given(seed=SEEDS)
 def test_every_row_is_the_same_in_the_status_and_on_the_page(seed: int) -> None:
     made = fleets.fleet(seed)
-    found = status(made.directory, made.observations)
+    found = status(made.directory, made.observations, calendar())
     terminal, dummy = views.of_terminal(found)
     report, paper = views.of_page(made.result, made.observations)
     assert terminal.keys() == paper.gateways.keys() == made.directory.gateways.keys()
@@ -46,7 +47,7 @@ def test_every_pair_on_the_page_is_that_of_the_status(seed: int) -> None:
     """Its state and its serials: in the table of all pairs, in the one of those that differ, in the picture, and in
     the data."""
     made = fleets.fleet(seed)
-    found = status(made.directory, made.observations)
+    found = status(made.directory, made.observations, calendar())
     report, paper = views.of_page(made.result, made.observations)
     cells = pairs(found)
     assert paper.pairs.keys() == {(one.holder, one.owner) for one in cells}
@@ -100,7 +101,7 @@ SIGNS = {
 def test_every_finding_is_the_same_in_the_status_and_on_the_page(seed: int) -> None:
     """As it is read: how bad it is, of whom, which sentence, and what to do next."""
     made = fleets.fleet(seed)
-    found = status(made.directory, made.observations)
+    found = status(made.directory, made.observations, calendar())
     dummy, sentences = views.of_terminal(found)
     report, paper = views.of_page(made.result, made.observations)
     expected = {(one.severity, one.host, sentence(one.what)) for one in found.findings}
@@ -121,7 +122,7 @@ def test_every_finding_is_the_same_in_the_status_and_on_the_page(seed: int) -> N
 @given(seed=SEEDS)
 def test_every_finding_is_the_same_in_the_status_and_in_the_report(seed: int) -> None:
     made = fleets.fleet(seed)
-    found = status(made.directory, made.observations)
+    found = status(made.directory, made.observations, calendar())
     report, dummy = views.of_page(made.result, made.observations)
     of_fleet = {
         (one["kind"], one["severity"], one["what"], host)

@@ -47,4 +47,4 @@ def test_a_large_fleet_takes_seconds_and_little_memory(more: tuple[str, ...], pe
     assert max(found["seconds"].values()) < SECONDS, found
     assert found["megabytes"] < MEGABYTES, found
     assert found["cells"] <= 10_000
-    assert max(found["sizes"]) < 10_000_000, found
+    assert max(found["sizes"]) < 12_000_000, found  # with the sheet for auditors
