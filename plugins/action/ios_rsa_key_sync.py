@@ -15,12 +15,12 @@ from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
 from ..module_utils._ios.labels import Label
 from ..modules.ios_rsa_key_sync import ARGUMENT_SPEC, REQUIRED_BY
 from ..plugin_utils import advice, interruption, key_files
+from ..plugin_utils.ending import RUN_AGAIN, ending
 from ..plugin_utils.internal import internal_error
 from ..plugin_utils.ios import session
 from ..plugin_utils.ios.options import Target
 from ..plugin_utils.key_servers import account, execute, survey
 from ..plugin_utils.key_servers.action import IosAction, Result, display
-from ..plugin_utils.key_servers.ending import RUN_AGAIN, ending
 from ..plugin_utils.key_servers.execute import ExecutionOptions, Progress
 from ..plugin_utils.key_servers.survey import Planned
 from ..plugin_utils.progress import pipe

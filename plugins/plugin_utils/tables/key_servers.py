@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from ...module_utils._errors import about_host, together
 from ...module_utils._fingerprint import short
-from ..key_servers.ending import ending
+from ..ending import ending
 
 try:
     from rich import box
