@@ -44,6 +44,7 @@ REST = {
 """What else a survey of somebody's own could ask."""
 ELSEWHERE = {
     "gateway_keys_plan_only", "gateway_keys_converge_all", "gateway_keys_adopt_reported_key", "gateway_keys_bits",
+    "gateway_keys_max_gateways",
 }
 """Given as text by the tests themselves."""
 

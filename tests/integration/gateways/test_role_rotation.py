@@ -91,7 +91,7 @@ def test_what_is_due(make_site: Make) -> None:
     assert "This run chooses the gateways itself. Nothing was changed" in " ".join(named.output.split())
     assert [site.serial(name) for name in site.names] == [1, 1, 1, 1]
     site.mesh.no_ssh("gw1")
-    done = due(site, max_gateways=2)
+    done = due(site, max_gateways="2")
     assert done.code == 0, done.output
     said = " ".join(done.output.split())
     assert "Skipped, though their keys are due: gw1 (unreachable" in said
