@@ -18,7 +18,7 @@ GROUP = {
     **dict.fromkeys(PLAYBOOKS, "gateway_keys_inventory_group"),
     **dict.fromkeys(("compare_key_servers", "sync_key_servers"), "key_server_sync_inventory_group"),
 }
-CHECKS = {"check_facts", "check_variables", "validate_argument_spec", "assert"}
+CHECKS = {"check_facts", "check_variables", "validate_argument_spec", "assert", "include_tasks"}
 NAMED = ("-e", "gateway=a1", "-e", "confirm=a1", "-e", "key_server_rotate_label=K")
 
 
