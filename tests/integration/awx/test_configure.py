@@ -123,6 +123,7 @@ def of_one_workflow() -> Data:
         "controller_workflows": [workflow | {"simplified_workflow_nodes": nodes}],
         "__schedules": [one | {"unified_job_template": PLAN} for one in shipped("schedules")["__schedules"]
                         if one["name"] == NIGHTLY],
+        "controller_schedules_left_off": [],
     }  # fmt: skip
 
 
