@@ -34,6 +34,7 @@ def test_one(platform: str, make_site: Make) -> None:
     assert thief.gets_in(site.mesh, "gw4", "gw3", stolen), "the thief is no good"
     done = site.rotate("gw1")
     assert done.code == 0, done.output
+    assert done.output.count("Outcome\n") == 1, "the outcome is said once, with the tunnels that were verified"
     assert site.keys("gw1") == [site.own("gw1"), old]
     assert [site.serial(name) for name in site.names] == [2, 1, 1]
     site.assert_whole()
