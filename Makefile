@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The user's ~/.ssh, ~/.ansible.cfg and the like must neither help nor harm, nor be written to.
 AWAY := HOME="$(CURDIR)/.build/home"
 # Lists with | between them run side by side: each of these keeps one core busy.
-STEPS := "lint docs importer | test-sanity" test-unit test-integration test-oldest test-molecule
+STEPS := "lint docs | test-sanity" test-unit test-integration test-oldest test-molecule
 # What users copy first; make test-scenarios runs them all.
 SCENARIOS := default conflict gateway_regenerate_wireguard
 LAB ?= tests/lab/fleets/demo.yml
@@ -73,7 +73,7 @@ test-events: setup ## a gateway that was away calls ansible-rulebook and is told
 	$(AWAY) python -m pytest tests/events --quiet
 
 test-thorough: export EFFORT := thorough
-test-thorough: coverage test-events test-scenarios test-sanity ## what takes longer (as root): real gateways killed, rebooted, cut off at each step; the demo; two hours and more
+test-thorough: coverage importer test-events test-scenarios test-sanity ## what takes longer (as root): real gateways killed, rebooted, cut off at each step; the demo; two hours and more
 	$(AWAY) python -m pytest tests/unit tests/integration -m thorough --quiet --numprocesses auto --dist worksteal
 
 test-molecule: setup ## molecule scenarios that users copy first: a conflict, a rotation (as root; SCENARIOS="weak")

@@ -14,6 +14,7 @@ import pytest
 from integration.control_node import ControlNode
 from integration.devices import assert_spared
 
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import execute
 from lab import DeviceSpec, Fleet
 
 KEPT: dict[str, dict[str, tuple[str, ...]]] = {
@@ -132,6 +133,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             kept = KEPT.get(str(item.path.relative_to(HERE)), {}).get(name)
             if kept is not None and parameter not in kept:
                 item.add_marker("thorough")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def locks_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests that run side by side are control nodes of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute, "LOCKS", str(tmp_path_factory.getbasetemp() / "locks"))
+        yield
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ LIBRARIES = [
 ]  # fmt: skip
 ANSIBLE = [sys.executable, "-m", "ansible"]
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(LIBRARIES)
+_context.set_forkserver_preload([*LIBRARIES, "integration.remembered"])
 
 
 def is_possible(words: Sequence[str], env: Mapping[str, str]) -> bool:
