@@ -119,11 +119,11 @@ def _rst(results: Results) -> str:
             parts.append(section(f"{title}: {devices} key servers"))
             parts.append(_table(found, work, devices))
     if any(key[0] == "wait" for key in found):
-        parts.append(section("Waiting for 8 devices that generate"))
+        parts.append(section("Waiting for 8 devices that generate a key"))
         parts.append(_waiting(found))
-    parts.append(section("What was to be reached"))
+    parts.append(section("Goals: key servers"))
     rows = [(*goal[:3], "yes" if goal[3] else "**no**") for goal in _goals(found)]
-    parts.append(list_table(("figure", "to reach", "measured", "reached"), rows, (46, 24, 20, 10)))
+    parts.append(list_table(("figure", "goal", "measured", "reached"), rows, (46, 24, 20, 10)))
     return "\n".join(parts)
 
 

@@ -36,8 +36,8 @@ WAYS = {
     way.name: way
     for way in (
         # These leave keys that the directory does not know, so they come first.
-        Way(PLAYBOOK, "playbook: swap, then tell the peers", NAIVE, ("-e", '{"restart":false}'), ours=False),
-        Way(RESTART, "playbook: the same by a restart", NAIVE, ("-e", '{"restart":true}'), ours=False, rounds=3),
+        Way(PLAYBOOK, "playbook: change the key, update the peers", NAIVE, ("-e", '{"restart":false}'), ours=False),
+        Way(RESTART, "playbook: the same with a restart", NAIVE, ("-e", '{"restart":true}'), ours=False, rounds=3),
         Way(STATUS, "nothing (gateway_status)", "vpnops.keys.gateway_status", changes=False, rounds=3),
         Way(IN_PLACE, "vpnops.keys", REGENERATE, _regenerate()),
         Way(

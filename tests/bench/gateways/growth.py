@@ -30,7 +30,7 @@ def runs(count: int, tell: Callable[[str], None]) -> Iterator[Run]:
             mesh.write_inventory(folder / "inventory.yml")
             for what, changed in (("enroll", []), ("one", mesh.names[:1]), ("all", mesh.names)):
                 run = _one(mesh, what, changed, folder)
-                cost = f"{run['wall_s']:7.1f} s, {run['cpu_s']:7.1f} CPU s, {run['pushed_kb']:8.0f} kB pushed"
+                cost = f"{run['wall_s']:7.1f} s, {run['cpu_s']:7.1f} CPU s, {run['pushed_kb']:8.0f} kB sent"
                 tell(f"  {what:<6} {cost}, {run['tasks_most']} tasks per gateway, {run['tasks_once']} for all")
                 yield run
 

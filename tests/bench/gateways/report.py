@@ -18,7 +18,7 @@ Run = dict[str, Any]
 Goal = tuple[str, str, str, bool]
 """What, the figure to reach, what was measured, whether that reaches it."""
 
-WORKS = {"enroll": "enrolment", "one": "a new key for one", "all": "new keys for all"}
+WORKS = {"enroll": "enrollment", "one": "a new key for one", "all": "new keys for all"}
 SWAN_LOST = 1
 SILENCE_MS = 100
 
@@ -37,8 +37,8 @@ def write(results: Results) -> None:
     if results["growth"]:
         parts += [section(f"One gateway and all of them ({GROWTH_FORKS} forks)"), _growth(results["growth"])]
     rows = [(*goal[:3], "yes" if goal[3] else "**no**") for goal in _goals(results)]
-    head = ("figure", "to reach", "measured", "reached")
-    parts += [section("What gateways were to reach"), list_table(head, rows, (46, 20, 24, 10))]
+    head = ("figure", "goal", "measured", "reached")
+    parts += [section("Goals: gateways"), list_table(head, rows, (46, 20, 24, 10))]
     put("\n".join(parts), BEGIN, END)
 
 
@@ -114,7 +114,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _growth(runs: Sequence[Run]) -> str:
-    head = ("gateways", "work", "tasks per gateway", "tasks for all", "wall s", "CPU s", "kB pushed", "MB")
+    head = ("gateways", "work", "tasks per gateway", "tasks for all", "wall s", "CPU s", "kB sent", "MB")
     rows = [_cells(run) for run in runs]
     for one, every in _pairs(runs):
         ratios = (f"{every[what] / one[what]:.2f}" for what in ("wall_s", "cpu_s", "pushed_kb", "peak_mb"))
