@@ -176,7 +176,11 @@ async def _cut_short(devices: Mapping[str, Device], start: Start, cut: Cut, poin
         outcome = await rounds.sync(devices, **start.options)
         missed = device.faults.cut is not None and device.faults.cut.times > 0
         device.clear_faults()
-        return ["the cut was missed"] if missed else [] if outcome.told else ["the cut was not told"]
+        if missed:
+            return ["the cut was missed"]
+        # A session that ended before the first line of the work is opened once more, and there is nothing to tell.
+        is_done = point.text.startswith("show") and not rounds.unfinished(devices)
+        return [] if outcome.told or is_done else ["the cut was not told"]
     running = asyncio.ensure_future(rounds.sync(devices, **start.options))
     rounds.at_line(device, point.line, running.cancel)
     await asyncio.wait([running])
