@@ -194,7 +194,7 @@ gateway:
     at_restart:
       description: >-
         What the next start of the daemon would change for the peers that it has, in sentences. A difference between
-        the files and the running daemon is among it, and a line of the files that cannot be followed.
+        the files and the running daemon is among it, and a line of the files that cannot be analyzed.
       type: list
       elements: str
     fetched:

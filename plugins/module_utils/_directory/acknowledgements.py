@@ -183,7 +183,7 @@ def _understood(
             continue
         keys = [] if why else records.keys_of_one(known.snapshot, name)
         if not why and role not in ROLES:
-            why = f"{peer} names no role of a key of {name}."
+            why = f"{peer} gives an unknown role for a key of {name}."
         elif not why and not keys:
             if role == "withdrawn":
                 continue
@@ -193,7 +193,7 @@ def _understood(
             continue
         serial = _serial(keys, one)
         if serial is None:
-            refused[name] = f"{peer} acknowledges a key of {name} that the directory does not know."
+            refused[name] = f"{peer} acknowledges a key of {name} that is not in the directory."
         else:
             yield name, (serial, str(role))
 
@@ -203,7 +203,7 @@ def _against(known: Ledger, name: str) -> str:
     if name in known.suspects:
         return f"The records of {printable(name, LONGEST_NAME)} were tampered with."
     if name not in known.snapshot.gateways:
-        return f"The directory knows no gateway {printable(name, LONGEST_NAME)}."
+        return f"The directory has no gateway {printable(name, LONGEST_NAME)}."
     return ""
 
 
@@ -303,7 +303,7 @@ def _learn(known: Ledger, pending: Pending, given: Options, context: Context) ->
     snapshot, peer, revision = known.snapshot, str(given.get("peer")), given.get("revision")
     why = _against_peer(known, peer)
     if why or not isinstance(revision, int) or not 0 <= revision <= snapshot.revision:
-        _ignore(snapshot, peer, {None: why or f"{peer} names a revision that the directory has not had."})
+        _ignore(snapshot, peer, {None: why or f"{peer} acknowledges a revision that the directory never had."})
         return
     new = _count_until(known, pending, peer, revision)
     if not new:
@@ -343,7 +343,7 @@ def compact(snapshot: Snapshot, now: str) -> None:
 
 
 def start_anew(snapshot: Snapshot, peers: set[str]) -> None:
-    """Whoever these are now has other peers than before, or nobody knows what it has stored."""
+    """Forget all acknowledgements of these peers: they have other peers now, or it is unknown what they have stored."""
     for name in peers:
         snapshot.marks.pop(name, None)
     for pair in [pair for pair in snapshot.acknowledgements if pair[0] in peers] if peers else ():

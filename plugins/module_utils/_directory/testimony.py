@@ -4,8 +4,8 @@
 
 """What gateways have seen of a directory: the signed checkpoints that they keep. PRIVATE to the collection.
 
-A gateway cannot sign one. So a note that bears the signature of the directory is evidence, whoever shows it; anything
-else is the word of that gateway about itself, and stops nobody but it.
+A gateway cannot sign one. So a note that bears the signature of the directory is evidence, whichever gateway shows it.
+Anything else is a claim of that gateway about itself, and stops only that gateway.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def weigh(
     for text, names in gateways.items():
         said = _checkpoint.unverified(text)
         if said is None:
-            claimed.update(dict.fromkeys(names, "It keeps something that is no checkpoint of a directory."))
+            claimed.update(dict.fromkeys(names, "It keeps something that is not a checkpoint of a directory."))
         elif newest and _is_signed(text, said, public):
             seen = witness.Seen(said.directory, said.number, said.root.hex())
             if wrong := witness.against(seen, newest, root_at):
@@ -103,7 +103,7 @@ def _was(said: Checkpoint, newest: Checkpoint, root_at: Callable[[int], bytes | 
 def _unproved(said: Checkpoint, newest: Checkpoint | None) -> str:
     other = newest is None or said.directory != newest.directory
     which = f"another directory ({quoted(said.directory, LONGEST)})" if other else "this directory"
-    return f"It says to have seen {which} with the number {said.number}, which this directory did not sign."
+    return f"It says that it has seen checkpoint {said.number} of {which}, but this directory did not sign that."
 
 
 def some(names: Collection[str], clean: Callable[[str, int], str] = printable) -> str:
@@ -126,7 +126,7 @@ def left_out(found: Testimony, names: Collection[str]) -> list[dict[str, str]]:
             "tampered",
             f"it says that it has the keys of another directory, {quoted(found.strange[name], LONGEST)}",
             host=name,
-            advice="if it is to have those of this one, name it in O(ignored_witnesses)",
+            advice="if it shall use this directory, name it in O(ignored_witnesses)",
         )
         for name in names
     }
@@ -134,7 +134,7 @@ def left_out(found: Testimony, names: Collection[str]) -> list[dict[str, str]]:
 
 
 def refuse_empty(found: Testimony, where: str) -> None:
-    """An empty directory must not begin anew where gateways have the keys of another one. Raises
+    """An empty directory must not start from serial 1 where gateways have the keys of another one. Raises
     VpnKeysError(tampered)."""
     names = {*found.strange, *found.proved.get("another directory", ())}
     if not names:
@@ -143,8 +143,8 @@ def refuse_empty(found: Testimony, where: str) -> None:
     raise VpnKeysError(
         "tampered",
         f"The directory {where} is empty, and {some(names)} {'has' if len(names) == 1 else 'have'} the keys of another "
-        f"one{others}: all serials would begin anew",
+        f"one{others}: this directory would number all keys from 1 again",
         state=NOTHING_CHANGED,
-        advice="check that O(url) is right, or restore the backup of that directory; to begin anew all the same, name "
-        "those gateways in O(ignored_witnesses)",
+        advice="check that O(url) is right, or restore the backup of that directory; to start a new directory anyway, "
+        "name those gateways in O(ignored_witnesses)",
     )

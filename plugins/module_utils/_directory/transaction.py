@@ -80,7 +80,7 @@ def read(options: Options) -> Row:
 
 
 def place_of(options: Options, place: Place) -> Row:
-    """Where everything is, for people. No password is in it."""
+    """The locations of the database and the signing key, for results. Without any password."""
     return {"where": place.where, **signers.shown(options, place)}
 
 
@@ -88,8 +88,8 @@ def no_directory(place: Place, seen: witness.Seen | None = None, remembered: str
     if seen:
         return VpnKeysError(
             "tampered",
-            f"There is no directory {place.where} any more: this control node has seen the directory {seen.directory} "
-            f"there, with the number {seen.number}",
+            f"There is no directory {place.where} any more, although this control node has seen the directory "
+            f"{seen.directory} there (checkpoint {seen.number})",
             state=NOTHING_CHANGED,
             advice="restore the database from a backup, or check O(url); to start with an empty one, move "
             f"{remembered} away",
@@ -119,7 +119,7 @@ def _compare(connection: sa.Connection, snapshot: Snapshot, seen: witness.Seen |
 
 
 def _hear(connection: sa.Connection, snapshot: Snapshot, public: bytes, options: Options) -> testimony.Testimony:
-    """What gateways have seen of it. What comes too late to stop anything is only told."""
+    """What gateways have seen of it. Late answers are only reported, as they cannot stop this step."""
     given, ignored = options.get("witnesses") or (), options.get("ignored_witnesses") or ()
     if not given:
         return testimony.Testimony()
@@ -137,13 +137,13 @@ def _hear(connection: sa.Connection, snapshot: Snapshot, public: bytes, options:
 
 def not_believed(snapshot: Snapshot, place: Place) -> VpnKeysError:
     why = "; ".join(WHOLE[what] + testimony.shown(snapshot.witnesses.get(what, ())) for what in snapshot.whole)
-    meant = "; if it is meant to be as it is, name those gateways in O(ignored_witnesses)" if snapshot.witnesses else ""
+    meant = "; if this is intended, name those gateways in O(ignored_witnesses)" if snapshot.witnesses else ""
     return VpnKeysError(
         "tampered",
         f"The directory {place.where} cannot be trusted: {why}",
         state=NOTHING_CHANGED,
         advice="find out who wrote to the database, or which old backup it is, and restore its newest backup; "
-        f"vpnops.keys.key_directory with repair=true says what could be accepted as it is{meant}",
+        f"vpnops.keys.key_directory with repair=true shows what could be accepted as it is{meant}",
     )
 
 
@@ -187,13 +187,7 @@ def _trusted(options: Options, identity: store.Identity, place: Place) -> str:
     source = signers.source(options, place)
     key = source.current(identity.fingerprint)[0] if source else None
     if key is None:
-        looked = f", and there is no signing key {source.path}" if isinstance(source, signers.InFile) else ""
-        raise VpnKeysError(
-            "bad_input",
-            f"No signing key is set for the directory {place.where}{looked}",
-            state=NOTHING_READ,
-            advice=signers.SET_ONE,
-        )
+        raise _no_signing_key(source, place, NOTHING_READ)
     return signers.fingerprint_of(key)
 
 
@@ -257,13 +251,14 @@ def signing_source(options: Options, place: Place) -> Source:
     """Raises VpnKeysError(bad_input)."""
     source = signers.source(options, place)
     if source is None:
-        raise VpnKeysError(
-            "bad_input",
-            f"No signing key is set for the directory {place.where}",
-            state=NOTHING_CHANGED,
-            advice=signers.SET_ONE,
-        )
+        raise _no_signing_key(source, place, NOTHING_CHANGED)
     return source
+
+
+def _no_signing_key(source: Source | None, place: Place, state: str) -> VpnKeysError:
+    looked = f", and there is no signing key {source.path}" if isinstance(source, signers.InFile) else ""
+    what = f"No signing key is set for the directory {place.where}{looked}"
+    return VpnKeysError("bad_input", what, state=state, advice=signers.SET_ONE)
 
 
 class Opening:
@@ -292,7 +287,7 @@ class Opening:
         self.heard = testimony.Testimony()
 
     def exists(self) -> bool:
-        """With tables as they are now; where there are none, they are made if they may be."""
+        """With up-to-date tables; where there are none, they are created if that is allowed."""
         if self.former is None and not self.may_be_made():
             return False
         kept = _backup(self.connection, self.place, self.former, self.check)
@@ -339,7 +334,7 @@ class Opening:
         return self._repaired(snapshot) if snapshot.whole else snapshot
 
     def _not_anew(self) -> None:
-        """Gateways that have the keys of another directory keep an empty one from beginning anew. A few of many are
+        """Gateways that have the keys of another directory prevent a start with an empty one. A few of many are
         left out instead, as one may lie."""
         asked = self.options["gateways"] or ()
         some = testimony.a_few(self.heard, [str(one["name"]) for one in asked]) if self.options["skip_refused"] else ()
@@ -412,7 +407,7 @@ def _backup(connection: sa.Connection, place: Place, revision: str | None, check
 
 
 def _digest(whole: Sequence[str], found: Snapshot) -> str:
-    """Of what would be accepted: whoever confirms it confirms what they have seen."""
+    """Of what would be accepted, so that a confirmation is bound to what was shown."""
     leaves = sorted(f"{place} {leaf}" for place, leaf in found.unsealed.items())
     return merkle.leaf("\n".join([*whole, *leaves]).encode()).hex()[:16]
 
@@ -432,7 +427,7 @@ def _unconfirmed(snapshot: Snapshot, found: Snapshot, place: Place, digest: str)
     without = f", without those of {', '.join(printable(name) for name in refused[:12])}" if refused else ""
     return VpnKeysError(
         "tampered",
-        f"{not_believed(snapshot, place).what}. Repaired, it is accepted as it is now: {counts['gateways']} gateways, "
+        f"{not_believed(snapshot, place).what}. A repair accepts it as it is now: {counts['gateways']} gateways, "
         f"{counts['keys']} keys and {counts['rotations']} last rotations with valid signatures{without}; what peers "
         "have stored is forgotten, so they are told everything again",
         state=NOTHING_CHANGED,
@@ -442,12 +437,12 @@ def _unconfirmed(snapshot: Snapshot, found: Snapshot, place: Place, digest: str)
 
 
 def _context(options: Options, now: str, check: bool) -> Context:
-    me = options["holder"] or lock_owner.describe(os.getpid())
+    me = options["lock_owner"] or lock_owner.describe(os.getpid())
     return Context(
         by=options["by"] or str(me.get("user")),
         why=options["why"],
         now=now,
-        holder=dict(me),
+        lock_owner=dict(me),
         lease=options["lease"],
         take_over=options["take_over"],
         is_gone=lock_owner.is_gone,

@@ -266,8 +266,8 @@ class _Configured:
         if unclear:
             return (
                 f"{member.host} names {_and(names)} as {peers} of {_title(member.group)}. {_and(unclear)} "
-                f"{'sets' if len(unclear) == 1 else 'set'} no identity there, and peers set different ones, so nobody "
-                "knows which group is meant."
+                f"{'sets' if len(unclear) == 1 else 'set'} no identity there, and peers set different ones, so it is "
+                "unclear which group is meant."
             )
         nobody = f"{names[0]} does not name it" if len(names) == 1 else _nobody(len(names))
         return f"{member.host} names {_and(names)} as {peers} of {_title(member.group)}, and {nobody}."
@@ -504,7 +504,7 @@ def _bounded(claims: Iterable[Claim]) -> tuple[Claim, ...]:
         kept += first[:MOST_CLAIMS]
         if more := first[MOST_CLAIMS:]:
             last = more[0]
-            kept.append(Claim(host, last.group, last.names, f"{host} claims more than that, {len(more)} times."))
+            kept.append(Claim(host, last.group, last.names, f"{host} makes {len(more)} more claims like these."))
     return tuple(kept)
 
 
@@ -526,7 +526,7 @@ def _unknown_peers(members: Iterable[_Member], known: Collection[str]) -> tuple[
 
 
 def _normal(addresses: Iterable[str]) -> set[str]:
-    """Addresses in one spelling; what is no address stays as it is."""
+    """Addresses in one spelling; a text that is not an address is returned as it is."""
     return {spelled(address) for address in addresses}
 
 

@@ -285,7 +285,7 @@ def test_revoked_and_unknown(mode: str) -> None:
         "gw1 is revoked as lost; a gateway that replaces it needs another name."
     ]
     (unknown,) = plan(targets=["gw9"], mode=mode).refusals
-    assert unknown == "The directory does not know a gateway gw9; it knows gw1, gw2, gw3, gw4."
+    assert unknown == "The directory has no gateway gw9; it has gw1, gw2, gw3, gw4."
 
 
 def test_abort_needs_an_open_planned_rotation() -> None:
@@ -298,7 +298,7 @@ def test_abort_needs_an_open_planned_rotation() -> None:
     (deferred,) = plan(
         ALL | {"gw1": unreachable("gw1")}, snapshot(samples.rotating("gw1"), entry("gw2")), mode="abort"
     ).refusals
-    assert deferred == "gw1: unreachable. Its key cannot be put back now."
+    assert deferred == "gw1: unreachable. Its old key cannot be restored now."
 
 
 def test_abort_needs_the_old_key() -> None:

@@ -105,5 +105,5 @@ def test_where_a_gateway_fetches_it_remembers_what_a_playbook_brought(place: Pat
 
 @pytest.mark.parametrize("interface", ["", ".", "..", "../wg0", "wg 0", "-wg0", "wg0\n", "a" * 16])
 def test_an_interface_is_no_path_and_no_option(interface: str) -> None:
-    with pytest.raises(VpnKeysError, match="is not the name of an interface"):
+    with pytest.raises(VpnKeysError, match="is not the name of a network interface"):
         managed.open_platform({"platform": "wireguard", "interface": interface})

@@ -258,7 +258,7 @@ CLOSED = "cannot be opened: the passphrase is wrong or the file is damaged"
         (wrapped("CERTIFICATE"), NO_RSA),
         (edited("-----END.*\n", ""), "is truncated or has something around it"),
         (edited("\n[^\n]{1,64}\n-----END", "\n-----END"), CLOSED),
-        (edited("DES-EDE3-CBC", "CAMELLIA-256-CBC"), "is encrypted with a cipher that is not known here"),
+        (edited("DES-EDE3-CBC", "CAMELLIA-256-CBC"), "is encrypted with an unknown cipher"),
         (edited("DES-EDE3-CBC", "AES-128-CBC"), "has a damaged head"),
         (edited("DEK-Info: .*", "DEK-Info: x"), "has a damaged head"),
         (edited("(DEK-Info: .*)", r"\g<1>0"), DAMAGED),

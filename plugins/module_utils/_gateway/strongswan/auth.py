@@ -62,6 +62,6 @@ def why_not(name: str, auth: str, algorithm: str, bits: int, now: PublicKey | No
         return ""
     key = "an Ed25519 key" if algorithm == "ed25519" else f"an RSA key of {bits} bits"
     return (
-        f"Connection {name} says auth = {auth}, by which {key} does not get in; write auth = pubkey, or add "
+        f"Connection {name} has auth = {auth}, which does not accept {key}; write auth = pubkey, or add "
         f"{_hash(algorithm, bits)} to it at both ends."
     )

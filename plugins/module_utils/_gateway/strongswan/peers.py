@@ -63,7 +63,7 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
         if key is not None and key.algorithm not in USABLE:
             raise VpnKeysError(
                 "blocked",
-                f"The key of {wanted.name} is {key.algorithm}, which is none that strongSwan has",
+                f"The key of {wanted.name} is {key.algorithm}, which strongSwan does not support",
                 state=NOTHING_CHANGED,
             )
     plain = [site.plain[item.name] for item in mine]
@@ -137,7 +137,7 @@ def _unshared(found: list[Found]) -> list[Found]:
     for one in found:
         others = [name for name in claims.get(one.entry.path, ()) if name != one.peer.name] if one.entry else []
         if others and one.peer.current:
-            what = f"its connection is that of {others[0]}, too"
+            what = f"its connection is also that of {others[0]}"
             one = _refused(one.peer, VpnKeysError("conflict", what, advice="give each an identity of its own"))
         result.append(one)
     return result

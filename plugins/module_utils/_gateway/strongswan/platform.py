@@ -288,7 +288,7 @@ class StrongSwan:
     def _go_back(self, own: Own) -> None:
         previous = self._key(self._state.previous)
         if previous is None:
-            raise VpnKeysError("not_found", "The previous key is not there any more, so it cannot come back.")
+            raise VpnKeysError("not_found", "The previous key does not exist any more, so it cannot be restored.")
         self._place(own, self._text(self._state.previous), self._text(self._previous_public))
         self._use(previous)
 
@@ -300,7 +300,7 @@ class StrongSwan:
         if view.own(swan_site.own(site)) != key or len(view.usable()) > 1:
             raise VpnKeysError(
                 "refused",
-                f"charon got the key {short(key.fingerprint)}, but has another private key of this identity as well.",
+                f"charon has the key {short(key.fingerprint)}, but another private key of this identity as well.",
             )
         swan_bridge.leave()
         self._settle(view)
@@ -332,7 +332,7 @@ def _bridge(connection: Connection) -> Bridge:
 
 
 def _locked(own: Own) -> str:
-    return f"charon has the private key of {own.file}, but no file gives it without a passphrase or a token."
+    return f"charon has the private key of {own.file}, but no file has it without a passphrase or a token."
 
 
 def _why_not_loaded(site: Site) -> str:

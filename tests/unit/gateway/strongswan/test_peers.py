@@ -262,7 +262,7 @@ def test_of_two_peers_with_one_connection_none_is_stored_and_a_withdrawal_counts
     for order in ([one, other], [other, one]):
         found = {item.peer.name: item for item in swan_peers.find_all(View(host.site(), host.state), order)}
         assert found["gw2"].entry is None
-        assert found["gw2"].why.startswith("Peer gw2: its connection is that of gw3, too. It was left out;")
+        assert found["gw2"].why.startswith("Peer gw2: its connection is also that of gw3. It was left out;")
         assert bool(found["gw3"].entry) is withdrawn
 
 

@@ -32,7 +32,7 @@ _COMMENT = re.compile(r"(?:^|\s)#.*")
 _LONGEST = 160
 _MOST_SCRIPTS = 20
 PROGRAM, DATA = "\0program", "\0"
-"""What a reader gives for a file that is no text, or too long a one: it may be run, or not."""
+"""What a reader gives for a file that is not text, or is too long: one that can be executed, or not."""
 _OF_SHELL = re.compile(rf"(?!#!)|#!.*\b(?:{'|'.join(programs.SHELLS)})\b")
 _OF_A_TOOL = re.compile(rf"#!\s*(?:\S*/env\s+(?:-S\s+)?)?(?:\S*/)?(?:{'|'.join(sorted(programs.BUILT))})(?!\S)")
 _TRUSTED = re.compile(r"#\s*vpnops\.keys: sets no peers\s*\Z")
@@ -97,7 +97,7 @@ class Effects:
 
 
 Reader = t.Callable[[str], t.Optional[str]]  # noqa: UP045, a value on Python 3.8
-"""The text of a script, None where there is none, PROGRAM or DATA."""
+"""The path or name of a script to its text: None if it does not exist; PROGRAM or DATA."""
 Units = t.Callable[[str], t.Mapping[str, str]]
 """The texts of the files of a unit, by their paths."""
 
@@ -198,10 +198,10 @@ def _of_scripts(hook: Hook, interface: str, read: Files) -> t.Iterator[Unfollowe
 
 
 _MOVE_THEM = "move these peers into [Peer] sections, or into a file that `wg addconf %i FILE` loads"
-_NAME_IT = "let it name a script of a shell by its whole path, or load the peers by `wg addconf %i FILE`"
-_NOT_FOLLOWED = " in a way that cannot be followed"
-_TOO_MANY = f", with which there are more than {_MOST_SCRIPTS} scripts"
-_NO_SHELL = ", which is not a script of a shell, so what it does cannot be seen"
+_NAME_IT = "make it run a shell script by its full path, or load the peers by `wg addconf %i FILE`"
+_NOT_FOLLOWED = " in a way that cannot be analyzed"
+_TOO_MANY = f", and with it there are more than {_MOST_SCRIPTS} scripts"
+_NO_SHELL = ", which is not a shell script, so its effect cannot be checked"
 
 
 def _say_so(hook: Hook) -> str:
@@ -222,20 +222,20 @@ def _of_command(hook: Hook, command: t.Sequence[str], text: str) -> Unfollowed:
         known = peers if peers and all(_KEY.fullmatch(key) for key in peers) else ()
         return Unfollowed(
             f"{shown} sets peers after their [Peer] sections",
-            "write what it sets (PresharedKey, AllowedIPs) into the [Peer] section and take that line out",
+            "write what it sets (PresharedKey, AllowedIPs) into the [Peer] section and remove that line",
             known,
             hook.file,
         )
     if action in ("setconf", "syncconf"):
         return Unfollowed(
             f"{shown} replaces the peers of the [Peer] sections",
-            "move the peers that it loads into [Peer] sections and take that line out, or load them by "
+            "move the peers that it loads into [Peer] sections and remove that line, or load them by "
             "`wg addconf %i FILE`",
             file=hook.file,
         )
     return Unfollowed(
-        f"{shown} changes peers in a way that cannot be followed",
-        "let it be `wg addconf %i FILE` with the whole path of the file, or move these peers into [Peer] sections",
+        f"{shown} changes peers in a way that cannot be analyzed",
+        "change it to `wg addconf %i FILE` with the full path of the file, or move these peers into [Peer] sections",
         file=hook.file,
     )
 

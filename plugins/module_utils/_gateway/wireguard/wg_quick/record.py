@@ -77,7 +77,7 @@ def read(path: str, interface: str) -> Record:
     """Raises VpnKeysError(not_found, unreadable) for the file of wg-quick."""
     text = files.read(path)
     if text is None:
-        raise VpnKeysError("not_found", f"{path} is not there", state=NOTHING_CHANGED, advice="set wg-quick up first")
+        raise VpnKeysError("not_found", f"{path} does not exist", state=NOTHING_CHANGED, advice="set wg-quick up first")
     blocks = config.parse(text, path)
     if not any(block.kind == INTERFACE for block in blocks):
         raise VpnKeysError("unreadable", f"{path} has no [Interface]", state=NOTHING_CHANGED)
@@ -94,7 +94,7 @@ def _with_files(path: str, interface: str, text: str, blocks: list[Block], effec
             blocks = blocks + loaded
         except VpnKeysError as error:
             texts.pop(file, None)
-            what = f"a hook of it loads peers from {file}, which cannot be followed: {error.what}"
+            what = f"a hook of it loads peers from {file}, which cannot be analyzed: {error.what}"
             unfollowed.append(Unfollowed(what, "fix that file first"))
     saves = f"{effects.saver or path} says {effects.saves}" if effects.saves else ""
     return Record(path, texts, blocks, tuple(unfollowed), saves, effects.key)
@@ -104,7 +104,7 @@ def _peers_of(file: str) -> tuple[str, list[Block]]:
     """The text and the blocks of a file for `wg addconf`."""
     text = files.read(file)
     if text is None:
-        raise VpnKeysError("not_found", "it is not there")
+        raise VpnKeysError("not_found", "it does not exist")
     blocks = config.parse(text, file)
     if any(block.kind == INTERFACE and len(block.lines) > 1 for block in blocks):
         raise VpnKeysError("unreadable", "it has entries of an [Interface]")
@@ -123,7 +123,7 @@ def of_others(interface: str, path: str) -> t.Iterator[Unfollowed]:
         number = others.in_interfaces(text, interface, path)
         if number:
             what = f"line {number} changes the peers of {interface}"
-            yield Unfollowed(what, "take that line out, and load the peers by wg-quick", file=file)
+            yield Unfollowed(what, "remove that line, and load the peers by wg-quick", file=file)
 
 
 def _texts(patterns: t.Iterable[str]) -> t.Iterator[tuple[str, str]]:
@@ -146,7 +146,7 @@ def unit_files(unit: str) -> dict[str, str]:
 
 
 def script(name: str) -> str | None:
-    """The text of something that a hook runs, None where it is not there; what is no text is hooks.PROGRAM or DATA."""
+    """The text of something that a hook runs, None if it does not exist; hooks.PROGRAM or DATA if it is not text."""
     path = name if "/" in name else shutil.which(name, path=commands.PATH)
     if not path or not os.path.isfile(path):
         return None
@@ -175,13 +175,13 @@ def differences(record: Record, runtime: Runtime | None, interface: str) -> list
             if peer and peer.psk != config.preshared_key(block):
                 found.append(
                     f"The peer {key} runs with another preshared key than {block.file or record.path} gives it; "
-                    f"{interface} has the one of the file after its next start."
+                    f"after its next start, {interface} uses the one in the file."
                 )
             expected = {net for net in config.networks(block) if owners.get(net) == key} if peer else set()
             if peer and not staging and set(peer.networks) != expected:
                 found.append(
                     f"The peer {key} runs with other networks than {block.file or record.path} gives it; "
-                    f"{interface} has those of the file after its next start."
+                    f"after its next start, {interface} uses those in the file."
                 )
     return _few(found)
 
