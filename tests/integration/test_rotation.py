@@ -31,10 +31,10 @@ Play = Callable[[Stage], Coroutine[t.Any, t.Any, None]]
 
 PLAN = [
     "Generate an exportable key of 2048 bits under GETVPN-2 on one key server.",
-    "Have it on all of them, and save: ks1, ks2, ks3 lack it.",
+    "Copy it to all key servers, and save: ks1, ks2, ks3 lack it.",
     (
-        "Change the label to GETVPN-2 on ks2, ks3, one after the other, and save; after each, see for up to 60 "
-        "seconds that all key servers hear each other, and take it back if not."
+        "Change the label to GETVPN-2 on ks2, ks3, one after the other, and save; after each, check for up to 60 "
+        "seconds that all key servers hear each other, and undo it if not."
     ),
     "Change the label on the primary, ks1, and save. From then on there is no way back.",
     "Send a rekey of EUROPE from ks1.",

@@ -58,7 +58,7 @@ class Ledger:
     def revision(self, name: str) -> int:
         return int(self.snapshot.gateways[name]["revision"])
 
-    def dark(self, peer: str) -> list[str]:
+    def undecided(self, peer: str) -> list[str]:
         """Gateways of which nobody knows now what this one must store, and nothing says that it does not."""
         known = self.rows.get(peer, set()) | {peer}
         return sorted(name for name in self.suspects if name not in known and name in self.snapshot.gateways)
@@ -274,7 +274,7 @@ def _fold(known: Ledger, pending: Pending, peer: str, now: str) -> None:
     What was tampered with is not stored either: it may come back as it was, and is never to be taken for known then.
     """
     snapshot, mine = known.snapshot, known.rows.get(peer, set())
-    dark = known.dark(peer)
+    undecided = known.undecided(peer)
     done = [
         name
         for name in mine
@@ -282,11 +282,11 @@ def _fold(known: Ledger, pending: Pending, peer: str, now: str) -> None:
         and known.satisfied(row := snapshot.acknowledgements[peer, name])
         and not known.counts(row)
     ]
-    open_ends = pending.count_of(peer) + len(dark)
+    open_ends = pending.count_of(peer) + len(undecided)
     if open_ends >= max(len(done), 1):
         return
     lacking = [name for name in pending.pending_of(peer) if name not in mine]
-    _mark(known, peer, snapshot.revision, [*lacking, *dark], now)
+    _mark(known, peer, snapshot.revision, [*lacking, *undecided], now)
     for name in done:
         _forget(known, peer, name)
     known.learn(peer)
@@ -312,7 +312,7 @@ def _learn(known: Ledger, pending: Pending, given: Options, context: Context) ->
     for name in [name for name in mine if known.revision(name) <= revision and name in known.wants]:
         _forget(known, peer, name)
     if revision > known.upto(peer):
-        _mark(known, peer, revision, known.dark(peer), context.now)
+        _mark(known, peer, revision, known.undecided(peer), context.now)
     for name, serial in known.counted.items():
         want = known.wants.get(name, ("", None))
         if want[1] == serial and known.revision(name) <= revision and known.peers(peer, name):

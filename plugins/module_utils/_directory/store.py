@@ -354,7 +354,7 @@ def _delete(connection: sa.Connection, table: sa.Table, keys: Sequence[tuple[t.A
     connection.execute(statement, [{f"is_{name}": key[n] for n, name in enumerate(names)} for key in keys])
 
 
-def believe(
+def accept(
     connection: sa.Connection, snapshot: Snapshot, key: Signer, event: Row, now: str, seen: int
 ) -> Snapshot:
     """Seal what is there as it is (`snapshot`, as it was loaded for that). What peers have stored nobody signs for: it

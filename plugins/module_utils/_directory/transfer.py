@@ -65,7 +65,7 @@ def _proved(target: sa.Connection, snapshot: Snapshot, identity: store.Identity,
 
 def _refuse_doubtful(snapshot: Snapshot, place: Place) -> None:
     if snapshot.whole:
-        raise transaction.not_believed(snapshot, place)
+        raise transaction.not_trusted(snapshot, place)
     if found := records.tampered(snapshot):
         names = sorted({str(one["gateway"]) for one in found})
         raise VpnKeysError(

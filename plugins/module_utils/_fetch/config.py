@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from .._backends import BACKENDS
 from .._directory import note_lines
 from .._errors import NOTHING_CHANGED, VpnKeysError
-from .._gateway import files, told, wanted
+from .._gateway import files, peer_store, wanted
 from .._publishing import entries
 
 URL = re.compile(r"(?:https://[!#-;=?-\[\]-z~]{1,2000}|file:///[!#-\[\]-~]{1,2000})")
@@ -41,7 +41,7 @@ class Config(t.NamedTuple):
     daemon: t.Mapping[str, str]
 
 
-def load(path: str = told.CONFIG) -> Config:
+def load(path: str = peer_store.CONFIG) -> Config:
     """Raises VpnKeysError(bad_input, not_found)."""
     text = files.read(path)
     if text is None:

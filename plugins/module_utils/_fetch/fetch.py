@@ -15,7 +15,7 @@ import time
 import typing as t
 
 from .._errors import NOTHING_CHANGED, VpnKeysError, sentence
-from .._gateway import told, wanted
+from .._gateway import peer_store, wanted
 from .._gateway.managed import Managed
 from .._gateway.state import ACTIVATING, ACTIVE
 from .._public_key import PublicKey, parse
@@ -134,8 +134,8 @@ class Fetch:
         waits = self._why_not_now()
         if waits:
             return waits
-        with told.locked(self.gateway.name):
-            if told.read(self.gateway).revision > self.seen.revision:  # since it was looked at
+        with peer_store.locked(self.gateway.name):
+            if peer_store.read(self.gateway).revision > self.seen.revision:  # since it was looked at
                 return _NEWER
             refusals, count = self._carry_out(mine)
         self.seen = self.seen._replace(stored=not refusals, pending=any(one["staged"] for one in mine))
@@ -156,10 +156,10 @@ class Fetch:
         return [one for one in found if one["platform"] == platform and one is not own]
 
     def _why_not_now(self) -> str:
-        heard, journal = told.read(self.gateway), self.gateway.state.journal()
+        heard, journal = peer_store.read(self.gateway), self.gateway.state.journal()
         if heard.revision > self.seen.revision:
             return _NEWER
-        if self.now < heard.until <= self.now + told.WAY_BACK:
+        if self.now < heard.until <= self.now + peer_store.WAY_BACK:
             return "A peer may be rolling back to its old key, so nothing is stored now."
         if journal and journal.step in (ACTIVATING, ACTIVE) and self.now < journal.at + CLOCKS:
             return "This gateway is changing its own key, so nothing is stored now."
@@ -168,7 +168,7 @@ class Fetch:
     def _carry_out(self, mine: t.Sequence[entries.Entry]) -> t.Tuple[list[wanted.Refusal], int]:  # noqa: UP006
         follow = 2 * self.config.interval + 60 if any(one["staged"] for one in mine) else 0
         peers, refusals = wanted.sort_out(mine, _staged)
-        changes = told.store(self.gateway, peers, follow, write=True)
+        changes = peer_store.store(self.gateway, peers, follow, write=True)
         refusals += [wanted.Refusal(one.name, one.refused) for one in changes if one.refused]
         return refusals, sum(one.changed for one in changes)
 

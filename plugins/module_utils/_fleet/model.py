@@ -199,7 +199,7 @@ class Directory:
         return [peer for peer in self.behind if self.pending.is_pending(peer, name)]
 
     @property
-    def believed(self) -> bool:
+    def trusted(self) -> bool:
         """Whether anything that it says can be."""
         return all(one.gateway is not None for one in self.tampered)
 

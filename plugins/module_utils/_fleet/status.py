@@ -209,7 +209,7 @@ def _of_all(directory: Directory, observations: Observations) -> Iterator[Findin
         yield Finding("tampered", record.gateway or "directory", f"{record.sentence}.")
     for name, what in directory.claimed.items():
         yield Finding(findings.FORGED, name, what)
-    if observations and directory.believed and not directory.gateways:
+    if observations and directory.trusted and not directory.gateways:
         yield Finding("empty directory", "directory", "It has no gateway.")
 
 
@@ -261,7 +261,7 @@ def _of_answer(observation: Observation) -> Iterator[Finding]:
 
 def _of_stranger(directory: Directory, observation: Observation) -> Iterator[Finding]:
     yield from _of_answer(observation)
-    if directory.believed and not any(observation.host == record.gateway for record in directory.tampered):
+    if directory.trusted and not any(observation.host == record.gateway for record in directory.tampered):
         yield Finding("not enrolled", observation.host, "It is in the inventory, but not in the directory.")
 
 

@@ -351,11 +351,11 @@ class _Configured:
         hosts = _sorted(member.host for member in component)
         unclear = _sorted(host for member, names in claims for host in self._unclear(member, names))
         it = "it as a peer" if len(hosts) == 1 else "them as peers"
-        mend = f"set the identity on {_and(unclear)}" if unclear else f"make {_and(sorted(named))} name {it}"
+        fix = f"set the identity on {_and(unclear)}" if unclear else f"make {_and(sorted(named))} name {it}"
         return stated(
             " ".join(self._claims(member, names) for member, names in claims if names),
             f"{NOTHING_IS_CHANGED} on {_and(hosts)}",
-            f"if they belong together, {mend}, or set O(groups)",
+            f"if they belong together, {fix}, or set O(groups)",
         )
 
     def _under_labels(self, components: Sequence[_Component]) -> list[list[_Component]]:
@@ -392,7 +392,7 @@ class _Configured:
             tuple(findings),
             unknown_peers,
             tuple(_served(component) for component in together),
-            _seam(together),
+            _barrier(together),
         )
 
 
@@ -413,7 +413,7 @@ def _who_names_what(members: Sequence[_Member]) -> str:
     return "; ".join(f"{label} on {_list(sorted(names))}" for label, names in sorted(hosts.items()))
 
 
-def _seam(together: Sequence[_Component]) -> str | None:
+def _barrier(together: Sequence[_Component]) -> str | None:
     """Why groups that share a label may not be made equal: only one key server says that they do."""
     clusters = [(frozenset(member.host for member in component), component) for component in together]
     sets = _confirmed([hosts for hosts, _component in clusters])

@@ -389,8 +389,8 @@ class _Case:
             problems = " ".join(sentence(server.problem or "") for server in unread)
             return self.wait(f"{_list(_names(unread))} cannot be read. {problems}")
         if foreign:
-            told = "; ".join(f"{server.name} names {server.label or 'none'}" for server in foreign)
-            return self.blocked(f"The rotation is from {old} to {new}, but {told}", "find out who changed that")
+            names = "; ".join(f"{server.name} names {server.label or 'none'}" for server in foreign)
+            return self.blocked(f"The rotation is from {old} to {new}, but {names}", "find out who changed that")
         if empty:
             return self.blocked(
                 f"{_list(_names(empty))} has no key under the label that {self.rotation.group} names",
@@ -735,7 +735,7 @@ class _Case:
         self._note_registrations()
         if missing:
             self.move(proving=False)
-            return self.wait(self._told(progress), self.rotation.deadline, progress)
+            return self.wait(self._missing(progress), self.rotation.deadline, progress)
         if not self.rotation.proving:
             self.move(proving=True, baseline=self._baseline(), deadline=self._deadline())
             return self._ask()
@@ -790,7 +790,7 @@ class _Case:
             gone=tuple(sorted(before.keys() - present)),
         )
 
-    def _told(self, progress: Progress) -> str:
+    def _missing(self, progress: Progress) -> str:
         if progress.overdue:
             return (
                 f"{len(progress.overdue)} members should have registered again by now: {_few(progress.overdue)}. Check "

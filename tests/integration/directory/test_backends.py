@@ -195,5 +195,5 @@ def test_a_directory_moves_between_the_kinds_of_database(server: postgres.Server
     with pytest.raises(VpnKeysError, match="moved to another database"):
         one.read()
     three = Directory(server.new_database() if back else f"sqlite:///{tmp_path}/third.db", tmp_path / "signing.key")
-    with pytest.raises(VpnKeysError, match="would be forgotten"):
+    with pytest.raises(VpnKeysError, match="would be lost"):
         three.write("restored", path=f"{tmp_path}/kept.db")

@@ -231,7 +231,7 @@ def test_only_retired_gateways_are_purged(directory: Directory, lost: bool) -> N
     mesh(directory)
     if lost:
         directory.write("revoked", gateways=names("gw1"), lost=True)
-    why = "never forgotten" if lost else "is in use"
+    why = "never deleted" if lost else "is in use"
     assert why in directory.refused("refused", "purged", gateways=names("gw1"), older_than_days=0)
     assert not directory.write("purged", older_than_days=0)["changed"]
 

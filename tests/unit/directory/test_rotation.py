@@ -47,8 +47,8 @@ def test_steps(mode: str, state: str, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("state", "wanted", "rest"),
     [
-        ("retired", "staged", "begin another one with state=prepared."),
-        ("aborted", "staged", "begin another one with state=prepared."),
+        ("retired", "staged", "start another one with state=prepared."),
+        ("aborted", "staged", "start another one with state=prepared."),
         ("prepared", "active", "the next step is staged, or aborted."),
         ("staged", "retired", "the next step is active, or aborted."),
         ("active", "retired", "the next step is verified, or aborted."),

@@ -184,7 +184,7 @@ def test_a_strange_row_is_the_trouble_of_its_gateway_alone(rotating: Directory, 
 
 def test_an_identity_that_is_none(rotating: Directory) -> None:
     tamper(rotating, "UPDATE directory_keys SET public_key = x'00'")
-    with pytest.raises(VpnKeysError, match=r"no record of vpnops\.keys") as caught:
+    with pytest.raises(VpnKeysError, match=r"not a record of vpnops\.keys") as caught:
         rotating.read()
     assert caught.value.code == "tampered"
 

@@ -143,7 +143,7 @@ def test_names_have_to_be_typed_twice_and_be_known() -> None:
         (["gw1"], ["gw2"], "The confirmation gw2 is not gw1. Nothing was changed; type the same again .confirm=gw1.."),
         (["gw1"], [], "The confirmation \\(none\\) is not gw1."),
         ([], [], "Name the gateway"),
-        (["gw9"], ["gw9"], "does not know gw9; it knows gw1, gw2, gw3, gw4"),
+        (["gw9"], ["gw9"], "has no gateway gw9; it has gw1, gw2, gw3, gw4"),
     ]:
         with pytest.raises(VpnKeysError, match=words) as caught:
             planning.check_names(given, confirm, [*NAMES, "lost"], NAMES)

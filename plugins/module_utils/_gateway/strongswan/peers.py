@@ -75,17 +75,19 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
     key = swan_site.key_in(path)
     entry = view.withdrawn.get(path)
     withdrawn = entry if entry and key and entry.placeholder == key.text else None
-    reason = _why_not_let_in(plain, wanted, _public_key.parse(withdrawn.key) if withdrawn else key)
+    reason = _why_not_accepted(plain, wanted, _public_key.parse(withdrawn.key) if withdrawn else key)
     if reason:
         raise VpnKeysError("blocked", reason, state=NOTHING_CHANGED)
     return Entry(tuple(mine), file, path, key, tuple(view.keys(mine[0])), withdrawn)
 
 
-def _why_not_let_in(plain: t.Sequence[Connection], wanted: WantedPeer, now: PublicKey | None) -> str:
+def _why_not_accepted(plain: t.Sequence[Connection], wanted: WantedPeer, now: PublicKey | None) -> str:
     """Why a key that is wanted would be stored in vain, or ""."""
     keys = [key for key in (wanted.current, wanted.staged) if key]
     reasons = (
-        auth.why_not(item.name, item.remote.auth, key.algorithm, key.bits, now) for item in plain for key in keys
+        auth.why_not_accepted(item.name, item.remote.auth, key.algorithm, key.bits, now)
+        for item in plain
+        for key in keys
     )
     return next((reason for reason in reasons if reason), "")
 

@@ -181,7 +181,7 @@ class StrongSwan:
             PeerChange(change.name, False, (), (), failed[change.name]) if change.name in failed else change
             for change in changes
         ]
-        still = {peer.name: _why_still_let_in(view, peer) for peer in wanted if peer.current is None}
+        still = {peer.name: _why_still_accepted(view, peer) for peer in wanted if peer.current is None}
         return [
             replace(change, refused=still[change.name]) if still.get(change.name) and not change.refused else change
             for change in changes
@@ -251,7 +251,7 @@ class StrongSwan:
 
     def _refuse_to_make(self, algorithm: str, bits: int, now: PublicKey | None) -> None:
         """Raises VpnKeysError(blocked) where the connections would not work with such a key."""
-        reason = swan_site.why_not_let_in(self._site(), algorithm, bits, now)
+        reason = swan_site.why_not_accepted(self._site(), algorithm, bits, now)
         if reason:
             raise VpnKeysError("blocked", reason, state=NOTHING_CHANGED)
 
@@ -349,7 +349,7 @@ def _strange(loaded: t.Iterable[swanctl.Loaded], site: Site) -> list[swanctl.Loa
     return sorted(found, key=lambda item: item.name)
 
 
-def _why_still_let_in(view: View, peer: WantedPeer) -> str:
+def _why_still_accepted(view: View, peer: WantedPeer) -> str:
     """Why a withdrawal is not acknowledged, although it is carried out in everything that is ours, or ""."""
     names = [
         item.name

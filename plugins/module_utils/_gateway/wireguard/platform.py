@@ -75,7 +75,7 @@ class WireGuard:
             stored=tuple(_stored(blocks, runtime)),
             tunnels=tuple(self._tunnels(runtime)) if runtime else (),
             blocked=tuple(
-                Blocked("", _key_or_none(key), record.sentence(one)) for one in record.unfollowed for key in one.keys
+                Blocked("", _key_or_none(key), record.sentence(one)) for one in record.unanalyzed for key in one.keys
             ),
             at_restart=tuple(wg_record.differences(record, runtime, self.interface)),
         )

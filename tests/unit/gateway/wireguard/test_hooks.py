@@ -330,7 +330,7 @@ def test_addconf_of_a_file_is_followed(line: str) -> None:
     ],
 )
 def test_what_cannot_be_followed_is_named_with_its_line(line: str, words: str) -> None:
-    (found,) = effects(line).unfollowed
+    (found,) = effects(line).unanalyzed
     assert found.what.startswith("line 3, PostUp")
     assert words in found.what
     assert found.advice
@@ -340,12 +340,12 @@ def test_what_cannot_be_followed_is_named_with_its_line(line: str, words: str) -
 
 def test_a_hook_that_sets_one_peer_is_about_that_one() -> None:
     lines = [f"PostUp = wg set %i peer {one.text} preshared-key /etc/wireguard/{n}.psk" for n, one in enumerate((A, B))]
-    first, second = effects("Address = 10.0.0.1/24", *lines).unfollowed
+    first, second = effects("Address = 10.0.0.1/24", *lines).unanalyzed
     assert first.what.startswith(f"line 4, PostUp = wg set wg0 peer {A.text} preshared-key /etc/wireguard/0.psk sets")
     assert (first.keys, second.keys) == ((A.text,), (B.text,))
     assert first.about({A.text, NEW.text})
     assert not first.about({B.text})
-    (both,) = effects(f"PostUp = wg set %i private-key /k peer {A.text} remove peer {B.text} endpoint h:1").unfollowed
+    (both,) = effects(f"PostUp = wg set %i private-key /k peer {A.text} remove peer {B.text} endpoint h:1").unanalyzed
     assert both.keys == (A.text, B.text)
 
 
@@ -357,7 +357,7 @@ def test_no_secret_of_a_hook_is_told() -> None:
             f"PostUp = echo {PSK} | wg set %i peer {A.text} preshared-key /dev/stdin",
             f"PostUp = curl -u user:{PSK} https://h/peers | wg addconf %i /dev/stdin",
         )
-        for found in effects(line).unfollowed
+        for found in effects(line).unanalyzed
     ]
     assert len(told) == 3
     assert not any(PSK in text for text in told)
@@ -412,8 +412,8 @@ def test_what_the_unit_runs_after_wg_quick_counts_like_a_hook(line: str, files: 
     blocks = config.parse("[Interface]\n", "wg0.conf")
     found = hooks.effects(blocks, "wg0", FILES, {UNIT: f"[Service]\n{line}\n"})
     assert found.files == files
-    assert len(found.unfollowed) == bool(words)
-    for one in found.unfollowed:
+    assert len(found.unanalyzed) == bool(words)
+    for one in found.unanalyzed:
         assert one.what.startswith("line 2, ExecStart")
         assert words in one.what
         assert _record(TYPICAL).sentence(one).startswith(f"{UNIT}, line 2, ")
@@ -435,16 +435,16 @@ def test_what_the_unit_pulls_in_counts_like_a_hook(lines: list[str], words: str)
     """But what it waits for came before the sections."""
     text = "\n".join(["[Unit]", *lines, ""])
     found = hooks.effects(config.parse("[Interface]\n", "wg0.conf"), "wg0", FILES, {UNIT: text})
-    assert len(found.unfollowed) == bool(words)
-    for one in found.unfollowed:
+    assert len(found.unanalyzed) == bool(words)
+    for one in found.unanalyzed:
         assert one.what.startswith(words)
         assert ("write above it the line `# vpnops.keys" in one.advice) is ("which is not" in one.what)
 
 
 def test_the_advice_says_how_to_vouch_for_a_hook() -> None:
-    (found,) = effects("PostUp = /opt/notify.py").unfollowed
+    (found,) = effects("PostUp = /opt/notify.py").unanalyzed
     assert found.advice.endswith("if it sets no peers, end the line with `# vpnops.keys: sets no peers`")
-    (found,) = effects("PostUp = /etc/wireguard/up.sh").unfollowed
+    (found,) = effects("PostUp = /etc/wireguard/up.sh").unanalyzed
     assert "sets no peers" not in found.advice
 
 
@@ -452,7 +452,7 @@ def test_no_more_scripts_are_read_than_that() -> None:
     chain = {f"/opt/{n}.sh": f"#!/bin/sh\n/opt/{n + 1}.sh\n" for n in range(99)}
     (found,) = hooks.effects(
         config.parse("[Interface]\nPostUp = /opt/0.sh\n", "wg0.conf"), "wg0", hooks.Files(chain.get)
-    ).unfollowed
+    ).unanalyzed
     assert found.what == (
         "line 2, PostUp runs /opt/0.sh, whose line 2 runs /opt/20.sh, and with it there are more than 20 scripts"
     )

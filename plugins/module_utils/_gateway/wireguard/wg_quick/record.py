@@ -21,7 +21,7 @@ from ... import commands, files
 from ..runtime import Runtime
 from . import config, hooks, others, units
 from .config import INTERFACE, PEER, STAGED, TEXT, Block
-from .hooks import Effects, Unfollowed
+from .hooks import Effects, Unanalyzed
 
 UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 _SCRIPT_BYTES = 1 << 18
@@ -32,12 +32,12 @@ MOST = 12
 @dataclass(frozen=True)
 class Record:
     """`blocks`: of the file of wg-quick, then of the others. `texts`: of each file, by the `file` of its blocks; they
-    hold secrets. `unfollowed`: why a start may bring up other peers than the blocks say."""
+    hold secrets. `unanalyzed`: why a start may bring up other peers than the blocks say."""
 
     path: str
     texts: t.Mapping[str, str] = field(repr=False)
     blocks: list[Block]
-    unfollowed: tuple[Unfollowed, ...]
+    unanalyzed: tuple[Unanalyzed, ...]
     saves: str
     """The clause that begins with the file that says so, "" where nothing is saved."""
     key: str = ""
@@ -60,15 +60,15 @@ class Record:
                 files.write(file or self.path, text)
         return now
 
-    def why_not_lasting(self, keys: t.Container[str]) -> Unfollowed | None:
+    def why_not_lasting(self, keys: t.Container[str]) -> Unanalyzed | None:
         """What may undo at the next start what is stored of a peer with these keys."""
-        return next((one for one in self.unfollowed if one.about(keys)), None)
+        return next((one for one in self.unanalyzed if one.about(keys)), None)
 
     def sentences(self) -> list[str]:
         """What a start does to any peer, whatever the record says."""
-        return _few([self.sentence(one) for one in self.unfollowed if not one.keys])
+        return _few([self.sentence(one) for one in self.unanalyzed if not one.keys])
 
-    def sentence(self, one: Unfollowed) -> str:
+    def sentence(self, one: Unanalyzed) -> str:
         ends = "so what is stored here would not hold after the next start"
         return f"{one.file or self.path}, {one.what}, {ends}; {one.advice}."
 
@@ -87,7 +87,7 @@ def read(path: str, interface: str) -> Record:
 
 
 def _with_files(path: str, interface: str, text: str, blocks: list[Block], effects: Effects) -> Record:
-    texts, unfollowed = {"": text}, [*of_others(interface, path), *effects.unfollowed]
+    texts, unanalyzed = {"": text}, [*of_others(interface, path), *effects.unanalyzed]
     for file in effects.files:
         try:
             texts[file], loaded = _peers_of(file)
@@ -95,9 +95,9 @@ def _with_files(path: str, interface: str, text: str, blocks: list[Block], effec
         except VpnKeysError as error:
             texts.pop(file, None)
             what = f"a hook of it loads peers from {file}, which cannot be analyzed: {error.what}"
-            unfollowed.append(Unfollowed(what, "fix that file first"))
+            unanalyzed.append(Unanalyzed(what, "fix that file first"))
     saves = f"{effects.saver or path} says {effects.saves}" if effects.saves else ""
-    return Record(path, texts, blocks, tuple(unfollowed), saves, effects.key)
+    return Record(path, texts, blocks, tuple(unanalyzed), saves, effects.key)
 
 
 def _peers_of(file: str) -> tuple[str, list[Block]]:
@@ -111,19 +111,19 @@ def _peers_of(file: str) -> tuple[str, list[Block]]:
     return text, [replace(one, file=file, kind=TEXT if one.kind == INTERFACE else one.kind) for one in blocks]
 
 
-def of_others(interface: str, path: str) -> t.Iterator[Unfollowed]:
+def of_others(interface: str, path: str) -> t.Iterator[Unanalyzed]:
     """What else gives the interface peers at a boot."""
     for program in others.PROGRAMS:
         for file, text in _texts(program.files):
             number = others.sets_up(program, text, interface)
             if number:
                 what = f"line {number} lets {program.name} set up {interface} with peers of its own"
-                yield Unfollowed(what, f"remove that file, so that wg-quick alone sets up {interface}", file=file)
+                yield Unanalyzed(what, f"remove that file, so that wg-quick alone sets up {interface}", file=file)
     for file, text in _texts(others.INTERFACES):
         number = others.in_interfaces(text, interface, path)
         if number:
             what = f"line {number} changes the peers of {interface}"
-            yield Unfollowed(what, "remove that line, and load the peers by wg-quick", file=file)
+            yield Unanalyzed(what, "remove that line, and load the peers by wg-quick", file=file)
 
 
 def _texts(patterns: t.Iterable[str]) -> t.Iterator[tuple[str, str]]:
@@ -165,7 +165,7 @@ def script(name: str) -> str | None:
 
 def differences(record: Record, runtime: Runtime | None, interface: str) -> list[str]:
     """What the next start would change for peers that are in the record and run, in sentences. Without any secret."""
-    found = [record.sentence(one) for one in record.unfollowed]
+    found = [record.sentence(one) for one in record.unanalyzed]
     if runtime:
         staging = any(block.kind == STAGED for block in record.blocks)
         owners = config.owners(record.blocks)

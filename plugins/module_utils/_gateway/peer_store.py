@@ -26,7 +26,7 @@ WAY_BACK = 300.0
 HIGHEST = 10**15
 
 
-class Told(t.NamedTuple):
+class ByPlaybook(t.NamedTuple):
     """By playbooks: the newest revision of the directory, and until when (Unix seconds) nothing else is stored."""
 
     revision: int = 0
@@ -46,14 +46,14 @@ def store(gateway: Managed, peers: t.Sequence[WantedPeer], follow: float, write:
     return changes
 
 
-def read(gateway: Managed) -> Told:
+def read(gateway: Managed) -> ByPlaybook:
     """A damaged file counts as a missing one: the signed number still only rises."""
     try:
         found = json.loads(files.read(_path(gateway)) or "{}")
     except ValueError:
-        return Told()
+        return ByPlaybook()
     revision, until = (found.get("revision"), found.get("until")) if isinstance(found, dict) else (None, None)
-    return Told(_number(revision), _number(until))
+    return ByPlaybook(_number(revision), _number(until))
 
 
 def note(gateway: Managed, revisions: t.Iterable[t.Any], way_back: bool) -> None:
@@ -62,7 +62,7 @@ def note(gateway: Managed, revisions: t.Iterable[t.Any], way_back: bool) -> None
         return
     before, now = read(gateway), time.time()
     newest = max([before.revision, *(one for one in revisions if isinstance(one, int) and 0 <= one < HIGHEST)])
-    after = Told(newest, now + WAY_BACK if way_back else 0)
+    after = ByPlaybook(newest, now + WAY_BACK if way_back else 0)
     if after != before:
         gateway.state.write(_path(gateway), json.dumps(after._asdict()) + "\n")
 
@@ -73,7 +73,7 @@ def forget(gateway: Managed) -> None:
 
 
 def _path(gateway: Managed) -> str:
-    return gateway.state.file("told.json")
+    return gateway.state.file("by_playbook.json")
 
 
 def _number(value: t.Any) -> int:
