@@ -112,7 +112,7 @@ def test_a_former_name_is_not_that_of_another_gateway(directory: Directory) -> N
     said = directory.refused("refused", gateways=[gateway("gw1", new_key())])
     assert "gw1 is the former name of the gateway berlin" in said
     taken = [{"name": "gw2", "new_name": "gw1"}]
-    assert "berlin now" in directory.refused("refused", "renamed", gateways=taken)
+    assert "gw1 is the former name of the gateway berlin" in directory.refused("refused", "renamed", gateways=taken)
 
 
 # -- out of use
