@@ -31,8 +31,8 @@ class ActionModule(DirectoryAction):
     def arguments(self, given: Data, variables: Data) -> Data:
         user = next((str(variables[name]) for name in USERS if variables.get(name)), None)
         # The run is the process that started this worker: it lives as long as the play.
-        me = given.get("holder") or lock_owner.describe(os.getppid(), user)
-        arguments = {**given, "holder": me, "by": given.get("by") or me.get("user")}
+        me = given.get("lock_owner") or lock_owner.describe(os.getppid(), user)
+        arguments = {**given, "lock_owner": me, "by": given.get("by") or me.get("user")}
         if isinstance(given.get("gateways"), list):
             arguments["gateways"] = [{"name": one} if isinstance(one, str) else one for one in given["gateways"]]
         return claims.read(arguments)

@@ -24,20 +24,20 @@ options:
         description: The keys of gateways.
         type: dict
         suboptions:
-          days:
-            description: Days after which a key is overdue.
+          days: &days
+            description: &overdue Days after which a key is overdue.
             type: int
             default: 365
-          due_days:
-            description: A key is due this many days before it is overdue.
+          due_days: &due_days
+            description: &due A key is due this many days before it is overdue.
             type: int
             default: 30
           reason:
-            description: Why the period is that long, for the auditor.
+            description: &why Why the period is that long, for the auditor.
             type: str
             default: >-
               NIST SP 800-57 Part 1, section 5.3.6: 1 to 2 years for private keys of key agreement and authentication
-          custodian:
+          custodian: &custodian
             description: Who is responsible for these keys, for the auditor.
             type: str
             default: ""
@@ -45,44 +45,32 @@ options:
         description: The RSA keys of GET VPN key servers.
         type: dict
         suboptions:
-          days:
-            description: Days after which a key is overdue.
-            type: int
-            default: 365
-          due_days:
-            description: A key is due this many days before it is overdue.
-            type: int
-            default: 30
+          days: *days
+          due_days: *due_days
           reason:
-            description: Why the period is that long, for the auditor.
+            description: *why
             type: str
             default: "NIST SP 800-57 Part 1, section 5.3.6: 1 to 3 years for private keys of signatures"
-          custodian:
-            description: Who is responsible for these keys, for the auditor.
-            type: str
-            default: ""
+          custodian: *custodian
       signing_key:
         description: The signing key of the directory.
         type: dict
         suboptions:
           days:
-            description: Days after which the key is overdue.
+            description: *overdue
             type: int
             default: 1095
           due_days:
-            description: The key is due this many days before it is overdue.
+            description: *due
             type: int
             default: 90
           reason:
-            description: Why the period is that long, for the auditor.
+            description: *why
             type: str
             default: >-
               NIST SP 800-57 Part 1, section 5.3.6: 1 to 3 years for private keys of signatures; whoever reads the
               directory has to be given the next one
-          custodian:
-            description: Who is responsible for this key, for the auditor.
-            type: str
-            default: ""
+          custodian: *custodian
   at:
     description: The time at which keys are judged, as ISO 8601. The default is now.
     type: str

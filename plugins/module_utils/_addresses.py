@@ -10,13 +10,13 @@ import ipaddress
 
 
 def spelled(address: str) -> str:
-    """In the one usual spelling; what is no address stays as it is."""
+    """The address in its usual spelling; a text that is not an address is returned as it is."""
     parsed = _parsed(address)
     return address if parsed is None else str(parsed)
 
 
 def rank(address: str | None) -> tuple[int, int]:
-    """For finding the highest: IPv6 above IPv4, anything that is no address below both."""
+    """For finding the highest: IPv6 above IPv4, a text that is not an address below both."""
     parsed = _parsed(address or "")
     return (0, 0) if parsed is None else (parsed.version, int(parsed))
 

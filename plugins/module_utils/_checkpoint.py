@@ -52,7 +52,7 @@ def text(one: Checkpoint) -> str:
 
 
 def parse(found: str) -> Checkpoint | None:
-    """None for what is no such text."""
+    """None for any other text."""
     match = _FORM.fullmatch(found)
     if not match:
         return None
@@ -68,5 +68,5 @@ def parse(found: str) -> Checkpoint | None:
 
 
 def unverified(note: str) -> Checkpoint | None:
-    """What a signed note says, whoever signed it; None for what is no such note."""
+    """What a signed note says, without verifying the signature; None for any other text."""
     return parse(note.rpartition("\n\n")[0] + "\n")

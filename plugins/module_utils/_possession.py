@@ -5,8 +5,8 @@
 """What proves that a gateway has the private half of an X25519 key. PRIVATE to the collection; standard library only,
 for the gateways, which need not have a tool that can do it.
 
-Whoever asks makes a pair of keys for this one question, and sends the public half: the challenge. The shared secret of
-the two pairs can be computed from either private key, and without one of them by nobody (RFC 7748).
+The control node makes a pair of keys for this one question, and sends the public half: the challenge. The shared secret
+of the two pairs can be computed only with one of the private keys (RFC 7748).
 """
 
 from __future__ import annotations

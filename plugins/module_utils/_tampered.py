@@ -11,9 +11,9 @@ WHOLE = {
     "records": "the list of its records is not the one that was signed last",
     "revision": "its number of changes is not the one that was signed last",
     "signing keys": "the list of its signing keys is not the one that was signed last",
-    "events": "its events are not those that were signed last: some were changed, removed or made up",
+    "events": "its events are not those that were signed last: some were changed, removed or added",
     "checkpoints": "its earlier checkpoints are not those that were signed last",
     "rolled back": "it is older than it was when this control node saw it last",
-    "two histories": "it is not what has become of the one that this control node saw last",
-    "another directory": "it is another one than this control node saw last",
+    "two histories": "its history is not that of the directory that this control node saw last",
+    "another directory": "it is not the directory that this control node saw last",
 }

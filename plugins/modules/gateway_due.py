@@ -18,34 +18,16 @@ description:
     period ends first comes first.
   - >-
     A gateway that is unreachable, that refuses, or that has an open rotation is skipped and named, with the reason.
+    Without O(observations) no gateway is skipped for what it reports.
   - This module contacts no gateway and no database.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.fleet
+  - vpnops.keys._evaluation
+  - vpnops.keys._evaluation.observations
+  - vpnops.keys._evaluation.table
   - vpnops.keys._periods
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
-  action:
-    support: full
-requirements:
-  - rich (on the control node)
 options:
-  directory:
-    description: Result of M(vpnops.keys.key_directory) or M(vpnops.keys.key_directory_info).
-    type: dict
-    required: true
-  observations:
-    description:
-      - >-
-        Results of M(vpnops.keys.gateway_info), by host, as P(vpnops.keys.by_host#filter) collects them. An
-        unreachable host has the failed result.
-      - Without them no gateway is skipped for what it reports.
-    type: dict
   max_gateways:
     description: At most so many gateways are chosen; the others wait for the next run.
     type: int
@@ -67,10 +49,6 @@ options:
     description: Whether to show the choice as a table.
     type: bool
     default: true
-notes:
-  - >-
-    The table is printed, unless the output is machine-readable (a stdout callback with C(json) in its name). It is also
-    in RV(lines).
 seealso:
   - module: vpnops.keys.gateway_plan
   - module: vpnops.keys.gateway_report

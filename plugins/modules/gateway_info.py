@@ -194,7 +194,7 @@ gateway:
     at_restart:
       description: >-
         What the next start of the daemon would change for the peers that it has, in sentences. A difference between
-        the files and the running daemon is among it, and a line of the files that cannot be followed.
+        the files and the running daemon is among it, and a line of the files that cannot be analyzed.
       type: list
       elements: str
     fetched:
@@ -268,7 +268,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import VpnKeysError
 from ..module_utils._fetch import memory
-from ..module_utils._gateway import detached, entry, seen, told
+from ..module_utils._gateway import detached, entry, peer_store, seen
 from ..module_utils._gateway.managed import Managed
 from ..module_utils._gateway.platform import Observation
 from ..module_utils._gateway.state import ACTIVATING
@@ -374,7 +374,7 @@ def to_result(platform: str, gateway: Managed, observed: Observation, only: list
 def fetched() -> entry.Data | None:
     """What it knows of publications, None where it does not fetch."""
     try:
-        seen = memory.read() if os.path.exists(told.CONFIG) else None
+        seen = memory.read() if os.path.exists(peer_store.CONFIG) else None
     except VpnKeysError as error:
         seen = memory.Seen(code=error.code, told=str(error))
     return seen and {name: value for name, value in seen._asdict().items() if name in FETCHED}

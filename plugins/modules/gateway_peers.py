@@ -228,7 +228,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._backends import BACKENDS, protocol
-from ..module_utils._gateway import entry, seen, told, wanted
+from ..module_utils._gateway import entry, peer_store, seen, wanted
 from ..module_utils._gateway.managed import Managed
 from ..module_utils._gateway.platform import PeerChange, WantedPeer
 from ..module_utils._public_key import ED25519_PREFIX, X25519_PREFIX, PublicKey, from_der
@@ -297,11 +297,11 @@ def lines(changes: Iterable[PeerChange], which: str) -> str:
 
 def carried_out(gateway: Managed, peers: list[WantedPeer], options: entry.Data, write: bool) -> list[PeerChange]:
     if not write:
-        return told.store(gateway, peers, options["follow_seconds"], write)
-    with told.locked(gateway.name):
-        changes = told.store(gateway, peers, options["follow_seconds"], write)
+        return peer_store.store(gateway, peers, options["follow_seconds"], write)
+    with peer_store.locked(gateway.name):
+        changes = peer_store.store(gateway, peers, options["follow_seconds"], write)
         revisions = [one.get("revision") for one in (options, *options["peers"])]
-        told.note(gateway, revisions, options["accept_previous"])
+        peer_store.note(gateway, revisions, options["accept_previous"])
     return changes
 
 

@@ -22,32 +22,11 @@ description:
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.fleet
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
-  action:
-    support: full
-requirements:
-  - rich (on the control node)
+  - vpnops.keys._evaluation
+  - vpnops.keys._evaluation.observations
+  - vpnops.keys._evaluation.table
 options:
-  directory:
-    description: Result of M(vpnops.keys.key_directory) or M(vpnops.keys.key_directory_info).
-    type: dict
-    required: true
   observations:
-    description:
-      - >-
-        Results of M(vpnops.keys.gateway_info), by host, as P(vpnops.keys.by_host#filter) collects them. An
-        unreachable host has the failed result.
-      - A host of the inventory that was not in the play has an empty one.
-      - >-
-        The answer of a gateway is used for this gateway only. If it cannot be trusted, the gateway counts as one
-        that refuses.
-    type: dict
     default: {}
   targets:
     description: Names of the gateways whose keys change. V(all) means all gateways of the directory that are not
@@ -109,10 +88,6 @@ options:
     description: Whether to show the plan as a table.
     type: bool
     default: true
-notes:
-  - >-
-    The table is printed, unless the output is machine-readable (a stdout callback with C(json) in its name). Unless
-    the module fails, it is also in RV(lines).
 seealso:
   - module: vpnops.keys.gateway_info
   - module: vpnops.keys.gateway_verify

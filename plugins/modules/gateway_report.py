@@ -23,19 +23,13 @@ description:
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.fleet
+  - vpnops.keys._evaluation
+  - vpnops.keys._evaluation.observations
+  - vpnops.keys._evaluation.table
   - vpnops.keys._periods
 attributes:
   check_mode:
-    support: full
     details: O(path) is not written.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
-  action:
-    support: full
-requirements:
-  - rich (on the control node)
 options:
   what:
     description:
@@ -49,25 +43,12 @@ options:
     type: str
     choices: [dropped, outcome, converged, enrolled, status]
     default: status
-  directory:
-    description: Result of M(vpnops.keys.key_directory) or M(vpnops.keys.key_directory_info).
-    type: dict
-    required: true
   before:
     description: >-
       The directory as it was before, for O(what=converged); without it, what was pending then is taken from
       O(directory).
     type: dict
   observations:
-    description:
-      - >-
-        Results of M(vpnops.keys.gateway_info), by host, as P(vpnops.keys.by_host#filter) collects them. An
-        unreachable host has the failed result.
-      - A host of the inventory that was not in the play has an empty one.
-      - >-
-        The answer of a gateway is used for this gateway only. If it cannot be trusted, the gateway counts as one
-        that refuses.
-    type: dict
     default: {}
   answers:
     description: Results of M(vpnops.keys.gateway_peers), by host.
@@ -106,10 +87,6 @@ options:
   path:
     description: File on the control node for the status or the outcome as JSON. Only its owner can read it.
     type: path
-notes:
-  - >-
-    The table is printed, unless the output is machine-readable (a stdout callback with C(json) in its name). Unless
-    the module fails, it is also in RV(lines).
 seealso:
   - module: vpnops.keys.gateway_info
   - module: vpnops.keys.gateway_plan

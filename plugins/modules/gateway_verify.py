@@ -25,35 +25,14 @@ description:
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.fleet
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
-  action:
-    support: full
+  - vpnops.keys._evaluation
+  - vpnops.keys._evaluation.observations
 options:
-  directory:
-    description: Result of M(vpnops.keys.key_directory) or M(vpnops.keys.key_directory_info).
-    type: dict
-    required: true
   before:
-    description: The observations before the change.
+    description: As O(observations), but from before the change; O(observations) are those from after it.
     type: dict
     default: {}
   observations:
-    description:
-      - The observations after the change.
-      - >-
-        Results of M(vpnops.keys.gateway_info), by host, as P(vpnops.keys.by_host#filter) collects them. An
-        unreachable host has the failed result.
-      - A host of the inventory that was not in the play has an empty one.
-      - >-
-        The answer of a gateway is used for this gateway only. If it cannot be trusted, the gateway counts as one
-        that refuses.
-    type: dict
     default: {}
   targets:
     description: Names of the gateways whose keys are changed.

@@ -44,7 +44,7 @@ attributes:
   action:
     support: partial
     details: >-
-      The action plugin sets the user of the task (O(by), O(holder)), accepts a plain list of names in O(gateways),
+      The action plugin sets the user of the task (O(by), O(lock_owner)), accepts a plain list of names in O(gateways),
       and makes sure that no option is written to a file.
 options:
   state:
@@ -320,8 +320,8 @@ options:
   why:
     description: Why.
     type: str
-  holder:
-    description: The run that does it. Filled in by the action plugin.
+  lock_owner:
+    description: The run that owns the lock of the rotation. Filled in by the action plugin.
     type: dict
   older_than_days:
     description: With O(state=purged), for how many days a gateway must have been retired.
@@ -567,7 +567,7 @@ directory:
           V(algorithm), V(state) (V(staged), V(current), V(retired) or V(revoked)), V(created_at) and V(revoked_at).
         - >-
           V(rotation) is null, or the open rotation: V(id), V(mode), V(strategy), V(state), V(old) and V(new) (each
-          with V(serial), V(public_key), V(fingerprint)), V(begun_by), V(begun_at), V(holder), V(why), and
+          with V(serial), V(public_key), V(fingerprint)), V(begun_by), V(begun_at), V(lock_owner), V(why), and
           V(acknowledged), the peers that hold the new key.
       type: dict
       sample:
@@ -715,7 +715,7 @@ claimed:
     why:
       description: What it says, in a sentence.
       type: str
-      sample: It keeps something that is no checkpoint of a directory.
+      sample: It keeps something that is not a checkpoint of a directory.
 learned:
   description:
     - >-
@@ -762,7 +762,7 @@ ignored:
     why:
       description: Why it is not trusted.
       type: str
-      sample: The directory knows no gateway gw9.
+      sample: The directory has no gateway gw9.
 events:
   description: The events that were recorded.
   returned: success
@@ -932,7 +932,7 @@ ARGUMENT_SPEC = dict(
     lease=dict(type="int", default=120),
     by=dict(type="str"),
     why=dict(type="str"),
-    holder=dict(type="dict"),
+    lock_owner=dict(type="dict"),
     older_than_days=dict(type="int", default=365),
     to_url=dict(type="str", no_log=True),
     path=dict(type="path"),

@@ -172,7 +172,7 @@ directory:
           V(algorithm), V(state) (V(staged), V(current), V(retired) or V(revoked)), V(created_at) and V(revoked_at).
         - >-
           V(rotation) is null, or the open rotation: V(id), V(mode), V(strategy), V(state), V(old) and V(new) (each
-          with V(serial), V(public_key), V(fingerprint)), V(begun_by), V(begun_at), V(holder), V(why), and
+          with V(serial), V(public_key), V(fingerprint)), V(begun_by), V(begun_at), V(lock_owner), V(why), and
           V(acknowledged), the peers that hold the new key.
       type: dict
       sample:
@@ -320,7 +320,7 @@ claimed:
     why:
       description: What it says, in a sentence.
       type: str
-      sample: It keeps something that is no checkpoint of a directory.
+      sample: It keeps something that is not a checkpoint of a directory.
 learned:
   description:
     - >-
@@ -431,8 +431,8 @@ rotations:
       description: When, in UTC.
       type: str
       sample: "2026-11-22T03:12:45Z"
-    holder:
-      description: The run that worked on it last.
+    lock_owner:
+      description: The run that owns the lock of the rotation, or owned it last.
       type: dict
       sample: {host: ctl1, pid: 4711, run: "ctl1:4711:8812345", user: alice}
     ended_at:

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.fleet
+  - vpnops.keys._evaluation.table
 attributes:
   check_mode:
     support: full
@@ -29,8 +30,6 @@ attributes:
     support: none
   idempotent:
     support: full
-requirements:
-  - rich (on the control node)
 options:
   found:
     description: >-
@@ -66,9 +65,6 @@ options:
     choices: [nothing, readable, in_sync]
     default: in_sync
 notes:
-  - >-
-    The table is printed, unless the output is machine-readable (a stdout callback with C(json) in its name). Unless
-    the module fails, it is also in RV(lines).
   - Fingerprints in the table are cut to 12 digits.
 seealso:
   - module: vpnops.keys.ios_rsa_key_compare

@@ -106,7 +106,7 @@ ERRORS: dict[str, tuple[dict[str, Any], list[KeySpec], str, str]] = {
         {},
         [KeySpec(LABEL, exportable=False)],
         "not_exportable",
-        "key REKEY is not exportable, and IOS can never",
+        "key REKEY is not exportable, and IOS cannot",
     ),
     "pair": (
         {},

@@ -31,10 +31,10 @@ Play = Callable[[Stage], Coroutine[t.Any, t.Any, None]]
 
 PLAN = [
     "Generate an exportable key of 2048 bits under GETVPN-2 on one key server.",
-    "Have it on all of them, and save: ks1, ks2, ks3 lack it.",
+    "Copy it to all key servers, and save: ks1, ks2, ks3 lack it.",
     (
-        "Change the label to GETVPN-2 on ks2, ks3, one after the other, and save; after each, see for up to 60 "
-        "seconds that all key servers hear each other, and take it back if not."
+        "Change the label to GETVPN-2 on ks2, ks3, one after the other, and save; after each, check for up to 60 "
+        "seconds that all key servers hear each other, and undo it if not."
     ),
     "Change the label on the primary, ks1, and save. From then on there is no way back.",
     "Send a rekey of EUROPE from ks1.",
@@ -145,8 +145,8 @@ def test_after_the_primary_there_is_no_abort(tmp_path: Path) -> None:
         found = await one.run()
         assert found.outcome == "blocked"
         assert found.why == (
-            "The primary of EUROPE was changed to GETVPN-2, so members may hold it already, and going back costs as "
-            "much as going on. Nothing is changed; go on, or start a rotation from GETVPN-2 to GETVPN-1."
+            "The primary of EUROPE was changed to GETVPN-2, so members may hold it already, and rolling back costs as "
+            "much as continuing. Nothing is changed; continue, or start a rotation from GETVPN-2 to GETVPN-1."
         )
         assert {label for _name, label, *_more in one.end()[0]} == {NEW}
 

@@ -73,7 +73,7 @@ def test_a_group_never_names_a_label_without_a_key(start_fleet: StartFleet, cont
     other = node.run([{**set_label(group="OTHER", label=OLD)[0], "name": "other"}])
     assert run.error("set", "ks1")[0] == missing.error("set", "ks1")[0] == "not_found"
     assert missing.error("set", "ks1")[1] == "ks1: there is no RSA key NEW-KEY. Nothing was changed."
-    assert other.error("other", "ks2")[1] == "ks2: it is no key server of a group OTHER. Nothing was changed."
+    assert other.error("other", "ks2")[1] == "ks2: it is not a key server of the group OTHER. Nothing was changed."
     assert labels(fleet) == {OLD}
 
 

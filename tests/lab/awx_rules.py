@@ -310,7 +310,7 @@ def _environment(name: str) -> str:
         return f"Environment variable {name} may affect Ansible configuration so its use is not allowed in credentials."
     if name in NEVER:
         return f"Environment variable {name} is not allowed to be used in credentials."
-    return "" if NAME.fullmatch(name) else f"{name!r} is no name of an environment variable"
+    return "" if NAME.fullmatch(name) else f"{name!r} is not a valid name of an environment variable"
 
 
 def _rendered(kind: str, name: str, value: object, known: Data) -> str:

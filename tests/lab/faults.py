@@ -128,4 +128,4 @@ class Faults:
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise ValueError(f"{what}: {value!r} is none of {', '.join(allowed)}")
+        raise ValueError(f"{what}: {value!r} is not one of {', '.join(allowed)}")

@@ -68,7 +68,7 @@ def from_primes(p: int, q: int) -> RsaKey:
 
 
 def from_pkcs1(data: bytes) -> RsaKey:
-    """The key in a DER RSAPrivateKey. ValueError when it is none, or its numbers do not belong together.
+    """The key in a DER RSAPrivateKey. ValueError for anything else, and for numbers that do not belong together.
 
     The CRT values are not checked: a published device export carries a wrong one.
     """

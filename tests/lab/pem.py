@@ -77,7 +77,7 @@ def read_public(lines: list[str]) -> bytes:
     """The SubjectPublicKeyInfo in a pasted public key or certificate. BadPem if it is neither, or not RSA."""
     kind, body = _unwrap(lines)
     if kind not in (PUBLIC, CERTIFICATE):
-        raise BadPem(f"a {kind} is no public key")
+        raise BadPem(f"a {kind} is not a public key")
     data = _decode(body)
     try:
         if kind == CERTIFICATE:

@@ -172,9 +172,9 @@ def _ended(text: str, like: str) -> str:
 def _checked(key: str, value: Any) -> Any:
     allowed = choices(key)
     if allowed and value not in allowed:
-        raise ValueError(f"{key}: {value!r} is none of {', '.join(map(str, allowed))}")
+        raise ValueError(f"{key}: {value!r} is not one of {', '.join(map(str, allowed))}")
     if not allowed:
         kind = _HINTS[key]
         if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
-            raise ValueError(f"{key}: {value!r} is no {kind.__name__}")
+            raise ValueError(f"{key}: {value!r} is not of the type {kind.__name__}")
     return value

@@ -421,7 +421,7 @@ class Group:
         server.last_heard = dict.fromkeys(server.last_heard, self.now)
 
     def clear(self, address: str) -> None:
-        """`clear crypto gdoi`: its policy and the members that it knows of begin anew."""
+        """`clear crypto gdoi`: it starts again with a new policy, and without the members that it knows of."""
         server = self.servers[address]
         known, server.entries, server.rekeys = list(server.entries), {}, 0
         if server.key is not None:

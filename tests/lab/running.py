@@ -42,7 +42,7 @@ class Running:
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Let happen what is due, then take over what was configured: it is from now on that it counts."""
+        """Run the events that are due, then take over what was configured: it has its effect from now on."""
         with self._lock:
             now = self._moved + self.speed * (time.monotonic() - self._began)
             configured = self._configured()

@@ -122,7 +122,7 @@ def parse(data: Any) -> LabSpec:
 
 
 def check(devices: Sequence[DeviceSpec]) -> None:
-    """ValueError when two devices share a name or an address, or an address is none."""
+    """ValueError when two devices share a name or an address, or for an invalid address."""
     for what, values in (("name", [d.name for d in devices]), ("address", [d.address for d in devices])):
         twice = {v for v in values if values.count(v) > 1} if len(set(values)) < len(values) else set()
         if twice and (what == "name" or any(d.groups for d in devices if d.address in twice)):

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a tampered gateway answers: mutations of the result that a module prints.
 
-A mutation is data, so that a test can hand it to a gateway as JSON: edits of the result, and a guise of the text that
+A mutation is data, so that a test can hand it to a gateway as JSON: edits of the result, and a form of the text that
 is printed in its place. Nothing but the standard library is used here: this file itself runs on tampered gateways.
 """
 
@@ -47,7 +47,7 @@ class Mutation:
 
     name: str
     edits: tuple[Edit, ...] = ()
-    guise: str = "plain"
+    form: str = "plain"
     about: str = ""
 
     def result(self, result: Result) -> Any:
@@ -60,7 +60,7 @@ class Mutation:
 
     def printed(self, result: Result) -> Iterator[bytes]:
         """All that is printed in its place, in parts: it may be long."""
-        yield from GUISES[self.guise](json.dumps(self.result(result)))
+        yield from FORMS[self.form](json.dumps(self.result(result)))
 
     def to_json(self) -> Result:
         return asdict(self)
@@ -68,7 +68,7 @@ class Mutation:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Mutation:
         edits = tuple(Edit(edit["op"], tuple(edit["at"]), edit["value"]) for edit in data["edits"])
-        return cls(data["name"], edits, data["guise"], data["about"])
+        return cls(data["name"], edits, data["form"], data["about"])
 
 
 # -- edits
@@ -116,7 +116,7 @@ def _text(result: Any, edit: Edit) -> Any:
     return result
 
 
-def _dress(result: Any, edit: Edit) -> Any:
+def _extend_text(result: Any, edit: Edit) -> Any:
     """More text behind the text of a field; another field is left alone."""
     place, key = _place(result, edit.at)
     if _has(place, key) and isinstance(place[key], str):
@@ -137,7 +137,7 @@ def _rename(result: Any, edit: Edit) -> Any:
 
 
 def _merge(result: Any, edit: Edit) -> Any:
-    """Further fields at the top, without a word about those that are there."""
+    """Further fields at the top; the others stay."""
     return {**result, **edit.value} if isinstance(result, dict) else result
 
 
@@ -156,7 +156,7 @@ OPS: dict[str, Callable[[Any, Edit], Any]] = {
     "double": _double,
     "wrap": _wrap,
     "text": _text,
-    "dress": _dress,
+    "extend_text": _extend_text,
     "rename": _rename,
     "merge": _merge,
     "append": _append,
@@ -189,7 +189,7 @@ def _has(place: Any, key: Any) -> bool:
     return (isinstance(place, dict) and key in place) or (isinstance(place, list) and key < len(place))
 
 
-# -- guises
+# -- forms
 
 
 def _plain(text: str) -> Iterator[bytes]:
@@ -239,7 +239,7 @@ def _empty(dummy: str) -> Iterator[bytes]:
 
 
 def _raw_surrogates(text: str) -> Iterator[bytes]:
-    """Bytes that are no UTF-8."""
+    """Bytes that are not UTF-8."""
     yield b'{"name": "\xed\xa0\x80\xff", ' + text[1:].encode()
 
 
@@ -248,7 +248,7 @@ def _escapes_around(text: str) -> Iterator[bytes]:
     yield noise + b"\n" + text.encode() + b"\n" + noise + b"\n"
 
 
-GUISES: dict[str, Callable[[str], Iterator[bytes]]] = {
+FORMS: dict[str, Callable[[str], Iterator[bytes]]] = {
     "plain": _plain,
     "truncated": _truncated,
     "two_documents": _two_documents,
@@ -263,4 +263,4 @@ GUISES: dict[str, Callable[[str], Iterator[bytes]]] = {
     "escapes_around": _escapes_around,
 }
 LARGE = ("flood", "many")
-"""Guises that take a second or more each."""
+"""Forms that take a second or more each."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import contract
-from .tampering import ESCAPES, GUISES, JINJA, MARK, Edit, Mutation
+from .tampering import ESCAPES, FORMS, JINJA, MARK, Edit, Mutation
 
 NONSENSE: tuple[Any, ...] = ("one", 10**40, -1, ["gw"], {"name": "gw"})
 """Values of the wrong type or size for nearly every field."""
@@ -159,7 +159,7 @@ def _about_the_whole() -> Iterator[Mutation]:
     wholes: dict[str, Any] = {"a list": [1, 2], "text": "text", "null": None, "no field": {}}
     for name, whole in wholes.items():
         yield Mutation(name, (Edit("set", (), whole),))
-    yield from (Mutation(guise, (), guise) for guise in GUISES if guise != "plain")
+    yield from (Mutation(form, (), form) for form in FORMS if form != "plain")
 
 
 # -- facts with the names of our variables

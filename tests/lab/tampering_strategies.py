@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from . import contract
-from .tampering import ESCAPES, GUISES, JINJA, LARGE, Edit, Mutation
+from .tampering import ESCAPES, FORMS, JINJA, LARGE, Edit, Mutation
 
 ODD: list[Any] = [
     None,
@@ -93,17 +93,17 @@ def edits(names: Sequence[str]) -> st.SearchStrategy[Edit]:
     return st.one_of(
         st.builds(Edit, st.just("set"), anywhere, values(names)),
         st.builds(Edit, st.sampled_from(["drop", "double", "wrap", "text"]), somewhere),
-        st.builds(Edit, st.just("dress"), leaf, st.sampled_from(odd)),
+        st.builds(Edit, st.just("extend_text"), leaf, st.sampled_from(odd)),
         st.builds(Edit, st.just("rename"), st.just(()), st.tuples(st.sampled_from(list(names)), word)),
         st.builds(Edit, st.just("append"), anywhere, values(names)),
         st.builds(Edit, st.just("merge"), st.just(()), more),
     )
 
 
-def mutations(names: Sequence[str], *, guises: bool = True) -> st.SearchStrategy[Mutation]:
-    """Some edits, and, at times, a guise that is none of the large ones. Without `guises` only what JSON can say:
+def mutations(names: Sequence[str], *, forms: bool = True) -> st.SearchStrategy[Mutation]:
+    """Some edits, and, at times, a form that is not one of the large ones. Without `forms` only what JSON can say:
     those that pure code is given as dicts."""
-    printed = st.sampled_from([guise for guise in GUISES if guise not in LARGE]) if guises else st.nothing()
+    printed = st.sampled_from([form for form in FORMS if form not in LARGE]) if forms else st.nothing()
     return st.builds(
         Mutation,
         st.just("drawn"),

@@ -6,8 +6,7 @@
 Provenance: `seen` in a device transcript; `documented` by Cisco; `code`: in Cisco's own test code, made from devices;
 `recalled`: known from use, no transcript at hand; `guess`: nobody knows, something plausible. A device of the lab
 file can say something else: `overrides: {text.NAME: "..."}`. Texts are str.format templates; a line ends in a
-newline, a
-question does not.
+newline, a question does not.
 """
 
 from __future__ import annotations

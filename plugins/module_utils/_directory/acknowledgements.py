@@ -58,7 +58,7 @@ class Ledger:
     def revision(self, name: str) -> int:
         return int(self.snapshot.gateways[name]["revision"])
 
-    def dark(self, peer: str) -> list[str]:
+    def undecided(self, peer: str) -> list[str]:
         """Gateways of which nobody knows now what this one must store, and nothing says that it does not."""
         known = self.rows.get(peer, set()) | {peer}
         return sorted(name for name in self.suspects if name not in known and name in self.snapshot.gateways)
@@ -183,7 +183,7 @@ def _understood(
             continue
         keys = [] if why else records.keys_of_one(known.snapshot, name)
         if not why and role not in ROLES:
-            why = f"{peer} names no role of a key of {name}."
+            why = f"{peer} gives an unknown role for a key of {name}."
         elif not why and not keys:
             if role == "withdrawn":
                 continue
@@ -193,7 +193,7 @@ def _understood(
             continue
         serial = _serial(keys, one)
         if serial is None:
-            refused[name] = f"{peer} acknowledges a key of {name} that the directory does not know."
+            refused[name] = f"{peer} acknowledges a key of {name} that is not in the directory."
         else:
             yield name, (serial, str(role))
 
@@ -203,7 +203,7 @@ def _against(known: Ledger, name: str) -> str:
     if name in known.suspects:
         return f"The records of {printable(name, LONGEST_NAME)} were tampered with."
     if name not in known.snapshot.gateways:
-        return f"The directory knows no gateway {printable(name, LONGEST_NAME)}."
+        return f"The directory has no gateway {printable(name, LONGEST_NAME)}."
     return ""
 
 
@@ -274,7 +274,7 @@ def _fold(known: Ledger, pending: Pending, peer: str, now: str) -> None:
     What was tampered with is not stored either: it may come back as it was, and is never to be taken for known then.
     """
     snapshot, mine = known.snapshot, known.rows.get(peer, set())
-    dark = known.dark(peer)
+    undecided = known.undecided(peer)
     done = [
         name
         for name in mine
@@ -282,11 +282,11 @@ def _fold(known: Ledger, pending: Pending, peer: str, now: str) -> None:
         and known.satisfied(row := snapshot.acknowledgements[peer, name])
         and not known.counts(row)
     ]
-    open_ends = pending.count_of(peer) + len(dark)
+    open_ends = pending.count_of(peer) + len(undecided)
     if open_ends >= max(len(done), 1):
         return
     lacking = [name for name in pending.pending_of(peer) if name not in mine]
-    _mark(known, peer, snapshot.revision, [*lacking, *dark], now)
+    _mark(known, peer, snapshot.revision, [*lacking, *undecided], now)
     for name in done:
         _forget(known, peer, name)
     known.learn(peer)
@@ -303,7 +303,7 @@ def _learn(known: Ledger, pending: Pending, given: Options, context: Context) ->
     snapshot, peer, revision = known.snapshot, str(given.get("peer")), given.get("revision")
     why = _against_peer(known, peer)
     if why or not isinstance(revision, int) or not 0 <= revision <= snapshot.revision:
-        _ignore(snapshot, peer, {None: why or f"{peer} names a revision that the directory has not had."})
+        _ignore(snapshot, peer, {None: why or f"{peer} acknowledges a revision that the directory never had."})
         return
     new = _count_until(known, pending, peer, revision)
     if not new:
@@ -312,7 +312,7 @@ def _learn(known: Ledger, pending: Pending, given: Options, context: Context) ->
     for name in [name for name in mine if known.revision(name) <= revision and name in known.wants]:
         _forget(known, peer, name)
     if revision > known.upto(peer):
-        _mark(known, peer, revision, known.dark(peer), context.now)
+        _mark(known, peer, revision, known.undecided(peer), context.now)
     for name, serial in known.counted.items():
         want = known.wants.get(name, ("", None))
         if want[1] == serial and known.revision(name) <= revision and known.peers(peer, name):
@@ -343,7 +343,7 @@ def compact(snapshot: Snapshot, now: str) -> None:
 
 
 def start_anew(snapshot: Snapshot, peers: set[str]) -> None:
-    """Whoever these are now has other peers than before, or nobody knows what it has stored."""
+    """Forget all acknowledgements of these peers: they have other peers now, or it is unknown what they have stored."""
     for name in peers:
         snapshot.marks.pop(name, None)
     for pair in [pair for pair in snapshot.acknowledgements if pair[0] in peers] if peers else ():

@@ -53,7 +53,7 @@ def known(snapshot: Snapshot, name: str, revoked_too: bool = False) -> Row:
     if row is None:
         raise VpnKeysError(
             "not_found",
-            f"The directory knows no gateway {printable(name, LONGEST_NAME)}",
+            f"The directory has no gateway {printable(name, LONGEST_NAME)}",
             state=NOTHING_CHANGED,
             advice="check the name, or enroll it with state=present",
         )
@@ -90,12 +90,12 @@ def refuse_tampered(snapshot: Snapshot, name: str) -> None:
     if name not in snapshot.repaired and (found := records.tampered(snapshot, [name])):
         raise VpnKeysError(
             "tampered",
-            f"what the directory signed is not what is there now ({_what(found)}), so somebody else wrote to the "
+            f"its records ({_what(found)}) are not as the directory signed them, so somebody else wrote to the "
             "database",
             host=name,
             state=NOTHING_CHANGED,
-            advice="restore the database from a backup, or enroll the gateway anew with state=present and "
-            "repair, giving the key that the gateway itself shows",
+            advice="restore the database from a backup, or enroll the gateway again with state=present and "
+            "repair=true, with the public key that the gateway itself reports",
         )
 
 
@@ -109,9 +109,9 @@ def enroll(snapshot: Snapshot, given: Options, options: Options, context: Contex
     if not NAME.fullmatch(name):
         raise VpnKeysError(
             "bad_input",
-            f"{name[:LONGEST_NAME]!r} is not the name of a gateway",
+            f"{name[:LONGEST_NAME]!r} is not a valid name of a gateway",
             state=NOTHING_CHANGED,
-            advice="rename it in the inventory (letters, digits and _.:@- only) and let ansible_host say where it is",
+            advice="rename it in the inventory (letters, digits and _.:@- only), and set its address in ansible_host",
         )
     key = _parsed(name, given["public_key"]) if given.get("public_key") else None
     if options["repair"] and name not in snapshot.repaired and records.tampered(snapshot, [name]):
@@ -146,7 +146,7 @@ def refuse_former(snapshot: Snapshot, name: str) -> None:
     if now := records.now_called(snapshot, name):
         raise VpnKeysError(
             "refused",
-            f"{name} was the name of the gateway that is {now} now",
+            f"{name} is the former name of the gateway {now}",
             state=NOTHING_CHANGED,
             advice=f"rename it to {now} in the inventory, or give another gateway another name",
         )
@@ -165,7 +165,8 @@ def _facts(row: Row | None, given: Options, key: _public_key.PublicKey | None) -
     if facts["algorithm"] not in possible:
         raise VpnKeysError(
             "bad_input",
-            f"{facts['platform']} has no keys of the algorithm {facts['algorithm']}, only {' or '.join(possible)}",
+            f"{facts['platform']} does not support keys of the algorithm {facts['algorithm']}, only "
+            f"{' or '.join(possible)}",
             host=name,
             state=NOTHING_CHANGED,
         )
@@ -174,7 +175,7 @@ def _facts(row: Row | None, given: Options, key: _public_key.PublicKey | None) -
     except ValueError:
         raise VpnKeysError(
             "bad_input",
-            "networks must be networks like 10.79.1.0/24, and one of them is not",
+            "one of its networks is not a network such as 10.79.1.0/24",
             host=name,
             state=NOTHING_CHANGED,
         ) from None
@@ -212,12 +213,12 @@ def _present_key(snapshot: Snapshot, name: str, key: _public_key.PublicKey, opti
 
 
 def _repair(snapshot: Snapshot, name: str, key: _public_key.PublicKey | None, context: Context) -> None:
-    """Sign anew what is left when all that was tampered with is thrown away. Only the gateway itself can say which of
+    """Sign again what is left when all that was tampered with is removed. Only the gateway itself can say which of
     the keys is its own; the numbers of all stay taken, as serials only rise."""
     if key is None:
         raise VpnKeysError(
             "bad_input",
-            f"{name} can be repaired only with the O(public_key) that it shows itself",
+            f"{name} can be repaired only with the public key that it reports itself, in O(public_key)",
             state=NOTHING_CHANGED,
         )
     if name in snapshot.lost:
@@ -287,8 +288,8 @@ def _refuse_duplicate(snapshot: Snapshot, gateway: str, key: _public_key.PublicK
     if row := snapshot.index().by_fingerprint.get(key.fingerprint):
         raise VpnKeysError(
             "duplicate_key",
-            f"the key {short(key.fingerprint)} is that of {row['gateway']} already (serial {row['serial']}, "
-            f"{row['state']}), and no key is ever used twice",
+            f"the key {short(key.fingerprint)} already belongs to {row['gateway']} (serial {row['serial']}, "
+            f"{row['state']}), and a key is never used twice",
             host=gateway,
             state=NOTHING_CHANGED,
             advice=f"make a new key on {gateway}",
@@ -331,7 +332,7 @@ def _begin(snapshot: Snapshot, name: str, options: Options, context: Context) ->
         "why": context.why,
         "begun_by": context.by,
         "begun_at": context.now,
-        "holder": context.holder,
+        "holder": context.lock_owner,
         "lease_until": steps.later(context.now, context.lease),
         "ended_at": None,
         "signature": "",
@@ -350,24 +351,24 @@ def _resume(snapshot: Snapshot, rotation: Row, options: Options, context: Contex
         if rotation["state"] != "prepared":
             raise VpnKeysError(
                 "wrong_state",
-                f"The rotation of {name} is {rotation['state']} by the strategy {rotation['strategy']}",
+                f"The rotation of {name} is {rotation['state']} with the strategy {rotation['strategy']}",
                 state=NOTHING_CHANGED,
-                advice="go on with that O(strategy), or abort it",
+                advice="continue with that O(strategy), or abort the rotation",
             )
         rotation["strategy"] = options["strategy"]
         log(snapshot, context, "strategy chosen", gateway=name, outcome=options["strategy"])
 
 
 def held(snapshot: Snapshot, name: str, context: Context) -> Row | None:
-    """The open rotation of a gateway, now held by whoever asks. Raises VpnKeysError(held)."""
+    """The open rotation of a gateway, locked by this run from now on. Raises VpnKeysError(held)."""
     rotation = records.open_rotation(snapshot, name)
     if rotation is None:
         return None
-    taken = steps.claim(rotation, context.holder, context.now, context.is_gone, context.take_over)
+    taken = steps.claim(rotation, context.lock_owner, context.now, context.is_gone, context.take_over)
     if taken:
         former = {name: rotation["holder"].get(name) for name in ("user", "host", "pid")}
         log(snapshot, context, "taken over", gateway=name, outcome=taken, details={"from": former})
-    rotation["holder"] = context.holder
+    rotation["holder"] = context.lock_owner
     rotation["lease_until"] = steps.later(context.now, context.lease)
     return rotation
 
@@ -396,7 +397,7 @@ def _stage_key(snapshot: Snapshot, given: Options, options: Options, context: Co
             "wrong_state",
             f"No rotation of {name} is open",
             state=NOTHING_CHANGED,
-            advice="begin with state=prepared",
+            advice="start one with state=prepared",
         )
     key = _parsed(name, given["public_key"]) if given.get("public_key") else None
     if key is None and not context.check:
@@ -453,7 +454,7 @@ def _need_share(known: Ledger, names: Iterable[str], holders: Mapping[str, list[
             "too_few",
             f"Fewer than {minimum} percent of the peers hold the new key ({'; '.join(missing)})",
             state=NOTHING_CHANGED,
-            advice="bring those peers back, or allow a smaller O(minimum_share)",
+            advice="make those peers reachable, or allow a smaller O(minimum_share)",
         )
 
 

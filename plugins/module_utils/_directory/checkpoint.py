@@ -10,7 +10,7 @@ from .._checkpoint import Checkpoint
 from . import rotation
 
 DAYS = 30
-"""So long is a checkpoint good for whoever gets it from somebody else than the database."""
+"""How long a checkpoint is valid for a reader that does not get it from the database."""
 
 
 def following(

@@ -22,7 +22,7 @@ class Context:
     by: str
     why: str | None
     now: str
-    holder: Row
+    lock_owner: Row
     lease: int
     take_over: bool
     is_gone: Callable[[Mapping[str, t.Any]], bool]

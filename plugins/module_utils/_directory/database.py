@@ -159,7 +159,7 @@ def _engine(place: Place, write: bool, memory: bool) -> sa.Engine:
         name = f"file:{quote(path)}?mode={'rw' if write else 'ro'}"
         # Without an isolation level the driver begins nothing by itself.
         connection = sqlite3.connect(name, uri=True, timeout=PATIENCE, isolation_level=None)
-        # A text that is none is no genuine record, but no error of the whole database either.
+        # Bytes that are not text make the record not genuine, but must not fail the whole database.
         connection.text_factory = functools.partial(str, encoding="utf-8", errors="backslashreplace")
         return connection
 
@@ -174,7 +174,7 @@ def _engine(place: Place, write: bool, memory: bool) -> sa.Engine:
 
 
 def _make_file(path: str) -> None:
-    """For its owner alone, before SQLite would make it for everybody."""
+    """For its owner alone, before SQLite would create it readable for all users."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 

@@ -5,7 +5,7 @@
 """The file with the directory's signing key. PRIVATE to the collection.
 
 While the key is changed there are two: PATH and PATH.new. The database says which of them signs; the other name is
-cleared up afterwards, by whoever comes next if need be.
+removed afterwards, by the next run if this one was killed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read(path: str) -> ed25519.Ed25519PrivateKey | None:
                 "signing_key",
                 f"The signing key {path} can be read or written by others than its owner",
                 state=NOTHING_CHANGED,
-                advice=f"see who could have read it, then chmod 600 {path}, or rekey the directory",
+                advice=f"check who could have read it; then chmod 600 {path}, or replace the key with state=rekeyed",
             )
         try:
             return signing.from_pem(file.read())
@@ -64,7 +64,7 @@ def write(path: str, key: ed25519.Ed25519PrivateKey) -> None:
             "signing_key",
             f"The signing key {path} cannot be written: {error.strerror}",
             state=NOTHING_CHANGED,
-            advice=f"make {folder} writable for the user who runs this",
+            advice=f"make {folder} writable for the user that runs this",
         ) from None
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The life of a gateway beside its keys: another name, retirement in peace, the end of its records. Pure. PRIVATE."""
+"""What happens to a gateway besides its keys: it is renamed, retired, and its records are purged. Pure. PRIVATE."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _rename(snapshot: Snapshot, name: str, new: str | None, context: Context) ->
     gateway = changes.known(snapshot, name, revoked_too=True)
     _refuse_name(snapshot, name, new)
     if records.open_rotation(snapshot, name):
-        raise _refusal(name, "a rotation of it is open", "finish or abort it first")
+        raise _refusal(name, "it has an open rotation", "finish or abort it first")
     # Without an identity of its own, its name was that.
     row = {**gateway, "name": new, "identity": gateway["identity"] or name}
     gateways = snapshot.gateways.items()
@@ -75,7 +75,7 @@ def _refuse_name(snapshot: Snapshot, name: str, new: str) -> None:
     if not changes.NAME.fullmatch(new):
         raise VpnKeysError(
             "bad_input",
-            f"{new[: changes.LONGEST_NAME]!r} is not the name of a gateway",
+            f"{new[: changes.LONGEST_NAME]!r} is not a valid name of a gateway",
             state=NOTHING_CHANGED,
             advice="use letters, digits and _.:@- only",
         )
@@ -90,7 +90,7 @@ def _refuse_name(snapshot: Snapshot, name: str, new: str) -> None:
 
 
 def retire(snapshot: Snapshot, options: Options, context: Context) -> None:
-    """Peers drop its keys, though nobody has to fear them: it is not needed any more."""
+    """The gateway is not needed any more: peers drop its keys, although they are not compromised."""
     for name in changes.names_in(options, "gateway_retired"):
         gateway = snapshot.gateways.get(name)
         if gateway and gateway["retired_at"] and not gateway["revoked"]:
@@ -141,11 +141,11 @@ def _refuse_purge(snapshot: Snapshot, name: str, peers: t.Sequence[str], days: i
     if gateway is None:
         raise VpnKeysError(
             "not_found",
-            f"The directory knows no gateway {printable(name, changes.LONGEST_NAME)}",
+            f"The directory has no gateway {printable(name, changes.LONGEST_NAME)}",
             state=NOTHING_CHANGED,
         )
     if not _is_retired(gateway):
-        why = "is revoked as lost, and that is never forgotten" if gateway["revoked"] else "is in use"
+        why = "is revoked as lost, and that record is never deleted" if gateway["revoked"] else "is in use"
         raise _refusal(name, f"it {why}", "only a gateway that is retired can be purged")
     if rotation.later(gateway["retired_at"], days * 86_400) > context.now:
         raise VpnKeysError(

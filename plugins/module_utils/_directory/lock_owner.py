@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 
 def describe(pid: int, user: str | None = None) -> dict[str, t.Any]:
-    """The holder that a process on this machine is."""
+    """How a process of this machine is named as the owner of a lock. `user`: who started it."""
     host, started = socket.gethostname(), _started(pid)
     return {
         "user": user or _user(),
@@ -26,12 +26,12 @@ def describe(pid: int, user: str | None = None) -> dict[str, t.Any]:
     }
 
 
-def is_gone(holder: Mapping[str, t.Any]) -> bool:
-    """Whether the process certainly has ended. Of another machine, or this one before it was started anew, nothing
+def is_gone(owner: Mapping[str, t.Any]) -> bool:
+    """Whether the process certainly has ended. Of another machine, or of this one before its last boot, nothing
     is certain: its lease will tell."""
-    if holder.get("machine") != _machine() or not holder.get("machine"):
+    if owner.get("machine") != _machine() or not owner.get("machine"):
         return False
-    pid = int(holder["pid"])
+    pid = int(owner["pid"])
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -39,7 +39,7 @@ def is_gone(holder: Mapping[str, t.Any]) -> bool:
     except PermissionError:
         pass
     started = _started(pid)
-    return started is not None and started != holder.get("started")
+    return started is not None and started != owner.get("started")
 
 
 def _started(pid: int) -> int | None:

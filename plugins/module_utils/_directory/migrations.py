@@ -68,9 +68,9 @@ def check(found: str | None, where: str, revisions: Sequence[t.Any] = REVISIONS)
     if found == MOVED:
         raise VpnKeysError(
             "not_found",
-            f"There is no directory {where} any more: it was moved to another database",
+            f"The directory {where} was moved to another database",
             state=NOTHING_CHANGED,
-            advice="set O(url) to that one",
+            advice="set O(url) to that database",
         )
     if found not in known:
         raise VpnKeysError(

@@ -56,8 +56,8 @@ def finish(module: AnsibleModule, libraries: Sequence[str], work: Callable[[], d
         module.fail_json(msg=error.marked, code=error.code)
     except Exception as error:  # noqa: BLE001 - a traceback could quote a password
         module.fail_json(
-            msg="The work on the directory failed for a reason that this collection did not foresee "
-            f"({type(error).__name__}); look at the directory before running this again, and please report it.",
+            msg="The task on the directory failed with an unexpected error "
+            f"({type(error).__name__}). Check the directory before you run this again, and please report the error.",
             code="internal",
         )
     else:

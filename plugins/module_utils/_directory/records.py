@@ -45,7 +45,7 @@ class Part:
 class Snapshot:
     """`genuine(kind, row)`: whether a record bears the signature of the directory. `rotations` has the last one of each
     gateway, open or not, `earlier` by number all others. `events` has the new ones only. `repaired`: gateways whose
-    records may be signed anew whatever was done to them. `original`: what this one is a changed copy of.
+    records may be signed again whatever was done to them. `original`: what this one is a changed copy of.
 
     `revision`: the highest number that a change of what peers must store has had. `marks`: up to which one each peer
     has stored everything. `acknowledgements`: what they say beyond that; where there is one, it counts instead of the
@@ -203,7 +203,7 @@ def withdrawn_serial(keys: Sequence[Row]) -> int:
 
 
 def now_called(snapshot: Snapshot, name: str) -> str | None:
-    """The name of the gateway that had this one once; None if there is none any more."""
+    """The name now of the gateway that once had this name; None if that gateway does not exist any more."""
     passed: set[str] = set()
     while name in snapshot.former and name not in passed | snapshot.gateways.keys():
         passed.add(name)
@@ -212,7 +212,7 @@ def now_called(snapshot: Snapshot, name: str) -> str | None:
 
 
 def is_gone(gateway: Row) -> bool:
-    """Whether nobody accepts a key of it any more: it is revoked as lost, or retired in peace."""
+    """Whether no peer may accept a key of it any more: it is revoked as lost, or retired."""
     return bool(gateway["revoked"] or gateway["retired_at"])
 
 

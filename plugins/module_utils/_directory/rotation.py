@@ -32,9 +32,9 @@ def must_advance(rotation: Mapping[str, t.Any] | None, gateway: str, wanted: str
     if rotation is None:
         raise VpnKeysError(
             "wrong_state",
-            f"No rotation of {gateway} has begun",
+            f"{gateway} has no rotation",
             state=NOTHING_CHANGED,
-            advice="begin with state=prepared",
+            advice="start one with state=prepared",
         )
     state = rotation["state"]
     if state == wanted:
@@ -44,7 +44,7 @@ def must_advance(rotation: Mapping[str, t.Any] | None, gateway: str, wanted: str
             "wrong_state",
             f"The last rotation of {gateway} is {state}, so it cannot become {wanted}",
             state=NOTHING_CHANGED,
-            advice="begin another one with state=prepared",
+            advice="start another one with state=prepared",
         )
     step = STATES.index(wanted) - STATES.index(state) if wanted in STATES else 1
     if step < 0:
@@ -76,19 +76,19 @@ def claim(
     take_over: bool,
 ) -> str | None:
     """None if the rotation is mine, or why it can be taken over. Raises VpnKeysError(held) if neither is so."""
-    holder = rotation["holder"]
-    if holder.get("run") == me.get("run"):
+    owner = rotation["holder"]
+    if owner.get("run") == me.get("run"):
         return None
     if moment(rotation["lease_until"]) <= moment(now):
         return "its lease had expired"
-    if is_gone(holder):
-        return "its process is gone"
+    if is_gone(owner):
+        return "its process has ended"
     if take_over:
         return "take_over was asked for"
     gateway, since = rotation["gateway"], moment(rotation["begun_at"])
     raise VpnKeysError(
         "held",
-        f"{gateway} is being rotated by {holder.get('user')} on {holder.get('host')} (pid {holder.get('pid')}) since "
+        f"{gateway} is being rotated by {owner.get('user')} on {owner.get('host')} (pid {owner.get('pid')}) since "
         f"{since:%H:%M} UTC, state {rotation['state']}",
         state=NOTHING_CHANGED,
         advice="wait until that run has ended, or set O(take_over) if it is known to be dead",

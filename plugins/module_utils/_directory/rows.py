@@ -4,7 +4,7 @@
 
 """Rows as they are read from a database that somebody else may have written to. PRIVATE to the collection.
 
-Everything behind this has the types of the schema. A value that is none of them becomes an empty one, and its record
+Everything behind this has the types of the schema. A value of another type becomes an empty one, and its record
 cannot be taken for a genuine one; so one strange row stands for itself alone.
 """
 
@@ -28,8 +28,8 @@ LARGEST = 2**30
 
 class Kind(t.NamedTuple):
     """What the values of a column are: `plain`: the type of one that is as it should be; `parse`: what any other one
-    becomes, STRANGE if it is none; what stands for one that is none; and as what it is read, where SQLAlchemy itself
-    would fail at what it does not expect."""
+    becomes, STRANGE if it is not valid; `empty`: its replacement then; `read_as`: the type to read it as, where
+    SQLAlchemy itself would fail at unexpected values."""
 
     plain: type | None
     parse: Callable[[t.Any], t.Any]

@@ -40,7 +40,7 @@ else:
         sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("signature", sa.Text, nullable=False),
         sa.Column("revoked_at", sa.Text),
-        # Since when it is out of use, in peace.
+        # Since when it is retired.
         sa.Column("retired_at", sa.Text),
     )
     keys = sa.Table(

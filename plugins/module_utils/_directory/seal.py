@@ -34,7 +34,7 @@ except ImportError:  # the modules name the missing library
     pass
 
 FORM = 1
-"""The version of the form of leaves and links. Another one needs a migration that seals everything anew."""
+"""The version of the form of leaves and links. Another one needs a migration that seals everything again."""
 LEAVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "directory": ((), ("id", "revision")),
     "directory_keys": (("id",), (*signing.FORMS[signing.KIND][0], "retired_at", "signature")),
@@ -118,7 +118,7 @@ def values_of_place(table: str, row: Mapping[str, t.Any]) -> tuple[t.Any, ...]:
 
 
 def parsed(at: str) -> list[t.Any] | None:
-    """Table and values of a place; None for what is none: the tree holds the order of the places, not their names."""
+    """Table and values of a place; None for another text: the tree holds the order of the places, not their names."""
     found = _decoded(at)
     if not (isinstance(found, list) and found and found[0] in LEAVES):
         return None

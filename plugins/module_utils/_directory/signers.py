@@ -107,7 +107,7 @@ class Given:
             raise VpnKeysError("signing_key", what, state=NOTHING_CHANGED) from None
 
     def keep(self, key: Signer) -> None:
-        """Whoever gave it has it."""
+        """Nothing to do: the user has it."""
 
     def current(self, wanted: str) -> tuple[Signer | None, bool]:
         return self.first(), False

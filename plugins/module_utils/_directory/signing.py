@@ -157,7 +157,7 @@ def _form(signature: t.Any) -> tuple[int, str]:
 
 @functools.lru_cache(maxsize=8)
 def public_key(der: bytes) -> ed25519.Ed25519PublicKey | None:
-    """None for what is no Ed25519 key."""
+    """None if it is not an Ed25519 key."""
     try:
         key = serialization.load_der_public_key(der)
     except (UnsupportedAlgorithm, ValueError):
@@ -185,8 +185,8 @@ def current(rows: Sequence[Row]) -> Row:
 
 
 def trusted_key(rows: Sequence[Row], directory: str, trusted: str) -> bytes | None:
-    """The key (DER) that signs now, if whoever trusts that fingerprint may trust it: it is that key, or each key since
-    that one was signed by the one before."""
+    """The key (DER) that signs now, if a reader of that fingerprint can trust it: it is that key, or each key
+    since that one was signed by the one before. None otherwise."""
     chain = sorted(rows, key=lambda row: int(row["id"]))
     following: bytes | None = None
     for row in chain:

@@ -50,7 +50,7 @@ def found(connection: sa.Connection, where: str) -> Identity | None:
     if not (number and isinstance(number, str) and keys and all(one.sound for one in keys)):
         raise VpnKeysError(
             "tampered",
-            f"The directory {where} holds something that is no record of vpnops.keys, so somebody else wrote to it",
+            f"The directory {where} holds something that is not a record of vpnops.keys, so somebody else wrote to it",
             state=NOTHING_CHANGED,
             advice="restore the database from a backup",
         )
@@ -82,7 +82,7 @@ def verifier(identity: Identity, trusted: str, where: str) -> bytes:
             f"The directory {where} is not signed by the key that is trusted here ({trusted[:12]}): it is another "
             "directory, or somebody else wrote to it",
             state=NOTHING_CHANGED,
-            advice="check that O(url) and the key that is trusted belong together",
+            advice="check that O(url) belongs to the signing key, or to O(verify_key)",
         )
     return public
 
@@ -90,9 +90,9 @@ def verifier(identity: Identity, trusted: str, where: str) -> bytes:
 def load(
     connection: sa.Connection, identity: Identity, public: bytes, every_link: bool = True, sealed: bool = True
 ) -> Snapshot:
-    """Everything that decisions are made on. A record that is none, has no place, or is not the newest one that was
-    signed, is its gateway's trouble. `sealed`: False for a directory without checkpoints, and for one that is to be
-    believed as it is; then all that is signed is still to be sealed."""
+    """Everything that decisions are made on. A record that cannot be read, has no place, or is not the newest one that
+    was signed, concerns its gateway alone. `sealed`: False for a directory without checkpoints, and for one that is to
+    be believed as it is; then all that is signed is still to be sealed."""
     found = seal.read(connection, identity.id, public, every_link) if sealed else seal.Seal()
     reading = Reading(connection, identity, public, found, sealed)
     snapshot = reading.snapshot
@@ -314,7 +314,11 @@ def _refuse_tampered(kind: str, row: Row, before: Snapshot, after: Snapshot) -> 
     name = _gateway(kind, row)
     if name not in after.repaired and not before.genuine(kind, row):
         raise VpnKeysError(
-            "tampered", f"the directory did not sign its {kind} as it is now", host=name, state=NOTHING_CHANGED
+            "tampered",
+            f"its record ({kind}) is not as the directory signed it, so somebody else wrote to the database",
+            host=name,
+            state=NOTHING_CHANGED,
+            advice="restore the database from a backup",
         )
 
 
@@ -350,7 +354,7 @@ def _delete(connection: sa.Connection, table: sa.Table, keys: Sequence[tuple[t.A
     connection.execute(statement, [{f"is_{name}": key[n] for n, name in enumerate(names)} for key in keys])
 
 
-def believe(
+def accept(
     connection: sa.Connection, snapshot: Snapshot, key: Signer, event: Row, now: str, seen: int
 ) -> Snapshot:
     """Seal what is there as it is (`snapshot`, as it was loaded for that). What peers have stored nobody signs for: it
@@ -375,8 +379,8 @@ def rekey(
     keys: tuple[Signer, Signer],
     now: str,
 ) -> tuple[Identity, seal.Leaves]:
-    """Sign everything anew that is genuine; what is not stays as it is, and stays found. `keys`: the old and the new
-    one. The leaves of what was signed."""
+    """Sign everything again that is genuine; the rest stays as it is, and is still reported. `keys`: the old and the
+    new one. The leaves of what was signed."""
     old, new = keys
     leaves: seal.Leaves = dict(before.unsealed)
     for table, kind in KINDS.items():
@@ -425,7 +429,9 @@ def history(connection: sa.Connection, snapshot: Snapshot, only: Iterable[str] |
 
 
 def _unsigned(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name not in ("signature", "lease_until")}
+    """As results show it: the column of the lock owner keeps its first name, because records are signed with it."""
+    shown = {name: value for name, value in row.items() if name not in ("signature", "lease_until")}
+    return {"lock_owner" if name == "holder" else name: value for name, value in shown.items()}
 
 
 def _printable(row: Row) -> Row:

@@ -20,6 +20,7 @@ from . import (
     acknowledgements,
     backup,
     database,
+    evidence,
     lock_owner,
     merkle,
     migrations,
@@ -29,7 +30,6 @@ from . import (
     signing,
     states,
     store,
-    testimony,
     view,
     witness,
 )
@@ -68,19 +68,20 @@ def read(options: Options) -> Row:
         public = store.verifier(identity, _trusted(options, identity, place), place.where)
         snapshot = store.load(connection, identity, public)
         _compare(connection, snapshot, seen)
-        heard = _hear(connection, snapshot, public, options)
+        seen_by_gateways = _evaluate(connection, snapshot, public, options)
         history = store.history(connection, snapshot, options["only"], options["events_limit"])
     if snapshot.whole:
         if options["fail_on_tampered"]:
-            raise not_believed(snapshot, place)
+            raise not_trusted(snapshot, place)
     else:
         witness.keep(remembered, checkpoint_of(snapshot))
     shown = view.build(snapshot, about(identity, snapshot), options["only"])
-    return {"changed": False, **place_of(options, place), **shown, **history, "claimed": heard.told}
+    claimed = seen_by_gateways.to_result()
+    return {"changed": False, **place_of(options, place), **shown, **history, "claimed": claimed}
 
 
 def place_of(options: Options, place: Place) -> Row:
-    """Where everything is, for people. No password is in it."""
+    """The locations of the database and the signing key, for results. Without any password."""
     return {"where": place.where, **signers.shown(options, place)}
 
 
@@ -88,8 +89,8 @@ def no_directory(place: Place, seen: witness.Seen | None = None, remembered: str
     if seen:
         return VpnKeysError(
             "tampered",
-            f"There is no directory {place.where} any more: this control node has seen the directory {seen.directory} "
-            f"there, with the number {seen.number}",
+            f"There is no directory {place.where} any more, although this control node has seen the directory "
+            f"{seen.directory} there (checkpoint {seen.number})",
             state=NOTHING_CHANGED,
             advice="restore the database from a backup, or check O(url); to start with an empty one, move "
             f"{remembered} away",
@@ -118,32 +119,34 @@ def _compare(connection: sa.Connection, snapshot: Snapshot, seen: witness.Seen |
     snapshot.whole = (wrong,) if wrong else ()
 
 
-def _hear(connection: sa.Connection, snapshot: Snapshot, public: bytes, options: Options) -> testimony.Testimony:
-    """What gateways have seen of it. What comes too late to stop anything is only told."""
+def _evaluate(connection: sa.Connection, snapshot: Snapshot, public: bytes, options: Options) -> evidence.Evidence:
+    """What gateways have seen of it. Late answers are only reported, as they cannot stop this step."""
     given, ignored = options.get("witnesses") or (), options.get("ignored_witnesses") or ()
     if not given:
-        return testimony.Testimony()
+        return evidence.Evidence()
 
     def root_at(number: int) -> bytes | None:
         return seal.root_at(connection, number)
 
-    late = testimony.weigh([one for one in given if one.get("late")], ignored, checkpoint_of(snapshot), public, root_at)
-    rest = [one for one in given if not one.get("late")]
-    found = testimony.weigh(rest, ignored, checkpoint_of(snapshot), public, root_at)
+    def seen(*, late: bool) -> evidence.Evidence:
+        notes = [one for one in given if bool(one.get("late")) is late]
+        return evidence.evaluate(notes, ignored, checkpoint_of(snapshot), public, root_at)
+
+    found = seen(late=False)
     if found.proved and not snapshot.whole:
         snapshot.whole, snapshot.witnesses = tuple(found.proved), found.proved
-    return testimony.joined(found, late)
+    return evidence.joined(found, seen(late=True))
 
 
-def not_believed(snapshot: Snapshot, place: Place) -> VpnKeysError:
-    why = "; ".join(WHOLE[what] + testimony.shown(snapshot.witnesses.get(what, ())) for what in snapshot.whole)
-    meant = "; if it is meant to be as it is, name those gateways in O(ignored_witnesses)" if snapshot.witnesses else ""
+def not_trusted(snapshot: Snapshot, place: Place) -> VpnKeysError:
+    why = "; ".join(WHOLE[what] + evidence.shown(snapshot.witnesses.get(what, ())) for what in snapshot.whole)
+    meant = "; if this is intended, name those gateways in O(ignored_witnesses)" if snapshot.witnesses else ""
     return VpnKeysError(
         "tampered",
         f"The directory {place.where} cannot be trusted: {why}",
         state=NOTHING_CHANGED,
         advice="find out who wrote to the database, or which old backup it is, and restore its newest backup; "
-        f"vpnops.keys.key_directory with repair=true says what could be accepted as it is{meant}",
+        f"vpnops.keys.key_directory with repair=true shows what could be accepted as it is{meant}",
     )
 
 
@@ -187,13 +190,7 @@ def _trusted(options: Options, identity: store.Identity, place: Place) -> str:
     source = signers.source(options, place)
     key = source.current(identity.fingerprint)[0] if source else None
     if key is None:
-        looked = f", and there is no signing key {source.path}" if isinstance(source, signers.InFile) else ""
-        raise VpnKeysError(
-            "bad_input",
-            f"No signing key is set for the directory {place.where}{looked}",
-            state=NOTHING_READ,
-            advice=signers.SET_ONE,
-        )
+        raise _no_signing_key(source, place, NOTHING_READ)
     return signers.fingerprint_of(key)
 
 
@@ -257,13 +254,14 @@ def signing_source(options: Options, place: Place) -> Source:
     """Raises VpnKeysError(bad_input)."""
     source = signers.source(options, place)
     if source is None:
-        raise VpnKeysError(
-            "bad_input",
-            f"No signing key is set for the directory {place.where}",
-            state=NOTHING_CHANGED,
-            advice=signers.SET_ONE,
-        )
+        raise _no_signing_key(source, place, NOTHING_CHANGED)
     return source
+
+
+def _no_signing_key(source: Source | None, place: Place, state: str) -> VpnKeysError:
+    looked = f", and there is no signing key {source.path}" if isinstance(source, signers.InFile) else ""
+    what = f"No signing key is set for the directory {place.where}{looked}"
+    return VpnKeysError("bad_input", what, state=state, advice=signers.SET_ONE)
 
 
 class Opening:
@@ -289,10 +287,10 @@ class Opening:
         self.repairs: list[Row] = []
         self.left_out: list[Row] = []
         self.created = self.rename = False
-        self.heard = testimony.Testimony()
+        self.evidence = evidence.Evidence()
 
     def exists(self) -> bool:
-        """With tables as they are now; where there are none, they are made if they may be."""
+        """With up-to-date tables; where there are none, they are created if that is allowed."""
         if self.former is None and not self.may_be_made():
             return False
         kept = _backup(self.connection, self.place, self.former, self.check)
@@ -333,25 +331,26 @@ class Opening:
         else:
             snapshot.seal = seal.start_anew(connection, snapshot.id, self.public)
             snapshot.whole = ("rolled back",) if self.seen else ()
-        self.heard = _hear(connection, snapshot, self.public, options)
+        self.evidence = _evaluate(connection, snapshot, self.public, options)
         if not (snapshot.gateways or options["repair"]):
             self._not_anew()
         return self._repaired(snapshot) if snapshot.whole else snapshot
 
     def _not_anew(self) -> None:
-        """Gateways that have the keys of another directory keep an empty one from beginning anew. A few of many are
+        """Gateways that have the keys of another directory prevent a start with an empty one. A few of many are
         left out instead, as one may lie."""
         asked = self.options["gateways"] or ()
-        some = testimony.a_few(self.heard, [str(one["name"]) for one in asked]) if self.options["skip_refused"] else ()
+        names = [str(one["name"]) for one in asked]
+        some = evidence.a_few(self.evidence, names) if self.options["skip_refused"] else ()
         if not some:
-            testimony.refuse_empty(self.heard, self.place.where)
+            evidence.refuse_empty(self.evidence, self.place.where)
             return
-        self.left_out = testimony.left_out(self.heard, some)
+        self.left_out = evidence.left_out(self.evidence, some)
         self.options = {**self.options, "gateways": [one for one in asked if str(one["name"]) not in some]}
 
     def _repaired(self, snapshot: Snapshot) -> Snapshot:
         if not self.options["repair"]:
-            raise not_believed(snapshot, self.place)
+            raise not_trusted(snapshot, self.place)
         found = store.load(self.connection, self.identity, self.public, sealed=False)
         digest = _digest(snapshot.whole, found)
         if self.options["confirm"] != digest:
@@ -359,8 +358,8 @@ class Opening:
         details = {"directory": list(snapshot.whole), "accepted": _counts(found)}
         repaired = event(self.context, "repaired", outcome="done", details=details)
         self.repairs.append(repaired)
-        known = max(self.seen.number if self.seen and self.seen.directory == snapshot.id else 0, self.heard.highest)
-        return store.believe(self.connection, found, self.key, repaired, self.context.now, known)
+        known = max(self.seen.number if self.seen and self.seen.directory == snapshot.id else 0, self.evidence.highest)
+        return store.accept(self.connection, found, self.key, repaired, self.context.now, known)
 
     def changed(self) -> Outcome:
         """After what the task asks for."""
@@ -381,7 +380,7 @@ class Opening:
         after.events = [*self.upgrades, *after.events]
         changed = store.save(self.connection, before, after, self.key, self.context.now)
         after.events = [*self.repairs, *after.events]
-        return Outcome(changed or bool(self.repairs), before, after, self.identity, tuple(self.heard.told))
+        return Outcome(changed or bool(self.repairs), before, after, self.identity, tuple(self.evidence.to_result()))
 
     def rekeyed(self) -> Outcome:
         """With the next signing key. With a name still to be changed, the last run was killed between its last two
@@ -412,7 +411,7 @@ def _backup(connection: sa.Connection, place: Place, revision: str | None, check
 
 
 def _digest(whole: Sequence[str], found: Snapshot) -> str:
-    """Of what would be accepted: whoever confirms it confirms what they have seen."""
+    """Of what would be accepted, so that a confirmation is bound to what was shown."""
     leaves = sorted(f"{place} {leaf}" for place, leaf in found.unsealed.items())
     return merkle.leaf("\n".join([*whole, *leaves]).encode()).hex()[:16]
 
@@ -432,7 +431,7 @@ def _unconfirmed(snapshot: Snapshot, found: Snapshot, place: Place, digest: str)
     without = f", without those of {', '.join(printable(name) for name in refused[:12])}" if refused else ""
     return VpnKeysError(
         "tampered",
-        f"{not_believed(snapshot, place).what}. Repaired, it is accepted as it is now: {counts['gateways']} gateways, "
+        f"{not_trusted(snapshot, place).what}. A repair accepts it as it is now: {counts['gateways']} gateways, "
         f"{counts['keys']} keys and {counts['rotations']} last rotations with valid signatures{without}; what peers "
         "have stored is forgotten, so they are told everything again",
         state=NOTHING_CHANGED,
@@ -442,12 +441,12 @@ def _unconfirmed(snapshot: Snapshot, found: Snapshot, place: Place, digest: str)
 
 
 def _context(options: Options, now: str, check: bool) -> Context:
-    me = options["holder"] or lock_owner.describe(os.getpid())
+    me = options["lock_owner"] or lock_owner.describe(os.getpid())
     return Context(
         by=options["by"] or str(me.get("user")),
         why=options["why"],
         now=now,
-        holder=dict(me),
+        lock_owner=dict(me),
         lease=options["lease"],
         take_over=options["take_over"],
         is_gone=lock_owner.is_gone,

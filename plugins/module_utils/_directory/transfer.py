@@ -54,20 +54,25 @@ def _proved(target: sa.Connection, snapshot: Snapshot, identity: store.Identity,
     copied = store.load(target, identity, public)
     same = copied.seal and snapshot.seal and copied.seal.note == snapshot.seal.note
     if not same or copied.whole or records.tampered(copied):
-        raise VpnKeysError("not_proved", "The copy of the directory is not what was copied", state=NOTHING_CHANGED)
+        raise VpnKeysError(
+            "not_proved",
+            "The copy of the directory is not the same as the original, so it was not kept",
+            state=NOTHING_CHANGED,
+            advice="check the new database and its disk, then run this again",
+        )
     return copied
 
 
 def _refuse_doubtful(snapshot: Snapshot, place: Place) -> None:
     if snapshot.whole:
-        raise transaction.not_believed(snapshot, place)
+        raise transaction.not_trusted(snapshot, place)
     if found := records.tampered(snapshot):
         names = sorted({str(one["gateway"]) for one in found})
         raise VpnKeysError(
             "tampered",
-            f"The directory {place.where} holds records that it did not sign (of {', '.join(names)})",
+            f"The directory {place.where} holds records that are not as it signed them (of {', '.join(names)})",
             state=NOTHING_CHANGED,
-            advice="repair them first, with state=present and repair",
+            advice="repair them first, with state=present and repair=true",
         )
 
 
@@ -81,7 +86,7 @@ def _need_empty(connection: sa.Connection, place: Place) -> None:
                 f"There is a directory {place.where} already ({found.id}), and two directories cannot be merged: the "
                 "serials and the history of each are its own",
                 state=NOTHING_CHANGED,
-                advice="give an empty database",
+                advice="use an empty database",
             )
     migrations.upgrade(connection, place.where)
 
@@ -125,7 +130,7 @@ def move(options: Options, check: bool) -> Row:
         raise VpnKeysError("bad_input", "state=moved needs O(to_url)", state=NOTHING_CHANGED)
     place, to = database.locate(options["url"]), database.locate(options["to_url"], "to_url")
     if place.where == to.where:
-        raise VpnKeysError("bad_input", "O(to_url) is where the directory is already", state=NOTHING_CHANGED)
+        raise VpnKeysError("bad_input", "the directory is already in the database of O(to_url)", state=NOTHING_CHANGED)
     if database.missing_file(place):
         raise transaction.no_directory(place)
     with database.transaction(place, write=True) as source:
@@ -178,9 +183,9 @@ def _is_kept(to: Place, snapshot: Snapshot) -> bool:
     if snapshot.seal is None or note != snapshot.seal.note:
         raise VpnKeysError(
             "conflict",
-            f"{to.where} is there already, and is no backup of the directory as it is now",
+            f"{to.where} exists already, and is not a backup of the directory as it is now",
             state=NOTHING_CHANGED,
-            advice="give O(path) another name, such as one with the date",
+            advice="set O(path) to another name, for example one with the date",
         )
     return True
 
@@ -206,7 +211,8 @@ def restore(options: Options, check: bool) -> Row:
     """Into an empty database. A backup that is older than what was seen from here needs to be confirmed."""
     place, kept = database.locate(options["url"]), _file(options["path"], "restored")
     if database.missing_file(kept):
-        raise VpnKeysError("not_found", f"There is no backup {kept.where}", state=NOTHING_CHANGED)
+        what = f"There is no backup {kept.where}"
+        raise VpnKeysError("not_found", what, state=NOTHING_CHANGED, advice="check O(path)")
     remembered, signing_source = transaction.witness_path(options, place), transaction.signing_source(options, place)
     seen = witness.read(remembered)
     absent = database.missing_file(place)
@@ -247,8 +253,8 @@ def _need_confirmation(options: Options, kept: Place, snapshot: Snapshot, seen: 
         what = f"is of another directory ({one.directory}) than this control node has seen ({seen.directory})"
     else:
         what = (
-            f"has the number {one.number} of {one.time}, and this control node has seen the directory with the number "
-            f"{seen.number}: what was changed since then would be forgotten, revocations as well"
+            f"has checkpoint {one.number} of {one.time}, but this control node has seen checkpoint "
+            f"{seen.number}: all changes since then would be lost, including revocations"
         )
     raise VpnKeysError(
         "tampered",

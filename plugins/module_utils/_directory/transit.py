@@ -45,7 +45,7 @@ class TransitKey:
         try:
             self._public.verify(signature, data)
         except InvalidSignature:
-            raise self.engine.unusable("its signature is not of the key that it shows") from None
+            raise self.engine.unusable("its signature does not match its public key") from None
         return signature
 
 

@@ -41,7 +41,7 @@ def _rotation(keys: Sequence[Row], rotation: Row | None, holders: Sequence[str])
         "new": identified(by_serial.get(rotation["new_serial"])),
         "begun_by": rotation["begun_by"],
         "begun_at": rotation["begun_at"],
-        "holder": rotation["holder"],
+        "lock_owner": rotation["holder"],
         "why": rotation["why"],
         "acknowledged": list(holders),
     }

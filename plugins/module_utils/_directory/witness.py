@@ -50,14 +50,14 @@ def read(path: str | None) -> Seen | None:
 def _unreadable(path: str) -> VpnKeysError:
     return VpnKeysError(
         "bad_input",
-        f"{path}, which says how far the directory was when it was seen last, cannot be read",
+        f"{path}, which holds the newest checkpoint that was seen from here, cannot be read",
         state=NOTHING_CHANGED,
         advice="restore it from a backup, or delete it if the directory is known to be the newest",
     )
 
 
 def keep(path: str | None, found: Checkpoint | None) -> None:
-    """The newest one stays. A reader that may not write there is none that remembers."""
+    """Keep the newer one. A reader without the right to write there remembers nothing."""
     if path is None or found is None:
         return
     now = Seen(found.directory, found.number, found.root.hex())

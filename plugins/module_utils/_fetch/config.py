@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from .._backends import BACKENDS
 from .._directory import note_lines
 from .._errors import NOTHING_CHANGED, VpnKeysError
-from .._gateway import files, told, wanted
+from .._gateway import files, peer_store, wanted
 from .._publishing import entries
 
 URL = re.compile(r"(?:https://[!#-;=?-\[\]-z~]{1,2000}|file:///[!#-\[\]-~]{1,2000})")
@@ -41,7 +41,7 @@ class Config(t.NamedTuple):
     daemon: t.Mapping[str, str]
 
 
-def load(path: str = told.CONFIG) -> Config:
+def load(path: str = peer_store.CONFIG) -> Config:
     """Raises VpnKeysError(bad_input, not_found)."""
     text = files.read(path)
     if text is None:
@@ -56,10 +56,10 @@ def parsed(text: str) -> Config:
     except ValueError:
         found = None
     if not isinstance(found, dict) or found.keys() != FIELDS.keys():
-        raise _bad("not that of this version")
+        raise _bad("fetch.json is not from this version of the collection")
     for name, kind in FIELDS.items():
         if not isinstance(found[name], kind) or isinstance(found[name], bool):
-            raise _bad(f"{name} is of another kind")
+            raise _bad(f"{name} has the wrong type")
     return _checked(found)
 
 
@@ -82,11 +82,11 @@ def _checked(found: t.Mapping[str, t.Any]) -> Config:
     if not URL.fullmatch(found["url"]):
         raise _bad("O(url) must begin with https:// or file:/// and have no blanks or quotes")
     if not _is_plain(found["url"]):
-        raise _bad("O(url) must be a host, perhaps a port, and a path: nothing else is used, and it is shown to people")
+        raise _bad("O(url) may have a host, a port and a path only, and no password, because messages show it")
     if not SHORTEST <= found["interval"] <= LONGEST:
         raise _bad(f"O(interval) is not between {SHORTEST} and {LONGEST} seconds")
     if found["platform"] not in BACKENDS or not 0 <= found["number"] < 10**9:
-        raise _bad("platform or number is not what it may be")
+        raise _bad("platform or number has an invalid value")
     return Config(
         url=found["url"].rstrip("/"),
         origin=origin,
@@ -100,11 +100,11 @@ def _checked(found: t.Mapping[str, t.Any]) -> Config:
 
 
 def _is_plain(url: str) -> bool:
-    """Without user and password, above all: the address stands in messages."""
+    """Above all without user and password: messages show the address."""
     try:
         parts = urlsplit(url)
         usable = url.startswith("file:") or bool(parts.hostname and parts.port != 0)
-    except ValueError:  # a port that is none, brackets that are none
+    except ValueError:  # an invalid port, or invalid brackets
         return False
     return usable and not (url.startswith("https:") and set("@?#").intersection(url))
 

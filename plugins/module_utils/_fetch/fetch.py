@@ -15,7 +15,7 @@ import time
 import typing as t
 
 from .._errors import NOTHING_CHANGED, VpnKeysError, sentence
-from .._gateway import told, wanted
+from .._gateway import peer_store, wanted
 from .._gateway.managed import Managed
 from .._gateway.state import ACTIVATING, ACTIVE
 from .._public_key import PublicKey, parse
@@ -66,14 +66,14 @@ class Fetch:
         """Signed is not enough: it must be good now, and not older than what was believed before."""
         seen, least = self.seen, max(self.seen.number, self.config.number)
         if one.number < least:
-            raise _tampered(f"Number {one.number} is offered, and {least} was published before")
+            raise _tampered(f"The server has publication {one.number}, but publication {least} was published before")
         same = (one.root.hex(), one.directory.hex()) == (seen.root, seen.directory)
         if one.number == seen.number and not same:
-            raise _tampered(f"Two different publications have the number {one.number}")
+            raise _tampered(f"There are two different publications with the number {one.number}")
         if one.time > self.now + CLOCKS:
-            raise _not_now("The checkpoint was signed in the future", "see that the clock of this gateway is right")
+            raise _not_now("The checkpoint was signed in the future", "check the clock of this gateway")
         if one.expires <= self.now:
-            advice = "publish again, and see that the clock of this gateway is right"
+            advice = "publish again, and check the clock of this gateway"
             raise _not_now("The checkpoint has expired", advice)
 
     def _remember(self, one: Publication, etag: str) -> None:
@@ -129,13 +129,13 @@ class Fetch:
     def store(self, found: t.Sequence[entries.Entry] | None) -> str:
         """What was done, in a sentence. Raises VpnKeysError where something could not be stored."""
         if found is None:
-            return f"Nothing new: number {self.seen.number} is stored."
+            return f"Nothing new: publication {self.seen.number} is stored."
         mine = self._mine(found)
         waits = self._why_not_now()
         if waits:
             return waits
-        with told.locked(self.gateway.name):
-            if told.read(self.gateway).revision > self.seen.revision:  # since it was looked at
+        with peer_store.locked(self.gateway.name):
+            if peer_store.read(self.gateway).revision > self.seen.revision:  # since it was looked at
                 return _NEWER
             refusals, count = self._carry_out(mine)
         self.seen = self.seen._replace(stored=not refusals, pending=any(one["staged"] for one in mine))
@@ -143,7 +143,7 @@ class Fetch:
         if refusals:
             more = f" {len(refusals) - 1} more were left out." if len(refusals) > 1 else ""
             raise VpnKeysError("refused", sentence(refusals[0].why) + more)
-        return f"Number {self.seen.number} is stored: {count} of {len(mine)} peers changed."
+        return f"Publication {self.seen.number} is stored: {count} of {len(mine)} peers changed."
 
     def _mine(self, found: t.Sequence[entries.Entry]) -> list[entries.Entry]:
         """What this gateway has to store. Who is revoked is told nothing by a playbook either."""
@@ -156,19 +156,19 @@ class Fetch:
         return [one for one in found if one["platform"] == platform and one is not own]
 
     def _why_not_now(self) -> str:
-        heard, journal = told.read(self.gateway), self.gateway.state.journal()
+        heard, journal = peer_store.read(self.gateway), self.gateway.state.journal()
         if heard.revision > self.seen.revision:
             return _NEWER
-        if self.now < heard.until <= self.now + told.WAY_BACK:
-            return "A peer may be on its way back to its old key, so nothing is stored now."
+        if self.now < heard.until <= self.now + peer_store.WAY_BACK:
+            return "A peer may be rolling back to its old key, so nothing is stored now."
         if journal and journal.step in (ACTIVATING, ACTIVE) and self.now < journal.at + CLOCKS:
-            return "The own key of this gateway is being changed, so nothing is stored now."
+            return "This gateway is changing its own key, so nothing is stored now."
         return ""
 
     def _carry_out(self, mine: t.Sequence[entries.Entry]) -> t.Tuple[list[wanted.Refusal], int]:  # noqa: UP006
         follow = 2 * self.config.interval + 60 if any(one["staged"] for one in mine) else 0
         peers, refusals = wanted.sort_out(mine, _staged)
-        changes = told.store(self.gateway, peers, follow, write=True)
+        changes = peer_store.store(self.gateway, peers, follow, write=True)
         refusals += [wanted.Refusal(one.name, one.refused) for one in changes if one.refused]
         return refusals, sum(one.changed for one in changes)
 
@@ -180,7 +180,7 @@ class Fetch:
         memory.keep(self.seen, self.place)
 
 
-_NEWER = "A playbook has brought newer keys than are published, so nothing is stored now."
+_NEWER = "A playbook has stored newer keys than the published ones, so nothing is stored now."
 
 
 def _staged(entry: t.Mapping[str, t.Any]) -> PublicKey | None:

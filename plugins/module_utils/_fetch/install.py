@@ -16,12 +16,12 @@ import typing as t
 
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from .._gateway import commands as tools
-from .._gateway import files, told
+from .._gateway import files, peer_store
 from .._gateway.installed import Change, File, converge, difference
 from .._gateway.managed import Managed
 from . import config, memory
 
-PLACE = os.path.dirname(told.CONFIG)
+PLACE = os.path.dirname(peer_store.CONFIG)
 PROGRAM = f"{PLACE}/fetch.pyz"
 CA = f"{PLACE}/fetch-ca.pem"
 NAME = "vpnops-keys-fetch"
@@ -77,7 +77,7 @@ def wanted(options: Data) -> list[File]:
     return [
         *certificates,
         File(PROGRAM, program, 0o644),
-        File(told.CONFIG, text, 0o600, shown=False),
+        File(peer_store.CONFIG, text, 0o600, shown=False),
         File(f"{UNITS}/{NAME}.service", service, 0o644),
         File(f"{UNITS}/{NAME}.timer", _TIMER.format(interval=interval, jitter=max(1, interval // 5)), 0o644),
     ]
@@ -109,12 +109,12 @@ def _start_anew(gateway: Managed, origin: str) -> None:
         before = memory.Seen()
     if before and before.origin != origin:
         files.remove(os.path.join(memory.PLACE, "seen.json"))
-        told.forget(gateway)
+        peer_store.forget(gateway)
 
 
 def remove(write: bool) -> list[Change]:
     """Nothing is fetched any more. What was stored stays."""
-    paths = [WANTED, f"{UNITS}/{NAME}.timer", f"{UNITS}/{NAME}.service", told.CONFIG, PROGRAM, CA]
+    paths = [WANTED, f"{UNITS}/{NAME}.timer", f"{UNITS}/{NAME}.service", peer_store.CONFIG, PROGRAM, CA]
     there = [path for path in paths if os.path.lexists(path)]
     if write and there:
         if _systemd():

@@ -28,7 +28,7 @@ EXITS = {"timeout": 3, "unreachable": 3, "tampered": 4, "blocked": 5, "refused":
 def main() -> int:
     try:
         with _alone() as alone:
-            return _fetched() if alone else _said("Another fetch is going on.", 0)
+            return _fetched() if alone else _said("Another fetch is already running; nothing was done.", 0)
     except VpnKeysError as error:
         return _said(str(error), EXITS.get(error.code, 1))
 

@@ -65,7 +65,7 @@ def keep(seen: Seen, place: str = PLACE) -> None:
 
 
 def kept(name: str, place: str = PLACE) -> bytes | None:
-    """A file that was fetched before. Whoever takes it verifies it again."""
+    """A file that was fetched before; None without it. It must be verified again."""
     text = files.read(os.path.join(place, "files", name))
     return None if text is None else text.encode("utf-8", "surrogateescape")
 

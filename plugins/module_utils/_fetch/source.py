@@ -71,7 +71,7 @@ class Web:
         try:
             context = ssl.create_default_context(cafile=ca or None)
         except OSError as error:  # so are those of ssl
-            raise VpnKeysError("bad_input", f"{ca} holds no certificates: {error}", state=NOTHING_CHANGED) from None
+            raise VpnKeysError("bad_input", f"{ca} has no usable certificate: {error}", state=NOTHING_CHANGED) from None
         host, port = parts.hostname or "", parts.port
         self.connection = http.client.HTTPSConnection(host, port, timeout=SILENCE, context=context)
 
@@ -92,7 +92,7 @@ class Web:
             response.read(1)
             return Answer(None, "")
         if response.status != 200:
-            raise _unreachable(f"{self.host} answers {response.status} instead of {name}")
+            raise _unreachable(f"{self.host} answered HTTP status {response.status} to the request for {name}")
         data = _short(response.read(longest + 1), longest, name)
         if response.length:  # a connection that ends early is no error to read(n)
             raise _unreachable(f"{self.host} ended the connection in the middle of {name}")

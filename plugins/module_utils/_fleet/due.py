@@ -44,7 +44,7 @@ class Window:
         if days is None or begin is None or end is None or begin in (end, DAY_MINUTES):
             raise VpnKeysError(
                 "bad_input",
-                f"O(window) has {text}, which is no such time",
+                f"O(window) has {text}, which is not a time window",
                 state=NOTHING_CHANGED,
                 advice="write it like mon-fri 22:00-04:00, sat,sun 00:00-24:00, or 01:00-05:00 for every day",
             )
@@ -58,7 +58,7 @@ class Window:
 
 
 def _days(text: str | None) -> frozenset[int] | None:
-    """None for what are no days."""
+    """0 is Monday; None for a text that is not days."""
     if text is None:
         return frozenset(range(7))
     found: set[int] = set()

@@ -42,10 +42,10 @@ class Kind(t.NamedTuple):
 
 
 SETTLE = (
-    "See which side is right, then run vpnops.keys.converge_gateways with gateway_keys_converge_all=true, or "
+    "Find out which side is right, then run vpnops.keys.converge_gateways with gateway_keys_converge_all=true, or "
     "vpnops.keys.enroll_gateways with gateway_keys_adopt_reported_key=true."
 )
-GOES_BACK = "In a planned rotation, a gateway whose new key was not confirmed goes back to the old one by itself."
+GOES_BACK = "In a planned rotation, a gateway whose new key was not confirmed rolls back to the old one by itself."
 # In the order in which they are shown.
 ROTATE = "Run vpnops.keys.rotate_due, or vpnops.keys.regenerate_gateway with gateway={host} and confirm={host}."
 REKEY = "Run vpnops.keys.key_directory with state=rekeyed."
@@ -56,8 +56,8 @@ KINDS: dict[str, Kind] = {
         PROBLEM,
         True,
         "Find out who wrote to the database, or which old backup it is. Restore its newest backup, or repair it with "
-        "vpnops.keys.key_directory: a gateway with the key that the gateway itself shows, the directory as it is with "
-        "confirm.",
+        "vpnops.keys.key_directory and repair=true: a gateway with the public key that it reports itself, the whole "
+        "directory with the confirm value that the task shows.",
     ),
     "wrong key": Kind(PROBLEM, True, SETTLE),
     REPLACED: Kind(
@@ -67,27 +67,27 @@ KINDS: dict[str, Kind] = {
         "gateway_keys_adopt_reported_key=true, then vpnops.keys.converge_gateways. If not, find out who changed its "
         "key before you trust it again.",
     ),
-    NOT_STORED: Kind(PROBLEM, True, "Fix what the sentence says, then run vpnops.keys.converge_gateways."),
+    NOT_STORED: Kind(PROBLEM, True, "Fix this, then run vpnops.keys.converge_gateways."),
     "drifted gateway": Kind(WARNING, True, SETTLE),
     NOT_LASTING: Kind(
-        WARNING, True, "Fix what the sentence says on {host}, then run vpnops.keys.converge_gateways."
+        WARNING, True, "Fix this on {host}, then run vpnops.keys.converge_gateways."
     ),
     NOT_FETCHING: Kind(
-        WARNING, True, "Fix what the sentence says, then run systemctl start vpnops-keys-fetch on {host}."
+        WARNING, True, "Fix this, then run systemctl start vpnops-keys-fetch on {host}."
     ),
-    "refused": Kind(WARNING, True, "Fix what the sentence says on {host}, then compare again."),
+    "refused": Kind(WARNING, True, "Fix this on {host}, then compare again."),
     "empty directory": Kind(WARNING, True, "Run vpnops.keys.enroll_gateways."),
-    PENDING: Kind(WARNING, False, "Run vpnops.keys.converge_gateways while {host} can be reached."),
+    PENDING: Kind(WARNING, False, "Run vpnops.keys.converge_gateways when {host} can be reached."),
     UNFINISHED: Kind(
         WARNING,
         False,
         "Run vpnops.keys.regenerate_gateway again with gateway={host} and confirm={host} to finish it, an emergency "
-        "with gateway_keys_mode=emergency; or vpnops.keys.abort_rotation to go back from a planned one.",
+        "with gateway_keys_mode=emergency; or vpnops.keys.abort_rotation to roll back a planned one.",
     ),
     OVERDUE[GATEWAY]: Kind(WARNING, False, ROTATE, overdue=True),
     OVERDUE[SIGNING_KEY]: Kind(WARNING, False, REKEY, overdue=True),
     "not enrolled": Kind(
-        WARNING, False, "Run vpnops.keys.enroll_gateways, or take {host} out of the inventory group."
+        WARNING, False, "Run vpnops.keys.enroll_gateways, or remove {host} from the inventory group."
     ),
     RETIRED: Kind(
         NOTE,
@@ -98,7 +98,7 @@ KINDS: dict[str, Kind] = {
     DUE[SIGNING_KEY]: Kind(NOTE, False, REKEY),
     "unknown keys": Kind(NOTE, False, "Find out whose they are. The collection does not change them."),
     "not observed": Kind(
-        NOTE, False, "Run it again when {host} can be reached; until then it says what the directory knows."
+        NOTE, False, "Run this again when {host} can be reached; until then its row shows only what the directory has."
     ),
 }
 

@@ -57,7 +57,7 @@ class Gateway:
     """`keys`: newest first. `serial`, `fingerprint`, `created_at`: of the current key, None without one. `dropped`: the
     keys that no peer may accept any more, and since when; an aborted key that was never used is not among them.
     `aborted_at`: when its last rotation was, ISO 8601; None where that was not aborted, or another one is open.
-    `retired_at`: since when it is out of use in peace."""
+    `retired_at`: since when it is retired."""
 
     name: str
     platform: str
@@ -76,7 +76,7 @@ class Gateway:
 
     @property
     def retired(self) -> bool:
-        """In peace; it may have been revoked as lost since then."""
+        """Not if it was revoked as lost since then."""
         return bool(self.retired_at) and not self.revoked
 
     @property
@@ -199,7 +199,7 @@ class Directory:
         return [peer for peer in self.behind if self.pending.is_pending(peer, name)]
 
     @property
-    def believed(self) -> bool:
+    def trusted(self) -> bool:
         """Whether anything that it says can be."""
         return all(one.gateway is not None for one in self.tampered)
 

@@ -65,7 +65,7 @@ def outcome(directory: Directory, made: Plan, proofs: Mapping[str, Proof]) -> Ou
 def _changed(directory: Directory, target: Target, proofs: Mapping[str, Proof]) -> Changed:
     one, proof = directory.gateways.get(target.gateway), proofs.get(target.gateway)
     if one is None:
-        problem = f"The directory does not know {target.gateway} any more, or its records were tampered with."
+        problem = f"{target.gateway} is no longer in the directory, or its records were tampered with."
         return Changed(target.gateway, target.fingerprint, None, None, "unknown", 0, (), (), problem)
     return Changed(
         gateway=one.name,

@@ -39,9 +39,9 @@ class Period:
         if not (1 <= self.days <= LONGEST and 0 <= self.due_days <= self.days):
             raise VpnKeysError(
                 "bad_input",
-                f"O(periods) has {self.days} days of which a key is due for {self.due_days}",
+                f"O(periods) has days={self.days} and due_days={self.due_days}",
                 state=NOTHING_REPORTED,
-                advice=f"set days to 1 to {LONGEST}, and due_days to no more than that",
+                advice=f"set days from 1 to {LONGEST}, and due_days from 0 to days",
             )
 
 
@@ -76,7 +76,7 @@ SPEC: dict[str, t.Any] = dict(
 
 
 def moment(text: str | None) -> datetime | None:
-    """None where it is no point in time."""
+    """None for a text that is not a point in time."""
     try:
         return datetime.strptime(text or "", FORM).replace(tzinfo=timezone.utc)
     except ValueError:

@@ -40,7 +40,7 @@ EMERGENCY_OUTAGE = "every tunnel of the gateway is down for some seconds, until 
 @dataclass(frozen=True)
 class PlanOptions:
     """How it shall be done. `minimum_share`: per cent of the peers that must be reachable. `confirm_timeout`: seconds
-    after which a gateway that changes its key alone goes back; `settle_timeout`: for which each waits for its tunnels;
+    after which a gateway that changes its key alone rolls back; `settle_timeout`: for which each waits for its tunnels;
     `timeout`: that each has for an answer. `forks`: so many Ansible asks at a time."""
 
     mode: str = PLANNED
@@ -81,7 +81,7 @@ class DeferredPeer:
 @dataclass(frozen=True)
 class Plan:
     """`peers` can be updated now, `unreachable` and `refused` are left for later. `digest`: what an approval is bound
-    to. Seconds: `confirm_timeout`, after which a target that is not confirmed goes back by itself; `begin_timeout`,
+    to. Seconds: `confirm_timeout`, after which a target that is not confirmed rolls back by itself; `begin_timeout`,
     after which no further one begins its change; and `change_timeout`, which each has for all answers until then."""
 
     names: Sequence[str]
@@ -100,7 +100,7 @@ class Plan:
 
     @classmethod
     def from_result(cls, result: t.Any) -> Plan:
-        """Raises VpnKeysError(bad_input) for what is no such result."""
+        """Raises VpnKeysError(bad_input) for any other value."""
         try:
             parts = {
                 "targets": [Target(**one) for one in result["targets"]],
@@ -143,7 +143,7 @@ def change_timeout(options: PlanOptions) -> float:
 
 
 def window(options: PlanOptions, targets: int, gateways: int) -> float:
-    """Seconds after which a target goes back by itself unless it is confirmed.
+    """Seconds after which a target rolls back by itself unless it is confirmed.
 
     The targets change one after the other, and the first one is not confirmed before the last one has changed. What the
     others do must not undo its change: each uses up its time once at most, and none begins when that of all is up; and
@@ -291,8 +291,8 @@ def not_approved(made: Plan, approved: Sequence[str] | None) -> list[str]:
     what = f"The plan for {', '.join(made.names)}"
     if not any(approved):
         return [f"{what} is not approved."]
-    differs = f"its digest is {made.digest}, and approved is {', '.join(approved)}"
-    return [f"{what} has changed since it was approved: {differs}. Plan again, and have that approved."]
+    differs = f"its digest is {made.digest}, but the approved digest is {', '.join(approved)}"
+    return [f"{what} has changed since it was approved: {differs}. Plan again, and have the new plan approved."]
 
 
 # ------------------------------------------------------------------ reasons not to begin
@@ -305,7 +305,7 @@ def against(directory: Directory, name: str, observation: Observation, options: 
     one = directory.gateways.get(name)
     if one is None:
         known = listed(list(directory.gateways)) or "none"
-        return [f"The directory does not know a gateway {name}; it knows {known}."]
+        return [f"The directory has no gateway {name}; it has {known}."]
     return AGAINST[options.mode](one, observation)
 
 
@@ -337,7 +337,7 @@ def _lost(one: Gateway) -> list[str]:
 
 
 def _against_abort(one: Gateway, observation: Observation) -> list[str]:
-    """Why this gateway cannot go back to its old key now."""
+    """Why this gateway cannot roll back to its old key now."""
     rotation = one.rotation
     if one.gone:
         return _lost(one)
@@ -348,7 +348,7 @@ def _against_abort(one: Gateway, observation: Observation) -> list[str]:
     if rotation.mode == EMERGENCY:
         return [f"The old key of {one.name} is revoked and cannot come back; run the rotation again to finish it."]
     if observation.state != READY:
-        return [f"{one.name}: {sentence(observation.why)} Its key cannot be put back now."]
+        return [f"{one.name}: {sentence(observation.why)} Its old key cannot be restored now."]
     if not rotation.old or rotation.old[1] not in observation.own | {observation.previous}:
         return [f"The old key of {one.name} is destroyed and cannot come back; run the rotation again to finish it."]
     return []
@@ -387,7 +387,7 @@ def check_names(
     if unknown:
         raise VpnKeysError(
             "bad_input",
-            f"The directory does not know {', '.join(unknown)}; it knows {listed(in_use) or 'no gateway in use'}",
+            f"The directory has no gateway {', '.join(unknown)}; it has {listed(in_use) or 'none in use'}",
             state=NOTHING_CHANGED,
         )
     return wanted
@@ -417,8 +417,9 @@ def _are_dropped(directory: Directory, names: Sequence[str]) -> bool:
 
 
 def still_accepting(made: Plan) -> list[str]:
-    """Peers that were reached and yet failed to drop a key: that waits for nobody's return, it has to be fixed."""
+    """Peers that were reached and yet failed to drop a key: this does not end by itself, it has to be fixed."""
     return [
-        f"{one.gateway} still accepts the old key: {sentence(one.why)} Fix that, then run converge_gateways."
+        f"{one.gateway} still accepts the old key: {sentence(one.why)} Fix that, then run "
+        "vpnops.keys.converge_gateways."
         for one in made.refused
     ]

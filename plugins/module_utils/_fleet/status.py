@@ -97,7 +97,7 @@ class FleetStatus:
         return stored.cell(self.directory, holder, owner, self._stored(holder))
 
     def _stored(self, holder: str) -> Stored | None:
-        """Whoever shows pairs goes from holder to holder; only the last ones are kept."""
+        """Pairs are shown holder by holder, so only the last holders are cached."""
         if holder not in self._summaries:
             return None
         if holder not in self._read:
@@ -209,7 +209,7 @@ def _of_all(directory: Directory, observations: Observations) -> Iterator[Findin
         yield Finding("tampered", record.gateway or "directory", f"{record.sentence}.")
     for name, what in directory.claimed.items():
         yield Finding(findings.FORGED, name, what)
-    if observations and directory.believed and not directory.gateways:
+    if observations and directory.trusted and not directory.gateways:
         yield Finding("empty directory", "directory", "It has no gateway.")
 
 
@@ -261,7 +261,7 @@ def _of_answer(observation: Observation) -> Iterator[Finding]:
 
 def _of_stranger(directory: Directory, observation: Observation) -> Iterator[Finding]:
     yield from _of_answer(observation)
-    if directory.believed and not any(observation.host == record.gateway for record in directory.tampered):
+    if directory.trusted and not any(observation.host == record.gateway for record in directory.tampered):
         yield Finding("not enrolled", observation.host, "It is in the inventory, but not in the directory.")
 
 
@@ -274,7 +274,7 @@ def _own(directory: Directory, one: Gateway, observation: Observation) -> Iterat
         places = " and ".join(words for place, words in stored.IN.items() if keys[place] == key)
         owner = directory.keys.get(key)
         whose = f", which is one of {owner[0]}" if owner and owner[0] != one.name else ""
-        what = f"It has the key {short(key)}{whose} {places}, the directory says {recorded}."
+        what = f"It has the key {short(key)}{whose} {places}, but the directory says {recorded}."
         # A new machine has nothing of the old one.
         replaced = owner is None and one.fingerprint is not None and not observation.own & one.expected
         yield Finding(findings.REPLACED if replaced else "wrong key", one.name, what)
@@ -371,7 +371,8 @@ def _pending(directory: Directory, peer: str, there: Summary | None) -> Iterator
     names = [*living, *directory.waiting.pending_of(peer, SHOWN)]
     count = len(living) + directory.waiting.count_of(peer)
     if retired:
-        yield Finding(findings.PENDING, peer, f"It has still to drop the keys of {listed(retired)}, retired in peace.")
+        what = f"It has not yet dropped the keys of {listed(retired)}, which are retired."
+        yield Finding(findings.PENDING, peer, what)
     if count:
         yield Finding(findings.PENDING, peer, f"It has not yet stored the keys of {listed(names, count)}.")
 
@@ -395,7 +396,7 @@ def _wrong(directory: Directory, peer: str, there: Summary) -> Iterator[Finding]
 
 
 def _joined(parts: Sequence[str]) -> str:
-    more = f"; and so on, {len(parts)} in all" if len(parts) > SHOWN else ""
+    more = f"; {len(parts)} in all" if len(parts) > SHOWN else ""
     return f"{'; '.join(parts[:SHOWN])}{more}"
 
 
@@ -420,5 +421,5 @@ def _one_sided(directory: Directory, there: Mapping[str, Summary]) -> Iterator[F
         for owner in sorted(ours.among, key=directory.rank.__getitem__):
             theirs = there.get(owner)
             if theirs is not None and peer not in theirs.among and not directory.pending.is_pending(owner, peer):
-                what = f"It stores a key of {owner}, which says that it stores none of it."
+                what = f"It stores a key of {owner}, but {owner} reports that it stores no key of this gateway."
                 yield Finding("drifted gateway", peer, what, also=owner)

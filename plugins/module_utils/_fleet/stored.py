@@ -108,7 +108,7 @@ def read(directory: Directory, observation: Observation) -> Stored:
     unknown_keys: dict[str, None] = {}
     for entry in observation.stored:
         if entry.file in ACCEPTED or entry.runtime in ACCEPTED:
-            # WireGuard names nobody, and stores a key of everybody: the quick way.
+            # WireGuard names no peer, and stores a key of every peer: the quick way.
             owner = owner_of(entry.peer, entry.fingerprint) if entry.peer else owners.get(entry.fingerprint)
             if owner is None:
                 unknown_keys[entry.fingerprint] = None

@@ -43,7 +43,7 @@ class Proof:
 
     @classmethod
     def from_result(cls, result: t.Any) -> Proof:
-        """Raises VpnKeysError(bad_input) for what is no such result."""
+        """Raises VpnKeysError(bad_input) for any other value."""
         try:
             return cls(**result)
         except TypeError:

@@ -86,7 +86,7 @@ def public_files(url: str, ca: str) -> list[File]:
 
 
 def token_in(header: str | None) -> str | None:
-    """The token of the header file, None where there is none that is good."""
+    """The token of the header file, None without a valid one."""
     found = _TOKEN.fullmatch(header or "")
     return found[1] if found else None
 

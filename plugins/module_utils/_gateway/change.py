@@ -102,13 +102,13 @@ def confirm(name: str, platform: Platform, state: State) -> None:
 
 
 def stop(name: str, state: State) -> None:
-    """Stop the dead-man timer, without a word about which key stays."""
+    """Stop the dead-man timer; the key in use does not change."""
     state.write(state.file("confirmed"), "")
     _wait(lambda: not detached.running(f"change-{name}"), 15)
 
 
 def end(state: State) -> None:
-    """Nothing of a change is left to be remembered."""
+    """Forget the change: remove its journal."""
     state.forget()
     files.remove(state.file("confirmed"))
 

@@ -36,7 +36,7 @@ def start(name: str, work: t.Callable[[], None]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(lock)
-        raise VpnKeysError("in_use", f"{name} is already going on here", state=NOTHING_CHANGED) from None
+        raise VpnKeysError("in_use", f"{name} is already running on this gateway", state=NOTHING_CHANGED) from None
     first = os.fork()
     if first:
         os.waitpid(first, 0)

@@ -51,7 +51,7 @@ def write(path: str, text: str, mode: int = SECRET) -> None:
         _sync_directory(os.path.dirname(target))
     except OSError as error:
         raise VpnKeysError(
-            "save_failed", f"{path} cannot be written: {error.strerror}", state="It is as it was"
+            "save_failed", f"{path} cannot be written: {error.strerror}", state="It was not changed"
         ) from None
 
 
@@ -77,7 +77,8 @@ def private_directory(path: str) -> str:
         os.makedirs(path, mode=0o700, exist_ok=True)
         os.chmod(path, 0o700)
     except OSError as error:
-        raise VpnKeysError("save_failed", f"{path} cannot be made: {error.strerror}", state=NOTHING_CHANGED) from None
+        what = f"{path} cannot be created: {error.strerror}"
+        raise VpnKeysError("save_failed", what, state=NOTHING_CHANGED) from None
     return path
 
 
@@ -94,7 +95,7 @@ def why_not_writable(directory: str) -> str:
 
 
 def _try(directory: str) -> None:
-    """Write a file without a name, which changes nothing there. Where the file system has no such, it lies in a
+    """Write a file without a name, which changes nothing there. Where the file system has no such files, it is in a
     directory of its own, as daemons read what they find in theirs."""
     try:
         handle = os.open(directory, os.O_WRONLY | os.O_TMPFILE, SECRET)

@@ -39,7 +39,7 @@ def converge(place: str, wanted: t.Iterable[File]) -> None:
         os.makedirs(place, mode=0o755, exist_ok=True)
     except OSError as error:
         raise VpnKeysError(
-            "save_failed", f"{place} cannot be made: {error.strerror}", state=NOTHING_CHANGED
+            "save_failed", f"{place} cannot be created: {error.strerror}", state=NOTHING_CHANGED
         ) from None
     for file in wanted:
         if difference(file):

@@ -38,6 +38,6 @@ def open_platform(options: Data) -> Managed:
         return StrongSwan(identity=options["identity"])
     interface = options["interface"]
     if not _INTERFACE.fullmatch(interface):
-        what = f'"{printable(interface, 80)}", O(interface), is not the name of an interface'
+        what = f'"{printable(interface, 80)}", O(interface), is not the name of a network interface'
         raise VpnKeysError("bad_input", what, state=NOTHING_CHANGED)
     return WireGuard(interface=interface)

@@ -5,7 +5,7 @@
 """The newest state of the directory that this gateway was given keys of, as the signed checkpoint. PRIVATE to the
 collection; standard library only.
 
-The gateway cannot verify it, and need not: it keeps what it is given, and shows it to whoever can.
+The gateway cannot verify it, and need not: it keeps what it is given, and shows it to a control node, which can.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import typing as t
 
 from .. import _checkpoint
+from .._checkpoint import Checkpoint
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from .state import State
 
@@ -23,7 +24,7 @@ _STRANGE = "?"
 
 
 def kept(state: State) -> str:
-    """"" where there is none; what is no text of that kind is not shown."""
+    """The signed note that is kept, "" for none, "?" for a text that is not one."""
     text = state.read(state.file(FILE)) or ""
     return text if _SHOWN.fullmatch(text) else _STRANGE
 
@@ -47,12 +48,16 @@ def refuse_older(state: State, given: str | None) -> None:
             "older_directory",
             f"It has the keys of another directory ({before.directory}, number {before.number})",
             state=NOTHING_CHANGED,
-            advice="see that the right directory is used; if it is, name this gateway in O(ignored_witnesses)",
+            advice="check that the right directory is used; if it is, name this gateway in O(ignored_witnesses)",
         )
     if before.number > now.number or (before.number == now.number and before.root != now.root):
         raise VpnKeysError(
             "older_directory",
-            f"It was given the state {before.number} of the directory, and this is the state {now.number}",
+            f"It has the keys of checkpoint {before.number} of the directory, and this run has {_other(before, now)}",
             state=NOTHING_CHANGED,
-            advice="run it again; if that says the same, the directory is an old copy, so restore its newest backup",
+            advice="run it again; if it fails again, the directory is an old copy, so restore its newest backup",
         )
+
+
+def _other(before: Checkpoint, now: Checkpoint) -> str:
+    return f"checkpoint {now.number}" if now.number != before.number else "another one with that number"

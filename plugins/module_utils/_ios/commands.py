@@ -174,7 +174,7 @@ def export(held: HeldLabel, cipher: str, passphrase: str) -> str:
     """Secret. 3des is what every release writes the standard way."""
     label = _proved(held, HeldLabel)
     if cipher not in CIPHERS:
-        raise VpnKeysError("bad_input", f"The cipher {cipher!r} is none of {', '.join(CIPHERS)}.")
+        raise VpnKeysError("bad_input", f"The cipher {cipher!r} is not one of {', '.join(CIPHERS)}.")
     return f"crypto key export rsa {label.name} pem terminal {cipher} {check_passphrase(passphrase)}"
 
 
@@ -206,7 +206,7 @@ def _proved(proof: object, kind: type[FreeLabel] | type[HeldLabel]) -> Label:
 
 def _usage(usage: Usage, words: dict[Usage, str]) -> str:
     if usage not in words:
-        raise VpnKeysError("bad_input", f"The usage {usage!r} is none of {', '.join(words)}.")
+        raise VpnKeysError("bad_input", f"The usage {usage!r} is not one of {', '.join(words)}.")
     return words[usage]
 
 

@@ -57,7 +57,7 @@ LONGEST_WAIT = 15.0
 QUESTION_PAUSE = 3.0
 """Seconds of silence after which something that looks like a question is taken for one."""
 DEFAULT_TIMEOUT = 30.0
-MAY_HAVE_HAPPENED = "What was under way may or may not have happened"
+MAY_HAVE_HAPPENED = "The command that was running may or may not have been carried out"
 SAME_QUESTION = 2
 """How often the same question is answered. A device that asks again did not like the answer."""
 
@@ -86,7 +86,7 @@ class Terminal:
         self.timeout = timeout
         self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{screen.ANY_PROMPT})\s*\Z")
         self.note: object = None
-        """What the last answer told, for whoever asks the same again; forgotten when anything else is sent."""
+        """What the last answer said, so that no question is sent twice; forgotten when anything else is sent."""
         self.wrote = False
         """Whether a command that changes keys was sent: from then on no sentence says that nothing was changed."""
         self.saved: bool | None = None
@@ -156,7 +156,7 @@ class Terminal:
             f"connected, but no prompt appeared within {self.timeout:.0f} s",
             host=self.name,
             state=NOTHING_CHANGED,
-            advice="see what the device shows after an SSH login by hand",
+            advice="log in by SSH yourself and check what the device shows",
         )
 
     def _enable(self, password: str | None, wanted: bool) -> Dialogue[None]:

@@ -45,7 +45,7 @@ def text(value: str | None) -> str | None:
 
 
 def number(value: str | None) -> int | None:
-    """None for nothing, for what is no number, such as `n/a`, and for what no counter can be."""
+    """None for an empty text, for one that is not a number, such as `n/a`, and for a number out of range."""
     if not value or not re.fullmatch(r"[0-9]{1,10}", value) or int(value) > LARGEST_NUMBER:
         return None
     return int(value)

@@ -156,7 +156,7 @@ def _may_be_a_head(line: str, blocks: Sequence[_Block]) -> bool:
 
 
 def _parted(blocks: Sequence[_Block], line: str) -> bool:
-    """Whether a line under something that is no group can only have been one of a group, or of an IPsec profile."""
+    """Whether a line under something other than a group can only belong to a group, or to an IPsec profile."""
     if _ONLY_IN_GROUPS.match(line.strip()):
         return True
     if _ONLY_IN_PROFILES.match(line.strip()) and not (blocks and blocks[-1].head.startswith(_MAY_SET)):

@@ -86,7 +86,7 @@ class _CoopGroup:
         if session := _SESSION.fullmatch(field):
             self.peers.append({})
             if int(session[1]) != len(self.peers):
-                unreadable(f"{_COOP} shows session {session[1]} where session {len(self.peers)} stands.")
+                unreadable(f"{_COOP} shows session {session[1]} where session {len(self.peers)} is expected.")
         elif field in _COOP_PEER and not self.peers:
             unreadable(f"{_COOP} shows '{field}' outside of a session.")
         elif field in _OWN_READ or not self.peers:

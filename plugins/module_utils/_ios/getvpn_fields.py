@@ -65,7 +65,7 @@ NO_VALUE = frozenset(("-", "n/a", "na", "none", "not applicable", "not available
 
 def number_in(value: str | None, what: str) -> int | None:
     if value is not None and value.lower() not in NO_VALUE and not value.isdigit():
-        unreadable(f'{what} shows "{quote(value)}" where a number stands.')
+        unreadable(f'{what} shows "{quote(value)}" where a number is expected.')
     return number(value)
 
 

@@ -26,7 +26,7 @@ def observe_group(tty: Terminal, name: str) -> Dialogue[Group]:
     found = next((group for group in groups if group.name == name and group.local_server), None)
     if found is None:
         raise VpnKeysError(
-            "not_found", f"it is no key server of a group {name}", host=tty.name, state=NOTHING_CHANGED
+            "not_found", f"it is not a key server of the group {name}", host=tty.name, state=NOTHING_CHANGED
         )
     return found
 
@@ -59,7 +59,7 @@ def _expect_taken(tty: Terminal, line: str) -> Dialogue[None]:
     if found or not tty.in_config:
         said = found.line if found else "it left the configuration"
         yield from rsa_keys.leave_config(tty)
-        raise VpnKeysError("refused", f'the device did not take "{line}": "{said}"', host=tty.name)
+        raise VpnKeysError("refused", f'the device did not accept "{line}": "{said}"', host=tty.name)
 
 
 def send_rekey(tty: Terminal, name: str, *, replace_now: bool = False) -> Dialogue[None]:

@@ -261,7 +261,7 @@ def read_export(text: str) -> Exported:
     """
     text = strip_noise(text)
     if text.count("-----BEGIN PUBLIC KEY-----") > 1 or text.count("-----BEGIN RSA PRIVATE KEY-----") > 1:
-        unreadable("The export shows more than one key pair; a pair of usage keys cannot be carried over.")
+        unreadable("The export shows more than one key pair; a pair of usage keys cannot be copied.")
     public = _pem_body(text, "PUBLIC KEY")
     private = _pem_body(text, "RSA PRIVATE KEY")
     try:

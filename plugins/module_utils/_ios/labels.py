@@ -62,10 +62,10 @@ class Label:
 
 def _problem(name: object) -> str | None:
     if not isinstance(name, str) or not name:
-        return "The label of an RSA key must be a text that is not empty."
+        return "The label of an RSA key must not be empty."
     own = name.removesuffix(SCRATCH_SUFFIX)
     if not own:
-        return f"The label {name!r} is nothing but a suffix that this collection uses itself."
+        return f"The label {name!r} is only a suffix that this collection uses itself."
     if len(own) > LONGEST:
         return f"The label is {len(own)} characters long; this collection allows {LONGEST}."
     if not _ALLOWED.match(name):

@@ -204,7 +204,7 @@ def open_private(pem: str, passphrase: str) -> PrivateKey:
     body = block["body"]
     headers = _HEADERS.match(body)
     if not headers:
-        raise _bad("has a damaged head" if "Proc-Type" in body else "is not encrypted")
+        raise _bad("has a damaged header" if "Proc-Type" in body else "is not encrypted")
     try:
         iv = bytes.fromhex(headers["iv"])
         data = base64.b64decode("".join(body[headers.end() :].split()), validate=True)
@@ -300,10 +300,10 @@ _CIPHERS: dict[str, tuple[int, Callable[[bytes, bytes, bytes], list[bytes | None
 
 def _readings(cipher: str, iv: bytes, data: bytes, passphrase: bytes) -> list[bytes]:
     if cipher not in _CIPHERS:
-        raise _bad("is encrypted with a cipher that is not known here")
+        raise _bad("is encrypted with an unknown cipher")
     size, read = _CIPHERS[cipher]
     if len(iv) != size:
-        raise _bad("has a damaged head")
+        raise _bad("has a damaged header")
     return [der for der in read(iv, data, passphrase) if der is not None]
 
 

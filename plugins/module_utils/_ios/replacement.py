@@ -98,13 +98,13 @@ def swap(
 
 
 def _put_back(tty: Terminal, label: Label, old: Sealed | None) -> Dialogue[str]:
-    staged = f"The new key lies ready under {label.scratch}; run the same again to put it in place."
+    staged = f"The new key is stored under {label.scratch}; run the same again to put it in place."
     if not (yield from tty.recover()):
         return f"The session was closed. {staged}"
     try:
         ring = yield from rsa_keys.observe(tty)
         if ring.of(label):
-            return f"Look at {label} before anything else."
+            return f"Check {label} on the device before you run anything else."
         if old is None:
             return f"The old key could not be exported, so it is lost. {staged}"
         yield from rsa_keys.import_key(tty, label, old, exportable=True)

@@ -54,7 +54,7 @@ class Sealed:
 
 
 def identity(keys: Sequence[RsaKey]) -> str | None:
-    """What stands under one label, as a fingerprint; None if nothing does.
+    """The key under one label, as a fingerprint; None if the label is free.
 
     Of a pair of usage keys, over both: it is the same on two devices if both of its keys are.
     """
@@ -69,7 +69,7 @@ def named(found: str | None) -> str:
 
 
 def followed_by(error: VpnKeysError, text: str) -> VpnKeysError:
-    """An error that also says what stands there now."""
+    """The error, with `text` about the state of the device in place of its own."""
     before = VpnKeysError(error.code, error.what, state=error.state, advice=error.advice)
     return VpnKeysError(error.code, before.marked, host=error.host, state=text)
 
@@ -100,7 +100,7 @@ def _as_saved(key: RsaKey, saved: bool | None) -> RsaKey:
 
 
 def _observe_once_more(tty: Terminal, label: Label, expected: str) -> Dialogue[KeyRing]:
-    """What stands under a label, seen from where the next command is typed. Raises conflict if it is something else."""
+    """The keys, listed where the next command is typed. Raises conflict if another key than `expected` is there."""
     if tty.in_config:
         reply = yield from tty.ask(commands.show_keys_in_config())
         if _unknown_command(reply):
@@ -262,10 +262,10 @@ def export(tty: Terminal, label: Label) -> Dialogue[Sealed]:
     if not key.exportable:
         raise VpnKeysError(
             "not_exportable",
-            f"key {label} is not exportable, and IOS can never make it so",
+            f"key {label} is not exportable, and IOS cannot make it exportable",
             host=tty.name,
             state=_untouched(tty),
-            advice="take another key server's exportable copy, or make a new key with O(overwrite)",
+            advice="use an exportable copy of another key server, or make a new key with O(overwrite)",
         )
     passphrase = commands.one_time_passphrase()
     for cipher in EXPORT_CIPHERS:
@@ -497,13 +497,13 @@ def _untouched(tty: Terminal) -> str:
 
 
 def _afterwards(tty: Terminal, label: Label) -> Dialogue[str]:
-    """What stands under a label after something went wrong, if the device still tells."""
+    """The key under a label after an error, as a sentence, if the device still answers."""
     if not (yield from tty.recover()):
-        return "The session was closed where the device stood; look at it before you run again."
+        return "The session was closed in the middle of the command; check the device before you run this again."
     try:
         return _now((yield from observe(tty)), label)
     except VpnKeysError:
-        return "The key that is there now could not be read; check the device before you run it again."
+        return "The key that is there now could not be read; check the device before you run this again."
 
 
 def _said(text: str) -> str:

@@ -266,8 +266,8 @@ class _Configured:
         if unclear:
             return (
                 f"{member.host} names {_and(names)} as {peers} of {_title(member.group)}. {_and(unclear)} "
-                f"{'sets' if len(unclear) == 1 else 'set'} no identity there, and peers set different ones, so nobody "
-                "knows which group is meant."
+                f"{'sets' if len(unclear) == 1 else 'set'} no identity there, and peers set different ones, so it is "
+                "unclear which group is meant."
             )
         nobody = f"{names[0]} does not name it" if len(names) == 1 else _nobody(len(names))
         return f"{member.host} names {_and(names)} as {peers} of {_title(member.group)}, and {nobody}."
@@ -351,11 +351,11 @@ class _Configured:
         hosts = _sorted(member.host for member in component)
         unclear = _sorted(host for member, names in claims for host in self._unclear(member, names))
         it = "it as a peer" if len(hosts) == 1 else "them as peers"
-        mend = f"set the identity on {_and(unclear)}" if unclear else f"make {_and(sorted(named))} name {it}"
+        fix = f"set the identity on {_and(unclear)}" if unclear else f"make {_and(sorted(named))} name {it}"
         return stated(
             " ".join(self._claims(member, names) for member, names in claims if names),
             f"{NOTHING_IS_CHANGED} on {_and(hosts)}",
-            f"if they belong together, {mend}, or set O(groups)",
+            f"if they belong together, {fix}, or set O(groups)",
         )
 
     def _under_labels(self, components: Sequence[_Component]) -> list[list[_Component]]:
@@ -392,7 +392,7 @@ class _Configured:
             tuple(findings),
             unknown_peers,
             tuple(_served(component) for component in together),
-            _seam(together),
+            _barrier(together),
         )
 
 
@@ -413,7 +413,7 @@ def _who_names_what(members: Sequence[_Member]) -> str:
     return "; ".join(f"{label} on {_list(sorted(names))}" for label, names in sorted(hosts.items()))
 
 
-def _seam(together: Sequence[_Component]) -> str | None:
+def _barrier(together: Sequence[_Component]) -> str | None:
     """Why groups that share a label may not be made equal: only one key server says that they do."""
     clusters = [(frozenset(member.host for member in component), component) for component in together]
     sets = _confirmed([hosts for hosts, _component in clusters])
@@ -504,7 +504,7 @@ def _bounded(claims: Iterable[Claim]) -> tuple[Claim, ...]:
         kept += first[:MOST_CLAIMS]
         if more := first[MOST_CLAIMS:]:
             last = more[0]
-            kept.append(Claim(host, last.group, last.names, f"{host} claims more than that, {len(more)} times."))
+            kept.append(Claim(host, last.group, last.names, f"{host} makes {len(more)} more claims like these."))
     return tuple(kept)
 
 
@@ -526,7 +526,7 @@ def _unknown_peers(members: Iterable[_Member], known: Collection[str]) -> tuple[
 
 
 def _normal(addresses: Iterable[str]) -> set[str]:
-    """Addresses in one spelling; what is no address stays as it is."""
+    """Addresses in one spelling; a text that is not an address is returned as it is."""
     return {spelled(address) for address in addresses}
 
 

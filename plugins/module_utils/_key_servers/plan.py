@@ -99,7 +99,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Finish:
-    """The label is empty and a staged key lies ready on the same host: put it under the label."""
+    """The label is empty and a staged key is on the same host: put it under the label."""
 
     host: str
     exportable: bool
@@ -317,7 +317,7 @@ def digest(plan: Plan) -> str:
 
 def _unreadable(servers: Sequence[KeyServer]) -> str | None:
     if not servers:
-        return "There is no key server to look at: name at least one."
+        return "There is no key server to check: name at least one."
     names = [server.name for server in servers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -327,7 +327,7 @@ def _unreadable(servers: Sequence[KeyServer]) -> str | None:
         unread = _list(name for name, _problem in problems)
         reasons = [f"{_list(names)}: {sentence(text)}" for text, names in together(problems).items()]
         return (
-            f"{NOTHING_IS_CHANGED} before every key server of the group can be read, and {unread} cannot."
+            f"{NOTHING_IS_CHANGED} until every key server of the group can be read, and {unread} cannot be read."
             f" {' '.join(reasons)}"
         )
     return None
@@ -503,12 +503,12 @@ def _why_no_source(order: Sequence[KeyServer], fingerprint: str, policy: Policy)
         return f"no copy of key {short(fingerprint)} is exportable"
     return (
         f"key {short(fingerprint)} of {_list(unfit)} is refused as a source, as a key for {policy.usage} use"
-        f" with at least {policy.minimum_bits} bits is wanted (O(allow_weak_source) would copy it anyway)"
+        f" with at least {policy.minimum_bits} bits is required (O(allow_weak_source) would copy it anyway)"
     )
 
 
 def _new_key(verdict: Verdict, order: Sequence[KeyServer], policy: Policy, reason: str) -> _Decision:
-    """A new key from the primary for everybody, or the one that an interrupted run already made there."""
+    """A new key from the primary for all key servers, or the one that an interrupted run already made there."""
     primary = order[0]
     others = [server.name for server in order[1:]]
     ready = primary.staged
@@ -584,7 +584,7 @@ def _labels_after(order: Sequence[KeyServer], steps: Iterable[Step]) -> dict[str
 def _leftovers(
     order: Sequence[KeyServer], steps: Sequence[Step], policy: Policy, *, reaches_equality: bool
 ) -> tuple[str, ...]:
-    """Hosts whose scratch key still lies there after the steps and may go.
+    """Hosts whose scratch key is still there after the steps and may be removed.
 
     The last copy of a key goes only with consent; the last exportable copy of the common key only if no copy
     is wanted exportable.

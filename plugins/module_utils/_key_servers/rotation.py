@@ -389,8 +389,8 @@ class _Case:
             problems = " ".join(sentence(server.problem or "") for server in unread)
             return self.wait(f"{_list(_names(unread))} cannot be read. {problems}")
         if foreign:
-            told = "; ".join(f"{server.name} names {server.label or 'none'}" for server in foreign)
-            return self.blocked(f"The rotation is from {old} to {new}, but {told}", "find out who changed that")
+            names = "; ".join(f"{server.name} names {server.label or 'none'}" for server in foreign)
+            return self.blocked(f"The rotation is from {old} to {new}, but {names}", "find out who changed that")
         if empty:
             return self.blocked(
                 f"{_list(_names(empty))} has no key under the label that {self.rotation.group} names",
@@ -404,8 +404,8 @@ class _Case:
         claims = [server for server in self.primaries if server not in self.switched]
         if len(self.primaries) > 1 and not self.unswitched:
             return self.wait(
-                f"More than one key server says that it is the primary: {_list(_names(self.primaries))}. See why they "
-                "do not hear each other, unless that ends by itself"
+                f"More than one key server says that it is the primary: {_list(_names(self.primaries))}. Find out why "
+                "they do not hear each other, unless that ends by itself"
             )
         if len(claims) > 1:
             return self.blocked(
@@ -421,9 +421,9 @@ class _Case:
         if self.primary in self.switched or self.rotation.state in ("primary", "learning", "verified"):
             old, new = self.rotation.old, self.rotation.new
             return self.blocked(
-                f"The primary of {self.rotation.group} was changed to {new}, so members may hold it already, and going "
-                "back costs as much as going on",
-                f"go on, or start a rotation from {new} to {old}",
+                f"The primary of {self.rotation.group} was changed to {new}, so members may hold it already, and "
+                "rolling back costs as much as continuing",
+                f"continue, or start a rotation from {new} to {old}",
             )
         if self.switched:
             return self.back(self.switched, "The rotation is aborted")
@@ -572,7 +572,7 @@ class _Case:
         known = self._coop_with(host) == "hears"
         until = trial.seen + (SETTLE if known else PROBE)
         if self.seen.now < until and (known or heard <= (trial.heard or 0)):
-            return self.wait(f"See whether {host.name} hears {self._name()} with the new label", until)
+            return self.wait(f"Checking whether {host.name} hears {self._name()} with the new label", until)
         if heard <= (trial.heard or 0):
             self._learn_coop("splits", [host])
             return self.back([host], f"{host.name} does not hear {self._name()} while their labels differ")
@@ -699,7 +699,7 @@ class _Case:
         return max((server.rekeys - counted.get(server.name, 0) for server in self.servers), default=0)
 
     def _rekeyed(self) -> bool:
-        """Whoever sent it: a change of the label may send one by itself, and one may have been due."""
+        """By any key server: a change of the label may send one by itself, and one may have been due."""
         baseline = self.rotation.baseline
         if baseline is None or self._sent() <= 0:
             return False
@@ -735,7 +735,7 @@ class _Case:
         self._note_registrations()
         if missing:
             self.move(proving=False)
-            return self.wait(self._told(progress), self.rotation.deadline, progress)
+            return self.wait(self._missing(progress), self.rotation.deadline, progress)
         if not self.rotation.proving:
             self.move(proving=True, baseline=self._baseline(), deadline=self._deadline())
             return self._ask()
@@ -790,11 +790,11 @@ class _Case:
             gone=tuple(sorted(before.keys() - present)),
         )
 
-    def _told(self, progress: Progress) -> str:
+    def _missing(self, progress: Progress) -> str:
         if progress.overdue:
             return (
-                f"{len(progress.overdue)} members should have registered again by now: {_few(progress.overdue)}. See "
-                "whether they are up; name those that are gone for good in O(leave)"
+                f"{len(progress.overdue)} members should have registered again by now: {_few(progress.overdue)}. Check "
+                "whether they are up; name those that will not come back in O(leave)"
             )
         return f"{len(progress.waiting)} members have not learned the new key yet: {_few(progress.waiting)}"
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the vpnops.keys authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a rotation will do from here to its end, in sentences, for whoever decides whether it may. Pure and total.
+"""What a rotation will do from here to its end, in sentences, for the person who approves it. Pure and total.
 
 It says what `decide` would do if everything goes well, as far as that can be known beforehand.
 """
@@ -40,9 +40,8 @@ def outline(rotation: Rotation, seen: Observation, facts: Facts, policy: Policy,
 
 
 def _back(rotation: Rotation) -> tuple[str, ...]:
-    return (
-        f"Have every secondary that names {rotation.new} name {rotation.old} again, save, and remove {rotation.new}.",
-    )
+    secondaries = f"every secondary that names {rotation.new}"
+    return (f"Change the label back to {rotation.old} on {secondaries}, save, and remove the key {rotation.new}.",)
 
 
 def _prepare(rotation: Rotation, seen: Observation, bits: int) -> Iterable[str]:
@@ -51,7 +50,7 @@ def _prepare(rotation: Rotation, seen: Observation, bits: int) -> Iterable[str]:
         return
     if len(lacking) == len(seen.servers):
         yield f"Generate an exportable key of {bits} bits under {rotation.new} on one key server."
-    yield f"Have it on all of them, and save: {', '.join(lacking)} {'lack' if len(lacking) > 1 else 'lacks'} it."
+    yield f"Copy it to all key servers, and save: {', '.join(lacking)} {'lack' if len(lacking) > 1 else 'lacks'} it."
 
 
 def _secondaries(rotation: Rotation, seen: Observation, facts: Facts) -> Iterable[str]:
@@ -66,8 +65,8 @@ def _secondaries(rotation: Rotation, seen: Observation, facts: Facts) -> Iterabl
         )
         return
     yield (
-        f"Change the label to {rotation.new} on {', '.join(left)}, one after the other, and save; after each, see for "
-        f"up to {SETTLE} seconds that all key servers hear each other, and take it back if not."
+        f"Change the label to {rotation.new} on {', '.join(left)}, one after the other, and save; after each, check "
+        f"for up to {SETTLE} seconds that all key servers hear each other, and undo it if not."
     )
 
 

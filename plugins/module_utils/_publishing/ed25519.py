@@ -38,7 +38,7 @@ def verify(public: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def _decoded(encoded: bytes) -> Point | None:
-    """RFC 8032, section 5.1.3; None for what is no point in its one encoding."""
+    """RFC 8032, section 5.1.3; None if it is not a point in its one encoding."""
     if len(encoded) != 32:
         return None
     number = int.from_bytes(encoded, "little")

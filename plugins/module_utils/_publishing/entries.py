@@ -88,7 +88,7 @@ def read(line: bytes) -> Entry:
 
 
 def _entry(peer: t.Mapping[str, t.Any], rotation: t.Mapping[str, t.Any] | None, salt: str) -> Entry:
-    """While a gateway may still go back to its old key by itself, its peers keep accepting that."""
+    """While a gateway may still roll back to its old key by itself, its peers keep accepting that."""
     entry = {name: peer[name] for name in FIELDS}
     if rotation and rotation["state"] == "active" and peer["previous"]:
         entry.update(staged=peer["previous"], staged_serial=rotation["old"]["serial"])

@@ -75,8 +75,8 @@ def _before(path: str, one: Publication, public: bytes) -> Publication | None:
     if before and (before.number > one.number or (before.number == one.number and before.root != one.root)):
         raise VpnKeysError(
             "conflict",
-            f"{path} has number {before.number} of the directory, and the database has {one.number}: it is older than "
-            "what was published, or something else has become of it",
+            f"{path} has the publication of checkpoint {before.number}, but the database has checkpoint {one.number}: "
+            "it is older than what was published, or its history is another one",
             state=NOTHING_CHANGED,
             advice="check that O(url) is right, and restore the newest backup of the database",
         )

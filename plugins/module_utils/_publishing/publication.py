@@ -65,7 +65,7 @@ def text(one: Publication) -> str:
 
 
 def parse(found: str) -> Publication | None:
-    """None for what is no such text."""
+    """None for any other text."""
     match = _FORM.fullmatch(found)
     if not match:
         return None

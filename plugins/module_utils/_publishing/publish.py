@@ -50,12 +50,20 @@ def _made(view: Data, salt: str, days: int) -> t.Tuple[t.Dict[str, bytes], Publi
     directory, now = view["directory"], int(time.time())
     newest = directory["checkpoint"]
     lines = entries.lines(view, salt)
-    if newest is None or len(lines) > tree.MOST or max(map(len, lines), default=0) > tree.LONGEST_LINE:
+    if newest is None:
         raise VpnKeysError(
             "bad_input",
-            "The directory has no checkpoint yet, or more than can be published",
+            "The directory has no checkpoint yet",
             state=NOTHING_CHANGED,
-            advice="run key_directory with state=present once",
+            advice="run vpnops.keys.key_directory with state=present once",
+        )
+    if len(lines) > tree.MOST or max(map(len, lines), default=0) > tree.LONGEST_LINE:
+        raise VpnKeysError(
+            "bad_input",
+            f"The directory is too large to be published: at most {tree.MOST} gateways, with {tree.LONGEST_LINE >> 10} "
+            "KiB of keys and networks each",
+            state=NOTHING_CHANGED,
+            advice="purge gateways that are not needed any more, with vpnops.keys.key_directory and state=purged",
         )
     root, files = tree.built(lines)
     one = Publication(
@@ -79,7 +87,7 @@ def _signing_key(options: Mapping[str, t.Any], view: Data) -> Signer:
     if key is None or signers.fingerprint_of(key) != wanted:
         raise VpnKeysError(
             "signing_key",
-            f"A publication is signed by the key of the directory, {wanted[:12]}, and that is not given",
+            f"A publication must be signed by the key of the directory ({wanted[:12]}), which is not set",
             state=NOTHING_CHANGED,
             advice=signers.SET_ONE,
         )

@@ -6,7 +6,7 @@
 library only.
 
 Sixteen lines are a page, the hashes of up to 256 pages are a tile, those of up to 256 tiles another one, and so on up
-to the root. Each file is named by the root of its own part of the tree, and never changes: whoever knows the root of
+to the root. Each file is named by the root of its own part of the tree, and never changes: with the root of
 all can tell whether a file is the right one, and a line that changes makes one page and the tiles above it new.
 """
 

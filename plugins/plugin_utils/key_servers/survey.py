@@ -547,7 +547,7 @@ def check_options(options: Mapping[str, t.Any], groups: Mapping[str, Iterable[st
     if unknown:
         raise VpnKeysError("bad_input", f"Not in the inventory: {', '.join(unknown)}", state=NOTHING_DONE)
     if not hosts:
-        raise VpnKeysError("bad_input", "There is no key server to look at: set O(hosts)", state=NOTHING_DONE)
+        raise VpnKeysError("bad_input", "There is no key server to check: set O(hosts)", state=NOTHING_DONE)
     if options["allowed_hosts"] is not None and not set(hosts).intersection(options["allowed_hosts"]):
         raise VpnKeysError(
             "bad_input", f"O(allowed_hosts) leaves none of the key servers {_names(hosts)}", state=NOTHING_DONE

@@ -86,7 +86,7 @@ def test_all_or_nothing(directory: Directory) -> None:
     key = new_key()
     keys = [{"gateway": "gw1", "public_key": key}, {"gateway": "gw2", "public_key": key}]
     assert "that of gw1 already" in directory.refused("duplicate_key", "staged", keys=keys)
-    directory.refused("held", "aborted", gateways=names("gw1", "gw2"), holder=run_by("bob", 2))
+    directory.refused("held", "aborted", gateways=names("gw1", "gw2"), lock_owner=run_by("bob", 2))
 
 
 def test_rekeyed(directory: Directory) -> None:
@@ -195,5 +195,5 @@ def test_a_directory_moves_between_the_kinds_of_database(server: postgres.Server
     with pytest.raises(VpnKeysError, match="moved to another database"):
         one.read()
     three = Directory(server.new_database() if back else f"sqlite:///{tmp_path}/third.db", tmp_path / "signing.key")
-    with pytest.raises(VpnKeysError, match="would be forgotten"):
+    with pytest.raises(VpnKeysError, match="would be lost"):
         three.write("restored", path=f"{tmp_path}/kept.db")

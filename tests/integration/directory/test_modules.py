@@ -58,11 +58,11 @@ def test_names_are_enough_for_a_step_and_the_next_run_goes_on(node: ControlNode)
     run = node.run([both, {**both, "name": "again"}, {READ: {}}])
     assert not run.changed("again")  # the same run holds it
     rotation = run.result("key_directory_info")["directory"]["gateways"]["gw1"]["rotation"]
-    assert rotation["holder"]["pid"] > 1
-    assert rotation["holder"]["user"] == rotation["begun_by"]
+    assert rotation["lock_owner"]["pid"] > 1
+    assert rotation["lock_owner"]["user"] == rotation["begun_by"]
     # The process that began it has ended, so nobody has to wait for its lease.
     run = node.run([both])
-    assert {event["outcome"] for event in run.result("key_directory")["events"]} == {"its process is gone"}
+    assert {event["outcome"] for event in run.result("key_directory")["events"]} == {"its process has ended"}
 
 
 def test_awx_says_who_it_is(node: ControlNode) -> None:
@@ -73,7 +73,7 @@ def test_awx_says_who_it_is(node: ControlNode) -> None:
 
 def test_another_run_at_the_same_time(node: ControlNode) -> None:
     elsewhere = {"user": "bob", "host": "ctl2", "pid": 4711, "run": "ctl2:4711:1"}
-    tasks = [enrolled("gw1"), step("prepared", "gw1", holder=elsewhere), {**step("aborted", "gw1"), "name": "mine"}]
+    tasks = [enrolled("gw1"), step("prepared", "gw1", lock_owner=elsewhere), {**step("aborted", "gw1"), "name": "mine"}]
     code, sentence = node.run(tasks).error("mine")
     assert code == "held"
     assert sentence.startswith("gw1 is being rotated by bob on ctl2 (pid 4711) since ")

@@ -148,7 +148,7 @@ def test_a_cut_gateway_is_off_for_its_peers_and_not_for_ssh(mesh: Mesh, tmp_path
     assert set(mesh.unreachable()) == {("gw1", "gw2"), ("gw1", "gw3")}
     assert _ansible(mesh, tmp_path, "gw1", "-m", "ping").returncode == 0
     mesh.wait(5)
-    mesh.mend("gw1")
+    mesh.reconnect("gw1")
     mesh.wait()
     assert not mesh.unreachable()
 
@@ -231,7 +231,7 @@ def test_traffic_loses_nothing_when_nothing_happens_and_much_when_cut(mesh: Mesh
     time.sleep(0.5)
     mesh.cut("gw1")
     time.sleep(0.5)
-    mesh.mend("gw1")
+    mesh.reconnect("gw1")
     time.sleep(0.5)
     cut = traffic.stop()
     # gw1 itself keeps some of what it could not send, for later.

@@ -45,18 +45,18 @@ def test_what_arrives_is_the_mutation(pipelining: bool, site: Site) -> None:
 
 def test_no_answer(site: Site) -> None:
     """It breaks off, says nothing for ever, or never ends its line: the others are not kept from theirs."""
-    site.mesh.tamper("gw1", Mutation("closes", guise="closes"))
+    site.mesh.tamper("gw1", Mutation("closes", form="closes"))
     done = site.node.run(ASK)
     assert done.status("stat", "gw1") in ("failed", "ignored", "unreachable")
     assert done.status("stat", "gw2") == "ok"
-    site.mesh.tamper("gw1", Mutation("sleeps", guise="sleeps"))
+    site.mesh.tamper("gw1", Mutation("sleeps", form="sleeps"))
     done = site.node.run([{**ASK[0], "timeout": 3}])
     assert "3" in str(done.result("stat", "gw1")["msg"])
     assert done.status("stat", "gw3") == "ok"
 
 
 def test_what_is_no_result(site: Site) -> None:
-    site.mesh.tamper("gw1", Mutation("empty", guise="empty"), "stat")
+    site.mesh.tamper("gw1", Mutation("empty", form="empty"), "stat")
     site.mesh.tamper("gw1", Mutation("list", (Edit("set", (), [1]),)), "command")
     done = site.node.run(ASK)
     assert done.status("stat", "gw1") == done.status("command", "gw1") == "ignored"

@@ -90,7 +90,7 @@ def test_a_file_that_is_saved_by_a_stop(name: str, site: Site) -> None:
     """A rotation refuses to begin; a revocation and an emergency hold after a stop, and after a cut of the power."""
     set_up(site.mesh, "gw2", FORMS[name])
     refused = told(site.rotate("gw2").error("gateway_plan")[1])
-    assert "would be overwritten; take that line out." in refused
+    assert "would be overwritten; remove that line." in refused
     old = site.own("gw1")
     assert site.rotate("gw1", mode="emergency").code == 0
     restart(site)

@@ -63,7 +63,7 @@ def test_what_is_acknowledged_holds_after_a_restart(gateways: Gateways, original
         """Whether it is acknowledged. The running interface has it at once, acknowledged or not."""
         change = gateways.store("gw2", follow=0, name="gw1", known=[old, next_key, last], **wish)
         if wish.get("staged") and name in SAVING:
-            assert "take that line out" in change["refused"]
+            assert "remove that line" in change["refused"]
             return False
         if not form.followed:
             assert_says(gateways, form, change["refused"])

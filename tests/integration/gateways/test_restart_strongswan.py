@@ -107,7 +107,7 @@ def test_auth_means_what_charon_makes_of_it(gateways: Gateways) -> None:
         complaint = mesh.run("gw2", "swanctl --load-conns 2>&1", check=False)
         assert swan_auth.is_public_key(auth) is ("connections, 1 failed to load" not in complaint), auth
         if swan_auth.is_public_key(auth):
-            assert swan_auth.lets_in(auth, "ed25519", 256, None) is gets_in(gateways, "gw2"), auth
+            assert swan_auth.accepts(auth, "ed25519", 256, None) is gets_in(gateways, "gw2"), auth
 
 
 def test_a_connection_that_is_only_in_charon_survives_everything(gateways: Gateways) -> None:

@@ -31,10 +31,10 @@ def test_names(site: Site) -> None:
     """Nobody, somebody unknown, and a confirmation that does not match."""
     before, view = site.fingerprints(), site.view()
     stopped(site, site.rotate("gw1", confirm="gw2"), "The confirmation gw2 is not gw1. Nothing was changed;")
-    stopped(site, site.rotate("gw9"), "The directory does not know gw9; it knows gw1, gw2, gw3. Nothing was changed.")
+    stopped(site, site.rotate("gw9"), "The directory has no gateway gw9; it has gw1, gw2, gw3. Nothing was changed.")
     stopped(site, site.rotate(""), "Name the gateway (gateway=gw1), several of them, or all. Nothing was changed.")
     emergency = site.rotate("gw9", mode="emergency")
-    stopped(site, emergency, "The directory does not know gw9")
+    stopped(site, emergency, "The directory has no gateway gw9")
     aborted = site.abort("gw1", confirm="gw2")
     stopped(site, aborted, "The confirmation gw2 is not gw1.")
     for done in (emergency, aborted, site.rotate("gw9")):

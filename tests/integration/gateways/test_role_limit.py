@@ -81,7 +81,7 @@ def test_a_peer_that_cannot_write(site: Site) -> None:
     """It is named before anything is changed. It stops the others only where all peers are wanted."""
     all_peers = "cannot be updated now, but gateway_keys_unreachable=fail requires all peers."
     site.mesh.read_only_etc("gw3")
-    said = 'gw3 (it says "/etc/wireguard cannot be written: Read-only file system; make that possible first.") '
+    said = 'gw3 (it says "/etc/wireguard cannot be written: Read-only file system; fix that first.") '
     refused(site, said + all_peers, unreachable="fail")
     site.mesh.writable_etc("gw3")
     site.mesh.fill_disk("gw3")

@@ -87,8 +87,8 @@ def test_drift_of_the_gateway_and_the_directory(site: Site) -> None:
     site.mesh.run("gw2", "key=$(wg genkey); sed -i \"s#^PrivateKey = .*#PrivateKey = $key#\" /etc/wireguard/wg0.conf")
     site.mesh.run("gw3", f"wg set wg0 peer {STRANGER} allowed-ips 10.99.0.1/32")
     told = differences(site)
-    assert_told(told, "gw1: It has the key", "in its running daemon, the directory says")
-    assert_told(told, "gw2: It has the key", "in its file, the directory says")
+    assert_told(told, "gw1: It has the key", "in its running daemon, but the directory says")
+    assert_told(told, "gw2: It has the key", "in its file, but the directory says")
     assert_told(told, "gw3: It accepts", "unknown to the directory")
     refused = site.rotate("gw1")
     assert refused.code != 0

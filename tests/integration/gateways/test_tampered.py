@@ -280,7 +280,7 @@ def every_attack() -> list[tuple[str, Act]]:
     """Each attack in one run in which it can be seen, the runs in turn. All of them in all runs would take hours, and
     what is done with a result is decided by the same code in each: tests/unit/fleet/test_trust.py mutates it there."""
     turns = {about: itertools.cycle(acts) for about, acts in ASKING.items()}
-    small = [(name, one.about) for name, one in ATTACKS.items() if one.guise not in LARGE]
+    small = [(name, one.about) for name, one in ATTACKS.items() if one.form not in LARGE]
     return [(name, next(turns[about])) for name, about in small if about in turns]
 
 

@@ -289,7 +289,7 @@ def test_a_key_file_named_by_a_hook_is_right_after_a_change_and_a_reboot(tmp_pat
 @pytest.mark.parametrize(
     ("edit", "sentence"),
     [
-        ("s/^PrivateKey.*/PostUp = wg set %i private-key <(cat key)/", "PostUp that cannot be followed"),
+        ("s/^PrivateKey.*/PostUp = wg set %i private-key <(cat key)/", "PostUp that cannot be analyzed"),
         ("s/^PrivateKey.*//", "holds no private key"),
         ("s/^ListenPort/SaveConfig = true\\nListenPort/", "SaveConfig"),
         ("s/^AllowedIPs/Allowed/; s/^PublicKey.*//", "PublicKey"),

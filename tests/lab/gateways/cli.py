@@ -20,9 +20,9 @@ from .traffic import Traffic
 
 INVENTORY = "inventory.yml"
 # Verbs that do one thing to one gateway.
-DEEDS: dict[str, tuple[Callable[[Mesh, str], object], str]] = {
+ACTIONS: dict[str, tuple[Callable[[Mesh, str], object], str]] = {
     "cut": (Mesh.cut, "take a gateway off the network of the gateways; ssh still works"),
-    "mend": (Mesh.mend, "undo cut"),
+    "reconnect": (Mesh.reconnect, "undo cut"),
     "stop": (Mesh.stop, "power off; the disk stays"),
     "start": (Mesh.start, "power on"),
     "reboot": (Mesh.reboot, "power off and on"),
@@ -54,13 +54,13 @@ def add(verbs: Any) -> None:
     up.add_argument("--link", choices=("full", "hub", "none"), default="full")
     up.add_argument("--delay", type=float, default=0, help="milliseconds of round trip between any two")
     up.add_argument("--root", action="store_true", help="ssh as root, not as admin with sudo")
-    up.add_argument("--if-possible", action="store_true", help="where no gateway can run, say so and succeed")
+    up.add_argument("--if-possible", action="store_true", help="if no gateway can run here, print why and succeed")
     down = verb("down", _down, "stop them")
     down.add_argument("--lab", default="", metavar="ID", help="those of a lab whose directory is gone, such as vk4711")
     run = verb("exec", _exec, "run a command as root inside a gateway")
     run.add_argument("name")
     run.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND")
-    for name, (do, help) in DEEDS.items():
+    for name, (do, help) in ACTIONS.items():
         verb(name, _do, help).add_argument("name")
         below.choices[name].set_defaults(do=do)
     traffic = verb("traffic", _traffic, "numbered packets through a tunnel, and what became of them")

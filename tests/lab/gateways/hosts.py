@@ -48,7 +48,7 @@ def claim(prefix: str) -> str:
         with suppress(FileExistsError):
             cgroup(lab).mkdir()
             return lab
-    raise GatewayLabError(f"a thousand labs called {prefix} are there already: see {cgroups()}")
+    raise GatewayLabError(f"there are already 999 labs called {prefix}, the most that are possible: see {cgroups()}")
 
 
 def connect(plan: Plan) -> None:

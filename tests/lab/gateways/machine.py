@@ -40,7 +40,7 @@ def cgroups() -> Path | None:
 
 
 def available() -> str:
-    """Why no gateway can run on this machine, with the line that mends it; empty when they can."""
+    """Why no gateway can run on this machine, with the command that fixes it; empty when they can."""
     missing = missing_packages()
     line = f"apt-get install -y --no-install-recommends {' '.join(missing)}"
     if os.geteuid() != 0:
@@ -57,7 +57,7 @@ def available() -> str:
 
 def allow_inotify() -> None:
     """systemd and wireguard-go need four inotify instances a gateway, and all root processes of a machine share what is
-    often 128. wireguard-go just ends when there is none left. Raised until the next boot of this machine."""
+    often 128. wireguard-go exits when it gets none. Raised until the next boot of this machine."""
     limit = Path("/proc/sys/fs/inotify/max_user_instances")
     if int(limit.read_text(encoding="ascii")) < INOTIFY_INSTANCES:
         with suppress(OSError):  # a container that may not; up to 25 gateways or so work nevertheless

@@ -252,7 +252,7 @@ class Mesh:
         self._number(name)
         hosts.link(self.plan, [name], "down")
 
-    def mend(self, name: str) -> None:
+    def reconnect(self, name: str) -> None:
         """Undo `cut`."""
         self._number(name)
         hosts.link(self.plan, [name], "up")
@@ -269,7 +269,7 @@ class Mesh:
     def start(self, name: str, *, wait: bool = False) -> None:
         """Power on; returns when ssh answers. With `wait`, when its tunnels work: they need not, as peers may know
         another key by now."""
-        self.mend(name)
+        self.reconnect(name)
         self._boot([name])
         if wait:
             self._wait([name])

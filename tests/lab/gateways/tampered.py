@@ -56,7 +56,7 @@ def closes(text: str) -> Iterator[bytes]:
     os.kill(os.getppid(), signal.SIGKILL)
 
 
-CONDUCT: dict[str, Callable[[str], Iterator[bytes]]] = {"sleeps": sleeps, "endless": endless, "closes": closes}
+BEHAVIOR: dict[str, Callable[[str], Iterator[bytes]]] = {"sleeps": sleeps, "endless": endless, "closes": closes}
 
 
 def keep(data: bytes) -> None:
@@ -114,8 +114,8 @@ def answer(line: bytes, module: Module, plan: dict[str, Any]) -> Iterator[bytes]
         yield line
         return
     (HERE / FORGED).open("ab").write(f"{mutation.name}\n".encode("utf-8", "backslashreplace"))
-    if mutation.guise in CONDUCT:
-        yield from CONDUCT[mutation.guise](json.dumps(mutation.result(result)))
+    if mutation.form in BEHAVIOR:
+        yield from BEHAVIOR[mutation.form](json.dumps(mutation.result(result)))
     else:
         yield from mutation.printed(result)
     yield b"\n"

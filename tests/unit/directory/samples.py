@@ -96,7 +96,7 @@ def context(**more: t.Any) -> Context:
         "by": "alice",
         "why": None,
         "now": NOW,
-        "holder": run_by("alice"),
+        "lock_owner": run_by("alice"),
         "lease": 120,
         "take_over": False,
         "is_gone": lambda dummy: False,
@@ -142,7 +142,7 @@ class Directory:
 
     url: str
     key_path: Path
-    options: Data = field(default_factory=lambda: {"holder": run_by("alice")})
+    options: Data = field(default_factory=lambda: {"lock_owner": run_by("alice")})
 
     def _all(self, given: Data) -> Data:
         return {**DEFAULTS, "url": self.url, "signing_key_path": str(self.key_path), **self.options, **given}

@@ -279,36 +279,36 @@ def test_a_peer_that_was_tampered_with_stops_no_rotation(records: Records) -> No
 # -- what is not believed
 
 NONSENSE: dict[str, tuple[Data, str | None, str]] = {
-    "an unknown peer": ({"peer": "gw9"}, "gw1", "The directory knows no gateway gw9."),
-    "an unknown gateway": ({"gateway": "gw9"}, "gw9", "The directory knows no gateway gw9."),
+    "an unknown peer": ({"peer": "gw9"}, "gw1", "The directory has no gateway gw9."),
+    "an unknown gateway": ({"gateway": "gw9"}, "gw9", "The directory has no gateway gw9."),
     "a peer that is revoked": ({"peer": "gw5"}, "gw1", "gw5 is revoked."),
     "a peer that was tampered with": ({"peer": "gw4"}, "gw1", "The records of gw4 were tampered with."),
     "a gateway that was tampered with": ({"gateway": "gw4"}, "gw4", "The records of gw4 were tampered with."),
     "a key that nobody has": (
         {"public_key": key_of("gw9")},
         "gw1",
-        "gw2 acknowledges a key of gw1 that the directory does not know.",
+        "gw2 acknowledges a key of gw1 that is not in the directory.",
     ),
     "a key of another gateway": (
         {"public_key": key_of("gw3"), "serial": 1},
         "gw1",
-        "gw2 acknowledges a key of gw1 that the directory does not know.",
+        "gw2 acknowledges a key of gw1 that is not in the directory.",
     ),
     "a key that is none": (
         {"public_key": "AAAA"},
         "gw1",
-        "gw2 acknowledges a key of gw1 that the directory does not know.",
+        "gw2 acknowledges a key of gw1 that is not in the directory.",
     ),
     "a serial that is unknown": (
         {"serial": 7},
         "gw1",
-        "gw2 acknowledges a key of gw1 that the directory does not know.",
+        "gw2 acknowledges a key of gw1 that is not in the directory.",
     ),
-    "a role that is none": ({"role": "owner"}, "gw1", "gw2 names no role of a key of gw1."),
-    "no role": ({"role": None}, "gw1", "gw2 names no role of a key of gw1."),
-    "a name that is no text": ({"gateway": ["gw1"]}, "['gw1']", "The directory knows no gateway ['gw1']."),
-    "no peer": ({"peer": None}, "gw1", "The directory knows no gateway None."),
-    "a name with an escape": ({"gateway": "gw\x1b1"}, "gw\\x1b1", "The directory knows no gateway gw\\x1b1."),
+    "a role that is none": ({"role": "owner"}, "gw1", "gw2 gives an unknown role for a key of gw1."),
+    "no role": ({"role": None}, "gw1", "gw2 gives an unknown role for a key of gw1."),
+    "a name that is no text": ({"gateway": ["gw1"]}, "['gw1']", "The directory has no gateway ['gw1']."),
+    "no peer": ({"peer": None}, "gw1", "The directory has no gateway None."),
+    "a name with an escape": ({"gateway": "gw\x1b1"}, "gw\\x1b1", "The directory has no gateway gw\\x1b1."),
 }
 
 
@@ -330,13 +330,13 @@ def test_nonsense_is_named_and_all_else_is_recorded(records: Records, what: str,
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"peer": "gw9", "revision": 1}, "The directory knows no gateway gw9."),
+        ({"peer": "gw9", "revision": 1}, "The directory has no gateway gw9."),
         ({"peer": "gw5", "revision": 1}, "gw5 is revoked."),
         ({"peer": "gw4", "revision": 1}, "The records of gw4 were tampered with."),
-        ({"peer": "gw2", "revision": 8}, "gw2 names a revision that the directory has not had."),
-        ({"peer": "gw2", "revision": -1}, "gw2 names a revision that the directory has not had."),
-        ({"peer": "gw2", "revision": "7"}, "gw2 names a revision that the directory has not had."),
-        ({"peer": "gw2"}, "gw2 names a revision that the directory has not had."),
+        ({"peer": "gw2", "revision": 8}, "gw2 acknowledges a revision that the directory never had."),
+        ({"peer": "gw2", "revision": -1}, "gw2 acknowledges a revision that the directory never had."),
+        ({"peer": "gw2", "revision": "7"}, "gw2 acknowledges a revision that the directory never had."),
+        ({"peer": "gw2"}, "gw2 acknowledges a revision that the directory never had."),
     ],
 )
 def test_nonsense_about_a_revision(records: Records, given: Data, why: str) -> None:
@@ -362,7 +362,7 @@ def test_a_long_name_is_cut(records: Records) -> None:
     assert one == {
         "peer": f"{'p' * 80} [20 more characters]",
         "gateway": f"{'g' * 80} [20 more characters]",
-        "why": f"The directory knows no gateway {'p' * 80} [20 more characters].",
+        "why": f"The directory has no gateway {'p' * 80} [20 more characters].",
     }
 
 

@@ -51,7 +51,7 @@ KEY_STAGED: Step = ("staged", {"keys": new("gw1")})
 STAGED: Step = ("staged", {"gateways": names("gw1"), "minimum_share": 0})
 ACTIVE: Step = ("active", {"gateways": names("gw1")})
 REVOKED: Step = ("revoked", {"gateways": names("gw1")})
-RENAME = "rename it in the inventory (letters, digits and _.:@- only) and let ansible_host say where it is."
+RENAME = "rename it in the inventory (letters, digits and _.:@- only), and set its address in ansible_host."
 LOST: Step = ("revoked", {"gateways": names("gw1"), "lost": True})
 ABORTED: Step = ("aborted", {"gateways": names("gw1")})
 
@@ -72,7 +72,7 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         ("prepared", {"gateways": names("gw9")}),
         "not_found",
         (
-            "The directory knows no gateway gw9. Nothing was changed; check the name, or enroll it with "
+            "The directory has no gateway gw9. Nothing was changed; check the name, or enroll it with "
             "state=present."
         ),
     ),
@@ -92,13 +92,13 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         (),
         ("present", {"gateways": [gateway("gw 1")]}),
         "bad_input",
-        f"'gw 1' is not the name of a gateway. Nothing was changed; {RENAME}",
+        f"'gw 1' is not a valid name of a gateway. Nothing was changed; {RENAME}",
     ),
     "too long a name is cut off": (
         (),
         ("present", {"gateways": [gateway("g" * 254)]}),
         "bad_input",
-        f"'{'g' * 80}' is not the name of a gateway. Nothing was changed; {RENAME}",
+        f"'{'g' * 80}' is not a valid name of a gateway. Nothing was changed; {RENAME}",
     ),
     "no platform": (
         (),
@@ -110,19 +110,19 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         (),
         ("present", {"gateways": [gateway("gw9", algorithm="rsa")]}),
         "bad_input",
-        "gw9: wireguard has no keys of the algorithm rsa, only x25519. Nothing was changed.",
+        "gw9: wireguard does not support keys of the algorithm rsa, only x25519. Nothing was changed.",
     ),
     "an algorithm that the platform does not have either": (
         (),
         ("present", {"gateways": [{"name": "gw9", "platform": "strongswan", "algorithm": "x25519"}]}),
         "bad_input",
-        "gw9: strongswan has no keys of the algorithm x25519, only ed25519 or rsa. Nothing was changed.",
+        "gw9: strongswan does not support keys of the algorithm x25519, only ed25519 or rsa. Nothing was changed.",
     ),
     "no networks": (
         (),
         ("present", {"gateways": [gateway("gw9", networks=["10.79.1.0/24", "10.79.1.300/24"])]}),
         "bad_input",
-        "gw9: networks must be networks like 10.79.1.0/24, and one of them is not. Nothing was changed.",
+        "gw9: one of its networks is not a network such as 10.79.1.0/24. Nothing was changed.",
     ),
     "no public key": (
         (),
@@ -144,7 +144,7 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         ("present", {"gateways": [gateway("gw9", key_of("gw2"))]}),
         "duplicate_key",
         (
-            f"gw9: the key {short('gw2')} is that of gw2 already (serial 1, current), and no key is ever used twice. "
+            f"gw9: the key {short('gw2')} already belongs to gw2 (serial 1, current), and a key is never used twice. "
             "Nothing was changed; make a new key on gw9."
         ),
     ),
@@ -189,21 +189,21 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         ("prepared", {"gateways": names("gw1"), "strategy": "second_interface"}),
         "wrong_state",
         (
-            "The rotation of gw1 is staged by the strategy in_place. Nothing was changed; go on with that strategy, or "
-            "abort it."
+            "The rotation of gw1 is staged with the strategy in_place. Nothing was changed; continue with that "
+            "strategy, or abort the rotation."
         ),
     ),
     "a new key without a rotation": (
         (),
         KEY_STAGED,
         "wrong_state",
-        "No rotation of gw1 is open. Nothing was changed; begin with state=prepared.",
+        "No rotation of gw1 is open. Nothing was changed; start one with state=prepared.",
     ),
     "a new key after the rotation": (
         (PREPARED, ABORTED),
         KEY_STAGED,
         "wrong_state",
-        "No rotation of gw1 is open. Nothing was changed; begin with state=prepared.",
+        "No rotation of gw1 is open. Nothing was changed; start one with state=prepared.",
     ),
     "a rotation without a new key": (
         (PREPARED,),
@@ -241,7 +241,7 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         "too_few",
         (
             "Fewer than 100 percent of the peers hold the new key (gw2: 0 of 2 peers, not yet gw1, gw3; gw1: 1 of 2 "
-            "peers, not yet gw3). Nothing was changed; bring those peers back, or allow a smaller minimum_share."
+            "peers, not yet gw3). Nothing was changed; make those peers reachable, or allow a smaller minimum_share."
         ),
     ),
     "staged, but what": (
@@ -254,16 +254,16 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         (("forge", {"what": ("gateway", "gw1", None)}),),
         ("present", {"gateways": [gateway("gw1")], "repair": True}),
         "bad_input",
-        "gw1 can be repaired only with the public_key that it shows itself. Nothing was changed.",
+        "gw1 can be repaired only with the public key that it reports itself, in public_key. Nothing was changed.",
     ),
     "tampered with": (
         (("forge", {"what": ("gateway", "gw1", None)}), ("forge", {"what": ("key", "gw1", 1)})),
         PREPARED,
         "tampered",
         (
-            "gw1: what the directory signed is not what is there now (gateway, key 1), so somebody else wrote to the "
-            "database. Nothing was changed; restore the database from a backup, or enroll the gateway anew with "
-            "state=present and repair, giving the key that the gateway itself shows."
+            "gw1: its records (gateway, key 1) are not as the directory signed them, so somebody else wrote to the "
+            "database. Nothing was changed; restore the database from a backup, or enroll the gateway again with "
+            "state=present and repair=true, with the public key that the gateway itself reports."
         ),
     ),
 }
@@ -552,7 +552,7 @@ def test_dropping_the_former_key_is_no_revision(records: Records) -> None:
 
 
 def test_the_record_of_a_rotation(records: Records) -> None:
-    who: Data = {"by": "bob", "why": "yearly", "lease": 90, "holder": run_by("bob", 2)}
+    who: Data = {"by": "bob", "why": "yearly", "lease": 90, "lock_owner": run_by("bob", 2)}
     given: Data = {"gateways": names("gw2", "gw1", "gw2"), "mode": "emergency", "strategy": "second_interface"}
     events = records.do("prepared", who=who, **given)
     assert records.snapshot.rotations["gw1"] == {
@@ -635,7 +635,7 @@ def test_going_on_with_a_rotation(records: Records) -> None:
 
 def test_taking_over(records: Records) -> None:
     walk(records, PREPARED)
-    bob: Data = {"holder": run_by("bob", 2), "now": LATER, "lease": 60}
+    bob: Data = {"lock_owner": run_by("bob", 2), "now": LATER, "lease": 60}
     (event,) = records.do("prepared", gateways=names("gw1"), who=bob)
     assert (event["what"], event["gateway"], event["outcome"]) == ("taken over", "gw1", "its lease had expired")
     assert event["details"] == {"from": {"user": "alice", "host": "ctl1", "pid": 4711}}
@@ -644,12 +644,12 @@ def test_taking_over(records: Records) -> None:
 
 
 @pytest.mark.parametrize(
-    "who", [{"take_over": True}, {"is_gone": lambda holder: holder == run_by("alice")}, {"now": LATER}]
+    "who", [{"take_over": True}, {"is_gone": lambda owner: owner == run_by("alice")}, {"now": LATER}]
 )
 @pytest.mark.parametrize("state", ["prepared", "active", "aborted", "revoked"])
 def test_every_step_may_take_over(records: Records, state: str, who: Data) -> None:
     walk(records, PREPARED, KEY_STAGED, STAGED)
-    records.do(state, gateways=names("gw1"), who={"holder": run_by("bob", 2), **who})
+    records.do(state, gateways=names("gw1"), who={"lock_owner": run_by("bob", 2), **who})
     assert records.snapshot.rotations["gw1"]["holder"] == run_by("bob", 2)
 
 

@@ -79,7 +79,7 @@ def test_during_a_rotation_the_gateway_may_show_either_key(directory: Directory)
 def test_no_key_twice(directory: Directory) -> None:
     key = mesh(directory)[0]
     sentence = directory.refused("duplicate_key", gateways=[gateway("gw9", key)])
-    assert "that of gw1 already (serial 1, current)" in sentence
+    assert "already belongs to gw1 (serial 1, current)" in sentence
     twice = new_key()
     directory.refused("duplicate_key", gateways=[gateway("gw8", twice), gateway("gw9", twice)])
     directory.write("prepared", gateways=names("gw2"))
@@ -163,9 +163,9 @@ def test_what_cannot_be_believed_is_named_and_the_rest_is_recorded(directory: Di
     result = directory.write(acknowledgements=[*nonsense, *acknowledgements("gw1", "gw2")])
     assert pending(result) == {"gw3": ["gw1"]}
     assert result["ignored"] == [
-        {"peer": "gw9", "gateway": "gw1", "why": "The directory knows no gateway gw9."},
-        {"peer": "gw1", "gateway": "gw9", "why": "The directory knows no gateway gw9."},
-        {"peer": "gw3", "gateway": "gw1", "why": "gw3 acknowledges a key of gw1 that the directory does not know."},
+        {"peer": "gw9", "gateway": "gw1", "why": "The directory has no gateway gw9."},
+        {"peer": "gw1", "gateway": "gw9", "why": "The directory has no gateway gw9."},
+        {"peer": "gw3", "gateway": "gw1", "why": "gw3 acknowledges a key of gw1 that is not in the directory."},
     ]
 
 
@@ -258,4 +258,4 @@ def test_the_diff_has_fingerprints_and_no_keys(directory: Directory) -> None:
 def test_check_mode_sees_what_others_hold(directory: Directory) -> None:
     mesh(directory)
     stage(directory)
-    directory.refused("held", "active", gateways=names("gw1"), holder=run_by("bob", 2))
+    directory.refused("held", "active", gateways=names("gw1"), lock_owner=run_by("bob", 2))

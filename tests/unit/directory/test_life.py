@@ -87,7 +87,7 @@ def test_it_can_be_rotated_revoked_and_renamed_again_under_its_new_name(director
 REFUSED_NAMES = {
     "a name that another one has": ("gw2", "gw2 is another gateway of the directory"),
     "no name": (None, "its new name is missing"),
-    "what is no name": ("a b", "'a b' is not the name of a gateway"),
+    "what is no name": ("a b", "'a b' is not a valid name of a gateway"),
 }
 
 
@@ -95,7 +95,7 @@ REFUSED_NAMES = {
 def test_names_that_are_refused(directory: Directory, what: str) -> None:
     mesh(directory)
     name, why = REFUSED_NAMES[what]
-    code = "bad_input" if "is not the name" in why else "refused"
+    code = "bad_input" if "is not a valid name" in why else "refused"
     assert why in directory.refused(code, "renamed", gateways=[{"name": "gw1", "new_name": name}])
 
 
@@ -110,9 +110,9 @@ def test_a_former_name_is_not_that_of_another_gateway(directory: Directory) -> N
     mesh(directory)
     directory.write("renamed", gateways=OLD_AND_NEW)
     said = directory.refused("refused", gateways=[gateway("gw1", new_key())])
-    assert "gw1 was the name of the gateway that is berlin now" in said
+    assert "gw1 is the former name of the gateway berlin" in said
     taken = [{"name": "gw2", "new_name": "gw1"}]
-    assert "berlin now" in directory.refused("refused", "renamed", gateways=taken)
+    assert "gw1 is the former name of the gateway berlin" in directory.refused("refused", "renamed", gateways=taken)
 
 
 # -- out of use
@@ -231,7 +231,7 @@ def test_only_retired_gateways_are_purged(directory: Directory, lost: bool) -> N
     mesh(directory)
     if lost:
         directory.write("revoked", gateways=names("gw1"), lost=True)
-    why = "never forgotten" if lost else "is in use"
+    why = "never deleted" if lost else "is in use"
     assert why in directory.refused("refused", "purged", gateways=names("gw1"), older_than_days=0)
     assert not directory.write("purged", older_than_days=0)["changed"]
 

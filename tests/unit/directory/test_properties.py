@@ -244,7 +244,7 @@ def test_what_was_tampered_with_and_is_as_before_again_was_never_learned(sequenc
             forged = ("gateway", one, None)
             kept.forged = [other for other in kept.forged if other != forged] or [forged]
             continue
-        dark = {name for _kind, name, _serial in kept.forged}
+        undecided = {name for _kind, name, _serial in kept.forged}
         given_now = {} if isinstance(one, tuple) else filled_in(before, one)
         try:
             kept.do(*one[:1], **one[1]) if isinstance(one, tuple) else kept.do(**given_now)
@@ -252,13 +252,13 @@ def test_what_was_tampered_with_and_is_as_before_again_was_never_learned(sequenc
             continue
         pairs.change(before, kept.snapshot)
         for said in given_now.get("acknowledgements", ()):
-            if said["peer"] not in dark and said["gateway"] not in dark:
+            if said["peer"] not in undecided and said["gateway"] not in undecided:
                 pairs.acknowledge(before, said)
         for said in given_now.get("learned", ()):
-            if said["peer"] not in dark:
-                has = {pair: known for pair, known in pairs.has.items() if pair[1] in dark}
+            if said["peer"] not in undecided:
+                has = {pair: known for pair, known in pairs.has.items() if pair[1] in undecided}
                 pairs.learn(before, said)
-                pairs.has = {pair: known for pair, known in pairs.has.items() if pair[1] not in dark} | has
+                pairs.has = {pair: known for pair, known in pairs.has.items() if pair[1] not in undecided} | has
         forged_now, kept.forged = kept.forged, []
         shown = pending(view.build(kept.snapshot, {}, None))
         for peer, lacking in pairs.pending(kept.snapshot).items():

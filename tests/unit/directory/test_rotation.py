@@ -47,8 +47,8 @@ def test_steps(mode: str, state: str, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("state", "wanted", "rest"),
     [
-        ("retired", "staged", "begin another one with state=prepared."),
-        ("aborted", "staged", "begin another one with state=prepared."),
+        ("retired", "staged", "start another one with state=prepared."),
+        ("aborted", "staged", "start another one with state=prepared."),
         ("prepared", "active", "the next step is staged, or aborted."),
         ("staged", "retired", "the next step is active, or aborted."),
         ("active", "retired", "the next step is verified, or aborted."),
@@ -68,7 +68,7 @@ def test_later() -> None:
 
 
 def test_no_rotation() -> None:
-    with pytest.raises(VpnKeysError, match="No rotation of gw1 has begun") as caught:
+    with pytest.raises(VpnKeysError, match="gw1 has no rotation") as caught:
         rotation.must_advance(None, "gw1", "staged")
     assert caught.value.code == "wrong_state"
 
@@ -85,13 +85,13 @@ def held(**more: t.Any) -> dict[str, t.Any]:
 
 
 def claim(one: dict[str, t.Any], run: str = "b", gone: bool = False, take_over: bool = False) -> str | None:
-    return rotation.claim(one, {"run": run}, NOW, lambda _holder: gone, take_over)
+    return rotation.claim(one, {"run": run}, NOW, lambda _owner: gone, take_over)
 
 
 def test_claims() -> None:
     assert claim(held(), run="a") is None
     assert claim(held(lease_until=NOW)) == "its lease had expired"
-    assert claim(held(), gone=True) == "its process is gone"
+    assert claim(held(), gone=True) == "its process has ended"
     assert claim(held(), take_over=True) == "take_over was asked for"
 
 
@@ -105,9 +105,9 @@ def test_somebody_else_holds_it() -> None:
     )
 
 
-def test_the_holder_is_the_one_that_may_be_gone() -> None:
-    def is_gone(holder: t.Any) -> bool:
-        assert holder == held()["holder"]
+def test_the_lock_owner_is_the_one_that_may_be_gone() -> None:
+    def is_gone(owner: t.Any) -> bool:
+        assert owner == held()["holder"]
         return True
 
-    assert rotation.claim(held(), {"run": "b"}, NOW, is_gone, take_over=False) == "its process is gone"
+    assert rotation.claim(held(), {"run": "b"}, NOW, is_gone, take_over=False) == "its process has ended"

@@ -192,10 +192,10 @@ def test_somebody_else_is_refused(directory: Directory) -> None:
     stage(directory)
     bob = run_by("bob", 2)
     for state in ("prepared", "active", "aborted", "revoked"):
-        sentence = directory.refused("held", state, gateways=names("gw1"), holder=bob)
+        sentence = directory.refused("held", state, gateways=names("gw1"), lock_owner=bob)
         assert "gw1 is being rotated by alice on ctl1 (pid 4711)" in sentence
-    directory.refused("held", "staged", keys=[{"gateway": "gw1", "public_key": new_key()}], holder=bob)
-    directory.write("prepared", gateways=names("gw2"), holder=bob)
+    directory.refused("held", "staged", keys=[{"gateway": "gw1", "public_key": new_key()}], lock_owner=bob)
+    directory.write("prepared", gateways=names("gw2"), lock_owner=bob)
     directory.refused("held", "prepared", gateways=names("gw3", "gw2"))
 
 
@@ -207,7 +207,7 @@ def test_taken_over(directory: Directory, lease: int, more: dict[str, bool], rea
     mesh(directory)
     stage(directory)
     directory.write("prepared", gateways=names("gw1"), lease=lease)
-    result = directory.write("prepared", gateways=names("gw1"), holder=run_by("bob", 2), **more)
+    result = directory.write("prepared", gateways=names("gw1"), lock_owner=run_by("bob", 2), **more)
     assert [(one["what"], one["outcome"]) for one in result["events"]] == [("taken over", reason)]
     assert result["changed"]
     directory.refused("held", "active", gateways=names("gw1"))
@@ -216,16 +216,16 @@ def test_taken_over(directory: Directory, lease: int, more: dict[str, bool], rea
 def test_a_dead_process_holds_nothing(directory: Directory) -> None:
     mesh(directory)
     dead = {**lock_owner.describe(os.getpid()), "started": 1, "run": "dead"}
-    directory.write("prepared", gateways=names("gw1"), holder=dead)
+    directory.write("prepared", gateways=names("gw1"), lock_owner=dead)
     result = directory.write("prepared", gateways=names("gw1"))
-    assert [one["outcome"] for one in result["events"]] == ["its process is gone"]
+    assert [one["outcome"] for one in result["events"]] == ["its process has ended"]
 
 
 def test_every_step_renews_the_lease(directory: Directory) -> None:
     mesh(directory)
     directory.write("prepared", gateways=names("gw1"), lease=0)
     directory.write("prepared", gateways=names("gw1"), lease=3600)
-    directory.refused("held", "prepared", gateways=names("gw1"), holder=run_by("bob", 2))
+    directory.refused("held", "prepared", gateways=names("gw1"), lock_owner=run_by("bob", 2))
 
 
 def test_no_key_is_left_of_a_rotation_that_is_aborted_after_a_revocation(directory: Directory) -> None:

@@ -52,7 +52,7 @@ CLAIMS: dict[str, tuple[Data, str, str]] = {
     "a key of another one": (
         gateway(LIAR, key_of("gw1")),
         "duplicate_key",
-        "gw3: the key dd9d23ab0064 is that of gw1 already (serial 1, current), and no key is ever used twice.",
+        "gw3: the key dd9d23ab0064 already belongs to gw1 (serial 1, current), and a key is never used twice.",
     ),
     "no key at all": (
         gateway(LIAR, "AAAA"),
@@ -62,7 +62,7 @@ CLAIMS: dict[str, tuple[Data, str, str]] = {
     "networks that are none": (
         gateway(LIAR, key_of(LIAR), networks=["all of them"]),
         "bad_input",
-        "gw3: networks must be networks like 10.79.1.0/24, and one of them is not.",
+        "gw3: one of its networks is not a network such as 10.79.1.0/24.",
     ),
 }
 
@@ -91,8 +91,8 @@ def test_a_name_that_no_gateway_can_have_stops_nobody() -> None:
         {
             "gateway": "10.0.0.3 (Zürich)",
             "code": "bad_input",
-            "why": "'10.0.0.3 (Zürich)' is not the name of a gateway. Rename it in the inventory (letters, digits and "
-            "_.:@- only) and let ansible_host say where it is.",
+            "why": "'10.0.0.3 (Zürich)' is not a valid name of a gateway. Rename it in the inventory (letters, digits "
+            "and _.:@- only), and set its address in ansible_host.",
         }
     ]
 

@@ -95,7 +95,7 @@ def _with(data: Data) -> t.Callable[[Data], Data]:
 
 NOBODYS = base64.b64encode(bytes(64)).decode()
 FORGED: dict[str, tuple[t.Callable[[Data], Data], str]] = {
-    "another signature": (_with({"signature": f"vault:v1:{NOBODYS}"}), "is not of the key"),
+    "another signature": (_with({"signature": f"vault:v1:{NOBODYS}"}), "does not match its public key"),
     "another version": (_with({"signature": f"vault:v2:{NOBODYS}"}), "cannot be read"),
     "no signature": (_with({"signature": None}), "cannot be read"),
     "another type": (_with({"type": "rsa-2048"}), "not of the type ed25519"),

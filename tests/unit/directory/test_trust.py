@@ -99,7 +99,7 @@ def test_tampered_records_are_named_and_never_distributed(rotating: Directory, n
 
     for state in ("active", "prepared", "aborted", "revoked"):
         sentence = rotating.refused("tampered", state, gateways=names("gw1"))
-        assert sentence.startswith("gw1: what the directory signed is not what is there now (")
+        assert sentence.startswith("gw1: its records (")
         assert "Nothing was changed" in sentence
     rotating.refused("tampered", gateways=[gateway("gw1", endpoint="192.0.2.1:1")])
     rotating.write("prepared", gateways=names("gw3"))
@@ -161,7 +161,7 @@ STRANGE: dict[str, tuple[str, tuple[object, ...]]] = {
     "a text that cannot be decoded": ("UPDATE gateways SET endpoint = CAST(x'ff41' AS TEXT) WHERE name = 'gw1'", ()),
     "a signature that is none": ("UPDATE keys SET signature = x'00' WHERE gateway = 'gw1'", ()),
     "a serial that is none": ("UPDATE keys SET serial = 'first' WHERE gateway = 'gw1' AND serial = 1", ()),
-    "a holder that is none": ("UPDATE rotations SET holder = '[]' WHERE gateway = 'gw1'", ()),
+    "a lock owner that is none": ("UPDATE rotations SET holder = '[]' WHERE gateway = 'gw1'", ()),
     "a rotation without a number": ("UPDATE rotations SET id = ? WHERE gateway = 'gw1'", (2**62,)),
 }
 """What no version of this program ever wrote to a record of gw1. Each makes that gateway tampered, and nothing else."""
@@ -184,7 +184,7 @@ def test_a_strange_row_is_the_trouble_of_its_gateway_alone(rotating: Directory, 
 
 def test_an_identity_that_is_none(rotating: Directory) -> None:
     tamper(rotating, "UPDATE directory_keys SET public_key = x'00'")
-    with pytest.raises(VpnKeysError, match=r"no record of vpnops\.keys") as caught:
+    with pytest.raises(VpnKeysError, match=r"not a record of vpnops\.keys") as caught:
         rotating.read()
     assert caught.value.code == "tampered"
 

@@ -94,7 +94,7 @@ def test_all_that_is_returned_of_a_gateway_under_rotation(rotating: Records) -> 
         "new": {"serial": 2, "public_key": key_of("gw1", 2), "fingerprint": fp("gw1", 2)},
         "begun_by": "alice",
         "begun_at": NOW,
-        "holder": run_by("alice"),
+        "lock_owner": run_by("alice"),
         "why": "yearly",
         "acknowledged": ["gw2", "gw3"],
     }

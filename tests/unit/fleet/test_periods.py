@@ -196,5 +196,5 @@ def test_a_window_is_open_on_its_days_and_ends_on_the_next_one(text: str, local:
     ],
 )
 def test_what_is_no_window_is_refused(text: str) -> None:
-    with pytest.raises(VpnKeysError, match="no such time"):
+    with pytest.raises(VpnKeysError, match="not a time window"):
         Window.parse(text)

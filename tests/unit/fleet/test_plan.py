@@ -143,7 +143,7 @@ def test_names_have_to_be_typed_twice_and_be_known() -> None:
         (["gw1"], ["gw2"], "The confirmation gw2 is not gw1. Nothing was changed; type the same again .confirm=gw1.."),
         (["gw1"], [], "The confirmation \\(none\\) is not gw1."),
         ([], [], "Name the gateway"),
-        (["gw9"], ["gw9"], "does not know gw9; it knows gw1, gw2, gw3, gw4"),
+        (["gw9"], ["gw9"], "has no gateway gw9; it has gw1, gw2, gw3, gw4"),
     ]:
         with pytest.raises(VpnKeysError, match=words) as caught:
             planning.check_names(given, confirm, [*NAMES, "lost"], NAMES)
@@ -285,7 +285,7 @@ def test_revoked_and_unknown(mode: str) -> None:
         "gw1 is revoked as lost; a gateway that replaces it needs another name."
     ]
     (unknown,) = plan(targets=["gw9"], mode=mode).refusals
-    assert unknown == "The directory does not know a gateway gw9; it knows gw1, gw2, gw3, gw4."
+    assert unknown == "The directory has no gateway gw9; it has gw1, gw2, gw3, gw4."
 
 
 def test_abort_needs_an_open_planned_rotation() -> None:
@@ -298,7 +298,7 @@ def test_abort_needs_an_open_planned_rotation() -> None:
     (deferred,) = plan(
         ALL | {"gw1": unreachable("gw1")}, snapshot(samples.rotating("gw1"), entry("gw2")), mode="abort"
     ).refusals
-    assert deferred == "gw1: unreachable. Its key cannot be put back now."
+    assert deferred == "gw1: unreachable. Its old key cannot be restored now."
 
 
 def test_abort_needs_the_old_key() -> None:

@@ -66,12 +66,12 @@ BY_ONE: dict[str, tuple[Observation, str, str]] = {
     "own key in the file": (
         seen("gw1", NAMES, own=3, runtime=1),
         "wrong key",
-        f"It has the key {short('gw1', 3)} in its file, the directory says {short('gw1')}.",
+        f"It has the key {short('gw1', 3)} in its file, but the directory says {short('gw1')}.",
     ),
     "own key in the daemon": (
         seen("gw1", NAMES, own=1, runtime=3),
         "wrong key",
-        f"It has the key {short('gw1', 3)} in its running daemon, the directory says {short('gw1')}.",
+        f"It has the key {short('gw1', 3)} in its running daemon, but the directory says {short('gw1')}.",
     ),
     "the key of another one as its own": (
         replace(ALL["gw1"], own_file=fp("gw2"), own_runtime=fp("gw2")),
@@ -84,7 +84,10 @@ BY_ONE: dict[str, tuple[Observation, str, str]] = {
     "a key that the directory has never had": (
         seen("gw1", NAMES, own=3),
         "unknown own key",
-        f"It has the key {short('gw1', 3)} in its file and in its running daemon, the directory says {short('gw1')}.",
+        (
+            f"It has the key {short('gw1', 3)} in its file and in its running daemon, "
+            f"but the directory says {short('gw1')}."
+        ),
     ),
     "no own key": (replace(ALL["gw1"], own_file=None), "drifted gateway", "It has no key in its file."),
     "an unknown key": (
@@ -199,7 +202,7 @@ def test_a_retired_gateway_that_is_still_in_the_inventory_is_a_note() -> None:
 def test_a_peer_that_has_still_to_drop_a_retired_gateway_is_pending_and_no_problem() -> None:
     """Nobody has to fear its key."""
     directory = snapshot(samples.retired("gw4"), *map(entry, NAMES[:3]), pending={"gw1": ["gw4"], "gw2": ["gw4"]})
-    what = "It has still to drop the keys of gw4, retired in peace."
+    what = "It has not yet dropped the keys of gw4, which are retired."
     found = status(directory, {"gw1": ALL["gw1"], "gw2": unreachable("gw2"), "gw3": LEFT["gw3"]})
     assert told(found) == {
         ("gw1", "pending", what),
@@ -225,7 +228,7 @@ def test_who_stores_a_key_of_a_retired_gateway_again_is_named() -> None:
 def test_one_sided_names_both_of_whose_word_it_is() -> None:
     (found,) = status(MESH, ALL | {"gw2": samples.without(ALL["gw2"], "gw1")}).findings
     assert (found.host, found.also) == ("gw1", "gw2")
-    assert found.what == "It stores a key of gw2, which says that it stores none of it."
+    assert found.what == "It stores a key of gw2, but gw2 reports that it stores no key of this gateway."
 
 
 # -- keys that nobody may accept

@@ -15,7 +15,7 @@ import pytest
 from unit.gateway.wireguard.samples import A, B, C
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import detached, managed, told
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import detached, managed, peer_store
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import State
 from ansible_collections.vpnops.keys.plugins.modules import gateway_peers
@@ -25,7 +25,7 @@ from ansible_collections.vpnops.keys.plugins.modules import gateway_peers
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Locks in a directory of the test, and a gateway that fetches nothing."""
     monkeypatch.setattr(detached, "RUNTIME", str(tmp_path / "run"))
-    monkeypatch.setattr(told, "CONFIG", str(tmp_path / "fetch.json"))
+    monkeypatch.setattr(peer_store, "CONFIG", str(tmp_path / "fetch.json"))
     return tmp_path
 
 
@@ -82,28 +82,28 @@ def test_where_a_gateway_fetches_it_remembers_what_a_playbook_brought(place: Pat
     """The newest revision only rises; without a program that fetches nothing is written."""
     daemon = Daemon("", place)
 
-    def store(revision: int | None, way_back: bool = False, check: bool = False) -> told.Told:
+    def store(revision: int | None, way_back: bool = False, check: bool = False) -> peer_store.ByPlaybook:
         options = {
             "platform": "wireguard", "gateway": "gw1", "peers": [entry("gw3", current=B.text, revision=revision)],
             "follow_seconds": 0, "accept_previous": way_back, "revision": None, "checkpoint": None,
             "require_newest": False,
         }  # fmt: skip
         gateway_peers.operate(SimpleNamespace(params=options, check_mode=check), daemon)  # type: ignore[arg-type]
-        return told.read(daemon)  # type: ignore[arg-type]
+        return peer_store.read(daemon)  # type: ignore[arg-type]
 
-    assert store(7) == told.Told()
+    assert store(7) == peer_store.ByPlaybook()
     assert not (place / "daemon").exists()
     (place / "fetch.json").touch()
-    assert store(7, check=True) == told.Told()
-    assert store(7) == told.Told(7, 0)
-    assert store(5) == store(None) == told.Told(7, 0)
+    assert store(7, check=True) == peer_store.ByPlaybook()
+    assert store(7) == peer_store.ByPlaybook(7, 0)
+    assert store(5) == store(None) == peer_store.ByPlaybook(7, 0)
     assert store(8, way_back=True).until > time.time()
-    assert store(8) == told.Told(8, 0)
-    (place / "daemon/told.json").write_text('{"revision": [1], "until": NaN}')
-    assert told.read(daemon) == told.Told()  # type: ignore[arg-type]
+    assert store(8) == peer_store.ByPlaybook(8, 0)
+    (place / "daemon/by_playbook.json").write_text('{"revision": [1], "until": NaN}')
+    assert peer_store.read(daemon) == peer_store.ByPlaybook()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("interface", ["", ".", "..", "../wg0", "wg 0", "-wg0", "wg0\n", "a" * 16])
 def test_an_interface_is_no_path_and_no_option(interface: str) -> None:
-    with pytest.raises(VpnKeysError, match="is not the name of an interface"):
+    with pytest.raises(VpnKeysError, match="is not the name of a network interface"):
         managed.open_platform({"platform": "wireguard", "interface": interface})

@@ -63,7 +63,7 @@ def test_a_file_that_somebody_else_wrote_is_not_shown(state: State, text: str) -
 
 
 REFUSED = {
-    "an older one": (note(4), "It was given the state 5 of the directory, and this is the state 4"),
+    "an older one": (note(4), "It has the keys of checkpoint 5 of the directory, and this run has checkpoint 4"),
     "another history": (note(5, root=bytes([1] * 32)), "the directory is an old copy"),
     "another directory": (note(9, "two"), "It has the keys of another directory (one, number 5)"),
 }

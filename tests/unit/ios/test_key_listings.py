@@ -118,7 +118,7 @@ def test_the_initialization_vector_is_written_in_capitals() -> None:
 @pytest.mark.parametrize("text", [PUBLIC * 2 + PRIVATE, PUBLIC + PRIVATE * 2])
 def test_one_key_pair_at_a_time(text: str) -> None:
     assert refused(read_export, text) == (
-        "The export shows more than one key pair; a pair of usage keys cannot be carried over."
+        "The export shows more than one key pair; a pair of usage keys cannot be copied."
     )
 
 

@@ -112,8 +112,8 @@ def test_groups_of_two_identities_are_never_joined_by_one_without() -> None:
     assert set(units) == {("ks1", "ks3"), ("ks8", "ks9"), ("ks2",)}
     assert (units["ks1", "ks3"], units["ks8", "ks9"]) == (None, None)
     why = (
-        "ks2 names ks1 and ks8 as peers of G. ks2 sets no identity there, and peers set different ones, so nobody "
-        "knows which group is meant."
+        "ks2 names ks1 and ks8 as peers of G. ks2 sets no identity there, and peers set different ones, so it is "
+        "unclear which group is meant."
     )
     assert units["ks2",] == (
         f"{why} Nothing is changed on ks2; if they belong together, set the identity on ks2, or set O(groups)."
@@ -237,7 +237,7 @@ def test_thousands_of_claims_are_counted() -> None:
     many = tuple(group(f"G{number}", identity=str(number), peers=peers("ks1")) for number in range(1000))
     claims = as_configured([host("ks1"), Host("ks9", many, peers("ks9"))]).claims
     assert len(claims) == MOST_CLAIMS + 1
-    assert claims[-1].why == f"ks9 claims more than that, {1000 - MOST_CLAIMS} times."
+    assert claims[-1].why == f"ks9 makes {1000 - MOST_CLAIMS} more claims like these."
 
 
 def test_many_names_are_counted() -> None:

@@ -223,7 +223,7 @@ def test_a_key_server_cannot_be_read() -> None:
     found = decide(staged(servers, ks3=key(A)), OVERWRITE)
     assert (found.verdict, found.steps, found.would, found.needs_consent) == ("unknown", (), (), False)
     assert found.blocked == (
-        "Nothing is changed before every key server of the group can be read, and ks2 cannot."
+        "Nothing is changed until every key server of the group can be read, and ks2 cannot be read."
         " ks2: nothing answers on port 22."
     )
 

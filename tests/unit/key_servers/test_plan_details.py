@@ -41,7 +41,7 @@ def test_all_of_a_plan_for_what_cannot_be_read() -> None:
     assert decide(servers) == Plan(
         label=LABEL,
         verdict="unknown",
-        blocked="Nothing is changed before every key server of the group can be read, and ks1, ks2 cannot. "
+        blocked="Nothing is changed until every key server of the group can be read, and ks1, ks2 cannot be read. "
         "ks1: nothing answers on port 22. ks2: no answer from AAX.",
         needs_consent=False,
         steps=(),
@@ -52,7 +52,7 @@ def test_all_of_a_plan_for_what_cannot_be_read() -> None:
         fingerprint=None,
         observed=(Observed("ks1", None, None), Observed("ks2", None, None), Observed("ks3", key(A), key(B))),
     )
-    assert decide([]).blocked == "There is no key server to look at: name at least one."
+    assert decide([]).blocked == "There is no key server to check: name at least one."
 
 
 def test_the_order_of_the_input_does_not_matter_even_if_names_are_twice() -> None:

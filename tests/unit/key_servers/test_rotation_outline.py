@@ -34,7 +34,7 @@ def without_the_key() -> Observation:
 def test_from_the_beginning() -> None:
     first, second, *_others, last = plan(without_the_key())
     assert first == "Generate an exportable key of 3072 bits under GETVPN-2 on one key server."
-    assert second == "Have it on all of them, and save: ks1, ks2, ks3 lack it."
+    assert second == "Copy it to all key servers, and save: ks1, ks2, ks3 lack it."
     assert last == (
         "Keep GETVPN for 90000 seconds more, then remove it by its label on every key server, and save."
     )
@@ -84,7 +84,7 @@ def test_a_window_that_is_too_long_is_said_before_the_key_is_made() -> None:
 
 def test_an_abort_says_what_goes_back() -> None:
     assert plan(seen(), policy=dataclasses.replace(ALLOWED, abort=True)) == (
-        "Have every secondary that names GETVPN-2 name GETVPN again, save, and remove GETVPN-2.",
+        "Change the label back to GETVPN on every secondary that names GETVPN-2, save, and remove the key GETVPN-2.",
     )
 
 

@@ -196,7 +196,7 @@ def test_an_abort_before_the_primary_is_free_and_leaves_no_trace(rekey: str, com
     found = run.go()
     if primary_changed:
         assert found.outcome == "blocked"
-        assert found.why.endswith("go on, or start a rotation from GETVPN-2 to GETVPN.")
+        assert found.why.endswith("continue, or start a rotation from GETVPN-2 to GETVPN.")
         run.policy = CANARY
         assert ended_well(whole(run))
         return

@@ -45,7 +45,7 @@ def printed(mutation: Mutation, result: Result | None = None) -> bytes:
         (Edit("double", ("public_key",)), ("public_key_again",), KEY),
         (Edit("wrap", ("public_key",)), ("public_key",), [KEY]),
         (Edit("text", ("gateway", "stored")), ("gateway", "stored"), '[{"peer": "gw1"}]'),
-        (Edit("dress", ("public_key",), "\n"), ("public_key",), f"{KEY}\n"),
+        (Edit("extend_text", ("public_key",), "\n"), ("public_key",), f"{KEY}\n"),
         (Edit("rename", (), ("gw1", "../gw2")), ("gateway", "stored"), [{"peer": "../gw2"}]),
         (Edit("merge", (), {"failed": True}), ("failed",), True),
         (Edit("append", ("gateway", "tunnels"), 1), ("gateway", "tunnels"), [1]),
@@ -71,7 +71,7 @@ def test_a_path_of_numbers_leads_to_every_field(op: str) -> None:
 
 
 def test_a_path_that_leads_nowhere_changes_nothing() -> None:
-    for op in ("drop", "double", "wrap", "text", "dress"):
+    for op in ("drop", "double", "wrap", "text", "extend_text"):
         assert Mutation("nowhere", (Edit(op, ("public_key", "no", "such"), "x"),)).result(RESULT) == RESULT
 
 
@@ -79,7 +79,7 @@ def test_a_path_that_leads_nowhere_changes_nothing() -> None:
 def test_every_attack_travels_to_the_gateway_as_json(name: str) -> None:
     travelled = Mutation.from_json(json.loads(json.dumps(ALL[name].to_json())))
     assert (travelled.name, travelled.about) == (name, ALL[name].about)
-    if ALL[name].guise not in tampering.LARGE:
+    if ALL[name].form not in tampering.LARGE:
         assert printed(travelled) == printed(ALL[name])
 
 
@@ -139,7 +139,7 @@ def test_every_attack_on_a_field_finds_it_in_the_honest_result(name: str) -> Non
 def test_every_attack_on_no_field_changes_every_honest_result(name: str) -> None:
     """Such an attack says which result it is for as soon as it edits a field that is there."""
     assert not any(edit.at for edit in ALL[name].edits)
-    if ALL[name].guise not in tampering.LARGE:
+    if ALL[name].form not in tampering.LARGE:
         for answer, dummy in HONEST.values():
             assert printed(ALL[name], answer) != json.dumps(answer).encode()
 
@@ -179,9 +179,9 @@ def test_any_mutation_can_be_handed_over_and_printed(mutation: Mutation) -> None
     assert printed(travelled) == printed(mutation)
 
 
-@given(mutations(NAMES, guises=False))
+@given(mutations(NAMES, forms=False))
 def test_without_guises_the_result_is_what_json_gives_back(mutation: Mutation) -> None:
-    assert mutation.guise == "plain"
+    assert mutation.form == "plain"
     text = printed(mutation)
     assert json.dumps(json.loads(text)) == text.decode()
 

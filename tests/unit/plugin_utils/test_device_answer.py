@@ -64,7 +64,7 @@ INFO: Data = {
             "revision": 41,
             "stored": True,
             "code": "tampered",
-            "told": "Number 6 is offered, and 7 was published before.",
+            "told": "The server has publication 6, but publication 7 was published before.",
             "expires": 9.0,
             "at": 8.0,
             "good_at": 7.0,
@@ -274,7 +274,7 @@ def test_an_observation_is_what_was_said() -> None:
         tunnels=(observed.Tunnel("", mark("own"), mark("gw2"), 1.5, 7.0),),
         blocked=(observed.Blocked("", mark("gw2"), 'it says "A hook sets it."'),),
         at_restart=('it says "A hook sets it."',),
-        fetch='it says "Number 6 is offered, and 7 was published before."',
+        fetch='it says "The server has publication 6, but publication 7 was published before."',
     )
 
 

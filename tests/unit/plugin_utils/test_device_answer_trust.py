@@ -16,7 +16,7 @@ from unit.plugin_utils.test_device_answer import INFO, Data, key
 
 from ansible_collections.vpnops.keys.plugins.plugin_utils import device_answer
 from ansible_collections.vpnops.keys.plugins.plugin_utils.device_answer import Asked
-from lab.tampering import GUISES, LARGE, Mutation
+from lab.tampering import FORMS, LARGE, Mutation
 from lab.tampering_catalogue import catalogue
 from lab.tampering_strategies import mutations
 
@@ -46,20 +46,20 @@ def test_any_known_attack_is_harmless(module: str, name: str) -> None:
     assert_harmless("gw1", asked(module), play(module, ATTACKS[name]))
 
 
-@pytest.mark.parametrize("guise", sorted(set(GUISES) - set(LARGE)))
-def test_an_honest_answer_in_any_guise_is_read_or_refused(guise: str) -> None:
-    result = play("gateway_info", Mutation("drawn", (), guise))
+@pytest.mark.parametrize("form", sorted(set(FORMS) - set(LARGE)))
+def test_an_honest_answer_in_any_guise_is_read_or_refused(form: str) -> None:
+    result = play("gateway_info", Mutation("drawn", (), form))
     assert_harmless("gw1", asked("gateway_info"), result)
     if not result.get("failed"):
         assert {name: result[name] for name in INFO} == INFO
 
 
-@pytest.mark.parametrize("guise", LARGE)
-def test_what_is_too_large_is_refused_by_its_length(guise: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("form", LARGE)
+def test_what_is_too_large_is_refused_by_its_length(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real length is tried on real gateways; here a part of it is enough."""
     monkeypatch.setattr(device_answer, "MOST_BYTES", 1 << 20)
     printed = bytearray()
-    for chunk in GUISES[guise](json.dumps(INFO)):
+    for chunk in FORMS[form](json.dumps(INFO)):
         printed += chunk
         if len(printed) > 1 << 21:
             break

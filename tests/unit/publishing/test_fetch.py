@@ -23,7 +23,7 @@ from unit.publishing.test_publish import published
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import note
 from ansible_collections.vpnops.keys.plugins.module_utils._fetch import config, fetch, main, memory
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import detached, told
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import detached, peer_store
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import ACTIVE, State
 from ansible_collections.vpnops.keys.plugins.module_utils._public_key import parse
@@ -65,7 +65,7 @@ class Gateway:
 
     def run(self) -> int:
         """The exit code of a fetch."""
-        Path(told.CONFIG).write_text(json.dumps(self.settings))
+        Path(peer_store.CONFIG).write_text(json.dumps(self.settings))
         return main.main()
 
     @property
@@ -95,7 +95,7 @@ def server(place: Path, tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def gw1(tmp_path: Path, server: Server, first: Data, monkeypatch: pytest.MonkeyPatch) -> Gateway:
     made = Gateway(tmp_path, server, first)
-    monkeypatch.setattr(told, "CONFIG", str(tmp_path / "fetch.json"))
+    monkeypatch.setattr(peer_store, "CONFIG", str(tmp_path / "fetch.json"))
     monkeypatch.setattr(main, "load", lambda: config.load(str(tmp_path / "fetch.json")))
     monkeypatch.setattr(main, "open_platform", lambda daemon: made.daemon)
     monkeypatch.setattr(main, "Fetch", functools.partial(fetch.Fetch, place=str(tmp_path / "fetch")))
@@ -148,7 +148,7 @@ def test_what_a_playbook_brought_is_not_undone(gw1: Gateway, directory: Director
     directory.write("revoked", gateways=names("gw8"))
     middle = directory.read()["directory"]["revision"]
     published(directory, place)
-    told.note(gw1.daemon, [middle + 1, None, "x", 10**20], way_back=False)  # type: ignore[arg-type]
+    peer_store.note(gw1.daemon, [middle + 1, None, "x", 10**20], way_back=False)  # type: ignore[arg-type]
     assert gw1.run() == 0
     assert ("newer" in gw1.seen.told, len(gw1.daemon.calls)) == (True, 1)
     change(directory, place, "gw9")
@@ -160,11 +160,11 @@ def test_nothing_is_stored_in_the_middle_of_a_change(gw1: Gateway) -> None:
     """A peer may be on its way back to its old key, which no publication has; or this gateway changes its own."""
     assert gw1.run() == 0
     memory.keep(gw1.seen._replace(stored=False), str(gw1.place / "fetch"))
-    told.note(gw1.daemon, [], way_back=True)  # type: ignore[arg-type]
-    assert (gw1.run(), "way back" in gw1.seen.told) == (0, True)
-    told.note(gw1.daemon, [], way_back=False)  # type: ignore[arg-type]
+    peer_store.note(gw1.daemon, [], way_back=True)  # type: ignore[arg-type]
+    assert (gw1.run(), "rolling back" in gw1.seen.told) == (0, True)
+    peer_store.note(gw1.daemon, [], way_back=False)  # type: ignore[arg-type]
     gw1.daemon.state.note(ACTIVE, "f" * 64)
-    assert (gw1.run(), "being changed" in gw1.seen.told) == (0, True)
+    assert (gw1.run(), "changing its own key" in gw1.seen.told) == (0, True)
     assert len(gw1.daemon.calls) == 1
     gw1.daemon.state.forget()
     assert (gw1.run(), gw1.seen.stored) == (0, True)
@@ -342,7 +342,7 @@ def test_two_histories(gw1: Gateway, directory: Directory, place: Path, tmp_path
     assert published(directory, other)["publication"]["number"] == gw1.seen.number
     gw1.server.folder = other
     assert (gw1.run(), len(gw1.daemon.calls)) == (main.EXITS["tampered"], 1)
-    assert "Two different publications" in gw1.seen.told
+    assert "two different publications" in gw1.seen.told
 
 
 def test_two_publishers_of_one_directory(gw1: Gateway, directory: Directory, place: Path, tmp_path: Path) -> None:

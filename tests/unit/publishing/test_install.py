@@ -21,7 +21,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._directory import note
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fetch import config, memory
 from ansible_collections.vpnops.keys.plugins.module_utils._fetch import install as installer
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import commands, told
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import commands, peer_store
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import State
 from ansible_collections.vpnops.keys.plugins.plugin_utils.gateways import fetch_program
 
@@ -44,7 +44,7 @@ class Gateway:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A gateway's files in a directory, without systemd."""
     wanted = tmp_path / "wanted"
-    monkeypatch.setattr(told, "CONFIG", str(tmp_path / "etc/fetch.json"))
+    monkeypatch.setattr(peer_store, "CONFIG", str(tmp_path / "etc/fetch.json"))
     for name, value in {
         "PLACE": tmp_path / "etc", "PROGRAM": tmp_path / "etc/fetch.pyz", "CA": tmp_path / "etc/ca.pem",
         "UNITS": tmp_path / "etc", "WANTED": wanted,
@@ -98,13 +98,13 @@ def test_another_directory_counts_anew(place: Path) -> None:
     """And so does one whose memory cannot be read; the same one goes on from where it was."""
     install(place)
     memory.keep(memory.Seen(origin=ORIGIN, number=9), str(place / "var"))
-    told.note(Gateway(place), [99], way_back=False)  # type: ignore[arg-type]
+    peer_store.note(Gateway(place), [99], way_back=False)  # type: ignore[arg-type]
     install(place, interval=60)
     assert (place / "var/seen.json").exists()
     other = ORIGIN.replace("5f0c", "6f0c")
     install(place, verify_key=note.verifier_key(other, PUBLIC))
     assert not (place / "var/seen.json").exists()
-    assert told.read(Gateway(place)) == told.Told()  # type: ignore[arg-type]
+    assert peer_store.read(Gateway(place)) == peer_store.ByPlaybook()  # type: ignore[arg-type]
     (place / "var/seen.json").write_text("{")
     install(place, interval=70)
     assert not (place / "var/seen.json").exists()

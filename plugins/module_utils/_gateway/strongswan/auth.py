@@ -41,7 +41,7 @@ def hashes(auth: str) -> frozenset[str]:
     return _HASHES.intersection(re.split("[:/-]", auth))
 
 
-def lets_in(auth: str, algorithm: str, bits: int, now: PublicKey | None) -> bool:
+def accepts(auth: str, algorithm: str, bits: int, now: PublicKey | None) -> bool:
     """Whether signatures by such a key count. `now`: the key that is in use there; another one like it always fits, as
     both ends may have agreed on a hash algorithm that nobody would guess."""
     named = hashes(auth)
@@ -56,12 +56,12 @@ def _hash(algorithm: str, bits: int) -> str:
     return "sha256" if bits <= 3072 else "sha384" if bits <= 7680 else "sha512"
 
 
-def why_not(name: str, auth: str, algorithm: str, bits: int, now: PublicKey | None) -> str:
+def why_not_accepted(name: str, auth: str, algorithm: str, bits: int, now: PublicKey | None) -> str:
     """Why a connection would not work with such a key, or ""."""
-    if lets_in(auth, algorithm, bits, now):
+    if accepts(auth, algorithm, bits, now):
         return ""
     key = "an Ed25519 key" if algorithm == "ed25519" else f"an RSA key of {bits} bits"
     return (
-        f"Connection {name} says auth = {auth}, by which {key} does not get in; write auth = pubkey, or add "
+        f"Connection {name} has auth = {auth}, which does not accept {key}; write auth = pubkey, or add "
         f"{_hash(algorithm, bits)} to it at both ends."
     )

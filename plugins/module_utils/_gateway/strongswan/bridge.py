@@ -5,7 +5,7 @@
 """No silence where loading ends IKE_SAs. PRIVATE to the collection.
 
 When the keys of a connection with `start_action = start` change, charon ends its IKE_SAs as it loads it, and initiates
-it anew. So a connection beside it, with the keys that come, carries the traffic meanwhile.
+it again. So a second connection beside it, with the new keys, carries the traffic meanwhile.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ class _Cursor:
 def _read(path: str, text: str, include: Include, root: Section, depth: int) -> None:
     stack, at = [root], _Cursor(path, text)
     if depth > _DEPTH:
-        raise at.refuse("files include each other without end")
+        raise at.refuse("files include each other in a loop")
     while sign := at.sign():
         if sign == "}":
             if len(stack) == 1:
@@ -245,7 +245,7 @@ def _family(root: Section, section: Section, within: tuple[Section, ...]) -> lis
 
 def _deeper(section: Section, within: tuple[Section, ...]) -> tuple[Section, ...]:
     if any(section is one for one in within):
-        raise VpnKeysError("unreadable", "The templates of swanctl.conf refer to each other in a circle.")
+        raise VpnKeysError("unreadable", "The templates of swanctl.conf refer to each other in a loop.")
     return (*within, section)
 
 

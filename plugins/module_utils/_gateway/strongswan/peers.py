@@ -63,7 +63,7 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
         if key is not None and key.algorithm not in USABLE:
             raise VpnKeysError(
                 "blocked",
-                f"The key of {wanted.name} is {key.algorithm}, which is none that strongSwan has",
+                f"The key of {wanted.name} is {key.algorithm}, which strongSwan does not support",
                 state=NOTHING_CHANGED,
             )
     plain = [site.plain[item.name] for item in mine]
@@ -75,17 +75,19 @@ def find(view: View, wanted: WantedPeer) -> Entry | None:
     key = swan_site.key_in(path)
     entry = view.withdrawn.get(path)
     withdrawn = entry if entry and key and entry.placeholder == key.text else None
-    reason = _why_not_let_in(plain, wanted, _public_key.parse(withdrawn.key) if withdrawn else key)
+    reason = _why_not_accepted(plain, wanted, _public_key.parse(withdrawn.key) if withdrawn else key)
     if reason:
         raise VpnKeysError("blocked", reason, state=NOTHING_CHANGED)
     return Entry(tuple(mine), file, path, key, tuple(view.keys(mine[0])), withdrawn)
 
 
-def _why_not_let_in(plain: t.Sequence[Connection], wanted: WantedPeer, now: PublicKey | None) -> str:
+def _why_not_accepted(plain: t.Sequence[Connection], wanted: WantedPeer, now: PublicKey | None) -> str:
     """Why a key that is wanted would be stored in vain, or ""."""
     keys = [key for key in (wanted.current, wanted.staged) if key]
     reasons = (
-        auth.why_not(item.name, item.remote.auth, key.algorithm, key.bits, now) for item in plain for key in keys
+        auth.why_not_accepted(item.name, item.remote.auth, key.algorithm, key.bits, now)
+        for item in plain
+        for key in keys
     )
     return next((reason for reason in reasons if reason), "")
 
@@ -137,7 +139,7 @@ def _unshared(found: list[Found]) -> list[Found]:
     for one in found:
         others = [name for name in claims.get(one.entry.path, ()) if name != one.peer.name] if one.entry else []
         if others and one.peer.current:
-            what = f"its connection is that of {others[0]}, too"
+            what = f"its connection is also that of {others[0]}"
             one = _refused(one.peer, VpnKeysError("conflict", what, advice="give each an identity of its own"))
         result.append(one)
     return result

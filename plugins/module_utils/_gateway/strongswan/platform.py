@@ -181,7 +181,7 @@ class StrongSwan:
             PeerChange(change.name, False, (), (), failed[change.name]) if change.name in failed else change
             for change in changes
         ]
-        still = {peer.name: _why_still_let_in(view, peer) for peer in wanted if peer.current is None}
+        still = {peer.name: _why_still_accepted(view, peer) for peer in wanted if peer.current is None}
         return [
             replace(change, refused=still[change.name]) if still.get(change.name) and not change.refused else change
             for change in changes
@@ -251,7 +251,7 @@ class StrongSwan:
 
     def _refuse_to_make(self, algorithm: str, bits: int, now: PublicKey | None) -> None:
         """Raises VpnKeysError(blocked) where the connections would not work with such a key."""
-        reason = swan_site.why_not_let_in(self._site(), algorithm, bits, now)
+        reason = swan_site.why_not_accepted(self._site(), algorithm, bits, now)
         if reason:
             raise VpnKeysError("blocked", reason, state=NOTHING_CHANGED)
 
@@ -288,7 +288,7 @@ class StrongSwan:
     def _go_back(self, own: Own) -> None:
         previous = self._key(self._state.previous)
         if previous is None:
-            raise VpnKeysError("not_found", "The previous key is not there any more, so it cannot come back.")
+            raise VpnKeysError("not_found", "The previous key does not exist any more, so it cannot be restored.")
         self._place(own, self._text(self._state.previous), self._text(self._previous_public))
         self._use(previous)
 
@@ -300,7 +300,7 @@ class StrongSwan:
         if view.own(swan_site.own(site)) != key or len(view.usable()) > 1:
             raise VpnKeysError(
                 "refused",
-                f"charon got the key {short(key.fingerprint)}, but has another private key of this identity as well.",
+                f"charon has the key {short(key.fingerprint)}, but another private key of this identity as well.",
             )
         swan_bridge.leave()
         self._settle(view)
@@ -332,7 +332,7 @@ def _bridge(connection: Connection) -> Bridge:
 
 
 def _locked(own: Own) -> str:
-    return f"charon has the private key of {own.file}, but no file gives it without a passphrase or a token."
+    return f"charon has the private key of {own.file}, but no file has it without a passphrase or a token."
 
 
 def _why_not_loaded(site: Site) -> str:
@@ -349,7 +349,7 @@ def _strange(loaded: t.Iterable[swanctl.Loaded], site: Site) -> list[swanctl.Loa
     return sorted(found, key=lambda item: item.name)
 
 
-def _why_still_let_in(view: View, peer: WantedPeer) -> str:
+def _why_still_accepted(view: View, peer: WantedPeer) -> str:
     """Why a withdrawal is not acknowledged, although it is carried out in everything that is ours, or ""."""
     names = [
         item.name

@@ -47,7 +47,7 @@ def renew(connections: t.Sequence[Connection]) -> dict[str, str]:
 
 
 def initiate(children: t.Mapping[str, t.Sequence[str]]) -> None:
-    """Bring up what is down; whoever does not answer now is met later."""
+    """Bring up what is down; a peer that does not answer now is handled later."""
     names = [(name, child) for name, under in children.items() for child in under]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda pair: swanctl.initiate(*pair), names))

@@ -142,9 +142,9 @@ def _why_not_raw(connection: Connection) -> str:
     return "" if local.keys else f"Connection {name} names no file in local.pubkeys; give it one."
 
 
-def why_not_let_in(site: Site, algorithm: str, bits: int, now: PublicKey | None) -> str:
+def why_not_accepted(site: Site, algorithm: str, bits: int, now: PublicKey | None) -> str:
     """Why the connections would not work with an own key like that instead of the one of `now`, or ""."""
-    reasons = (auth.why_not(one.name, one.local.auth, algorithm, bits, now) for one in site.connections)
+    reasons = (auth.why_not_accepted(one.name, one.local.auth, algorithm, bits, now) for one in site.connections)
     return next((reason for reason in reasons if reason), "")
 
 

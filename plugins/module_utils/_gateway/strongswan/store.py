@@ -125,8 +125,8 @@ def _check(site: Site, pending: t.Sequence[Pending]) -> None:
                 path = swan_site.overlay_path(site.directory)
                 raise VpnKeysError(
                     "blocked",
-                    f"{path} cannot say what connection {item.name} accepts, because a file or a line that is read "
-                    "after it says otherwise",
+                    f"{path} cannot set what connection {item.name} accepts, because a file or a line that is read "
+                    "after it overrides it",
                     state=NOTHING_CHANGED,
                     advice="let swanctl.conf include it last",
                 )
@@ -140,7 +140,7 @@ def _write(path: str, text: str, before: dict[str, str | None]) -> None:
 
 
 def _undo(before: t.Mapping[str, str | None], load: t.Callable[[], None]) -> None:
-    """Best effort: the error that led here is the one to be told."""
+    """Best effort: the error that led here is the one that is reported."""
     try:
         for path, text in reversed(list(before.items())):
             if text is None:

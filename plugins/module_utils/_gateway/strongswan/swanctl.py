@@ -70,7 +70,7 @@ class Known:
 def answers() -> str:
     """"" when charon answers, else one sentence."""
     done = commands.attempt("swanctl", "--stats", "--raw")
-    return "" if done.code == 0 else "charon does not answer on this gateway; start strongSwan, or look into its log."
+    return "" if done.code == 0 else "charon does not answer on this gateway; start strongSwan, or check its log."
 
 
 def why_no_pki() -> str:
@@ -80,7 +80,7 @@ def why_no_pki() -> str:
 def started() -> str:
     """What tells the running charon from an earlier one: it makes its socket when it starts.
 
-    Where the socket lies elsewhere, the time of the start has to do; charon computes it anew each time, so that it may
+    Where the socket lies elsewhere, the time of the start has to do; charon computes it each time again, so that it may
     differ by a second, and then less is known.
     """
     try:
@@ -116,9 +116,9 @@ def unload(names: t.Iterable[str]) -> None:
                 answer = _received(charon, size)
         except OSError as error:
             why = error.strerror or error
-            raise VpnKeysError("refused", f"charon cannot be told to forget {name}: {why}.") from None
+            raise VpnKeysError("refused", f"charon could not unload the connection {name}: {why}.") from None
         if b"success\x00\x03yes" not in answer:
-            raise VpnKeysError("refused", f"charon does not forget {name}.")
+            raise VpnKeysError("refused", f"charon did not unload the connection {name}.")
 
 
 def _request(command: str, values: t.Mapping[str, str]) -> bytes:

@@ -9,7 +9,7 @@ it before a handshake has shown that the other end is there, and both ends recei
 it does not matter which of them begins or ends first.
 
 A guard, a process of its own, makes the interface, takes the traffic off it where the other end falls silent, and
-removes it when its time is over. Its job lies in a file of public data, which belongs to whoever holds the lock.
+removes it when its time is over. Its job lies in a file of public data, which only the process with the lock changes.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def obstacles(gateway: WireGuard, port: int) -> list[str]:
 
 
 def up(interface: str, want: Wanted, within: float) -> None:
-    """Let the second interface be there, for so many seconds from now on.
+    """Bring up the second interface for `within` seconds from now on. Raises VpnKeysError(refused).
 
     It carries nothing yet, unless it was there already and did.
     """
@@ -78,7 +78,7 @@ def up(interface: str, want: Wanted, within: float) -> None:
     if not job or "ready" not in job:
         down(interface)
         reason = (job or {}).get("error") or f"it was not ready within {READY:.0f} seconds."
-        raise VpnKeysError("refused", f"The second interface {name_of(interface)} could not be made: {reason}")
+        raise VpnKeysError("refused", f"The second interface {name_of(interface)} could not be created: {reason}")
 
 
 def is_up(interface: str, want: Wanted) -> bool:
@@ -171,7 +171,7 @@ def _refresh(interface: str, job: t.Mapping[str, t.Any]) -> None:
 
 
 def down(interface: str) -> None:
-    """Leave nothing of it, whatever has happened."""
+    """Remove the second interface with its routes and its guard, whatever the state is."""
     with follow.locked(name_of(interface)):
         _remove(interface)
     _await(lambda: not detached.running(_guard_name(interface)), READY)
@@ -256,7 +256,7 @@ def _look_after(interface: str, heard: dict[str, tuple[int, float]], awake: set[
     if over:
         _keep_alive(bridge, job["peers"], 0)
         return True
-    # Whoever is there is told so all the time: that is what the silence is measured by at the other end.
+    # Keepalives go to every peer that answered: the other end measures the silence by them.
     new = {key for key in job["peers"] if stamps.get(key)} - awake
     _keep_alive(bridge, new, KICK)
     awake |= new

@@ -76,7 +76,7 @@ def obstacles(gateway: WireGuard, port: int, made: bool) -> list[str]:
     checks = {
         f"A second interface beside {interface} would be named {bridge}, and {LONGEST_NAME} characters are the limit; "
         f"use the strategy in_place.": len(bridge) > LONGEST_NAME,
-        f"There is an interface {bridge} already, which is not this collection's; use the strategy in_place, or "
+        f"There is an interface {bridge} already, which this collection did not create; use the strategy in_place, or "
         f"rename it.": is_there(bridge) and not made,
         f"UDP port {port} is in use; set gateway_keys_second_port to one that is free on all gateways.":
             not made and port in _ports(),
@@ -135,7 +135,7 @@ def wanted(
 def neighbors(
     runtime: Runtime, name: str, peers: t.Sequence[WantedPeer], changing: t.Container[str]
 ) -> t.Iterator[Neighbor]:
-    """Who is at the other ends: for a gateway that changes its key everybody, for others those that change theirs.
+    """Who is at the other ends: for a gateway that changes its key all peers, for others those that change theirs.
 
     Peers that the directory does not know never get a second interface, so they stay where they are.
     """

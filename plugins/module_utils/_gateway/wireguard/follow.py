@@ -43,7 +43,7 @@ class Pair:
 
 
 def locked(interface: str) -> t.ContextManager[None]:
-    """Whoever changes peers holds this: naming a peer that another one has just removed would make it again."""
+    """The lock for changes of peers: naming a peer that another process has just removed would create it again."""
     return detached.locked(f"peers-{interface}")
 
 
@@ -85,7 +85,7 @@ def follow(interface: str) -> None:
     pairs: list[Pair] = []
     until = 0.0
     seen: dict[str, float] = {}
-    holders: dict[tuple[str, str], str] = {}
+    carriers: dict[tuple[str, str], str] = {}
     while True:
         stamp = _written(interface)
         if stamp != written:
@@ -93,18 +93,18 @@ def follow(interface: str) -> None:
             known = {key for pair in pairs for key in pair.keys}
             seen = {**{key: value for pair in pairs for key, value in pair.before.items()},
                     **{key: value for key, value in seen.items() if key in known}}  # fmt: skip
-            holders = {}
+            carriers = {}
         if (not pairs or time.monotonic() > until) and _end(interface, written):
             return
         try:
             now = wg_runtime.handshakes(interface)
-            if not holders or any(now.get(key, 0) < seen.get(key, 0) for pair in pairs for key in pair.keys):
-                holders = _holders(interface, pairs)  # first look, or the interface has been started anew
+            if not carriers or any(now.get(key, 0) < seen.get(key, 0) for pair in pairs for key in pair.keys):
+                carriers = _carriers(interface, pairs)  # first look, or the interface was restarted
             there = [pair for pair in pairs if pair.current in now and pair.staged in now]
-            choice = {pair: choose(pair.keys, holders[pair.keys], seen, now) for pair in there}
-            due = [(pair, key) for pair, key in choice.items() if key != holders[pair.keys]]
+            choice = {pair: choose(pair.keys, carriers[pair.keys], seen, now) for pair in there}
+            due = [(pair, key) for pair, key in choice.items() if key != carriers[pair.keys]]
             if not due or _move(interface, due, written):
-                holders.update((pair.keys, key) for pair, key in due)
+                carriers.update((pair.keys, key) for pair, key in due)
                 seen = now
         except VpnKeysError:
             pass  # the interface is down; it may come back
@@ -112,7 +112,7 @@ def follow(interface: str) -> None:
 
 
 def choose(
-    keys: tuple[str, str], holder: str, before: t.Mapping[str, float], now: t.Mapping[str, float]
+    keys: tuple[str, str], carrier: str, before: t.Mapping[str, float], now: t.Mapping[str, float]
 ) -> str:
     """Which of two keys carries the traffic: the one that has been used for a handshake last.
 
@@ -120,13 +120,13 @@ def choose(
     """
     fresh = [key for key in keys if now.get(key, 0) > before.get(key, 0)]
     if not fresh:
-        return holder
+        return carrier
     last = max(now[key] for key in fresh)
     candidates = [key for key in fresh if now[key] == last]
-    return next((key for key in candidates if key != holder), candidates[0])
+    return next((key for key in candidates if key != carrier), candidates[0])
 
 
-def _holders(interface: str, pairs: t.Iterable[Pair]) -> dict[tuple[str, str], str]:
+def _carriers(interface: str, pairs: t.Iterable[Pair]) -> dict[tuple[str, str], str]:
     runtime = wg_runtime.read(interface)
     peers = runtime.peers if runtime else {}
     return {

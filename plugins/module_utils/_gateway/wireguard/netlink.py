@@ -40,7 +40,7 @@ class Seen:
 
 def peers(interface: str) -> dict[str, Seen]:
     """The peers of an interface by their public keys. Raises OSError where there is none, or the kernel has no
-    WireGuard, and ValueError for an answer that is none."""
+    WireGuard, and ValueError for an answer that cannot be read."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _GENERIC) as kernel:
         kernel.settimeout(_PATIENCE)
         kernel.bind((0, 0))

@@ -75,7 +75,7 @@ class WireGuard:
             stored=tuple(_stored(blocks, runtime)),
             tunnels=tuple(self._tunnels(runtime)) if runtime else (),
             blocked=tuple(
-                Blocked("", _key_or_none(key), record.sentence(one)) for one in record.unfollowed for key in one.keys
+                Blocked("", _key_or_none(key), record.sentence(one)) for one in record.unanalyzed for key in one.keys
             ),
             at_restart=tuple(wg_record.differences(record, runtime, self.interface)),
         )
@@ -103,15 +103,15 @@ class WireGuard:
         checks = {
             f"The interface {self.interface} is down; start it with `wg-quick up {self.interface}`.":
                 runtime is None or not wg_runtime.is_up(self.interface),
-            f"{record.saves}, so {self.path} would be overwritten; take that line out.":
+            f"{record.saves}, so {self.path} would be overwritten; remove that line.":
                 bool(record.saves),
-            f"{self.path} sets the own key by a PostUp that cannot be followed; let it be "
+            f"{self.path} sets the own key by a PostUp that cannot be analyzed; change it to "
             f"`wg set %i private-key FILE`.": place.how == HIDDEN,
-            f"{record.key} sets the own key of {self.interface}, which cannot be followed; take that line out, and let "
+            f"{record.key} sets the own key of {self.interface}, which cannot be analyzed; remove that line, and let "
             f"{self.path} say `PostUp = wg set %i private-key FILE`.": bool(record.key),
             f"{self.path} holds no private key although {self.interface} has one; write it there, or name its file by "
             f"`PostUp = wg set %i private-key FILE`.": place.how == NOWHERE and bool(own),
-            f"The own key of {self.interface} is also that of one of its peers; take that peer out.":
+            f"The own key of {self.interface} is also that of one of its peers; remove that peer.":
                 bool(own & _peer_keys(blocks, runtime)),
         }  # fmt: skip
         found = [*(sentence for sentence, applies in checks.items() if applies), *record.sentences()]
@@ -120,7 +120,7 @@ class WireGuard:
     def _not_writable(self, written: t.Iterable[str]) -> list[str]:
         paths = [os.path.dirname(os.path.realpath(path)) for path in written if path]
         reasons = [files.why_not_writable(path) for path in dict.fromkeys([*paths, self.state.path])]
-        return [f"{reason}; make that possible first." for reason in reasons if reason]
+        return [f"{reason}; fix that first." for reason in reasons if reason]
 
     # ---- the own key
 
@@ -177,9 +177,9 @@ class WireGuard:
         if not public or runtime.own not in (public, pending.text):
             raise VpnKeysError(
                 "refused",
-                f"{self.interface} runs with a key that {self.path} does not give it",
+                f"{self.interface} runs with another key than the one in {self.path}",
                 state=NOTHING_CHANGED,
-                advice="restart it, or write its key there, first",
+                advice="restart the interface, or write its key into that file, first",
             )
         if pending.text in _peer_keys(blocks, runtime):
             raise VpnKeysError("conflict", f"The next key of {self.interface} is that of a peer", state=NOTHING_CHANGED)
@@ -230,7 +230,7 @@ class WireGuard:
     def _back(self, secret: str, runtime: Runtime | None) -> None:
         public = wg_runtime.public_of(secret)
         if not public:
-            raise VpnKeysError("not_found", f"{self.interface} has no key to go back to", state=NOTHING_CHANGED)
+            raise VpnKeysError("not_found", f"{self.interface} has no old key to restore", state=NOTHING_CHANGED)
         if wg_runtime.public_of(self._secret(self._blocks())) != public:
             self._write_secret(secret)
         if runtime and runtime.own != public:
@@ -364,7 +364,7 @@ class WireGuard:
         if place.how == IN_FILE:
             files.write(place.path, secret + "\n")
         elif place.how == HIDDEN:
-            raise VpnKeysError("refused", f"{self.path} sets the own key by a PostUp that cannot be followed.")
+            raise VpnKeysError("refused", f"{self.path} sets the own key by a PostUp that cannot be analyzed.")
         else:
             files.write(self.path, config.render(config.with_private_key(blocks, secret)))
 

@@ -4,7 +4,7 @@
 
 """The running WireGuard interface, by `wg` and `ip`. PRIVATE to the collection.
 
-Only `wg set` changes it: `syncconf` and `setconf` open the socket anew, and wipe a key that the file does not hold.
+Only `wg set` changes it: `syncconf` and `setconf` open the socket again, and wipe a key that the file does not hold.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def running_key(interface: str) -> str:
 
 
 def public_of(secret: str) -> str:
-    """The public key of a private one, "" for what is no private key."""
+    """The public key of a private one, "" for a text that is not a private key."""
     try:
         if len(base64.b64decode(secret, validate=True)) != 32:
             return ""

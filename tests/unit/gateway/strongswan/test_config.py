@@ -170,7 +170,7 @@ def test_files_may_include_others_twenty_times_in_a_row() -> None:
 def test_files_that_include_each_other_are_refused() -> None:
     with pytest.raises(VpnKeysError) as caught:
         read("include a", {"a": {"a.conf": "include a"}})
-    assert str(caught.value) == "a.conf, line 1: files include each other without end. Nothing was changed."
+    assert str(caught.value) == "a.conf, line 1: files include each other in a loop. Nothing was changed."
 
 
 def test_templates_are_inherited() -> None:
@@ -221,7 +221,7 @@ def test_templates_may_be_used_time_and_again() -> None:
 def test_templates_in_a_circle_are_refused(text: str) -> None:
     with pytest.raises(VpnKeysError) as caught:
         connections(read(text))
-    assert str(caught.value) == "The templates of swanctl.conf refer to each other in a circle."
+    assert str(caught.value) == "The templates of swanctl.conf refer to each other in a loop."
     assert caught.value.code == "unreadable"
 
 

@@ -206,30 +206,30 @@ def test_what_auth_means_is_what_charon_makes_of_it(auth: str) -> None:
     tried = TRIED[auth]
     assert swan_auth.is_public_key(auth) is (tried is not None)
     if tried is not None:
-        found = tuple(swan_auth.lets_in(auth, key.algorithm, key.bits, None) for key in (A, RSA))
+        found = tuple(swan_auth.accepts(auth, key.algorithm, key.bits, None) for key in (A, RSA))
         assert found == tried
     for key in (A, RSA):
-        assert swan_auth.lets_in(auth, key.algorithm, key.bits, key), "as it was, it stays"
+        assert swan_auth.accepts(auth, key.algorithm, key.bits, key), "as it was, it stays"
 
 
 @pytest.mark.parametrize("auth", [auth for auth, tried in TRIED.items() if tried])
-def test_a_peer_with_a_constraint_is_told_what_it_lets_in(host: Host, auth: str) -> None:
-    """From an Ed25519 key to another one always; to an RSA key where that gets in."""
+def test_a_peer_with_a_constraint_is_told_what_it_accepts(host: Host, auth: str) -> None:
+    """From an Ed25519 key to another one always; to an RSA key where that is accepted."""
     host.connections(TO_GW2.replace("remote { id", f"remote {{ auth = {auth}\n id"))
     assert swan_peers.blocked(View(host.site(), host.state)) == []
     assert loaded(host).change(A, B).changed
-    with contextlib.nullcontext() if swan_auth.lets_in(auth, "rsa", 3072, A) else pytest.raises(
-        VpnKeysError, match=f"Connection gw2 says auth = {auth}, by which an RSA key of 3072 bits does not get in"
+    with contextlib.nullcontext() if swan_auth.accepts(auth, "rsa", 3072, A) else pytest.raises(
+        VpnKeysError, match=f"Connection gw2 has auth = {auth}, which does not accept an RSA key of 3072 bits"
     ):
         assert host.change(A, RSA).changed
 
 
-def test_an_own_key_that_the_own_end_does_not_let_in_is_not_made(
+def test_an_own_key_that_the_own_end_does_not_accept_is_not_made(
     host: Host, gateway: strongswan.StrongSwan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(swanctl, "generate", lambda *words: pytest.fail("made"))
     host.connections(TO_GW2.replace("auth = pubkey", "auth = ike:pubkey-sha256")).key("gw1.pub", RSA)
-    with pytest.raises(VpnKeysError, match=r"an Ed25519 key does not get in.*Nothing was changed\.$"):
+    with pytest.raises(VpnKeysError, match=r"which does not accept an Ed25519 key.*Nothing was changed\.$"):
         gateway.stage("ed25519", 3072)
 
 
@@ -262,7 +262,7 @@ def test_of_two_peers_with_one_connection_none_is_stored_and_a_withdrawal_counts
     for order in ([one, other], [other, one]):
         found = {item.peer.name: item for item in swan_peers.find_all(View(host.site(), host.state), order)}
         assert found["gw2"].entry is None
-        assert found["gw2"].why.startswith("Peer gw2: its connection is that of gw3, too. It was left out;")
+        assert found["gw2"].why.startswith("Peer gw2: its connection is also that of gw3. It was left out;")
         assert bool(found["gw3"].entry) is withdrawn
 
 
@@ -391,7 +391,7 @@ def test_a_connection_that_is_only_in_charon_survives_a_repair(
 
 
 @pytest.mark.parametrize(
-    ("identities", "lets_in"),
+    ("identities", "is_accepted"),
     [
         (("gw2",), True), (("fqdn:GW2",), True), (("gw9", "@gw2"), True), (("",), True), (("gw9",), False), ((), False),
     ],
@@ -402,7 +402,7 @@ def test_a_withdrawal_is_not_acknowledged_where_such_a_connection_may_accept_the
     host: Host,
     monkeypatch: pytest.MonkeyPatch,
     identities: tuple[str, ...],
-    lets_in: bool,
+    is_accepted: bool,
 ) -> None:
     """It is carried out all the same, and also said of a peer that is in no file."""
     of_others = swanctl.Loaded("by-hand", 1, identities)
@@ -413,13 +413,13 @@ def test_a_withdrawal_is_not_acknowledged_where_such_a_connection_may_accept_the
     )
     for write in (False, True, True):
         (change,) = gateway.store([WantedPeer("gw2", "gw2", None, None, (A,))], 0, write=write)
-        assert change.refused == (sentence if lets_in else "")
+        assert change.refused == (sentence if is_accepted else "")
     assert swan_site.key_in(str(host.path / "pubkey" / "gw2.pub")) == C
     (elsewhere,) = gateway.store([WantedPeer("gw8", "gw8", None, None, ())], 0, write=True)
     assert ("by-hand" in elsewhere.refused) is ("" in identities)
 
 
-def test_which_identities_a_loaded_connection_lets_in_by_a_raw_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_which_identities_a_loaded_connection_accepts_by_a_raw_key(monkeypatch: pytest.MonkeyPatch) -> None:
     ends = {
         "class = public key\nid = gw3\ncerts = [\nX\n]": ("gw3",),
         "class = public key\nid = %any": ("",),

@@ -16,7 +16,7 @@ KEYS = ("old", "new")
 
 
 @pytest.mark.parametrize(
-    ("holder", "before", "now", "chosen"),
+    ("carrier", "before", "now", "chosen"),
     [
         ("old", (5, 0), (5, 0), "old"),  # nothing has happened
         ("new", (5, 9), (5, 9), "new"),
@@ -31,23 +31,23 @@ KEYS = ("old", "new")
     ],
 )
 def test_the_key_of_the_last_handshake(
-    holder: str, before: tuple[float, float], now: tuple[float, float], chosen: str
+    carrier: str, before: tuple[float, float], now: tuple[float, float], chosen: str
 ) -> None:
-    assert choose(KEYS, holder, dict(zip(KEYS, before, strict=True)), dict(zip(KEYS, now, strict=True))) == chosen
+    assert choose(KEYS, carrier, dict(zip(KEYS, before, strict=True)), dict(zip(KEYS, now, strict=True))) == chosen
 
 
 @given(st.lists(st.tuples(st.sampled_from(KEYS), st.integers(1, 3)), max_size=20), st.integers(1, 5))
 def test_whatever_a_peer_does_its_last_key_is_followed(handshakes: list[tuple[str, int]], every: int) -> None:
     """However seldom one looks, where stamps are exact."""
     seen = {"old": 0.0, "new": 0.0}
-    stamps, holder, last, clock = dict(seen), "old", "old", 0.0
+    stamps, carrier, last, clock = dict(seen), "old", "old", 0.0
     for number, (key, wait) in enumerate(handshakes, 1):
         clock += wait
         stamps[key], last = clock, key
         if number % every == 0 or number == len(handshakes):
-            holder = choose(KEYS, holder, seen, stamps)
+            carrier = choose(KEYS, carrier, seen, stamps)
             seen = dict(stamps)
-    assert holder == last
+    assert carrier == last
 
 
 @pytest.mark.parametrize(("key", "other"), [KEYS, KEYS[::-1]])

@@ -202,10 +202,10 @@ def test_addconf_of_a_file_is_followed(line: str) -> None:
         ("PostUp = wg setconf %i /etc/wireguard/peers.conf", f"= wg setconf wg0 {PEERS} replaces"),
         ("PostUp = wg syncconf %i /etc/wireguard/peers.conf", f"= wg syncconf wg0 {PEERS} replaces"),
         ("PostUp = wg syncconf %i <(wg-quick strip %i)", "replaces the peers"),
-        ("PostUp = wg addconf %i <(cat /etc/wireguard/peers/*)", "cannot be followed"),
-        ("PostUp = wg addconf %i peers.conf", "cannot be followed"),
-        ("PostUp = wg addconf %i /etc/wireguard/peers.d/$(hostname).conf", "cannot be followed"),
-        ("PostUp = wg addconf %i /dev/stdin < /etc/wireguard/peers.conf", "cannot be followed"),
+        ("PostUp = wg addconf %i <(cat /etc/wireguard/peers/*)", "cannot be analyzed"),
+        ("PostUp = wg addconf %i peers.conf", "cannot be analyzed"),
+        ("PostUp = wg addconf %i /etc/wireguard/peers.d/$(hostname).conf", "cannot be analyzed"),
+        ("PostUp = wg addconf %i /dev/stdin < /etc/wireguard/peers.conf", "cannot be analyzed"),
         ("PostUp = cat /etc/wireguard/peers/* | wg addconf %i /dev/stdin", "PostUp changes peers"),
         ("PostUp = awg setconf %i /etc/amnezia/peers.conf", "replaces the peers"),
         ("PostUp = bash -c 'wg addconf %i /etc/wireguard/peers.conf'", "PostUp changes peers"),
@@ -239,75 +239,75 @@ def test_addconf_of_a_file_is_followed(line: str) -> None:
         ("PostUp = x=$(/etc/wireguard/up.sh)", "runs /etc/wireguard/up.sh, whose line 4 changes peers"),
         ("PostUp = /opt/beside.sh", "PostUp runs /opt/beside.sh, whose line 4 changes peers"),
         ("PostUp = /opt/dirname.sh", "PostUp runs /opt/dirname.sh, whose line 3 changes peers"),
-        ("PostUp = $DIR/up.sh %i", "PostUp runs $DIR/up.sh in a way that cannot be followed"),
-        ("PostUp = ./up.sh %i", "PostUp runs ./up.sh in a way that cannot be followed"),
-        ("PostUp = sh up.sh %i", "PostUp runs up.sh in a way that cannot be followed"),
-        ("PostUp = cd $DIR && ./up.sh", "PostUp runs ./up.sh in a way that cannot be followed"),
-        ("PostUp = (cd /etc/wireguard); ./up.sh", "PostUp runs ./up.sh in a way that cannot be followed"),
-        ("PostUp = . $DIR/up.sh", "PostUp runs $DIR/up.sh in a way that cannot be followed"),
-        ("PostUp = source <(cat /etc/wireguard/up.d/*)", "PostUp runs $(...) in a way that cannot be followed"),
+        ("PostUp = $DIR/up.sh %i", "PostUp runs $DIR/up.sh in a way that cannot be analyzed"),
+        ("PostUp = ./up.sh %i", "PostUp runs ./up.sh in a way that cannot be analyzed"),
+        ("PostUp = sh up.sh %i", "PostUp runs up.sh in a way that cannot be analyzed"),
+        ("PostUp = cd $DIR && ./up.sh", "PostUp runs ./up.sh in a way that cannot be analyzed"),
+        ("PostUp = (cd /etc/wireguard); ./up.sh", "PostUp runs ./up.sh in a way that cannot be analyzed"),
+        ("PostUp = . $DIR/up.sh", "PostUp runs $DIR/up.sh in a way that cannot be analyzed"),
+        ("PostUp = source <(cat /etc/wireguard/up.d/*)", "PostUp runs $(...) in a way that cannot be analyzed"),
         ("PostUp = bash <(cat /etc/wireguard/up.d/*)", "PostUp runs what bash reads in a way that"),
-        ("PostUp = `cat /etc/wireguard/up.txt`", "PostUp runs $(...) in a way that cannot be followed"),
-        ("PostUp = $(cat /etc/wireguard/up.txt) %i", "PostUp runs $(...) in a way that cannot be followed"),
-        ('PostUp = eval "$(cat /etc/wireguard/up.txt)"', "PostUp runs $(...) in a way that cannot be followed"),
-        ('PostUp = bash -c "$UP"', "PostUp runs $UP in a way that cannot be followed"),
-        ("PostUp = cat /etc/wireguard/up.txt | sh", "PostUp runs what sh reads in a way that cannot be followed"),
+        ("PostUp = `cat /etc/wireguard/up.txt`", "PostUp runs $(...) in a way that cannot be analyzed"),
+        ("PostUp = $(cat /etc/wireguard/up.txt) %i", "PostUp runs $(...) in a way that cannot be analyzed"),
+        ('PostUp = eval "$(cat /etc/wireguard/up.txt)"', "PostUp runs $(...) in a way that cannot be analyzed"),
+        ('PostUp = bash -c "$UP"', "PostUp runs $UP in a way that cannot be analyzed"),
+        ("PostUp = cat /etc/wireguard/up.txt | sh", "PostUp runs what sh reads in a way that cannot be analyzed"),
         ("PostUp = curl -s https://h/up | sudo bash -s", "PostUp runs what bash reads in a way that cannot be"),
         ("PostUp = run-parts /etc/wireguard/up.d", "PostUp runs run-parts /etc/wireguard/up.d in a way that"),
-        ("PostUp = for f in /etc/wireguard/up.d/*; do $f; done", "PostUp runs $f in a way that cannot be followed"),
+        ("PostUp = for f in /etc/wireguard/up.d/*; do $f; done", "PostUp runs $f in a way that cannot be analyzed"),
         ("PostUp = for f in /etc/wireguard/up.d/*; do sh $f; done", "PostUp runs $f in a way that cannot be"),
-        ("PostUp = find /etc/wireguard/up.d -exec {} \\;", "PostUp runs {} in a way that cannot be followed"),
+        ("PostUp = find /etc/wireguard/up.d -exec {} \\;", "PostUp runs {} in a way that cannot be analyzed"),
         ("PostUp = ls /etc/wireguard/up.d | xargs -n 1 sh", "PostUp runs what sh reads in a way that cannot be"),
-        ("PostUp = /opt/computed.sh", "runs /opt/computed.sh, whose line 4 runs $f in a way that cannot be followed"),
+        ("PostUp = /opt/computed.sh", "runs /opt/computed.sh, whose line 4 runs $f in a way that cannot be analyzed"),
         ("PostUp = /opt/environment.sh", "runs /opt/environment.sh, whose line 3 runs $WG_DIR/up.sh in a way that"),
         ("PostUp = /opt/evaluated.sh", "runs /opt/evaluated.sh, whose line 2 runs $(...) in a way that cannot be"),
-        ("PostUp = /opt/word.sh", "runs /opt/word.sh, whose line 4 runs $DIR/x.sh in a way that cannot be followed"),
-        ("PostUp = /opt/function.sh", "whose line 2 runs $DIR/x.sh in a way that cannot be followed"),
+        ("PostUp = /opt/word.sh", "runs /opt/word.sh, whose line 4 runs $DIR/x.sh in a way that cannot be analyzed"),
+        ("PostUp = /opt/function.sh", "whose line 2 runs $DIR/x.sh in a way that cannot be analyzed"),
         ("PostUp = /opt/again.sh", "runs /opt/again.sh, whose line 3 changes peers"),
         ("PostUp = /opt/words.sh", "runs /opt/words.sh, whose line 4 changes peers"),
-        ("PostUp = /opt/goes-on.sh", "whose line 2 runs what sh reads in a way that cannot be followed"),
-        ("PostUp = /opt/quotes.sh", "whose line 3 runs $DIR/x.sh in a way that cannot be followed"),
+        ("PostUp = /opt/goes-on.sh", "whose line 2 runs what sh reads in a way that cannot be analyzed"),
+        ("PostUp = /opt/quotes.sh", "whose line 3 runs $DIR/x.sh in a way that cannot be analyzed"),
         ("PostUp = /opt/stdin.sh", "runs /opt/stdin.sh, whose line 2 runs what bash reads in a way that cannot be"),
-        ("PostUp = up-all", "PostUp runs up-all, whose line 2 runs $DIR/all.sh in a way that cannot be followed"),
+        ("PostUp = up-all", "PostUp runs up-all, whose line 2 runs $DIR/all.sh in a way that cannot be analyzed"),
         ("PostUp = /opt/cut.sh %i", "PostUp runs /opt/cut.sh, whose line 2 changes peers"),
         ("PostUp = /opt/crlf.sh %i", "PostUp runs /opt/crlf.sh, whose line 2 changes peers"),
         ("PostUp = python3 /opt/up.py", "PostUp runs /opt/up.py, whose line 3 changes peers"),
-        ("PostUp = /opt/perl.pl", "runs /opt/perl.pl, which is not a script of a shell"),
-        ("PostUp = /opt/notify.py %i", "runs /opt/notify.py, which is not a script of a shell"),
-        ("PostUp = python3 -u /opt/paths.py /opt", "runs /opt/paths.py, which is not a script of a shell"),
-        ("PostUp = sudo python3.11 paths.py", "PostUp runs python3.11 paths.py in a way that cannot be followed"),
-        ("PostUp = python3 /opt/missing.py", "runs /opt/missing.py, which is not a script of a shell"),
-        ("PostUp = python3 -c 'import up; up.all()'", "PostUp runs python3 -c in a way that cannot be followed"),
-        ("PostUp = perl -MSocket -e 'print 1'", "PostUp runs perl -MSocket in a way that cannot be followed"),
-        ("PostUp = curl -s https://h/up | python3 -", "PostUp runs python3 - in a way that cannot be followed"),
-        ("PostUp = node < /opt/up.js", "runs /opt/up.js, which is not a script of a shell"),
-        ("PostUp = /opt/calls.sh", "runs /opt/calls.sh, whose line 3 runs /opt/paths.py, which is not a script"),
+        ("PostUp = /opt/perl.pl", "runs /opt/perl.pl, which is not a shell script"),
+        ("PostUp = /opt/notify.py %i", "runs /opt/notify.py, which is not a shell script"),
+        ("PostUp = python3 -u /opt/paths.py /opt", "runs /opt/paths.py, which is not a shell script"),
+        ("PostUp = sudo python3.11 paths.py", "PostUp runs python3.11 paths.py in a way that cannot be analyzed"),
+        ("PostUp = python3 /opt/missing.py", "runs /opt/missing.py, which is not a shell script"),
+        ("PostUp = python3 -c 'import up; up.all()'", "PostUp runs python3 -c in a way that cannot be analyzed"),
+        ("PostUp = perl -MSocket -e 'print 1'", "PostUp runs perl -MSocket in a way that cannot be analyzed"),
+        ("PostUp = curl -s https://h/up | python3 -", "PostUp runs python3 - in a way that cannot be analyzed"),
+        ("PostUp = node < /opt/up.js", "runs /opt/up.js, which is not a shell script"),
+        ("PostUp = /opt/calls.sh", "runs /opt/calls.sh, whose line 3 runs /opt/paths.py, which is not a shell script"),
         ("PostUp = /opt/hash.sh", "runs /opt/hash.sh, whose line 2 changes peers"),
-        ("PostUp = peerd %i", "PostUp runs peerd, which is not a script of a shell"),
-        ("PostUp = /usr/local/bin/peerd %i &", "runs /usr/local/bin/peerd, which is not a script of a shell"),
-        ("PostUp = chrt 5 taskset 1 /usr/local/bin/peerd", "runs /usr/local/bin/peerd, which is not a script"),
+        ("PostUp = peerd %i", "PostUp runs peerd, which is not a shell script"),
+        ("PostUp = /usr/local/bin/peerd %i &", "runs /usr/local/bin/peerd, which is not a shell script"),
+        ("PostUp = chrt 5 taskset 1 /usr/local/bin/peerd", "runs /usr/local/bin/peerd, which is not a shell script"),
         ("PostUp = PATH=/opt/bin:$PATH; up-there %i", "PostUp runs up-there, whose line 4 changes peers"),
         ("PostUp = echo \"$(/etc/wireguard/up.sh)\"", "runs /etc/wireguard/up.sh, whose line 4 changes peers"),
         ("PostUp = echo $'it\\'s up'; /etc/wireguard/up.sh", "runs /etc/wireguard/up.sh, whose line 4 changes peers"),
-        ("PostUp = cd /opt; ~/up.sh", "PostUp runs ~/up.sh in a way that cannot be followed"),
+        ("PostUp = cd /opt; ~/up.sh", "PostUp runs ~/up.sh in a way that cannot be analyzed"),
         ("PostUp = sh /run/up.sh", "PostUp runs /run/up.sh, which need not be there, or be the same, at the next"),
         ("PostUp = curl -o /tmp/up.sh https://h/up; sh /tmp/up.sh", "runs /tmp/up.sh, which need not be there"),
         ("PostUp = bash /dev/stdin <<< up", "PostUp runs /dev/stdin, which need not be there"),
         ("PostUp = awk 'BEGIN { system(\"/etc/wireguard/\" \"up.sh\") }'", "runs awk BEGIN { system("),
         ("PostUp = /nix/store/x-postup/bin/postup %i", "runs /nix/store/x-postup/bin/postup, whose line 4 changes"),
-        ("PostUp = awk -f /opt/up.awk", "PostUp runs awk -f /opt/up.awk in a way that cannot be followed"),
+        ("PostUp = awk -f /opt/up.awk", "PostUp runs awk -f /opt/up.awk in a way that cannot be analyzed"),
         ("PostUp = sed '1e /etc/wireguard/up.sh' /etc/hosts", "runs /etc/wireguard/up.sh, whose line 4 changes"),
         ("PostUp = tool --then /etc/wireguard/up.sh", "runs /etc/wireguard/up.sh, whose line 4 changes peers"),
-        ("PostUp = tool --then=/opt/paths.sh,/opt/notify.py", "runs /opt/notify.py, which is not a script of a shell"),
-        ("PostUp = wg $ACTION %i", "PostUp runs wg $ACTION wg0 in a way that cannot be followed"),
-        ("PostUp = wg set %i $PEERS", "PostUp runs wg set wg0 $PEERS in a way that cannot be followed"),
+        ("PostUp = tool --then=/opt/paths.sh,/opt/notify.py", "runs /opt/notify.py, which is not a shell script"),
+        ("PostUp = wg $ACTION %i", "PostUp runs wg $ACTION wg0 in a way that cannot be analyzed"),
+        ("PostUp = wg set %i $PEERS", "PostUp runs wg set wg0 $PEERS in a way that cannot be analyzed"),
         ("PostUp = wg set %i fwmark 1 $PEERS", "PostUp runs wg set wg0 fwmark 1 $PEERS in a way that cannot be"),
         ("PostUp = X='addconf %i'; wg $X /etc/wireguard/peers.conf", "PostUp changes peers"),
-        ("PostUp = A=add; wg ${A}conf %i /p", "PostUp runs wg addconf wg0 /p in a way that cannot be followed"),
+        ("PostUp = A=add; wg ${A}conf %i /p", "PostUp runs wg addconf wg0 /p in a way that cannot be analyzed"),
         ("PostUp = nc -U /var/run/wireguard/%i.sock < /etc/wireguard/set", "PostUp changes peers"),
-        ("PostUp = echo /etc/wireguard/up.sh | at now", "PostUp runs at now in a way that cannot be followed"),
+        ("PostUp = echo /etc/wireguard/up.sh | at now", "PostUp runs at now in a way that cannot be analyzed"),
         ("PostUp = make -C /etc/wireguard peers", "PostUp runs make -C /etc/wireguard peers in a way that cannot"),
-        ("PostUp = docker compose up -d", "PostUp runs docker compose up -d in a way that cannot be followed"),
+        ("PostUp = docker compose up -d", "PostUp runs docker compose up -d in a way that cannot be analyzed"),
         ("PostUp = ansible-playbook /etc/wireguard/p.yml", "PostUp runs ansible-playbook /etc/wireguard/p.yml in"),
         ("PostUp = systemctl start peers", "/system/peers.service, whose line 4 changes peers"),
         ("PostUp = systemctl --no-block restart dnsmasq peers.service", "peers.service, whose line 4 changes peers"),
@@ -316,13 +316,13 @@ def test_addconf_of_a_file_is_followed(line: str) -> None:
         ("PostUp = service old start", "runs /etc/init.d/old, whose line 4 changes peers"),
         ("PostUp = /etc/init.d/old restart", "runs /etc/init.d/old, whose line 4 changes peers"),
         ("PostUp = systemctl start peers@%i", "/system/peers@.service, whose line 2 changes peers"),
-        ("PostUp = systemctl start python", "python.service, whose line 3 runs /opt/paths.py, which is not a script"),
+        ("PostUp = systemctl start python", "python.service, whose line 3 runs /opt/paths.py, which is not a shell"),
         ("PostUp = systemctl start computed", "computed.service, whose line 2 runs /opt/$H/up.sh in a way that"),
         ("PostUp = systemctl start pulls", "/system/pulls.service, whose line 2 changes peers"),
         ("PostUp = systemctl start peers.timer", "/system/peers.timer, whose line 3 changes peers"),
         ("PostUp = systemctl reload-or-restart changed", "/changed.service.d/a.conf, whose line 2 changes peers"),
-        ("PostUp = systemctl start $UNIT", "PostUp runs $UNIT.service in a way that cannot be followed"),
-        ("PostUp = systemctl start 'peers*'", "PostUp runs peers*.service in a way that cannot be followed"),
+        ("PostUp = systemctl start $UNIT", "PostUp runs $UNIT.service in a way that cannot be analyzed"),
+        ("PostUp = systemctl start 'peers*'", "PostUp runs peers*.service in a way that cannot be analyzed"),
         # What can be read counts, whatever is said about it.
         ("PostUp = /etc/wireguard/up.sh # vpnops.keys: sets no peers", "whose line 4 changes peers"),
         ("PostUp = /opt/both.py # vpnops.keys: sets no peers", "whose line 3 changes peers"),
@@ -330,7 +330,7 @@ def test_addconf_of_a_file_is_followed(line: str) -> None:
     ],
 )
 def test_what_cannot_be_followed_is_named_with_its_line(line: str, words: str) -> None:
-    (found,) = effects(line).unfollowed
+    (found,) = effects(line).unanalyzed
     assert found.what.startswith("line 3, PostUp")
     assert words in found.what
     assert found.advice
@@ -340,12 +340,12 @@ def test_what_cannot_be_followed_is_named_with_its_line(line: str, words: str) -
 
 def test_a_hook_that_sets_one_peer_is_about_that_one() -> None:
     lines = [f"PostUp = wg set %i peer {one.text} preshared-key /etc/wireguard/{n}.psk" for n, one in enumerate((A, B))]
-    first, second = effects("Address = 10.0.0.1/24", *lines).unfollowed
+    first, second = effects("Address = 10.0.0.1/24", *lines).unanalyzed
     assert first.what.startswith(f"line 4, PostUp = wg set wg0 peer {A.text} preshared-key /etc/wireguard/0.psk sets")
     assert (first.keys, second.keys) == ((A.text,), (B.text,))
     assert first.about({A.text, NEW.text})
     assert not first.about({B.text})
-    (both,) = effects(f"PostUp = wg set %i private-key /k peer {A.text} remove peer {B.text} endpoint h:1").unfollowed
+    (both,) = effects(f"PostUp = wg set %i private-key /k peer {A.text} remove peer {B.text} endpoint h:1").unanalyzed
     assert both.keys == (A.text, B.text)
 
 
@@ -357,7 +357,7 @@ def test_no_secret_of_a_hook_is_told() -> None:
             f"PostUp = echo {PSK} | wg set %i peer {A.text} preshared-key /dev/stdin",
             f"PostUp = curl -u user:{PSK} https://h/peers | wg addconf %i /dev/stdin",
         )
-        for found in effects(line).unfollowed
+        for found in effects(line).unanalyzed
     ]
     assert len(told) == 3
     assert not any(PSK in text for text in told)
@@ -412,8 +412,8 @@ def test_what_the_unit_runs_after_wg_quick_counts_like_a_hook(line: str, files: 
     blocks = config.parse("[Interface]\n", "wg0.conf")
     found = hooks.effects(blocks, "wg0", FILES, {UNIT: f"[Service]\n{line}\n"})
     assert found.files == files
-    assert len(found.unfollowed) == bool(words)
-    for one in found.unfollowed:
+    assert len(found.unanalyzed) == bool(words)
+    for one in found.unanalyzed:
         assert one.what.startswith("line 2, ExecStart")
         assert words in one.what
         assert _record(TYPICAL).sentence(one).startswith(f"{UNIT}, line 2, ")
@@ -435,16 +435,16 @@ def test_what_the_unit_pulls_in_counts_like_a_hook(lines: list[str], words: str)
     """But what it waits for came before the sections."""
     text = "\n".join(["[Unit]", *lines, ""])
     found = hooks.effects(config.parse("[Interface]\n", "wg0.conf"), "wg0", FILES, {UNIT: text})
-    assert len(found.unfollowed) == bool(words)
-    for one in found.unfollowed:
+    assert len(found.unanalyzed) == bool(words)
+    for one in found.unanalyzed:
         assert one.what.startswith(words)
         assert ("write above it the line `# vpnops.keys" in one.advice) is ("which is not" in one.what)
 
 
 def test_the_advice_says_how_to_vouch_for_a_hook() -> None:
-    (found,) = effects("PostUp = /opt/notify.py").unfollowed
+    (found,) = effects("PostUp = /opt/notify.py").unanalyzed
     assert found.advice.endswith("if it sets no peers, end the line with `# vpnops.keys: sets no peers`")
-    (found,) = effects("PostUp = /etc/wireguard/up.sh").unfollowed
+    (found,) = effects("PostUp = /etc/wireguard/up.sh").unanalyzed
     assert "sets no peers" not in found.advice
 
 
@@ -452,9 +452,9 @@ def test_no_more_scripts_are_read_than_that() -> None:
     chain = {f"/opt/{n}.sh": f"#!/bin/sh\n/opt/{n + 1}.sh\n" for n in range(99)}
     (found,) = hooks.effects(
         config.parse("[Interface]\nPostUp = /opt/0.sh\n", "wg0.conf"), "wg0", hooks.Files(chain.get)
-    ).unfollowed
+    ).unanalyzed
     assert found.what == (
-        "line 2, PostUp runs /opt/0.sh, whose line 2 runs /opt/20.sh, with which there are more than 20 scripts"
+        "line 2, PostUp runs /opt/0.sh, whose line 2 runs /opt/20.sh, and with it there are more than 20 scripts"
     )
 
 
@@ -642,7 +642,7 @@ def test_a_new_peer_is_written_into_the_file_of_wg_quick(conf: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "it is not there"),
+        (None, "it does not exist"),
         ("[Peer]\nAllowedIPs = 10.0.9.0/24\n", "line 1 begins a peer that has not exactly one usable PublicKey"),
         (f"[Interface]\nPrivateKey = {raw_key('other')}\n", "it has entries of an [Interface]"),
         ("nonsense", "line 1 is neither a section nor an entry of one"),
@@ -684,7 +684,7 @@ def test_a_withdrawal_that_a_hook_undoes_is_carried_out_and_not_acknowledged(con
     assert change.refused == (
         f"Peer gw1: {conf}, line 4, PostUp = wg setconf wg0 /etc/wireguard/all.conf replaces the peers of the [Peer] "
         "sections, so its key may be accepted again after the next start. The running interface does not accept it any "
-        "more; move the peers that it loads into [Peer] sections and take that line out, or load them by "
+        "more; move the peers that it loads into [Peer] sections and remove that line, or load them by "
         "`wg addconf %i FILE`."
     )
 

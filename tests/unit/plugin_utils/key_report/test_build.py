@@ -217,7 +217,7 @@ def test_what_is_said_of_several_is_said_once_in_natural_order() -> None:
     observations["gw1"] = seen("gw1", {}, own=2)
     (one,) = report(directory=directory, gateways=observations)["findings"]
     assert one["hosts"] == ["gw2", "gw9", "gw10"]
-    assert "while gw2, gw9, gw10 can be reached" in one["next"]
+    assert "when gw2, gw9, gw10 can be reached" in one["next"]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_pair_of_which_only_one_end_has_a_key() -> None:
     directory, observations = mesh(2)
     observations["gw2"] = without(observations["gw2"], "gw1")
     assert found(directory=directory, gateways=observations) == {
-        ("drifted gateway", "gw1"): "It stores a key of gw2, which says that it stores none of it."
+        ("drifted gateway", "gw1"): "It stores a key of gw2, but gw2 reports that it stores no key of this gateway."
     }
 
 

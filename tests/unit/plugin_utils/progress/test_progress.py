@@ -285,7 +285,7 @@ def test_an_interrupted_run_names_the_open_rotation_and_how_to_go_on_or_back() -
     assert told.startswith("  Open rotation: gw1 (staged). In a planned rotation, a gateway whose new key was not")
     assert "Run vpnops.keys.regenerate_gateway again with" in told
     assert "gateway=gw1 and confirm=gw1" in told
-    assert "vpnops.keys.abort_rotation to go back" in told
+    assert "vpnops.keys.abort_rotation to roll back" in told
     run.interrupted = False
     assert "rotation" not in " ".join(line for line, _colour in view.summary(run))
     assert results.open_rotations({"msg": "no"}) == {}

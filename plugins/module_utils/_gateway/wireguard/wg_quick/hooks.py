@@ -32,7 +32,7 @@ _COMMENT = re.compile(r"(?:^|\s)#.*")
 _LONGEST = 160
 _MOST_SCRIPTS = 20
 PROGRAM, DATA = "\0program", "\0"
-"""What a reader gives for a file that is no text, or too long a one: it may be run, or not."""
+"""What a reader gives for a file that is not text, or is too long: one that can be executed, or not."""
 _OF_SHELL = re.compile(rf"(?!#!)|#!.*\b(?:{'|'.join(programs.SHELLS)})\b")
 _OF_A_TOOL = re.compile(rf"#!\s*(?:\S*/env\s+(?:-S\s+)?)?(?:\S*/)?(?:{'|'.join(sorted(programs.BUILT))})(?!\S)")
 _TRUSTED = re.compile(r"#\s*vpnops\.keys: sets no peers\s*\Z")
@@ -68,7 +68,7 @@ class Hook:
 
 
 @dataclass(frozen=True)
-class Unfollowed:
+class Unanalyzed:
     """Something that a start does to peers and this collection cannot follow. `what`: a clause that begins with the
     place of the line; `advice`: what to do. `keys`: the peers that it is about, none: any. `file`: where the line is,
     "" for the file of wg-quick."""
@@ -90,14 +90,14 @@ class Effects:
     of wg-quick; `key`: the line that sets the own key in a place where it is not looked for, "" where none does."""
 
     files: tuple[str, ...] = ()
-    unfollowed: tuple[Unfollowed, ...] = ()
+    unanalyzed: tuple[Unanalyzed, ...] = ()
     saves: str = ""
     saver: str = ""
     key: str = ""
 
 
 Reader = t.Callable[[str], t.Optional[str]]  # noqa: UP045, a value on Python 3.8
-"""The text of a script, None where there is none, PROGRAM or DATA."""
+"""The path or name of a script to its text: None if it does not exist; PROGRAM or DATA."""
 Units = t.Callable[[str], t.Mapping[str, str]]
 """The texts of the files of a unit, by their paths."""
 
@@ -116,7 +116,7 @@ def effects(
     """What a start and a stop of the interface do beside what the sections of its file say. `unit`: the texts of the
     files of its own unit, by their paths."""
     loaded: dict[str, None] = {}
-    found: list[Unfollowed] = []
+    found: list[Unanalyzed] = []
     key = ""
     saves, saver = ("SaveConfig = true" if config.setting(blocks, "saveconfig").lower() == "true" else ""), ""
     for hook in (*hooks(blocks, interface), *of_units(unit or {}, interface)):
@@ -176,32 +176,32 @@ def peer_file(command: t.Sequence[str], interface: str) -> str:
 # ---- what cannot be followed
 
 
-def _judged(hook: Hook, command: t.Sequence[str], interface: str) -> t.Iterator[Unfollowed]:
+def _judged(hook: Hook, command: t.Sequence[str], interface: str) -> t.Iterator[Unanalyzed]:
     text = " ".join(command)
     elsewhere = programs.is_elsewhere(command, interface)
     if not peer_file(command, interface) and not elsewhere and programs.touches_peers(text):
         yield _of_command(hook, command, text)
 
 
-def _of_scripts(hook: Hook, interface: str, read: Files) -> t.Iterator[Unfollowed]:
+def _of_scripts(hook: Hook, interface: str, read: Files) -> t.Iterator[Unanalyzed]:
     """What the scripts do that a hook runs. Somebody may load peers where nobody can look: that counts like peers."""
     search = _Search(interface, read, lambda text: _changes_peers(text, interface), strict=not hook.trusted)
-    for run, told in search.of_hook(hook):
-        shown = f"{hook.place} runs {_shown(told.file or run.path or run.unit or run.unknown)}"
-        if told.unknown and told.number:
-            what = f"{shown}, whose line {told.number} runs {_shown(told.unknown)}{told.why}"
-            yield Unfollowed(what, _NAME_IT + _say_so(hook), file=hook.file)
-        elif told.unknown:
-            yield Unfollowed(f"{shown}{told.why}", _NAME_IT + _say_so(hook), file=hook.file)
+    for run, hit in search.of_hook(hook):
+        shown = f"{hook.place} runs {_shown(hit.file or run.path or run.unit or run.unknown)}"
+        if hit.unknown and hit.number:
+            what = f"{shown}, whose line {hit.number} runs {_shown(hit.unknown)}{hit.why}"
+            yield Unanalyzed(what, _NAME_IT + _say_so(hook), file=hook.file)
+        elif hit.unknown:
+            yield Unanalyzed(f"{shown}{hit.why}", _NAME_IT + _say_so(hook), file=hook.file)
         else:
-            yield Unfollowed(f"{shown}, whose line {told.number} changes peers", _MOVE_THEM, file=hook.file)
+            yield Unanalyzed(f"{shown}, whose line {hit.number} changes peers", _MOVE_THEM, file=hook.file)
 
 
 _MOVE_THEM = "move these peers into [Peer] sections, or into a file that `wg addconf %i FILE` loads"
-_NAME_IT = "let it name a script of a shell by its whole path, or load the peers by `wg addconf %i FILE`"
-_NOT_FOLLOWED = " in a way that cannot be followed"
-_TOO_MANY = f", with which there are more than {_MOST_SCRIPTS} scripts"
-_NO_SHELL = ", which is not a script of a shell, so what it does cannot be seen"
+_NAME_IT = "make it run a shell script by its full path, or load the peers by `wg addconf %i FILE`"
+_NOT_ANALYZED = " in a way that cannot be analyzed"
+_TOO_MANY = f", and with it there are more than {_MOST_SCRIPTS} scripts"
+_NO_SHELL = ", which is not a shell script, so its effect cannot be checked"
 
 
 def _say_so(hook: Hook) -> str:
@@ -213,29 +213,29 @@ def _shown(text: str) -> str:
     return printable(_SECRET.sub("(hidden)", text), _LONGEST)
 
 
-def _of_command(hook: Hook, command: t.Sequence[str], text: str) -> Unfollowed:
+def _of_command(hook: Hook, command: t.Sequence[str], text: str) -> Unanalyzed:
     tool = programs.is_tool(command)
     action = command[1] if tool and len(command) > 1 else ""
     shown = f"{hook.place} = {_shown(text)}" if tool else hook.place
     if action == "set":
         peers = tuple(command[position + 1] for position, word in enumerate(command[:-1]) if word == "peer")
         known = peers if peers and all(_KEY.fullmatch(key) for key in peers) else ()
-        return Unfollowed(
+        return Unanalyzed(
             f"{shown} sets peers after their [Peer] sections",
-            "write what it sets (PresharedKey, AllowedIPs) into the [Peer] section and take that line out",
+            "write what it sets (PresharedKey, AllowedIPs) into the [Peer] section and remove that line",
             known,
             hook.file,
         )
     if action in ("setconf", "syncconf"):
-        return Unfollowed(
+        return Unanalyzed(
             f"{shown} replaces the peers of the [Peer] sections",
-            "move the peers that it loads into [Peer] sections and take that line out, or load them by "
+            "move the peers that it loads into [Peer] sections and remove that line, or load them by "
             "`wg addconf %i FILE`",
             file=hook.file,
         )
-    return Unfollowed(
-        f"{shown} changes peers in a way that cannot be followed",
-        "let it be `wg addconf %i FILE` with the whole path of the file, or move these peers into [Peer] sections",
+    return Unanalyzed(
+        f"{shown} changes peers in a way that cannot be analyzed",
+        "change it to `wg addconf %i FILE` with the full path of the file, or move these peers into [Peer] sections",
         file=hook.file,
     )
 
@@ -266,20 +266,20 @@ def _hidden_key(hook: Hook, interface: str, read: Files) -> str:
             return hook.where
     search = _Search(interface, read, lambda text: bool(programs.SETS_KEY.search(text)))
     found = search.of_hook(hook) if hook.starts else ()
-    return next((f"{_shown(told.file or run.path)}, line {told.number}" for run, told in found), "")
+    return next((f"{_shown(hit.file or run.path)}, line {hit.number}" for run, hit in found), "")
 
 
 # ---- scripts
 
 
-class _Told(t.NamedTuple):
+class _Hit(t.NamedTuple):
     """The first line of a script that concerns us or runs another script with such a line, 0 where there is none;
     `unknown`: what is run there in a way that cannot be followed, and `why`; `file`: where the line is, "" for the
     script itself."""
 
     number: int = 0
     unknown: str = ""
-    why: str = _NOT_FOLLOWED
+    why: str = _NOT_ANALYZED
     file: str = ""
 
 
@@ -293,42 +293,42 @@ class _Search:
     strict: bool = False
     seen: set[str] = field(default_factory=set)
 
-    def of_hook(self, hook: Hook) -> t.Iterator[tuple[Run, _Told]]:
+    def of_hook(self, hook: Hook) -> t.Iterator[tuple[Run, _Hit]]:
         """The scripts that the hook runs and that concern us."""
         around = Shell()
         for run in shell.runs(hook.text, around):
-            told = self._of(run, around, self.strict)
-            if told.number or told.unknown:
-                yield run, told
+            hit = self._of(run, around, self.strict)
+            if hit.number or hit.unknown:
+                yield run, hit
 
-    def _of(self, run: Run, around: Shell, strict: bool) -> _Told:
+    def _of(self, run: Run, around: Shell, strict: bool) -> _Hit:
         if run.unit:
             return self._of_unit(run.unit, strict)
         if run.unknown:
             elsewhere = programs.is_elsewhere(run.unknown.split(), self.interface)
-            return _Told(unknown=run.unknown if strict and not elsewhere else "")
+            return _Hit(unknown=run.unknown if strict and not elsewhere else "")
         path = self._located(run.path, around)
         if path in self.seen or os.path.basename(path) in ("wg-quick", "awg-quick"):
-            return _Told()
+            return _Hit()
         text = self.files.read(path) or ""
         if run.maybe and not text.startswith(("#!", PROGRAM)):
-            return _Told()
+            return _Hit()
         strict = strict and path.startswith("/") and not path.startswith(programs.SYSTEM)
         why = _why(run, path, text) if strict else ""
-        told = _Told()
+        hit = _Hit()
         if why or (text and not text.startswith(DATA)):
             self.seen.add(path)
             if len(self.seen) > _MOST_SCRIPTS:
-                return _Told(unknown=path, why=_TOO_MANY) if strict else _Told()
-            told = self._of_text(text, run, path, around, strict and not why)
-        return told if told.number or not why else _Told(unknown=path, why=why)
+                return _Hit(unknown=path, why=_TOO_MANY) if strict else _Hit()
+            hit = self._of_text(text, run, path, around, strict and not why)
+        return hit if hit.number or not why else _Hit(unknown=path, why=why)
 
-    def _of_text(self, text: str, run: Run, path: str, around: Shell, strict: bool) -> _Told:
+    def _of_text(self, text: str, run: Run, path: str, around: Shell, strict: bool) -> _Hit:
         inside = replace(around, script=around.script or path) if run.sourced else replace(around, script=path)
         inside.variables = around.variables if run.sourced else dict(around.variables)
         return self._first(text, inside, strict)
 
-    def _of_unit(self, unit: str, strict: bool) -> _Told:
+    def _of_unit(self, unit: str, strict: bool) -> _Hit:
         """The first line of the files of a unit that concerns us."""
         texts = {} if unit in self.seen else self.files.units(unit)
         script = f"/etc/init.d/{os.path.splitext(unit)[0]}"
@@ -337,35 +337,35 @@ class _Search:
         self.seen.add(unit)
         for file, text in texts.items():
             for line in units.of_unit(text, unit):
-                told = self._of_line(line, strict and not file.startswith(programs.SYSTEM))
-                if told.number or told.unknown:
-                    return _Told(line.number, told.unknown, told.why, file)
-        return _Told()
+                hit = self._of_line(line, strict and not file.startswith(programs.SYSTEM))
+                if hit.number or hit.unknown:
+                    return _Hit(line.number, hit.unknown, hit.why, file)
+        return _Hit()
 
-    def _of_line(self, line: units.Line, strict: bool) -> _Told:
+    def _of_line(self, line: units.Line, strict: bool) -> _Hit:
         around = Shell(directory="/")
         if line.keyword in (*units.PULLING, "Unit"):
             found: t.Iterable[Run] = [Run(unit=units.named(name)) for name in line.text.split()] if strict else ()
         elif line.keyword == "After":
             found = ()
         elif self.concerns(line.text):
-            return _Told(line.number)
+            return _Hit(line.number)
         else:
             found = shell.runs(line.text, around)
-        tolds = (self._of(run, around, strict) for run in found)
-        return next((told for told in tolds if told.number or told.unknown), _Told())
+        hits = (self._of(run, around, strict) for run in found)
+        return next((hit for hit in hits if hit.number or hit.unknown), _Hit())
 
-    def _first(self, text: str, inside: Shell, strict: bool) -> _Told:
+    def _first(self, text: str, inside: Shell, strict: bool) -> _Hit:
         listing = list(units.lines(text))
         first = next((number for number, line in listing if self.concerns(_uncommented(line))), 0)
         for number, command in shell.commands([(number, _COMMENT.sub("", line)) for number, line in listing]):
             if first and number >= first:
                 break
             for run in shell.runs(command, inside):
-                told = self._of(run, inside, strict)
-                if told.number or told.unknown:
-                    return _Told(number, told.unknown, told.why)
-        return _Told(first)
+                hit = self._of(run, inside, strict)
+                if hit.number or hit.unknown:
+                    return _Hit(number, hit.unknown, hit.why)
+        return _Hit(first)
 
     def _located(self, path: str, around: Shell) -> str:
         """A name that stands for a script of the administrator, by its path."""

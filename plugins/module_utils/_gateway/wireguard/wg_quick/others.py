@@ -4,7 +4,7 @@
 
 """What else may set up the interface at a boot, with peers of its own, beside wg-quick. Text in, facts out. PRIVATE.
 
-`nmcli connection import` and whoever moves to systemd-networkd leave the file of wg-quick where it was.
+`nmcli connection import`, and a change to systemd-networkd, leave the file of wg-quick where it was.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from ... import commands, files
 from ..runtime import Runtime
 from . import config, hooks, others, units
 from .config import INTERFACE, PEER, STAGED, TEXT, Block
-from .hooks import Effects, Unfollowed
+from .hooks import Effects, Unanalyzed
 
 UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 _SCRIPT_BYTES = 1 << 18
@@ -32,12 +32,12 @@ MOST = 12
 @dataclass(frozen=True)
 class Record:
     """`blocks`: of the file of wg-quick, then of the others. `texts`: of each file, by the `file` of its blocks; they
-    hold secrets. `unfollowed`: why a start may bring up other peers than the blocks say."""
+    hold secrets. `unanalyzed`: why a start may bring up other peers than the blocks say."""
 
     path: str
     texts: t.Mapping[str, str] = field(repr=False)
     blocks: list[Block]
-    unfollowed: tuple[Unfollowed, ...]
+    unanalyzed: tuple[Unanalyzed, ...]
     saves: str
     """The clause that begins with the file that says so, "" where nothing is saved."""
     key: str = ""
@@ -60,15 +60,15 @@ class Record:
                 files.write(file or self.path, text)
         return now
 
-    def why_not_lasting(self, keys: t.Container[str]) -> Unfollowed | None:
+    def why_not_lasting(self, keys: t.Container[str]) -> Unanalyzed | None:
         """What may undo at the next start what is stored of a peer with these keys."""
-        return next((one for one in self.unfollowed if one.about(keys)), None)
+        return next((one for one in self.unanalyzed if one.about(keys)), None)
 
     def sentences(self) -> list[str]:
         """What a start does to any peer, whatever the record says."""
-        return _few([self.sentence(one) for one in self.unfollowed if not one.keys])
+        return _few([self.sentence(one) for one in self.unanalyzed if not one.keys])
 
-    def sentence(self, one: Unfollowed) -> str:
+    def sentence(self, one: Unanalyzed) -> str:
         ends = "so what is stored here would not hold after the next start"
         return f"{one.file or self.path}, {one.what}, {ends}; {one.advice}."
 
@@ -77,7 +77,7 @@ def read(path: str, interface: str) -> Record:
     """Raises VpnKeysError(not_found, unreadable) for the file of wg-quick."""
     text = files.read(path)
     if text is None:
-        raise VpnKeysError("not_found", f"{path} is not there", state=NOTHING_CHANGED, advice="set wg-quick up first")
+        raise VpnKeysError("not_found", f"{path} does not exist", state=NOTHING_CHANGED, advice="set wg-quick up first")
     blocks = config.parse(text, path)
     if not any(block.kind == INTERFACE for block in blocks):
         raise VpnKeysError("unreadable", f"{path} has no [Interface]", state=NOTHING_CHANGED)
@@ -87,43 +87,43 @@ def read(path: str, interface: str) -> Record:
 
 
 def _with_files(path: str, interface: str, text: str, blocks: list[Block], effects: Effects) -> Record:
-    texts, unfollowed = {"": text}, [*of_others(interface, path), *effects.unfollowed]
+    texts, unanalyzed = {"": text}, [*of_others(interface, path), *effects.unanalyzed]
     for file in effects.files:
         try:
             texts[file], loaded = _peers_of(file)
             blocks = blocks + loaded
         except VpnKeysError as error:
             texts.pop(file, None)
-            what = f"a hook of it loads peers from {file}, which cannot be followed: {error.what}"
-            unfollowed.append(Unfollowed(what, "fix that file first"))
+            what = f"a hook of it loads peers from {file}, which cannot be analyzed: {error.what}"
+            unanalyzed.append(Unanalyzed(what, "fix that file first"))
     saves = f"{effects.saver or path} says {effects.saves}" if effects.saves else ""
-    return Record(path, texts, blocks, tuple(unfollowed), saves, effects.key)
+    return Record(path, texts, blocks, tuple(unanalyzed), saves, effects.key)
 
 
 def _peers_of(file: str) -> tuple[str, list[Block]]:
     """The text and the blocks of a file for `wg addconf`."""
     text = files.read(file)
     if text is None:
-        raise VpnKeysError("not_found", "it is not there")
+        raise VpnKeysError("not_found", "it does not exist")
     blocks = config.parse(text, file)
     if any(block.kind == INTERFACE and len(block.lines) > 1 for block in blocks):
         raise VpnKeysError("unreadable", "it has entries of an [Interface]")
     return text, [replace(one, file=file, kind=TEXT if one.kind == INTERFACE else one.kind) for one in blocks]
 
 
-def of_others(interface: str, path: str) -> t.Iterator[Unfollowed]:
+def of_others(interface: str, path: str) -> t.Iterator[Unanalyzed]:
     """What else gives the interface peers at a boot."""
     for program in others.PROGRAMS:
         for file, text in _texts(program.files):
             number = others.sets_up(program, text, interface)
             if number:
                 what = f"line {number} lets {program.name} set up {interface} with peers of its own"
-                yield Unfollowed(what, f"remove that file, so that wg-quick alone sets up {interface}", file=file)
+                yield Unanalyzed(what, f"remove that file, so that wg-quick alone sets up {interface}", file=file)
     for file, text in _texts(others.INTERFACES):
         number = others.in_interfaces(text, interface, path)
         if number:
             what = f"line {number} changes the peers of {interface}"
-            yield Unfollowed(what, "take that line out, and load the peers by wg-quick", file=file)
+            yield Unanalyzed(what, "remove that line, and load the peers by wg-quick", file=file)
 
 
 def _texts(patterns: t.Iterable[str]) -> t.Iterator[tuple[str, str]]:
@@ -146,7 +146,7 @@ def unit_files(unit: str) -> dict[str, str]:
 
 
 def script(name: str) -> str | None:
-    """The text of something that a hook runs, None where it is not there; what is no text is hooks.PROGRAM or DATA."""
+    """The text of something that a hook runs, None if it does not exist; hooks.PROGRAM or DATA if it is not text."""
     path = name if "/" in name else shutil.which(name, path=commands.PATH)
     if not path or not os.path.isfile(path):
         return None
@@ -165,7 +165,7 @@ def script(name: str) -> str | None:
 
 def differences(record: Record, runtime: Runtime | None, interface: str) -> list[str]:
     """What the next start would change for peers that are in the record and run, in sentences. Without any secret."""
-    found = [record.sentence(one) for one in record.unfollowed]
+    found = [record.sentence(one) for one in record.unanalyzed]
     if runtime:
         staging = any(block.kind == STAGED for block in record.blocks)
         owners = config.owners(record.blocks)
@@ -175,13 +175,13 @@ def differences(record: Record, runtime: Runtime | None, interface: str) -> list
             if peer and peer.psk != config.preshared_key(block):
                 found.append(
                     f"The peer {key} runs with another preshared key than {block.file or record.path} gives it; "
-                    f"{interface} has the one of the file after its next start."
+                    f"after its next start, {interface} uses the one in the file."
                 )
             expected = {net for net in config.networks(block) if owners.get(net) == key} if peer else set()
             if peer and not staging and set(peer.networks) != expected:
                 found.append(
                     f"The peer {key} runs with other networks than {block.file or record.path} gives it; "
-                    f"{interface} has those of the file after its next start."
+                    f"after its next start, {interface} uses those in the file."
                 )
     return _few(found)
 

@@ -49,7 +49,7 @@ _STANDS = re.compile(rf'\$\(\s*cd\s+(?:-P\s+|--\s+)?"?(/[\w./-]*)"?\s*{_QUIET}&&
 class Run:
     """Something that is run: a script or program by its `path` (a name alone: it is looked up), a `unit` of systemd, or
     `unknown`, the words that say what is run in a way that cannot be followed. `sourced`: in the same shell. `foreign`:
-    by something that is no shell. `maybe`: it is named by a command that runs it if it is a script."""
+    by something other than a shell. `maybe`: it is named by a command that runs it if it is a script."""
 
     path: str = ""
     unknown: str = ""
@@ -186,7 +186,7 @@ def _command(words: t.Sequence[str], shell: Shell, piped: str = "") -> t.Iterato
 
 
 def _of_program(name: str, words: t.Sequence[str], shell: Shell) -> t.Iterator[Run]:
-    """What a command runs, itself among it, that is no part of the shell."""
+    """What a command runs that is not built into the shell, the command itself included."""
     if name in ("systemctl", "service", "invoke-rc.d") or words[0].startswith("/etc/init.d/"):
         named = ["service", name, *words[1:]] if words[0].startswith("/etc/init.d/") else words
         yield from (Run(unknown=unit) if _COMPUTED.search(unit) else Run(unit=unit) for unit in units.started(named))
@@ -204,7 +204,7 @@ def _of_program(name: str, words: t.Sequence[str], shell: Shell) -> t.Iterator[R
 
 
 def _of_interpreter(words: t.Sequence[str], given: str, shell: Shell) -> Run:
-    """What is run by something that is no shell."""
+    """What an interpreter other than a shell runs."""
     word = next((word for word in words[1:] if word[:1] != "-" or word[1:2] in ("c", "e", "m", "r", "E", "")), given)
     path = shell.resolved(word)
     return Run(path, foreign=True) if path and word[:1] != "-" else Run(unknown=" ".join([words[0], *words[1:2]]))

@@ -117,7 +117,7 @@ def _check(peer: WantedPeer, own: t.Container[str]) -> None:
         if key and key.text in own:
             raise VpnKeysError("conflict", f"The key of {peer.name} is that of this gateway itself")
         if key and key.algorithm != "x25519":
-            raise VpnKeysError("bad_input", f"The {key.algorithm} key of {peer.name} is none for WireGuard")
+            raise VpnKeysError("bad_input", f"The {key.algorithm} key of {peer.name} is not a WireGuard key")
 
 
 # ---- the file
@@ -237,8 +237,8 @@ def _carry_out(
     made.new_networks.update(dict.fromkeys(new, peer.name))
     next_key = _next_key(peer)
     if next_key and next_key.text in target and peer.current:
-        holder = next((entry for entry in target.values() if entry.networks), target[peer.current.text])
-        made.pairs.append(Pair(peer.current.text, next_key.text, holder.networks, _keepalive(main, holder)))
+        carrier = next((entry for entry in target.values() if entry.networks), target[peer.current.text])
+        made.pairs.append(Pair(peer.current.text, next_key.text, carrier.networks, _keepalive(main, carrier)))
     expected = _expected(running, main, owners)
     states = [
         _described(_entries(blocks, peer), peers, runtime is not None, keys, expected)
@@ -274,20 +274,20 @@ def _target(
         keepalive=_keepalive(main, source),
     )
     current, next_key = peer.current.text, _next_key(peer)
-    holder = current
+    carrier = current
     if next_key and next_key.text in running and current in running and running[next_key.text].networks:
-        holder = next_key.text  # the follower has seen it in use
+        carrier = next_key.text  # the follower has seen it in use
     target = {}
     for key in (current, next_key.text) if next_key else (current,):
         entry = running.get(key)
-        keepalive = model.keepalive if key == holder else 0
-        if entry and (key != holder or entry is source):
+        keepalive = model.keepalive if key == carrier else 0
+        if entry and (key != carrier or entry is source):
             keepalive = entry.keepalive
         target[key] = replace(
-            entry or model, key=key, networks=expected if key == holder else (), keepalive=keepalive
+            entry or model, key=key, networks=expected if key == carrier else (), keepalive=keepalive
         )
-    # The holder first: networks move to it at once, and are then no longer there to be taken away.
-    return {key: target[key] for key in sorted(target, key=lambda key: key != holder)}
+    # The carrier first: networks move to it at once, and are then no longer there to be taken away.
+    return {key: target[key] for key in sorted(target, key=lambda key: key != carrier)}
 
 
 def _keepalive(main: Block | None, source: Peer | None) -> int:
@@ -326,8 +326,8 @@ def unsaved(record: Record, wanted: t.Iterable[WantedPeer]) -> dict[str, str]:
     """
     if not record.saves:
         return {}
-    what = f"{record.saves}, which would make a peer of its own of a staged key"
-    error = VpnKeysError("blocked", what, state=LEFT_OUT, advice="take that line out")
+    what = f"{record.saves}, which would save a staged key as a separate peer"
+    error = VpnKeysError("blocked", what, state=LEFT_OUT, advice="remove that line")
     return {peer.name: str(error.about(f"Peer {peer.name}")) for peer in wanted if _next_key(peer)}
 
 

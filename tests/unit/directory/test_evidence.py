@@ -181,7 +181,7 @@ def test_an_empty_directory_does_not_begin_anew_where_gateways_have_keys_of_anot
     given: Data = {"gateways": [gateway("gw1", new_key())], "witnesses": seen(newest, "gw1", "gw2")}
     said = fresh.refused("tampered", **given)
     assert "is empty, and gw1, gw2 have the keys of another one" in said
-    assert "all serials would begin anew" in said
+    assert "would number all keys from 1 again" in said
     assert fresh.write(**given, ignored_witnesses=["gw1", "gw2"])["changed"]
 
 
@@ -206,7 +206,7 @@ def test_a_few_that_speak_of_another_directory_are_left_out_of_a_new_one(directo
     assert list(done["directory"]["gateways"]) == everybody[liars:]
     assert {one["gateway"]: one["code"] for one in done["refused"]} == dict.fromkeys(everybody[:liars], "tampered")
     assert done["refused"][0]["why"] == (
-        'gw1: it says that it has the keys of another directory, "elsewhere)." If it is to have those of this one, '
+        'gw1: it says that it has the keys of another directory, "elsewhere)." If it shall use this directory, '
         "name it in O(ignored_witnesses)."
     )
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keys of peers reach a gateway on two ways: a playbook brings them, or the gateway fetches them. What both have to do,
+"""Keys of peers reach a gateway in two ways: a playbook stores them, or the gateway fetches them. What both have to do,
 and what keeps the slower one from undoing the faster one. PRIVATE to the collection; standard library only.
 """
 
@@ -22,11 +22,11 @@ from .wireguard.platform import WireGuard
 CONFIG = "/etc/vpnops.keys/fetch.json"
 """How the gateway fetches; it is there where it does."""
 WAY_BACK = 300.0
-"""Seconds for which a peer may be on its way back to its old key, which no publication knows of."""
+"""Seconds for which a peer may be rolling back to its old key, which no publication shows."""
 HIGHEST = 10**15
 
 
-class Told(t.NamedTuple):
+class ByPlaybook(t.NamedTuple):
     """By playbooks: the newest revision of the directory, and until when (Unix seconds) nothing else is stored."""
 
     revision: int = 0
@@ -34,7 +34,7 @@ class Told(t.NamedTuple):
 
 
 def locked(name: str) -> t.ContextManager[None]:
-    """Whoever stores keys of peers of this daemon holds this."""
+    """The lock for storing keys of peers of this daemon."""
     return detached.locked(f"store-{name}")
 
 
@@ -46,34 +46,34 @@ def store(gateway: Managed, peers: t.Sequence[WantedPeer], follow: float, write:
     return changes
 
 
-def read(gateway: Managed) -> Told:
-    """What is damaged is as if it were not there: the signed number still rises only."""
+def read(gateway: Managed) -> ByPlaybook:
+    """A damaged file counts as a missing one: the signed number still only rises."""
     try:
         found = json.loads(files.read(_path(gateway)) or "{}")
     except ValueError:
-        return Told()
+        return ByPlaybook()
     revision, until = (found.get("revision"), found.get("until")) if isinstance(found, dict) else (None, None)
-    return Told(_number(revision), _number(until))
+    return ByPlaybook(_number(revision), _number(until))
 
 
 def note(gateway: Managed, revisions: t.Iterable[t.Any], way_back: bool) -> None:
-    """A playbook has stored entries of these revisions. Only where the gateway fetches, too."""
+    """Remember that a playbook has stored entries of these revisions, if the gateway fetches, too."""
     if not os.path.exists(CONFIG):
         return
     before, now = read(gateway), time.time()
     newest = max([before.revision, *(one for one in revisions if isinstance(one, int) and 0 <= one < HIGHEST)])
-    after = Told(newest, now + WAY_BACK if way_back else 0)
+    after = ByPlaybook(newest, now + WAY_BACK if way_back else 0)
     if after != before:
         gateway.state.write(_path(gateway), json.dumps(after._asdict()) + "\n")
 
 
 def forget(gateway: Managed) -> None:
-    """Another directory counts anew."""
+    """Another directory starts again from the beginning."""
     files.remove(_path(gateway))
 
 
 def _path(gateway: Managed) -> str:
-    return gateway.state.file("told.json")
+    return gateway.state.file("by_playbook.json")
 
 
 def _number(value: t.Any) -> int:

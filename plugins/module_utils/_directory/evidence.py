@@ -4,8 +4,8 @@
 
 """What gateways have seen of a directory: the signed checkpoints that they keep. PRIVATE to the collection.
 
-A gateway cannot sign one. So a note that bears the signature of the directory is evidence, whoever shows it; anything
-else is the word of that gateway about itself, and stops nobody but it.
+A gateway cannot sign one. So a note that bears the signature of the directory is evidence, whichever gateway shows it.
+Anything else is a claim of that gateway about itself, and stops only that gateway.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LONGEST = 80
 
 
 @dataclass(frozen=True)
-class Testimony:
+class Evidence:
     """`proved`: by what is wrong with the directory (`WHOLE`), the gateways whose notes show it; `claimed`: by gateway,
     what it says without any proof; `strange`: of those the ones that name another directory, and which."""
 
@@ -36,18 +36,17 @@ class Testimony:
     strange: Mapping[str, str] = field(default_factory=dict)
     highest: int = 0
 
-    @property
-    def told(self) -> list[dict[str, str]]:
+    def to_result(self) -> list[dict[str, str]]:
         return [{"gateway": printable(name, LONGEST), "why": why} for name, why in sorted(self.claimed.items())]
 
 
-def weigh(
+def evaluate(
     given: Iterable[Mapping[str, t.Any]],
     ignored: Collection[str],
     newest: Checkpoint | None,
     public: bytes,
     root_at: Callable[[int], bytes | None],
-) -> Testimony:
+) -> Evidence:
     """`given`: `gateway` and `note` of each; `ignored`: names of gateways that are not believed, or `all`; `public`:
     the key (DER) that signs now. In the time of as many signatures as there are different notes."""
     gateways: dict[str, list[str]] = {}
@@ -61,7 +60,7 @@ def weigh(
     for text, names in gateways.items():
         said = _checkpoint.unverified(text)
         if said is None:
-            claimed.update(dict.fromkeys(names, "It keeps something that is no checkpoint of a directory."))
+            claimed.update(dict.fromkeys(names, "It keeps something that is not a checkpoint of a directory."))
         elif newest and _is_signed(text, said, public):
             seen = witness.Seen(said.directory, said.number, said.root.hex())
             if wrong := witness.against(seen, newest, root_at):
@@ -71,17 +70,17 @@ def weigh(
             claimed.update(dict.fromkeys(names, _unproved(said, newest)))
             if newest is None or said.directory != newest.directory:
                 strange.update(dict.fromkeys(names, said.directory))
-    return Testimony(proved, claimed, strange, highest)
+    return Evidence(proved, claimed, strange, highest)
 
 
-def joined(found: Testimony, late: Testimony) -> Testimony:
+def joined(found: Evidence, late: Evidence) -> Evidence:
     """What came too late is a claim of each that shows it."""
     proved = {
         name: f"It has seen that something is wrong with the directory: {WHOLE[what]}."
         for what, names in late.proved.items()
         for name in names
     }
-    return Testimony(found.proved, {**found.claimed, **late.claimed, **proved}, found.strange, found.highest)
+    return Evidence(found.proved, {**found.claimed, **late.claimed, **proved}, found.strange, found.highest)
 
 
 def shown(names: Collection[str]) -> str:
@@ -103,7 +102,7 @@ def _was(said: Checkpoint, newest: Checkpoint, root_at: Callable[[int], bytes | 
 def _unproved(said: Checkpoint, newest: Checkpoint | None) -> str:
     other = newest is None or said.directory != newest.directory
     which = f"another directory ({quoted(said.directory, LONGEST)})" if other else "this directory"
-    return f"It says to have seen {which} with the number {said.number}, which this directory did not sign."
+    return f"It says that it has seen checkpoint {said.number} of {which}, but this directory did not sign that."
 
 
 def some(names: Collection[str], clean: Callable[[str, int], str] = printable) -> str:
@@ -112,29 +111,29 @@ def some(names: Collection[str], clean: Callable[[str, int], str] = printable) -
     return ", ".join(shown[:SHOWN]) + more
 
 
-def a_few(found: Testimony, asked: Collection[str]) -> Collection[str]:
+def a_few(found: Evidence, asked: Collection[str]) -> Collection[str]:
     """Those that say, without proof, that they have the keys of another directory, if they are less than half of those
     that are to be enrolled. Where the address of the directory is wrong, nearly all of them say so."""
     anything_proved = found.proved.get("another directory", ())
     return found.strange.keys() if not anything_proved and 2 * len(found.strange) < len(asked) else ()
 
 
-def left_out(found: Testimony, names: Collection[str]) -> list[dict[str, str]]:
+def left_out(found: Evidence, names: Collection[str]) -> list[dict[str, str]]:
     """For each of them why it is not enrolled, as key_directory returns it."""
     about = {
         name: VpnKeysError(
             "tampered",
             f"it says that it has the keys of another directory, {quoted(found.strange[name], LONGEST)}",
             host=name,
-            advice="if it is to have those of this one, name it in O(ignored_witnesses)",
+            advice="if it shall use this directory, name it in O(ignored_witnesses)",
         )
         for name in names
     }
     return [{"gateway": name, "code": error.code, "why": sentence(error.marked)} for name, error in about.items()]
 
 
-def refuse_empty(found: Testimony, where: str) -> None:
-    """An empty directory must not begin anew where gateways have the keys of another one. Raises
+def refuse_empty(found: Evidence, where: str) -> None:
+    """An empty directory must not start from serial 1 where gateways have the keys of another one. Raises
     VpnKeysError(tampered)."""
     names = {*found.strange, *found.proved.get("another directory", ())}
     if not names:
@@ -143,8 +142,8 @@ def refuse_empty(found: Testimony, where: str) -> None:
     raise VpnKeysError(
         "tampered",
         f"The directory {where} is empty, and {some(names)} {'has' if len(names) == 1 else 'have'} the keys of another "
-        f"one{others}: all serials would begin anew",
+        f"one{others}: this directory would number all keys from 1 again",
         state=NOTHING_CHANGED,
-        advice="check that O(url) is right, or restore the backup of that directory; to begin anew all the same, name "
-        "those gateways in O(ignored_witnesses)",
+        advice="check that O(url) is right, or restore the backup of that directory; to start a new directory anyway, "
+        "name those gateways in O(ignored_witnesses)",
     )
