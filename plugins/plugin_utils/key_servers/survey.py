@@ -196,7 +196,7 @@ def _check_whole(planned: Sequence[Planned]) -> None:
     if lacking:
         raise VpnKeysError(
             "bad_input",
-            f"{' '.join(lacking)} A job slice looks the same. Key servers of a group must be looked at together",
+            f"{' '.join(lacking)} A job slice looks the same. The key servers of a group must be read together",
             state=NOTHING_CHANGED,
             advice="put them into the inventory and set the slice count of the job template to 1, or set "
             "O(allow_partial_inventory)",

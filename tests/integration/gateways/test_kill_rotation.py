@@ -27,7 +27,7 @@ CUTS = {
         "within:Generate the next key (or reuse the staged one)": "prepared",
         "before:Record the next keys in the directory": "prepared",
         "within:Accept the new keys beside the old ones": "prepared",
-        "before:Record who accepts the new keys": "prepared",
+        "before:Record which peers accept the new keys": "prepared",
         "before:Activate the new key": "staged",
     },
     "about the swap": {
@@ -143,9 +143,9 @@ def test_an_emergency_is_killed(make_site: Make) -> None:
 
 
 STEPS_OF_A_REVOCATION = (
-    "Drop the revoked keys", "Record who has dropped them", "Report who may still accept the revoked keys",
+    "Drop the revoked keys", "Record which peers have dropped them", "Report which peers may still accept the revoked keys",
 )  # fmt: skip
-STEPS_OF_AN_ABORT = ("Record that the rotation was rolled back", "Accept only the old keys", "Record who stores what")
+STEPS_OF_AN_ABORT = ("Record that the rotation was rolled back", "Accept only the old keys", "Record which keys each gateway stores")
 
 
 def killed(run: Callable[..., Run], where: str) -> None:

@@ -65,7 +65,7 @@ def test_a_peer_that_fails_to_drop_the_key_fails_the_run(site: Site) -> None:
     assert site.own("gw1") != old
     assert old in site.stored_in_runtime("gw2")
     lost = site.revoke("gw3")
-    code, sentence = lost.error("Report who may still accept the revoked keys")
+    code, sentence = lost.error("Report which peers may still accept the revoked keys")
     assert code == "not_proved"
     assert re.fullmatch(r'gw2 still accepts the old key: .+\."? Fix that, then run converge_gateways\.', sentence)
     red = site.play("gateway_status", fail_on="drift")

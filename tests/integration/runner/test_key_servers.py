@@ -183,7 +183,7 @@ def test_who_cannot_be_asked_is_told_the_variable(start_fleet: StartFleet, tmp_p
 SLICES: dict[str, tuple[dict[str, str], str]] = {
     "by what AWX says": (
         {"workflow_job_name": PLAN, "workflow_job_id": "7"},
-        "This job is a slice of Key servers: plan. Key servers of a group must be looked at together.",
+        "This job is a slice of Key servers: plan. The key servers of a group must be read together.",
     ),
     "by what the key servers say": ({}, "a peer of ks1, is an address that the inventory gives to no key server."),
 }
