@@ -49,7 +49,7 @@ options:
         automatically.
       - V(confirmed) makes the change final. It fails if the gateway has rolled back to the old key.
       - V(retired) destroys the old key. This cannot be undone.
-      - V(rolled_back) goes back to the old key, from any step before V(retired), and destroys the new one.
+      - V(rolled_back) rolls back to the old key, from any step before V(retired), and destroys the new one.
     type: str
     choices: [present, staged, active, confirmed, retired, rolled_back]
     default: present

@@ -140,7 +140,7 @@ def _of_server(title: str, server: Data, tampered: Sequence[str]) -> Iterator[Fi
     if server["problem"]:
         yield _problem(host, server["problem"], tampered)
     if server["fingerprint"] and server["saved"] is False:
-        yield about("not saved", host, f"{title}: a reload would lose the key, or bring an older one back.")
+        yield about("not saved", host, f"{title}: a reload would lose the key or restore an older one.")
     if server["staged"]:
         yield about("left over", host, f"{title}: a replacement was interrupted; its key is still there.")
     if server["acks_missed"]:
