@@ -294,7 +294,7 @@ def lines(changes: Iterable[PeerChange], which: str) -> str:
     return text
 
 
-def carried_out(gateway: Managed, peers: list[WantedPeer], options: entry.Data, write: bool) -> list[PeerChange]:
+def store(gateway: Managed, peers: list[WantedPeer], options: entry.Data, write: bool) -> list[PeerChange]:
     if not write:
         return told.store(gateway, peers, options["follow_seconds"], write)
     with told.locked(gateway.name):
@@ -313,7 +313,7 @@ def operate(module: AnsibleModule, gateway: Managed) -> entry.Data:
     peers, refusals = wanted.sort_out(others, lambda peer: beside(peer, options, module.check_mode))
     other_platform = {peer["name"] for peer in others if protocol(peer["platform"]) != protocol(options["platform"])}
     mine = [peer for peer in peers if peer.name not in other_platform]
-    changes = carried_out(gateway, mine, options, not module.check_mode)
+    changes = store(gateway, mine, options, not module.check_mode)
     refusals += [wanted.Refusal(change.name, change.refused) for change in changes if change.refused]
     refused = {refusal.gateway for refusal in refusals}
     if not module.check_mode:

@@ -27,7 +27,7 @@ description:
   - Keys are compared by their public keys. No private key is exported.
   - If all key servers hold the same key, nothing is planned, except to save it where an earlier run from this
     control node did not.
-  - If no key server holds the key, it is generated on the primary, exportable, and imported to the others.
+  - If no key server has the key, it is generated on the primary, exportable, and imported to the others.
   - >-
     If some lack it and all copies are equal, it is imported to those that lack it: from the primary if that
     has an exportable copy, else from any exportable copy. If no copy is exportable, a new key is needed, which needs
@@ -333,8 +333,8 @@ units:
           sample: true
         saved:
           description: >-
-            Whether the key survives a reload. Many devices do not show it: then true after the device said that it saved,
-            false after a change from this control node that was not saved, and null otherwise.
+            Whether the key survives a reload. Many devices do not show it: then true after the device said that it
+            saved, false after a change from this control node that was not saved, and null otherwise.
           type: bool
           sample: true
         staged:

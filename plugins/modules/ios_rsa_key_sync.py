@@ -396,8 +396,8 @@ units:
           sample: true
         saved:
           description: >-
-            Whether the key survives a reload. Many devices do not show it: then true after the device said that it saved,
-            false after a change from this control node that was not saved, and null otherwise.
+            Whether the key survives a reload. Many devices do not show it: then true after the device said that it
+            saved, false after a change from this control node that was not saved, and null otherwise.
           type: bool
           sample: true
         staged:

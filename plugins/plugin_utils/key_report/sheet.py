@@ -177,7 +177,7 @@ def _revoked(sheet: Data, report: Data) -> str:
 
 def _trail(sheet: Data, report: Data) -> str:
     signed = report["checkpoint"]
-    proof = f" They are chained, and signed by the state {signed['number']} at {signed['time']}." if signed else ""
+    proof = f" They are chained, and signed by checkpoint {signed['number']} at {signed['time']}." if signed else ""
     return f"Events in the report: {len(report['events'])}.{proof}"
 
 

@@ -143,9 +143,12 @@ def test_an_emergency_is_killed(make_site: Make) -> None:
 
 
 STEPS_OF_A_REVOCATION = (
-    "Drop the revoked keys", "Record which peers have dropped them", "Report which peers may still accept the revoked keys",
+    "Drop the revoked keys", "Record which peers have dropped them",
+    "Report which peers may still accept the revoked keys",
 )  # fmt: skip
-STEPS_OF_AN_ABORT = ("Record that the rotation was rolled back", "Accept only the old keys", "Record which keys each gateway stores")
+STEPS_OF_AN_ABORT = (
+    "Record that the rotation was rolled back", "Accept only the old keys", "Record which keys each gateway stores",
+)  # fmt: skip
 
 
 def killed(run: Callable[..., Run], where: str) -> None:

@@ -392,7 +392,7 @@ def test_who_has_still_to_drop_a_retired_gateway_is_told_in_plain_words() -> Non
     answers = {"gw2": all_seen(["gw2"])["gw2"], "gw3": unreachable("gw3")}
     made = planning.dropped(directory, answers, plan({}, directory, mode="retire"))
     text = gateways.retired(made, 200)
-    assert "Retired: gw1. Still to drop the key: gw3 (unreachable). Run converge_gateways" in text
+    assert "Retired: gw1. Pending peers: gw3 (unreachable). Run converge_gateways" in text
     assert "STILL" not in text
     done = snapshot(samples.retired("gw1"), entry("gw2"), entry("gw3"))
     made = planning.dropped(done, {}, plan({}, done, mode="retire"))
