@@ -59,7 +59,7 @@ options:
       - V(verified) records that the tunnels of O(gateways) use the new keys.
       - V(retired) ends the rotations of O(gateways); peers must drop the old keys.
       - >-
-        V(aborted) ends the rotations of O(gateways) without retiring the old keys, which are current again. The new
+        V(rolled_back) ends the rotations of O(gateways) without retiring the old keys, which are current again. The new
         keys are revoked and never used again.
       - >-
         V(revoked) revokes the keys of O(gateways), except the new one of an open rotation. Peers must drop them at
@@ -98,7 +98,7 @@ options:
       - active
       - verified
       - retired
-      - aborted
+      - rolled_back
       - revoked
       - gateway_retired
       - renamed
@@ -849,7 +849,7 @@ ARGUMENT_SPEC = dict(
             "active",
             "verified",
             "retired",
-            "aborted",
+            "rolled_back",
             "revoked",
             "gateway_retired",
             "renamed",

@@ -408,7 +408,7 @@ rotations:
     state:
       description: How far it went.
       type: str
-      choices: [prepared, staged, active, verified, retired, aborted]
+      choices: [prepared, staged, active, verified, retired, rolled_back]
       sample: retired
     old_serial:
       description: Serial of the key that is replaced.
@@ -435,7 +435,7 @@ rotations:
       type: dict
       sample: {host: ctl1, pid: 4711, run: "ctl1:4711:8812345", user: alice}
     ended_at:
-      description: When it was retired or aborted, in UTC; null while it is open.
+      description: When it was retired or rolled back, in UTC; null while it is open.
       type: str
       sample: "2026-11-22T03:14:02Z"
 events:

@@ -182,7 +182,7 @@ def test_an_abort_is_killed_at_every_step(make_site: Make) -> None:
         killed(site.abort, step)
     done = site.abort("gw1")
     assert done.code == 0, done.output
-    assert "gw1: Its rotation was aborted before" in " ".join(done.output.split())
+    assert "gw1: Its rotation was rolled back before" in " ".join(done.output.split())
     assert site.own("gw1") == site.own_file("gw1") == site.recorded("gw1") == old
     assert not [name for name in site.names if name != "gw1" and new in site.stored(name)]
     assert not [name for name in site.names if site.pending(name)]

@@ -334,11 +334,12 @@ def test_an_abort_goes_on_where_it_was_interrupted() -> None:
         directory = snapshot(entry("gw1", **more), entry("gw2"), rotations=rows[::-1])
         return plan(ALL, directory, mode="abort")
 
-    again = of("retired", "aborted")
+    again = of("retired", "rolled_back")
     assert again.refusals == []
-    assert again.targets[0].note == f"Its rotation was aborted before ({samples.BEGUN}); this run continues from there."
-    assert "none to abort" in of("aborted", "retired").refusals[0]
-    assert of("aborted", rotation=samples.rotation("gw1")).targets[0].note == ""
+    note = f"Its rotation was rolled back before ({samples.BEGUN}); this run continues from there."
+    assert again.targets[0].note == note
+    assert "none to abort" in of("rolled_back", "retired").refusals[0]
+    assert of("rolled_back", rotation=samples.rotation("gw1")).targets[0].note == ""
 
 
 # -- as data, and after a revocation
