@@ -332,8 +332,9 @@ releases:
           choices: [hears, splits]
           sample: hears
         seen_on:
-          description: The first key servers that showed it. Other groups rely on it; delete the file if one of them
-          was tampered with.
+          description: >-
+            The first key servers that showed it. Other groups rely on it; delete the file if one of them was tampered
+            with.
           type: list
           elements: str
           sample: [ks1, ks2]

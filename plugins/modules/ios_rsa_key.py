@@ -143,7 +143,8 @@ EXAMPLES = r"""
       vpnops.keys.ios_rsa_key:
         exportable: true
 
-    - name: Read it vpnops.keys.ios_rsa_key_info:
+    - name: Read it
+      vpnops.keys.ios_rsa_key_info:
       register: rekey
 """
 

@@ -325,8 +325,8 @@ units:
       elements: str
       sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or restore an older key."]
     unknown_peers:
-      description: Those of RV(units[].findings) that are about addresses of COOP peers that no key server in the
-      inventory has.
+      description: >-
+        Those of RV(units[].findings) that are about addresses of COOP peers that no key server in the inventory has.
       type: list
       elements: str
       sample: []

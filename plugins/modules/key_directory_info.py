@@ -361,7 +361,7 @@ all_keys:
       type: str
       sample: 603c0457cad589efdd0df3e763e9fb4a4e44ee3b5dc9fa7432244d12ea886185
     state:
-            description: Its state.
+      description: Its state.
       type: str
       choices: [staged, current, retired, revoked]
       sample: current

@@ -175,7 +175,7 @@ summary:
         rotations: 0
         pending: 0
     findings:
-            description: What was found. The most important findings come first.
+      description: What was found. The most important findings come first.
       type: list
       elements: dict
       contains:
@@ -189,7 +189,7 @@ summary:
           choices: [problem, warning, note]
           sample: problem
         hosts:
-                    description: The hosts that it is about.
+          description: The hosts that it is about.
           type: list
           elements: str
           sample: [ks2]

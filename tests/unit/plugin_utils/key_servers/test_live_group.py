@@ -214,7 +214,7 @@ def test_who_alone_says_that_it_serves_a_group_does_not_stop_those_who_do() -> N
     assert (real.hosts, real.blocked) == (("ks1", "ks2"), None)
     assert liar.blocked == (
         "ks9 and ks1, ks2 say that they serve G (7), and are not peers of each other. Nothing is changed; find out "
-        "which of them are meant, and name only those in O(hosts)."
+        "which of them belong to the group, and name only those in O(hosts)."
     )
     assert told_apart([real]) == [real]
 

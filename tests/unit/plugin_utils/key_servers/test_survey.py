@@ -283,7 +283,7 @@ def test_key_servers_are_named_as_ansible_names_hosts(hosts: list[str], found: l
     [
         ({"hosts": ["ks1", "ks9"]}, "Not in the inventory: ks9"),
         ({"hosts": ["key_servers:ks9"]}, "Not in the inventory: ks9"),
-        ({"hosts": []}, "There is no key server to look at"),
+        ({"hosts": []}, "There is no key server to read"),
         ({"hosts": ["ks1"], "allowed_hosts": ["gw1"]}, "allowed_hosts leaves none of the key servers ks1"),
     ],
 )
