@@ -14,11 +14,11 @@ author:
 description:
   - On a terminal, a live bar per task that is under way, with the hosts that are done, failed and deferred, and the
     time that remains. Each task that is over leaves one line.
-  - Where there is no terminal, as in a log, one line per task.
+  - Without a terminal, as in a log, one line per task.
   - Failures are shown when they happen, one sentence each; the end is one summary, not a line for every host. The same
     can be written to files as JSON and as JUnit.
   - A host counts as deferred if it was unreachable and the play continued without it (C(ignore_unreachable)), or if a
-    report of M(vpnops.keys.gateway_report) says that it is still to get something.
+    report of M(vpnops.keys.gateway_report) says that it has pending changes.
   - Tasks that are skipped everywhere leave no line. With C(-v) every result is shown, as with
     P(ansible.builtin.default#callback).
 requirements:
@@ -40,8 +40,8 @@ options:
         key: display
   progress_json:
     description:
-      - A file that gets the summary as JSON, with what became of every host, every failure and every task.
-      - What tasks that work for many found is there for each key server, group and gateway.
+      - A file that gets the summary as JSON, with the outcome of every host, every failure and every task.
+      - Results of tasks that work on many hosts are listed for each key server, group and gateway.
       - It is written when the run ends, also if it is interrupted.
     type: path
     env:
