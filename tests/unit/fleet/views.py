@@ -100,7 +100,8 @@ def read_page(html: str) -> Paper:
                     found.pairs[cells[0].text, owner] = (cell.state, cell.title, cell.text)
         elif section == "gateways" and row:
             found.differing.append(row)
-    found.lines = [title for title in tables.titles if title.endswith(("Neither sees a tunnel.", "one of them reports."))]
+    ends = ("Neither sees a tunnel.", "one of them reports.")
+    found.lines = [title for title in tables.titles if title.endswith(ends)]
     return found
 
 
