@@ -18,6 +18,6 @@ class ActionModule(GatewayAction):
         if self._task.args.get("state") == "carrying" and result.get("left") and not self._task.check_mode:
             names = listed([quoted(name) for name in result["left"]])
             silent = f"it says that {names} did not answer on {result['interface']}"
-            effect = "so the traffic stays on the first interface and is silent for a moment when the key changes"
+            effect = "so its traffic stays on the first interface and is interrupted briefly when the key changes"
             result["warnings"] = [*result.get("warnings", ()), f"{self.host}: {silent}, {effect}."]
         return result

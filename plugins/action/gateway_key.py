@@ -28,7 +28,7 @@ class ActionModule(GatewayAction):
         if time.time() > float(options.pop("begin_before", None) or "inf"):
             raise VpnKeysError(
                 "timeout",
-                "its change was not started, as the gateways before it used up the time that all have",
+                "its change was not started, because the gateways before it used up the time for all of them",
                 host=self.host,
                 state=NOTHING_CHANGED,
                 advice="run it again",

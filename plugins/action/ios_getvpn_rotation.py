@@ -40,7 +40,7 @@ class ActionModule(IosAction):
         targets = self.fleet({**options, "groups": None, "primary": []})
         self._store = RotationStore(options["state_directory"])
         async with session.SessionPool() as pool:
-            seen = await rotate.look(list(targets.values()), options["parallel"], options["timeout"], pool)
+            seen = await rotate.observe(list(targets.values()), options["parallel"], options["timeout"], pool)
             addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
             chosen = _chosen(live_group.told_apart(live_group.live_groups(seen, addresses)), options)
             await pool.only({host for live in chosen for host in live.hosts})
@@ -62,7 +62,7 @@ class ActionModule(IosAction):
         if not self.check:
             approved = options["approved"]
             wanted = [one for one in found if not one.error and _is_approved(one, approved)]
-            await rotations.carry_out(wanted, seen, Clock().now() + options["wait_timeout"])
+            await rotations.run(wanted, seen, Clock().now() + options["wait_timeout"])
 
     def _found(
         self,
@@ -85,7 +85,7 @@ class ActionModule(IosAction):
         except VpnKeysError as error:
             return Found(live, None, error=error)
         if record is None:
-            return Found(live, None, outcome="done", why=f"All key servers name {options['label']} already.")
+            return Found(live, None, outcome="done", why=f"All key servers already use {options['label']}.")
         say = _sayer(live.title)
         wanted = Wanted(
             Policy(**{name: options[name] for name in POLICY}, leave=tuple(options["leave"])),
@@ -119,8 +119,8 @@ class ActionModule(IosAction):
         return result
 
     def _interrupted(self, times: int) -> None:
-        first, then = "the step in hand is finished, and no other is begun", "ended at once; run the same again"
-        text = first if times == 1 else then
+        first = "the step in hand is finished, and no other one is started"
+        text = first if times == 1 else "stopped at once; run the same command again"
         display.display(f"vpnops.keys: interrupted: {text}.", stderr=True)
 
 
@@ -163,7 +163,7 @@ def _chosen(groups: list[LiveGroup], options: Mapping[str, t.Any]) -> list[LiveG
             "bad_input",
             f"The key servers serve {len(groups)} groups: {', '.join(names[: host_patterns.SHOWN]) or 'none'}",
             state=NOTHING_DONE,
-            advice="say in O(only_groups) which are meant",
+            advice="choose one with O(only_groups)",
         )
     found = groups
     if patterns:

@@ -38,8 +38,8 @@ class ActionModule(IosAction):
             if keys and ring.labels == (label.name,) and not options["allow_last_key"]:
                 raise VpnKeysError(
                     "blocked",
-                    f"{label} is the last RSA key of the device; without one its SSH server stops, and nobody can "
-                    "log in by SSH any more",
+                    f"{label} is the last RSA key of the device; without one its SSH server stops, and SSH "
+                    "logins are not possible any more",
                     host=tty.name,
                     state=NOTHING_CHANGED,
                     advice="O(allow_last_key): true removes it anyway",

@@ -42,5 +42,5 @@ class ActionModule(IosAction):
             if result["changed"] and not self.check:
                 key_files.keep(sealed, path, passphrase, options["format"])
         if options["return_content"]:
-            result["content"] = key_files.armoured(sealed, passphrase, options["format"])
+            result["content"] = key_files.armored(sealed, passphrase, options["format"])
         return result

@@ -45,6 +45,7 @@ def _check_backups(options: Mapping[str, t.Any]) -> None:
                 "bad_input",
                 f"O(backup_directory) {options['backup_directory']} is no directory",
                 state=NOTHING_DONE,
+                advice="create it, or set another one",
             )
 
 
@@ -73,7 +74,7 @@ class ActionModule(IosAction):
             else:
                 used = targets if options["verify"] else _needed(plans)
                 await pool.only(() if self.check else used)
-                result = await self._carry_out(plans.planned, targets, options, pool)
+                result = await self._run_plans(plans.planned, targets, options, pool)
             result["claims"] = survey.claims_to_result(plans.claims, self._names)
             if options["verify"]:
                 result["found"] = survey.compared(plans, targets, self._names)
@@ -121,7 +122,7 @@ class ActionModule(IosAction):
     def _untouched(self, one: Planned) -> dict[str, t.Any]:
         return survey.to_result(one, self._names) | {"done": {}, "left": [], "error": None, "interrupted": False}
 
-    async def _carry_out(
+    async def _run_plans(
         self,
         planned: list[Planned],
         targets: dict[str, Target],
@@ -223,15 +224,15 @@ class ActionModule(IosAction):
         doing = {host: None for _one, progress in self._running for host in progress.doing}
         finished = f"{', '.join(doing)} {'is' if len(doing) == 1 else 'are'} finished, " if doing else ""
         _say(
-            f"interrupted: {finished}no other key server is started. The next interrupt ends at once, with work "
-            "half done."
+            f"interrupted: {finished}no other key server is started. The next interrupt stops at once and leaves "
+            "work half done."
         )
 
     def _give_account(self) -> None:
         """Who is done and who is not, for people and for the callback: nobody sees the result of this task any more."""
         for one, progress in self._running:
             label, steps = Label(str(one.unit.label)), one.plan.steps
-            _say(f"{label}: ended at once. {account.how_far(label, steps, progress.done, progress.doing)}")
+            _say(f"{label}: stopped at once. {account.how_far(label, steps, progress.done, progress.doing)}")
             for host, state in account.by_state(steps, progress.done, progress.doing).items():
                 found = "changed" if state == "Done" else "not finished"
                 pipe.tell("result", host=host, unit=survey.title(one.unit), result=found, message=f"{state}.")

@@ -14,11 +14,11 @@ author:
 description:
   - On a terminal, a live bar per task that is under way, with the hosts that are done, failed and deferred, and the
     time that remains. Each task that is over leaves one line.
-  - Where there is no terminal, as in a log, one line per task.
+  - Without a terminal, as in a log, one line per task.
   - Failures are shown when they happen, one sentence each; the end is one summary, not a line for every host. The same
     can be written to files as JSON and as JUnit.
   - A host counts as deferred if it was unreachable and the play continued without it (C(ignore_unreachable)), or if a
-    report of M(vpnops.keys.gateway_report) says that it is still to get something.
+    report of M(vpnops.keys.gateway_report) says that it has pending changes.
   - Tasks that are skipped everywhere leave no line. With C(-v) every result is shown, as with
     P(ansible.builtin.default#callback).
 requirements:
@@ -40,8 +40,8 @@ options:
         key: display
   progress_json:
     description:
-      - A file that gets the summary as JSON, with what became of every host, every failure and every task.
-      - What tasks that work for many found is there for each key server, group and gateway.
+      - A file that gets the summary as JSON, with the outcome of every host, every failure and every task.
+      - Results of tasks that work on many hosts are listed for each key server, group and gateway.
       - It is written when the run ends, also if it is interrupted.
     type: path
     env:
@@ -102,7 +102,7 @@ except ImportError:
 
 EACH_FOR_ITSELF = ("free", "host_pinned")
 """Strategies in which hosts do not wait for each other: several tasks are under way at once."""
-COLOURS = {
+COLORS = {
     "ok": C.COLOR_OK,
     "changed": C.COLOR_CHANGED,
     "skipped": C.COLOR_SKIP,
@@ -142,7 +142,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._shown = False
         self._items: dict[tuple[str, str], list[str]] = {}
         self._pid = os.getpid()
-        self._just_told = ""
+        self._just_said = ""
 
     # ------------------------------------------------------------------ the run
 
@@ -160,8 +160,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         variables = play.get_variable_manager().get_vars(play=play, include_hostvars=False)
         self._strategy = str(play.strategy).rpartition(".")[2]
         with self._guard:
-            batch, everybody = variables["ansible_play_batch"], variables["ansible_play_hosts_all"]
-            self._run.begin_play(play.get_name().strip(), batch, everybody, time.time())
+            batch, every = variables["ansible_play_batch"], variables["ansible_play_hosts_all"]
+            self._run.begin_play(play.get_name().strip(), batch, every, time.time())
             heading = view.heading(self._run)
         self._say(heading, stamped=False)
         self._show(not self._asks(play))
@@ -173,7 +173,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._say("No host matches.", "skipped")
 
     def v2_playbook_on_no_hosts_remaining(self) -> None:
-        self._say("No host is left to go on with.", "failed")
+        self._say("No host is left to continue with.", "failed")
 
     # ------------------------------------------------------------------ tasks
 
@@ -255,10 +255,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             once = _once(task)
             shown = view.FOR_ALL if once and outcome != "unreachable" else host
             self._say(view.problem(shown, where, outcome, sentence), outcome)
-            self._just_told = sentence if once else ""
+            self._just_said = sentence if once else ""
         if self._display.verbosity >= 1 and outcome != "skipped":
             shown = self._dump_results(said, indent=4 if self._display.verbosity > 2 else None)
-            self._display.display(f"{outcome}: [{self.host_label(result)}] => {shown}", color=COLOURS[outcome])
+            self._display.display(f"{outcome}: [{self.host_label(result)}] => {shown}", color=COLORS[outcome])
         if self._strategy in EACH_FOR_ITSELF:
             with self._guard:
                 over = self._run.complete(task._uuid)
@@ -297,7 +297,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             )
         elif stamped:
             text = f"{time.strftime('%H:%M:%S')} {text}"
-        self._display.display(text, color=COLOURS.get(what))
+        self._display.display(text, color=COLORS.get(what))
 
     def _say_debug(self, result: t.Any) -> None:
         said = result._result
@@ -377,7 +377,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             pipe.closed(self._reader)
             self._ticker = None
         self._run.end(time.time(), failed, interrupted=interrupted)
-        for text, what in view.summary(self._run, self._just_told):
+        for text, what in view.summary(self._run, self._just_said):
             self._say(text, what, stamped=False)
         for option, form in (("progress_json", files.as_json), ("progress_junit", files.as_junit)):
             if path := self.get_option(option):

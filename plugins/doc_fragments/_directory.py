@@ -45,7 +45,7 @@ options:
         A key of the type C(ed25519) in a transit engine of HashiCorp Vault or OpenBao, as V(vault://MOUNT/keys/NAME).
         The private key never leaves the engine, which signs. The task needs the Python library hvac.
       - >-
-        Where the engine is and who asks comes from the environment, as for its command line: E(VAULT_ADDR),
+        Address and token of the engine come from the environment, as for its command line: E(VAULT_ADDR),
         E(VAULT_TOKEN), E(VAULT_NAMESPACE), E(VAULT_CACERT). The token needs C(read) on C(MOUNT/keys/NAME) and C(update)
         on C(MOUNT/sign/NAME).
       - >-
@@ -83,9 +83,9 @@ options:
   witnesses:
     description:
       - >-
-        The checkpoints that gateways keep. One with the signature of this directory shows that it is older than it was,
-        or has become something else: then it is not believed, as with O(witness_path). Anything else is the word of
-        that gateway alone, and is named in RV(claimed).
+        The checkpoints that gateways keep. One with the signature of this directory can show that the directory was
+        replaced by an older or a different one: then it is refused, as with O(witness_path). Anything else proves
+        nothing, and is in RV(claimed).
     type: list
     elements: dict
     suboptions:
@@ -98,21 +98,21 @@ options:
         type: str
         required: true
       late:
-        description: Name in RV(claimed) what it shows, and stop nothing.
+        description: Only report in RV(claimed) what it shows, and refuse nothing.
         type: bool
         default: false
   ignored_witnesses:
     description:
-      - Names of gateways whose O(witnesses) are not believed, or V(all).
+      - Names of gateways whose O(witnesses) are ignored, or V(all).
       - >-
-        Set it where a directory was restored or begun anew on purpose, or where a gateway says things that cannot be.
+        Set it if a directory was restored or created again on purpose, or if a gateway has an impossible checkpoint.
     type: list
     elements: str
     default: []
   only:
     description:
       - Names of the gateways that the result is about. Without it, all of them.
-      - RV(peers) and RV(learned) always are about all.
+      - RV(peers) and RV(learned) are always about all gateways.
     type: list
     elements: str
 """

@@ -23,7 +23,7 @@ options:
     elements: str
   label:
     description:
-      - The label under which all O(hosts) must hold the same key. They then form one unit.
+      - The label under which all O(hosts) must have the same key. They then form one unit.
       - >-
         Without O(label) and O(groups), labels and units are found on the devices, from C(crypto gdoi group)
         and C(crypto gkm group) in the configuration.
@@ -82,10 +82,10 @@ options:
     elements: str
   allow_partial_inventory:
     description:
-      - Continue if key servers have peers configured whose addresses the inventory gives to no key server.
+      - Continue if key servers have peers configured whose addresses no key server in the inventory has.
       - >-
-        With V(false) the task fails then, and changes nothing. Use it where a part of the inventory may look like all
-        of it, as in a job slice of AWX.
+        With V(false) the task fails then, and changes nothing. Use it if the inventory may be incomplete, as in a job
+        slice of AWX.
     type: bool
     default: true
   primary:

@@ -82,5 +82,5 @@ notes:
     first imported under the scratch label, checked and, with O(save=true), saved. Then the old key is removed, the
     new one is imported under the label and checked, and the scratch key is removed. If that import fails, the old
     key is restored, if it is exportable. An interrupted run leaves a complete key, under the label or under the
-    scratch label; run the same again to finish it.
+    scratch label; run the same task again to finish it.
 """

@@ -12,9 +12,9 @@ author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Ansible ends well, with nothing done, where the group of a play is empty or is not there, and where C(--limit)
-    leaves none of it. This says which hosts a play runs on so that one of its own tasks can fail then.
-  - The groups themselves, where one of them has a host within the limit.
+    If the group of a play is empty or missing, or C(--limit) leaves none of its hosts, Ansible does nothing and
+    succeeds. This filter returns hosts for the play anyway, so that one of its own tasks can fail.
+  - The groups themselves, if one of them has a host within the limit.
   - Otherwise all hosts within the limit, or C(localhost) without one. The playbooks of this collection fail there.
 positional: group, limit
 options:

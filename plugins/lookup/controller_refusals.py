@@ -12,9 +12,9 @@ author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Asks the API which of the changes that C(vpnops.keys.configure_awx) would make it would refuse, as the user of the
-    token lacks a role, or the token the scope I(Write). Nothing is changed.
-  - The API tells it by the actions of OPTIONS, by C(user_capabilities) and by the filter C(role_level).
+    Asks the API which of the changes that C(vpnops.keys.configure_awx) would make it would refuse, because the user of
+    the token lacks a role, or the token the scope I(Write). Nothing is changed.
+  - The API shows it by the actions of OPTIONS, by C(user_capabilities) and by the filter C(role_level).
   - >-
     Where the API is, and the token for it, comes from the same environment variables as for the modules of
     C(awx.awx): E(CONTROLLER_HOST), E(CONTROLLER_OAUTH_TOKEN).

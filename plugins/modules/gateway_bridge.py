@@ -64,9 +64,8 @@ options:
     default: []
   peers:
     description: >-
-      The gateways that change, as RV(vpnops.keys.key_directory_info#module:peers) has them. On one that changes itself
-      the others too, so that results can name them. To one of which something cannot be used, traffic goes by the first
-      interface all the time.
+      The gateways that change, as RV(vpnops.keys.key_directory_info#module:peers) has them; on a gateway that changes
+      itself, all peers. The traffic to a peer with an invalid value stays on the first interface.
     type: list
     elements: dict
     default: []

@@ -29,18 +29,18 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: The SHA-256 of a token that is still to be made is not known.
+    details: The SHA-256 of a token that does not exist yet is not known.
   diff_mode:
     support: full
-    details: Shows which files differ. Of the token nothing is shown.
+    details: Shows which files differ. The token is not shown.
   idempotent:
     support: full
   action:
     support: full
-    details: The files are made on the gateway, and O(callers) on the control node.
+    details: The files are written on the gateway, and O(callers) on the control node.
 options:
   url:
-    description: What to call. It has to begin with C(https://).
+    description: The URL to call. It must begin with C(https://).
     type: str
     required: true
   ca:
@@ -51,13 +51,13 @@ options:
     description:
       - >-
         File on the control node with a line for every gateway, the SHA-256 of its token and its name. Only its owner
-        may read it (C(0600)). It is made if it is missing; its directory must exist.
+        may read it (C(0600)). It is created if it is missing; its directory must exist.
     type: path
     required: true
 requirements:
   - curl and systemd, on the gateway
 notes:
-  - O(platform), O(interface) and O(identity) are there for defaults of the action group. They mean nothing here.
+  - O(platform), O(interface) and O(identity) exist only for defaults of the action group. They have no effect here.
   - "A new token: remove C(/etc/vpnops.keys/call-in.header) on the gateway, and run this again."
 """
 

@@ -29,7 +29,7 @@ extends_documentation_fragment:
   - vpnops.keys._periods
 options:
   max_gateways:
-    description: At most so many gateways are chosen; the others wait for the next run.
+    description: Maximum number of gateways in one run; the others wait for the next run.
     type: int
     default: 5
   window:
@@ -37,7 +37,7 @@ options:
       - >-
         The times at which gateways are chosen, for example C(mon-fri 22:00-04:00), C(sat,sun 00:00-24:00), or
         C(01:00-05:00) for every day. By default, always.
-      - A time that ends before it begins ends on the next day. A rotation that has begun in time is finished.
+      - A time that ends before it begins ends on the next day. A rotation that has started in time is finished.
     type: list
     elements: str
     default: []

@@ -15,15 +15,15 @@ author:
 description:
   - >-
     Gives a gateway a program and a systemd timer that fetch what M(vpnops.keys.key_directory_publish) has published,
-    verify it, and store it as M(vpnops.keys.gateway_peers) would. So a gateway that was away learns a new key without
-    a playbook.
+    verify it, and store it as M(vpnops.keys.gateway_peers) would. So a gateway that was offline learns a new key
+    without a playbook.
   - >-
-    The gateway believes nothing but what the directory signed, that has not expired, and that is not older than what
-    it knows. Where it gets nothing of that kind, its tunnels stay as they are and it stores nothing new.
+    The gateway accepts only what the directory signed, what has not expired, and what is not older than what it
+    knows. Otherwise its tunnels stay as they are and it stores nothing new.
   - >-
     Playbooks reach the gateway as before. What they have stored is never undone by an older publication.
   - >-
-    The program is one file of Python without any library. Nothing is sent to the web server but requests for files.
+    The program is one file of Python without any library. The web server receives only requests for files.
 extends_documentation_fragment:
   - vpnops.keys._attributes
   - vpnops.keys._attributes.gateway
@@ -38,7 +38,7 @@ attributes:
     support: full
   action:
     support: full
-    details: The program is made on the control node, and O(ca) is read there.
+    details: The program is built on the control node, and O(ca) is read there.
 options:
   state:
     description:
@@ -51,9 +51,9 @@ options:
     description:
       - >-
         Where the folder of the publication is: C(https://) and the address of a web server, or C(file://) and the path
-        of a folder on the gateway, such as a git working tree. No redirect is followed. The address is a host, perhaps
-        a port, and a path: no user, no password and no query.
-      - The way there must not lead through the tunnels whose keys the gateway may lack.
+        of a folder on the gateway, such as a git working tree. No redirect is followed. The address is a host,
+        optionally a port, and a path: no user, no password and no query.
+      - It must be reachable without the tunnels whose keys the gateway may lack.
       - Required with O(state=present).
     type: str
   verify_key:
@@ -72,20 +72,20 @@ options:
     type: str
   number:
     description: >-
-      The least number that a publication may have, as RV(vpnops.keys.key_directory_publish#module:publication) has it.
+      The lowest number that a publication may have, as RV(vpnops.keys.key_directory_publish#module:publication) has it.
       It protects the first fetch; after that the gateway remembers the number.
     type: int
     default: 0
   interval:
     description:
-      - Seconds between two fetches, 10 to 604800. A fifth of it more at random is added.
+      - Seconds between two fetches, 10 to 604800. A random time of up to a fifth of it is added.
       - It is also how long a gateway whose key is about to change should wait for its peers.
     type: int
     default: 300
   ca:
     description: >-
-      File on the control node with the certificate of the authority that signed that of O(url), in PEM. Without it,
-      the authorities that the gateway's system trusts count.
+      File on the control node with the certificate of the authority that signed that of O(url), in PEM. By default,
+      the authorities that the gateway's system trusts.
     type: str
   program:
     description: The program, in base64. It is filled in on the control node.

@@ -61,7 +61,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the keys of a WireGuard gateway
+- name: Read the keys of a WireGuard gateway
   vpnops.keys.gateway_info:
     platform: wireguard
     interface: wg0
@@ -76,7 +76,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 gateway:
-  description: What the gateway says about keys.
+  description: What the gateway reports about its keys.
   returned: success
   type: dict
   contains:
@@ -121,7 +121,7 @@ gateway:
           description: When the step was reached, in Unix seconds.
           type: float
         deadline:
-          description: When the old key comes back unless the change is confirmed, in Unix seconds.
+          description: When the gateway rolls back to the old key unless the change is confirmed, in Unix seconds.
           type: float
         error:
           description: Why it failed, in one sentence; empty otherwise.
@@ -172,13 +172,13 @@ gateway:
           sample: handshake 12 s ago
         by:
           description: >-
-            The latest moment at which that can have been, in Unix seconds by the clock of the gateway. Some daemons
-            tell whole seconds only.
+            The latest time at which that can have happened, in Unix seconds by the clock of the gateway. Some daemons
+            report whole seconds only.
           type: float
     blocked:
       description: >-
-        Peers whose keys cannot be stored here so that they hold after the next start of the daemon. No change of their
-        keys counts on this gateway.
+        Peers whose keys would be lost at the next start of the daemon. A change of their keys does not count on this
+        gateway.
       type: list
       elements: dict
       contains:
@@ -193,8 +193,8 @@ gateway:
           type: str
     at_restart:
       description: >-
-        What the next start of the daemon would change for the peers that it has, in sentences. A difference between
-        the files and the running daemon is among it, and a line of the files that cannot be analyzed.
+        What the next start of the daemon would change for the peers that it has, in sentences. This includes
+        differences between the files and the running daemon, and lines that cannot be interpreted.
       type: list
       elements: str
     fetched:
@@ -217,27 +217,27 @@ gateway:
           description: Whether all of it is stored.
           type: bool
         code:
-          description: What went wrong at the last fetch, as a word for programs. Empty is good.
+          description: Error code of the last fetch, for programs. Empty if it succeeded.
           type: str
         told:
           description: How the last fetch ended, in sentences.
           type: str
           sample: "Nothing new: number 41 is stored."
         expires:
-          description: Until when the publication is good, in Unix seconds.
+          description: Until when the publication is valid, in Unix seconds.
           type: int
         at:
           description: When the last fetch was, in Unix seconds.
           type: int
         good_at:
-          description: When the last one that went well was, in Unix seconds; 0 if none has.
+          description: When the last successful fetch was, in Unix seconds; 0 if there was none.
           type: int
 checkpoint:
   description: The newest checkpoint of the directory that the gateway was given; empty without one.
   returned: success
   type: str
 obstacles:
-  description: What is in the way of a change of keys, in sentences. Empty is good.
+  description: What prevents a rotation, in sentences. Empty if nothing does.
   returned: if O(preflight=true)
   type: list
   elements: str

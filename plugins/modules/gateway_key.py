@@ -223,7 +223,7 @@ def staged(gateway: Managed, observed: Observation, options: entry.Data, wanted:
     own = in_use(observed)
     if own is None:
         what = "This gateway has no key yet, so there is none to change"
-        raise VpnKeysError("not_found", what, advice="Enroll it first")
+        raise VpnKeysError("not_found", what, state=NOTHING_CHANGED, advice="enroll it first")
     if wanted is not None and wanted in (observed.own.file, observed.own.runtime):
         return Step(True, own, observed.pending, lambda: wanted)
     waiting = observed.pending
@@ -274,7 +274,7 @@ def rolled_back(gateway: Managed, observed: Observation, options: entry.Data, wa
     if wanted is not None and old != wanted:
         raise VpnKeysError(
             "refused",
-            f"The old key {short(wanted.fingerprint)} is not on this gateway any more, so it cannot come back",
+            f"The old key {short(wanted.fingerprint)} is not on this gateway any more, so it cannot roll back to it",
             state=NOTHING_CHANGED,
         )
 
@@ -304,14 +304,15 @@ def meant(observed: Observation, wanted: PublicKey | None) -> PublicKey:
     if wanted is not None and wanted not in (observed.pending, observed.own.file, observed.own.runtime):
         raise VpnKeysError(
             "refused",
-            f"The key {short(wanted.fingerprint)} does not wait on this gateway and is not in use there; "
+            f"The key {short(wanted.fingerprint)} is neither staged nor in use on this gateway; "
             f"{short(here.fingerprint) if here else 'no key'} is",
             state=NOTHING_CHANGED,
             advice="run the rotation again",
         )
     new = wanted or here
     if new is None:
-        raise VpnKeysError("not_found", "This gateway has no key that could be used", state=NOTHING_CHANGED)
+        what = "This gateway has no key that could be used"
+        raise VpnKeysError("not_found", what, state=NOTHING_CHANGED, advice="enroll it first")
     return new
 
 
@@ -321,7 +322,8 @@ def kind(observed: Observation, options: entry.Data) -> tuple[str, int]:
     possible = BACKENDS[options["platform"]].algorithms
     algorithm = options["algorithm"] or (own.algorithm if own else possible[0])
     if algorithm not in possible:
-        raise VpnKeysError("bad_input", f"{options['platform']} has no {algorithm} keys", state=NOTHING_CHANGED)
+        what, advice = f"{options['platform']} has no {algorithm} keys", f"set O(algorithm) to {' or '.join(possible)}"
+        raise VpnKeysError("bad_input", what, state=NOTHING_CHANGED, advice=advice)
     return algorithm, options["bits"]
 
 

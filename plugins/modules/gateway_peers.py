@@ -120,11 +120,10 @@ options:
     description:
       - >-
         The signed checkpoint of the directory, RV(vpnops.keys.key_directory_info#module:directory.checkpoint), that
-        O(peers) are of. The gateway keeps the newest one, so that it can be seen later that a directory was put back to
-        an older state.
+        O(peers) are of. The gateway keeps the newest one, so that an older state of the directory is detected later.
     type: str
   require_newest:
-    description: Store nothing where the gateway has been given keys of a newer state, or of another directory.
+    description: Store nothing if the gateway has keys of a newer state, or of another directory.
     type: bool
     default: false
 seealso:
@@ -178,7 +177,7 @@ refused:
     - >-
       The given peers that were left out, because what was given of them cannot be used or this gateway cannot store it,
       and those whose keys would not hold after the next start of the daemon. The latter have their keys in the running
-      daemon. All others are stored. In RV(stored) there is nothing of them, so that they remain to be done.
+      daemon. All others are stored. They are not in RV(stored), so they stay pending.
     - >-
       A peer with O(peers[].withdrawn=true) is withdrawn even then, as far as its keys and its identity are known; its
       endpoint and its networks do not matter.
@@ -295,7 +294,7 @@ def lines(changes: Iterable[PeerChange], which: str) -> str:
     return text
 
 
-def carried_out(gateway: Managed, peers: list[WantedPeer], options: entry.Data, write: bool) -> list[PeerChange]:
+def store(gateway: Managed, peers: list[WantedPeer], options: entry.Data, write: bool) -> list[PeerChange]:
     if not write:
         return peer_store.store(gateway, peers, options["follow_seconds"], write)
     with peer_store.locked(gateway.name):
@@ -314,7 +313,7 @@ def operate(module: AnsibleModule, gateway: Managed) -> entry.Data:
     peers, refusals = wanted.sort_out(others, lambda peer: beside(peer, options, module.check_mode))
     other_platform = {peer["name"] for peer in others if protocol(peer["platform"]) != protocol(options["platform"])}
     mine = [peer for peer in peers if peer.name not in other_platform]
-    changes = carried_out(gateway, mine, options, not module.check_mode)
+    changes = store(gateway, mine, options, not module.check_mode)
     refusals += [wanted.Refusal(change.name, change.refused) for change in changes if change.refused]
     refused = {refusal.gateway for refusal in refusals}
     if not module.check_mode:

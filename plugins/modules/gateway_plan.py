@@ -35,7 +35,7 @@ options:
     elements: str
     default: []
   confirm:
-    description: The same names, typed again. The module fails if they differ.
+    description: The same names, typed again. Fails if they differ.
     type: list
     elements: str
   mode:

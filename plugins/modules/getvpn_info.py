@@ -32,7 +32,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the groups of every key server
+- name: Read the groups of every key server
   vpnops.keys.getvpn_info:
   register: getvpn
 
@@ -43,7 +43,7 @@ EXAMPLES = r"""
   loop_control:
     label: "{{ item.name }}"
 
-- name: Stop where members miss rekeys
+- name: Fail if members miss rekeys
   ansible.builtin.assert:
     that:
       - getvpn.groups | length > 0
@@ -58,7 +58,7 @@ release:
   type: str
   sample: 17.09.04a
 groups:
-  description: The groups that the device serves as key server. What the device does not tell is null.
+  description: The groups that the device serves as key server. What the device does not show is null.
   returned: success
   type: list
   elements: dict
@@ -87,8 +87,8 @@ groups:
       sample: bb1e7fbef3b186bca557cc63cd4e8ba8a7add01653f9ddaa9a14c287166c453f
     startup_label:
       description: >-
-        Label in the startup configuration, which a reload brings; null if it is not shown. It differs from the
-        label where somebody did not save.
+        Label in the startup configuration, which is used after a reload; null if it is not shown. It differs from the
+        label if the configuration was not saved.
       type: str
       sample: GETVPN-REKEY
     rekeys_sent:

@@ -14,8 +14,8 @@ author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Sets C(rekey authentication mypubkey rsa LABEL) of a group that the device serves as key server. The key must
-    stand under the label already.
+    Sets C(rekey authentication mypubkey rsa LABEL) of a group that the device serves as key server. A key must exist
+    under the label.
   - >-
     This is one step on one device. To move a live group from one key to another, use
     M(vpnops.keys.ios_getvpn_rotation): it does this step on all key servers in a safe order.
@@ -48,8 +48,8 @@ options:
     description:
       - Write the configuration.
       - >-
-        Without it a reload brings the old label back; and where the old key is gone by then, the group has no key on
-        this key server.
+        Without it a reload restores the old label; if the old key was deleted, the group then has no key on this key
+        server.
     type: bool
     default: true
 seealso:
@@ -66,7 +66,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 previous_label:
-  description: Label that the group named before; null if it named none.
+  description: Label that the group used before; null if it used none.
   returned: success
   type: str
   sample: GETVPN-2026

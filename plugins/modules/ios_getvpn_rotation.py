@@ -14,7 +14,7 @@ author:
   - vpnops.keys authors (@vpnops)
 description:
   - >-
-    Copies a new key to all key servers of a group under a label of its own, makes the group use it, waits until every
+    Copies a new key to all key servers of a group under its own label, makes the group use it, waits until every
     member has learned it, verifies that by a rekey, and removes the old key.
   - >-
     The label changes on one secondary after the other and on the primary last. Until then everything is rolled back if
@@ -39,7 +39,7 @@ attributes:
     details: All key servers are read, and RV(groups[].plan) says what would be done. No record is written.
   diff_mode:
     support: full
-    details: Shows the label that each key server names.
+    details: Shows the label that each key server uses.
   idempotent:
     support: full
     details: When the state of O(until) is reached, nothing is changed any more.
@@ -47,14 +47,14 @@ options:
   hosts:
     description:
       - All key servers. The module finds out which of them serve a group.
-      - An element may be a pattern of hosts as Ansible has them.
+      - An element may be an Ansible host pattern.
     type: list
     elements: str
     required: true
   only_groups:
     description:
-      - The GET VPN groups that are meant, by name or by pattern as Ansible has patterns of hosts.
-      - Needed where the key servers serve more than one group.
+      - The GET VPN groups to rotate, by name or by pattern, with the syntax of host patterns.
+      - Required if the key servers serve more than one group.
     type: list
     elements: str
   allowed_hosts:
@@ -62,13 +62,13 @@ options:
     type: list
     elements: str
   label:
-    description: Label of the new key. One that is not there yet is generated.
+    description: Label of the new key. If no key server has it, the key is generated.
     type: str
     required: true
   old_label:
     description: >-
-      Label of the key in use. Needed only to go on where the record was lost and all key servers name the new label
-      already.
+      Label of the key in use. Needed only to continue if the record was lost and all key servers already use the new
+      label.
     type: str
   until:
     description:
@@ -76,26 +76,26 @@ options:
       - V(prepared) - every key server has the new key, and no group uses it.
       - V(secondaries) - all secondaries use it. This is the last state that O(abort) can roll back.
       - V(verified) - the primary uses it, and every member has learned it and accepted a rekey that is signed with it.
-      - V(retired) - the old key is removed. For that, one more life of all keys must have passed.
+      - V(retired) - the old key is removed. For that, one more lifetime of all keys must have passed.
     type: str
     choices: [prepared, secondaries, verified, retired]
     default: verified
   abort:
     description:
-      - Roll back. Every key server names the old label again, and the new key is removed.
-      - Refused once the primary has changed.
+      - Roll back. Every key server uses the old label again, and the new key is removed.
+      - Refused once the primary uses the new key.
     type: bool
     default: false
   canary:
     description: >-
-      This group may be used to find out how its releases behave. Without it, a group with a release whose behavior is
+      Use this group to find out how its releases behave. Without it, a group with a release whose behavior is
       not known is not changed.
     type: bool
     default: false
   allow_split:
     description:
-      - The labels may differ although it is not known whether the key servers then hear each other, or although it is
-        known that they do not.
+      - Continue although it is not known whether the key servers hear each other while their labels differ, or
+        although it is known that they do not.
       - >-
         A secondary that does not hear the primary becomes primary after about 60 seconds. The module restores the old
         label, or changes the label on all others, before that; the group splits only if the run is killed meanwhile and
@@ -112,7 +112,7 @@ options:
     type: float
     default: 10
   leave:
-    description: Addresses of members that the module does not wait for, because they are gone for good.
+    description: Addresses of members that are not waited for, because they do not exist any more.
     type: list
     elements: str
     default: []
@@ -139,14 +139,14 @@ options:
     default: 2048
   wait_timeout:
     description:
-      - Seconds that this task waits for members, altogether. Then it fails and says who is waited for.
+      - Seconds that this task waits for members, in total. Then it fails and names the members that it waited for.
       - Run the same task again to wait longer.
     type: int
     default: 14400
   state_directory:
     description:
-      - Directory on the control node for the records, one signed file per group, and for what releases were found to
-        do. Only its owner may read it.
+      - Directory on the control node for the records, one signed file per group, and for the observed behavior of
+        releases. Only its owner may read it.
       - In AWX it must be on a volume that outlives the job.
     type: path
     default: ~/.ansible/vpnops.keys/rotations
@@ -159,7 +159,7 @@ options:
     type: int
     default: 64
   timeout:
-    description: Seconds that looking at one key server may take.
+    description: Seconds for reading one key server.
     type: int
     default: 120
 seealso:
@@ -170,7 +170,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Bring a new key to the key servers of a group
+- name: Copy a new key to the key servers of a group
   vpnops.keys.ios_getvpn_rotation:
     hosts: "{{ groups['key_servers'] }}"
     only_groups: [EUROPE]
@@ -188,7 +188,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 groups:
-  description: The groups that were meant. Of a task that failed as well.
+  description: The selected groups, also if the task failed.
   returned: success or failure, if the key servers were read
   type: list
   elements: dict
@@ -210,7 +210,7 @@ groups:
       type: str
       sample: GETVPN-2027
     state:
-      description: The last state that the rotation has reached; V(timed) and V(canary) are checks behind V(prepared).
+      description: The last state that the rotation has reached; V(timed) and V(canary) are checks after V(prepared).
       type: str
       choices: [surveyed, prepared, timed, canary, secondaries, primary, learning, verified, retired]
       sample: learning
@@ -229,7 +229,7 @@ groups:
       type: str
       sample: "3 members have not learned the new key yet: 198.51.100.1, 198.51.100.2, 198.51.100.7."
     digest:
-      description: What the plan was made for, for O(approved). It changes when labels, keys or options do.
+      description: Digest of the plan, for O(approved). It changes when labels, keys or options change.
       type: str
       sample: 1b5f7c0e7e9d4d7f0c0a5b3e6b1d2c4f8a9e0d1c2b3a4f5e6d7c8b9a0f1e2d3c
     expected_end:
@@ -288,11 +288,11 @@ groups:
           type: str
           sample: Primary
         label:
-          description: The label that it names for the group.
+          description: The label that it uses for the group.
           type: str
           sample: GETVPN-2026
         saved:
-          description: Whether a reload changes nothing of that.
+          description: Whether a reload would not change the label and the key.
           type: bool
           sample: true
         old_fingerprint:
@@ -312,7 +312,7 @@ groups:
           type: str
           sample: null
 releases:
-  description: What releases were found to do, by all rotations whose records are in O(state_directory).
+  description: Observed behavior of releases, from all rotations whose records are in O(state_directory).
   returned: success or failure, if the key servers were read
   type: dict
   contains:
@@ -332,7 +332,9 @@ releases:
           choices: [hears, splits]
           sample: hears
         seen_on:
-          description: The first key servers that showed it. Other groups go by it; delete the file if one of them lied.
+          description: >-
+            The first key servers that showed it. Other groups rely on it; delete the file if one of them was tampered
+            with.
           type: list
           elements: str
           sample: [ks1, ks2]

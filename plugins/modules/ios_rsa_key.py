@@ -143,7 +143,7 @@ EXAMPLES = r"""
       vpnops.keys.ios_rsa_key:
         exportable: true
 
-    - name: Look at it
+    - name: Read it
       vpnops.keys.ios_rsa_key_info:
       register: rekey
 """
@@ -151,7 +151,7 @@ EXAMPLES = r"""
 RETURN = r"""
 key:
   description: The key under the label, as the device shows it afterwards.
-  returned: success, if a key stands there now; in check mode only if no key would be generated or removed
+  returned: success, if there is a key now; in check mode only if no key would be generated or removed
   type: dict
   contains:
     # rsa_key, of docs/returned
@@ -174,12 +174,12 @@ key:
       sample: true
     saved:
       description: >-
-        Whether a reload leaves the key. Many devices do not show it: then true after the device said that it
+        Whether the key survives a reload. Many devices do not show it: then true after the device said that it
         saved, false after a change from this control node that was not saved, and null otherwise.
       type: bool
       sample: true
     storage:
-      description: Where the device keeps the key, in its words; null where it does not tell.
+      description: Where the device keeps the key, in its words; null if it does not show it.
       type: str
       sample: private-config
     generated:

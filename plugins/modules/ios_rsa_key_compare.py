@@ -17,7 +17,7 @@ description:
     Reads all key servers in parallel, reports which key each of them has, and plans how to make them equal. Changes
     nothing.
   - >-
-    Key servers are sorted into units. A unit is all key servers that must hold the same key under one label,
+    Key servers are sorted into units. A unit is all key servers that must have the same key under one label,
     because they serve the same GET VPN group, or because they serve groups that share a label on some key
     server. Every unit is planned on its own.
   - >-
@@ -27,16 +27,16 @@ description:
   - Keys are compared by their public keys. No private key is exported.
   - If all key servers hold the same key, nothing is planned, except to save it where an earlier run from this
     control node did not.
-  - If no key server holds the key, it is generated on the primary, exportable, and imported to the others.
+  - If no key server has the key, it is generated on the primary, exportable, and imported to the others.
   - >-
     If some lack it and all copies are equal, it is imported to those that lack it: from the primary if that
     has an exportable copy, else from any exportable copy. If no copy is exportable, a new key is needed, which needs
     O(overwrite=true).
   - >-
-    If the copies differ, nothing is planned without O(overwrite=true). With it the primary's key wins, or
-    that of the highest-priority holder if the primary has none. If no copy of the winning key is exportable,
-    a new key is generated on the primary.
-  - If a key server of a unit cannot be reached, entered or read, nothing is planned for that unit.
+    If the copies differ, nothing is planned without O(overwrite=true). With it the primary's key wins; if the primary
+    has none, that of the key server with the highest priority that has one. If no copy of the winning key is
+    exportable, a new key is generated on the primary.
+  - If a key server of a unit is unreachable, refuses the login or cannot be read, nothing is planned for that unit.
   - An interrupted replacement is finished or cleaned up first, if no key is lost by that.
   - >-
     The primary is the key server whose COOP role is Primary; before COOP runs, the one with the highest
@@ -133,8 +133,8 @@ units:
       sample: [EUROPE]
     verdict:
       description:
-        - V(in_sync), all hold the same key.
-        - V(absent), no key server holds the key.
+        - V(in_sync), all have the same key.
+        - V(absent), no key server has the key.
         - V(missing), some lack it and all copies are equal.
         - V(conflict), the copies differ.
         - >-
@@ -260,9 +260,10 @@ units:
       description: What else the operator should know, in one sentence each.
       type: list
       elements: str
-      sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or bring back an older key."]
+      sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or restore an older key."]
     unknown_peers:
-      description: Those of them that are about addresses of COOP peers that the inventory gives to no key server.
+      description: >-
+        Those of RV(units[].findings) that are about addresses of COOP peers that no key server in the inventory has.
       type: list
       elements: str
       sample: []
@@ -332,7 +333,7 @@ units:
           sample: true
         saved:
           description: >-
-            Whether a reload leaves the key. Many devices do not show it: then true after the device said that it
+            Whether the key survives a reload. Many devices do not show it: then true after the device said that it
             saved, false after a change from this control node that was not saved, and null otherwise.
           type: bool
           sample: true
@@ -378,7 +379,7 @@ findings:
   elements: str
   sample: []
 compromised:
-  description: Of each key of O(compromised), as it was given, the key servers that hold it.
+  description: For each key of O(compromised), as it was given, the key servers that have it.
   returned: success
   type: list
   elements: dict
@@ -388,7 +389,7 @@ compromised:
       type: str
       sample: fdcb3bcb8304
     key_servers:
-      description: The key servers, under whatever label.
+      description: The key servers, under any label.
       type: list
       elements: str
       sample: [ks1, ks2]

@@ -40,7 +40,7 @@ attributes:
   idempotent:
     support: full
     details: >-
-      O(path) is written only if it holds another key or does not exist. RV(content) differs from run to run,
+      O(path) is written only if it has another key or does not exist. RV(content) differs from run to run,
       because every encryption has a new salt.
 options:
   label:
@@ -66,7 +66,7 @@ options:
     type: path
   format:
     description:
-      - Form of the encrypted private key in O(path) and RV(content).
+      - Format of the encrypted private key in O(path) and RV(content).
       - V(pkcs8) is strong and read by OpenSSL and by M(vpnops.keys.ios_rsa_key_import).
       - >-
         V(ios) is for C(crypto key import rsa ... pem) on the command line. It is weak (triple DES, its key derived

@@ -49,7 +49,7 @@ attributes:
 notes:
   - With O(from_host) a second session is open to that device at the same time.
   - >-
-    With O(from_host), if that device cannot be reached, the host of the task counts as unreachable. The
+    With O(from_host), if that device is unreachable, the host of the task counts as unreachable. The
     message names the device.
 options:
   label:
@@ -67,8 +67,8 @@ options:
   content:
     description:
       - >-
-        The key as PEM, with one encrypted private key (PKCS#8, or the form that IOS and old versions of
-        OpenSSL write), at most 64 kB.
+        The key as PEM, with one encrypted private key (PKCS#8, or the format that IOS and old versions of OpenSSL
+        write), at most 64 kB.
       - If there is a public key too, it must belong to the private key.
     type: str
   path:
@@ -79,7 +79,7 @@ options:
       - >-
         Passphrase of the private key in O(content) or O(path). Needed for both, as keys that are not
         encrypted are refused.
-      - It never goes to the device. The key is encrypted again under a one-time passphrase for the transfer.
+      - It is never sent to the device. The key is encrypted again under a one-time passphrase for the transfer.
     type: str
   exportable:
     description: >-
@@ -125,7 +125,7 @@ EXAMPLES = r"""
     from_host: ks1
     exportable: true
 
-- name: Bring a key back from a backup
+- name: Restore a key from a backup
   vpnops.keys.ios_rsa_key_import:
     label: GETVPN-REKEY
     path: "{{ playbook_dir }}/ks1-GETVPN-REKEY.pem"
@@ -145,7 +145,7 @@ EXAMPLES = r"""
 RETURN = r"""
 fingerprint:
   description: >-
-    Fingerprint of the key that is to stand under the label: SHA-256 over the public key (DER
+    Fingerprint of the key that must be under the label: SHA-256 over the public key (DER
     SubjectPublicKeyInfo), in lower-case hex.
   returned: success
   type: str
@@ -175,12 +175,12 @@ key:
       sample: true
     saved:
       description: >-
-        Whether a reload leaves the key. Many devices do not show it: then true after the device said that it
+        Whether the key survives a reload. Many devices do not show it: then true after the device said that it
         saved, false after a change from this control node that was not saved, and null otherwise.
       type: bool
       sample: true
     storage:
-      description: Where the device keeps the key, in its words; null where it does not tell.
+      description: Where the device keeps the key, in its words; null if it does not show it.
       type: str
       sample: private-config
     generated:

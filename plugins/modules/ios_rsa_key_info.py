@@ -35,7 +35,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at all RSA keys
+- name: Read all RSA keys
   vpnops.keys.ios_rsa_key_info:
   register: result
 
@@ -43,7 +43,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ result.rsa_keys | items2dict(key_name='label', value_name='fingerprint') }}"
 
-- name: Look at one key
+- name: Read one key
   vpnops.keys.ios_rsa_key_info:
     label: GETVPN-REKEY
   register: rekey
@@ -85,12 +85,12 @@ rsa_keys:
       sample: true
     saved:
       description: >-
-        Whether a reload leaves the key. Many devices do not show it: then true after the device said that it
+        Whether the key survives a reload. Many devices do not show it: then true after the device said that it
         saved, false after a change from this control node that was not saved, and null otherwise.
       type: bool
       sample: true
     storage:
-      description: Where the device keeps the key, in its words; null where it does not tell.
+      description: Where the device keeps the key, in its words; null if it does not show it.
       type: str
       sample: private-config
     generated:

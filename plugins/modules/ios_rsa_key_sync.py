@@ -48,8 +48,8 @@ attributes:
   diff_mode:
     support: full
     details: >-
-      One diff per unit that is to be changed, of fingerprints by key server. A key that is still to be
-      generated is C((new)).
+      One diff per unit that has to be changed, with fingerprints by key server. A key that is not generated yet is
+      C((new)).
   idempotent:
     support: full
 options:
@@ -74,7 +74,7 @@ options:
       - Requires O(backup_passphrase).
     type: path
   backup_passphrase:
-    description: Passphrase for the files in O(backup_directory), at least 8 characters. It never goes to a device.
+    description: Passphrase for the files in O(backup_directory), at least 8 characters. It is never sent to a device.
     type: str
   generation_timeout:
     description: Seconds that generating a key may take. A session never lasts longer than 1800 seconds.
@@ -124,7 +124,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Give the key to all key servers that lack it
+- name: Import the key to all key servers that lack it
   vpnops.keys.ios_rsa_key_sync:
     hosts: "{{ groups['key_servers'] }}"
   run_once: true
@@ -167,7 +167,7 @@ EXAMPLES = r"""
       run_once: true
       register: found
 
-    - name: Carry out exactly this plan
+    - name: Run exactly this plan
       vpnops.keys.ios_rsa_key_sync:
         approved: "{{ found.units | map(attribute='digest') | list }}"
       run_once: true
@@ -196,8 +196,8 @@ units:
       sample: [EUROPE]
     verdict:
       description:
-        - V(in_sync), all hold the same key.
-        - V(absent), no key server holds the key.
+        - V(in_sync), all have the same key.
+        - V(absent), no key server has the key.
         - V(missing), some lack it and all copies are equal.
         - V(conflict), the copies differ.
         - >-
@@ -323,9 +323,10 @@ units:
       description: What else the operator should know, in one sentence each.
       type: list
       elements: str
-      sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or bring back an older key."]
+      sample: ["GETVPN-REKEY is not saved on ks1: a reload would lose it or restore an older key."]
     unknown_peers:
-      description: Those of them that are about addresses of COOP peers that the inventory gives to no key server.
+      description: >-
+        Those of RV(units[].findings) that are about addresses of COOP peers that no key server in the inventory has.
       type: list
       elements: str
       sample: []
@@ -395,7 +396,7 @@ units:
           sample: true
         saved:
           description: >-
-            Whether a reload leaves the key. Many devices do not show it: then true after the device said that it
+            Whether the key survives a reload. Many devices do not show it: then true after the device said that it
             saved, false after a change from this control node that was not saved, and null otherwise.
           type: bool
           sample: true
@@ -413,8 +414,8 @@ units:
           mode.
         - >-
           The words are C(generated), C(imported), C(staged) (the new key was checked under the scratch label),
-          C(unstaged), C(replaced), C(backed up), C(finished) (an interrupted replacement), C(cleaned) (a
-          leftover scratch key is gone) and C(saved).
+          C(unstaged), C(replaced), C(backed up), C(finished) (an interrupted replacement), C(cleaned) (a leftover
+          scratch key is deleted) and C(saved).
       type: dict
       sample:
         ks2: [imported, saved]
@@ -424,7 +425,7 @@ units:
       elements: str
       sample: []
     error:
-      description: Why carrying out the plan failed and what state things are in; null if it did not fail.
+      description: Why the plan failed, and the state now; null if it did not fail.
       type: str
       sample: null
     interrupted:
@@ -433,13 +434,13 @@ units:
       sample: false
 held:
   description: Whether nothing was changed because a unit needs consent, with O(hold_for_consent=true).
-  returned: success or failure, once the key servers were looked at
+  returned: success or failure, once the key servers were read
   type: bool
   sample: false
 found:
   description: >-
     What was found before the first change, as M(vpnops.keys.ios_rsa_key_compare) returns it. Also if a unit failed.
-  returned: once the key servers were looked at, with O(verify=true)
+  returned: once the key servers were read, with O(verify=true)
   type: dict
   sample:
     in_sync: false
@@ -460,9 +461,9 @@ proof:
   sample: null
 interrupted:
   description: >-
-    Whether the run was interrupted while the plans were carried out. What was in hand was finished, and nothing else
-    was begun.
-  returned: success or failure, once the key servers were looked at
+    Whether the run was interrupted while the plans were run. The key servers in hand were finished, and no other one
+    was started.
+  returned: success or failure, once the key servers were read
   type: bool
   sample: false
 # claims, of docs/returned

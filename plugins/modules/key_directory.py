@@ -53,20 +53,20 @@ options:
       - V(prepared) starts a rotation of the keys of O(gateways), or resumes the open one.
       - >-
         V(staged) records new O(keys). With O(gateways) it also brings the rotations of those gateways from V(prepared)
-        to V(staged), if enough peers hold the new key (O(minimum_share)).
+        to V(staged), if enough peers have stored the new key (O(minimum_share)).
       - >-
-        V(active) makes the new keys of O(gateways) the current ones. Peers are to accept the old ones until
-        V(retired).
+        V(active) makes the new keys of O(gateways) the current ones. Peers must accept the old ones until V(retired).
       - V(verified) records that the tunnels of O(gateways) use the new keys.
-      - V(retired) ends the rotations of O(gateways); peers are to drop the old keys.
+      - V(retired) ends the rotations of O(gateways); peers must drop the old keys.
       - >-
-        V(aborted) ends the rotations of O(gateways) without retiring the old keys, which are current again. The new
+        V(rolled_back) ends the rotations of O(gateways) without retiring the old keys, which are current again. The new
         keys are revoked and never used again.
       - >-
-        V(revoked) revokes the keys of O(gateways), but for the new one of an open rotation. Peers are to drop them at
+        V(revoked) revokes the keys of O(gateways), except the new one of an open rotation. Peers must drop them at
         once.
       - >-
-        V(gateway_retired) takes O(gateways) out of use. Peers are to drop their keys; their history stays.
+        V(gateway_retired) retires O(gateways) that are not needed any more. Peers must drop their keys; their history
+        stays.
       - >-
         V(renamed) gives O(gateways) their O(gateways[].new_name). Keys, serials and history stay. A gateway without an
         identity keeps its old name as its identity. Rename it in the inventory as well.
@@ -98,7 +98,7 @@ options:
       - active
       - verified
       - retired
-      - aborted
+      - rolled_back
       - revoked
       - gateway_retired
       - renamed
@@ -134,7 +134,7 @@ options:
         description: Its IKE identity.
         type: str
       endpoint:
-        description: Where the others reach it, as C(host:port) for WireGuard.
+        description: Its address for peers, as C(host:port) for WireGuard.
         type: str
       networks:
         description: The networks behind it.
@@ -264,7 +264,7 @@ options:
         description: Anything else. Nothing secret.
         type: dict
   adopt:
-    description: Take the key that a gateway shows as its next one, if the directory has another.
+    description: If a gateway reports another key than the directory has, record the reported key.
     type: bool
     default: false
   repair:
@@ -274,9 +274,9 @@ options:
         O(gateways[].public_key) is needed; what was tampered with is revoked.
       - Read the key from the gateway itself, not from a peer or the directory.
       - >-
-        Where the directory as a whole cannot be trusted, the task fails, and says what would be accepted as it is and
-        which O(confirm) accepts it. It then assumes that the peers have stored nothing, so everything is sent to
-        them again.
+        If the directory as a whole cannot be trusted, the task fails, and says what would be accepted as it is and
+        which O(confirm) accepts it. It then assumes that the peers have stored nothing, so everything is sent to them
+        again.
     type: bool
     default: false
   confirm:
@@ -291,7 +291,7 @@ options:
   mode:
     description:
       - Whether a rotation lets the peers learn the new key first, or drop the old one first.
-      - A planned rotation that has begun becomes an emergency when it is prepared again with V(emergency).
+      - An open planned rotation becomes an emergency when it is prepared again with V(emergency).
     type: str
     choices: [planned, emergency]
     default: planned
@@ -301,17 +301,17 @@ options:
     choices: [in_place, second_interface]
     default: in_place
   minimum_share:
-    description: Percent of its peers that must hold the new key of a gateway before its rotation is staged.
+    description: Percentage of its peers that must have stored the new key of a gateway before its rotation is staged.
     type: int
     default: 100
   take_over:
-    description: Take a rotation over that another run holds. Only if that run is known to be dead.
+    description: Take over a rotation that another run has locked. Only if that run is known to have ended.
     type: bool
     default: false
   lease:
     description: >-
-      Seconds after its last step during which no other run may continue a rotation, unless its process is seen to be
-      gone.
+      Seconds after the last step of a run during which no other run may continue its rotation, unless its process has
+      ended.
     type: int
     default: 120
   by:
@@ -347,7 +347,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Enrol two gateways with the keys that they have
+- name: Enroll two gateways with the keys that they have
   vpnops.keys.key_directory:
     gateways:
       - name: gw1
@@ -370,7 +370,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
   block:
-    - name: Begin
+    - name: Start the rotation
       vpnops.keys.key_directory:
         state: prepared
         gateways:
@@ -412,7 +412,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Take a gateway out of use that is not needed any more
+- name: Retire a gateway that is not needed any more
   vpnops.keys.key_directory:
     state: gateway_retired
     gateways:
@@ -421,7 +421,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Give a gateway another name
+- name: Rename a gateway
   vpnops.keys.key_directory:
     state: renamed
     gateways:
@@ -558,17 +558,16 @@ directory:
       description:
         - >-
           The gateways by name, each a dictionary of V(name), V(platform), V(algorithm), V(identity), V(endpoint),
-          V(networks), V(revoked), V(revoked_at) (since when, in UTC), V(retired_at) (since when it is out
-          of use in peace), V(revision) (the number of the last change of what its peers have to store),
-          V(keys), V(rotation), and of its current key V(serial), V(public_key), V(fingerprint),
-          V(created_at) and V(created_by).
+          V(networks), V(revoked), V(revoked_at) (since when, in UTC), V(retired_at) (since when it is retired),
+          V(revision) (the number of the last change of what its peers have to store), V(keys), V(rotation), and of
+          its current key V(serial), V(public_key), V(fingerprint), V(created_at) and V(created_by).
         - >-
           V(keys) are all keys that it has had, newest first, each with V(serial), V(public_key), V(fingerprint),
           V(algorithm), V(state) (V(staged), V(current), V(retired) or V(revoked)), V(created_at) and V(revoked_at).
         - >-
           V(rotation) is null, or the open rotation: V(id), V(mode), V(strategy), V(state), V(old) and V(new) (each
           with V(serial), V(public_key), V(fingerprint)), V(begun_by), V(begun_at), V(lock_owner), V(why), and
-          V(acknowledged), the peers that hold the new key.
+          V(acknowledged), the peers that have stored the new key.
       type: dict
       sample:
         gw1:
@@ -661,7 +660,7 @@ peers:
       type: str
       sample: gw1.example.net
     endpoint:
-      description: Where it is reached.
+      description: Its address for peers.
       type: str
       sample: 192.0.2.1:51820
     networks:
@@ -690,7 +689,7 @@ peers:
       type: bool
       sample: false
     known:
-      description: All keys that it ever had, newest first. Whichever is not named above is to be dropped.
+      description: All keys that it ever had, newest first. All of them that are not named above must be dropped.
       type: list
       elements: str
       sample: [q+qf3kodUukUGWU9nHYVaYACBGKZEe9Yxf7CzLCUCyI=, YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=]
@@ -703,7 +702,7 @@ peers:
       type: int
       sample: 2
 claimed:
-  description: What gateways say to have seen of the directory and cannot prove, or what was seen too late.
+  description: What gateways report about the directory and cannot prove, or what was reported too late.
   returned: success
   type: list
   elements: dict
@@ -752,11 +751,11 @@ ignored:
   elements: dict
   contains:
     peer:
-      description: Who is said to have stored it.
+      description: The gateway that is reported to have stored it.
       type: str
       sample: gw2
     gateway:
-      description: Whose key it is said to be; null if it is not about one.
+      description: The gateway whose key it is reported to be; null if it is not about one.
       type: str
       sample: gw9
     why:
@@ -850,7 +849,7 @@ ARGUMENT_SPEC = dict(
             "active",
             "verified",
             "retired",
-            "aborted",
+            "rolled_back",
             "revoked",
             "gateway_retired",
             "renamed",

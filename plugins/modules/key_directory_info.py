@@ -13,7 +13,7 @@ version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
-  - Returns every gateway with its key, what every other gateway has to store of it, and who has not stored it yet.
+  - Returns every gateway with its key, what its peers have to store of it, and which peers have not stored it yet.
   - >-
     A record that is not as the directory signed it last, or is missing, is named in RV(directory.tampered). Nothing is
     returned of what it says, and its gateway is in none of the other lists.
@@ -29,7 +29,7 @@ extends_documentation_fragment:
 attributes:
   action:
     support: partial
-    details: The action plugin only sees to it that no option is written to a file on the way.
+    details: The action plugin only makes sure that no option is written to a file.
 options:
   events_limit:
     description: How many events are returned, the newest ones.
@@ -37,7 +37,7 @@ options:
     default: 100
   fail_on_tampered:
     description: >-
-      Fail where the directory as a whole cannot be trusted. Set it where something is to be given to gateways.
+      Fail if the directory as a whole cannot be trusted. Set it before keys are sent to gateways.
     type: bool
     default: false
 seealso:
@@ -45,13 +45,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the directory
+- name: Read the directory
   vpnops.keys.key_directory_info:
   delegate_to: localhost
   run_once: true
   register: found
 
-- name: Look at one gateway, without the signing key
+- name: Read one gateway, without the signing key
   vpnops.keys.key_directory_info:
     url: sqlite:////var/lib/vpnops/directory.db
     verify_key: 5f0c3c0a4d3a4d6e2d1a83e27fd1f1d0c2fb5b6bd0f36e17c8f2dd0a5b8cf0a1
@@ -163,17 +163,16 @@ directory:
       description:
         - >-
           The gateways by name, each a dictionary of V(name), V(platform), V(algorithm), V(identity), V(endpoint),
-          V(networks), V(revoked), V(revoked_at) (since when, in UTC), V(retired_at) (since when it is out
-          of use in peace), V(revision) (the number of the last change of what its peers have to store),
-          V(keys), V(rotation), and of its current key V(serial), V(public_key), V(fingerprint),
-          V(created_at) and V(created_by).
+          V(networks), V(revoked), V(revoked_at) (since when, in UTC), V(retired_at) (since when it is retired),
+          V(revision) (the number of the last change of what its peers have to store), V(keys), V(rotation), and of
+          its current key V(serial), V(public_key), V(fingerprint), V(created_at) and V(created_by).
         - >-
           V(keys) are all keys that it has had, newest first, each with V(serial), V(public_key), V(fingerprint),
           V(algorithm), V(state) (V(staged), V(current), V(retired) or V(revoked)), V(created_at) and V(revoked_at).
         - >-
           V(rotation) is null, or the open rotation: V(id), V(mode), V(strategy), V(state), V(old) and V(new) (each
           with V(serial), V(public_key), V(fingerprint)), V(begun_by), V(begun_at), V(lock_owner), V(why), and
-          V(acknowledged), the peers that hold the new key.
+          V(acknowledged), the peers that have stored the new key.
       type: dict
       sample:
         gw1:
@@ -266,7 +265,7 @@ peers:
       type: str
       sample: gw1.example.net
     endpoint:
-      description: Where it is reached.
+      description: Its address for peers.
       type: str
       sample: 192.0.2.1:51820
     networks:
@@ -295,7 +294,7 @@ peers:
       type: bool
       sample: false
     known:
-      description: All keys that it ever had, newest first. Whichever is not named above is to be dropped.
+      description: All keys that it ever had, newest first. All of them that are not named above must be dropped.
       type: list
       elements: str
       sample: [q+qf3kodUukUGWU9nHYVaYACBGKZEe9Yxf7CzLCUCyI=, YxSsUI72vaTJ/f04CB9vpGa3kXpyTsuuLLbnvzfVobE=]
@@ -308,7 +307,7 @@ peers:
       type: int
       sample: 2
 claimed:
-  description: What gateways say to have seen of the directory and cannot prove, or what was seen too late.
+  description: What gateways report about the directory and cannot prove, or what was reported too late.
   returned: success
   type: list
   elements: dict
@@ -345,7 +344,7 @@ all_keys:
       type: str
       sample: gw1
     serial:
-      description: Number of the key. It only rises.
+      description: Number of the key. It only increases.
       type: int
       sample: 2
     algorithm:
@@ -362,7 +361,7 @@ all_keys:
       type: str
       sample: 603c0457cad589efdd0df3e763e9fb4a4e44ee3b5dc9fa7432244d12ea886185
     state:
-      description: What it is good for.
+      description: Its state.
       type: str
       choices: [staged, current, retired, revoked]
       sample: current
@@ -409,7 +408,7 @@ rotations:
     state:
       description: How far it went.
       type: str
-      choices: [prepared, staged, active, verified, retired, aborted]
+      choices: [prepared, staged, active, verified, retired, rolled_back]
       sample: retired
     old_serial:
       description: Serial of the key that is replaced.
@@ -424,7 +423,7 @@ rotations:
       type: str
       sample: yearly rotation
     begun_by:
-      description: Who began it.
+      description: Who started it.
       type: str
       sample: alice
     begun_at:
@@ -436,7 +435,7 @@ rotations:
       type: dict
       sample: {host: ctl1, pid: 4711, run: "ctl1:4711:8812345", user: alice}
     ended_at:
-      description: When it was retired or aborted, in UTC; null while it is open.
+      description: When it was retired or rolled back, in UTC; null while it is open.
       type: str
       sample: "2026-11-22T03:14:02Z"
 events:
@@ -446,7 +445,7 @@ events:
   elements: dict
   contains:
     id:
-      description: Number of the event. It only rises.
+      description: Number of the event. It only increases.
       type: int
       sample: 17
     # event, of docs/returned

@@ -18,12 +18,12 @@ description:
     repository can hand out. Gateways with M(vpnops.keys.gateway_fetch) fetch them by themselves.
   - >-
     A file C(checkpoint) with number, root and expiry is signed with the key of the directory, and proves all other
-    files. Each of these is named by what is in it and never changes.
+    files. The name of each of these is the hash of its content, so it never changes.
   - >-
-    A change of one key writes one file of up to 16 entries, the files of hashes above it, and the checkpoint. At every
-    instant a reader finds a whole publication, the old or the new, also if the run is killed.
+    A change of one key writes one file of up to 16 entries, the files of hashes above it, and the checkpoint. At any
+    time a reader finds a complete publication, the old or the new, even if the run is killed.
   - >-
-    It refuses to put an older directory in the place of a newer one.
+    It refuses to replace a newer directory with an older one.
   - >-
     No secret is in it. Names, platforms, public keys, endpoints, networks and IKE identities are; see O(name_salt) and
     the guide about gateways that fetch.
@@ -39,29 +39,29 @@ attributes:
     details: Shows number, root and size of the publication.
   idempotent:
     support: full
-    details: Once half of O(valid_days) is over, the checkpoint is signed anew.
+    details: Once half of O(valid_days) is over, the checkpoint is signed again.
   action:
     support: partial
-    details: The action plugin only sees to it that no option is written to a file on the way.
+    details: The action plugin only makes sure that no option is written to a file.
 options:
   path:
-    description: Folder of the publication. It is made if it is missing.
+    description: Folder of the publication. It is created if it is missing.
     type: path
     required: true
   valid_days:
     description:
       - >-
-        Days for which the checkpoint is good. Gateways that get no newer one until then store nothing new and say so;
-        their tunnels go on.
+        Days for which the checkpoint is valid. Gateways that get no newer one until then store nothing new and report
+        that; their tunnels stay up.
       - Publish at least twice in this time.
     type: int
     default: 7
   name_salt:
     description:
       - >-
-        With it, names of gateways are published as hashes that only who knows the salt can compute. Gateways need the
-        same salt (O(vpnops.keys.gateway_fetch#module:name_salt)), so they know it.
-      - IKE identities of strongSwan gateways, endpoints, networks and public keys can be read all the same.
+        With it, names of gateways are published as hashes that can be computed only with the salt. Gateways need the
+        same salt (O(vpnops.keys.gateway_fetch#module:name_salt)).
+      - IKE identities of strongSwan gateways, endpoints, networks and public keys stay readable.
     type: str
 seealso:
   - module: vpnops.keys.key_directory
@@ -117,7 +117,7 @@ publication:
       type: int
       sample: 1795000000
     expires:
-      description: Until when it is good, in Unix seconds.
+      description: Until when it is valid, in Unix seconds.
       type: int
       sample: 1795604800
 verify_key:

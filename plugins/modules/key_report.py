@@ -36,7 +36,7 @@ attributes:
     support: full
     details: >-
       A file with the same content is not written again, and so keeps its time. With
-      O(refresh=true) it is written as soon as its time or an age in days is another one.
+      O(refresh=true) it is written as soon as its time or an age in days has changed.
 requirements:
   - jinja2 (on the control node, where ansible-core needs it too)
 options:
@@ -163,7 +163,7 @@ summary:
     counts:
       description: >-
         How many V(problems), V(warnings), V(notes), V(key_servers), V(gateways), V(keys) in use and V(rotations) there
-        are, and how many keys are still to be stored (V(pending)).
+        are, and how many keys are not stored yet (V(pending)).
       type: dict
       sample:
         problems: 1
@@ -175,7 +175,7 @@ summary:
         rotations: 0
         pending: 0
     findings:
-      description: What was found. What matters most comes first.
+      description: What was found. The most important findings come first.
       type: list
       elements: dict
       contains:
@@ -189,14 +189,14 @@ summary:
           choices: [problem, warning, note]
           sample: problem
         hosts:
-          description: Whom it is about.
+          description: The hosts that it is about.
           type: list
           elements: str
           sample: [ks2]
         what:
           description: One sentence.
           type: str
-          sample: "GETVPN-REKEY (EUROPE): a reload would lose the key, or bring an older one back."
+          sample: "GETVPN-REKEY (EUROPE): a reload would lose the key or restore an older one."
         since:
           description: Since when, in UTC, where that is known.
           type: str

@@ -65,7 +65,7 @@ def _key(value: t.Any, reading: Reading, at: str) -> Data:
     found: Data = _KEY(value, reading, at)
     key = parse(found["public_key"])
     if (key.fingerprint, key.algorithm) != (found["fingerprint"], found["algorithm"]):
-        raise Unreadable(f"{at} says other things of a key than the key itself")
+        raise Unreadable(f"{at} contradicts the key itself")
     return {**found, "bits": key.bits}
 
 
@@ -288,7 +288,7 @@ def _findings(reading: Reading) -> list[str]:
         return []
     more = f" and {reading.more} more" if reading.more else ""
     names = f"{', '.join(reading.dropped)}{more}"
-    return [f"Its answer held what no module of this collection says, and it was not used: {names}."]
+    return [f"Its answer has unexpected parts, which were ignored: {names}."]
 
 
 def _own_key(host: str, asked: Asked, answer: Data, reading: Reading) -> Data:

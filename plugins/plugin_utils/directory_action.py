@@ -50,7 +50,7 @@ class DirectoryAction(ActionBase):  # type: ignore[misc]
 
 
 def _warnings(result: Data) -> Data:
-    """With who was left out where everybody sees it, whatever the play goes on to report."""
+    """With who was left out where the user sees it, whatever the play goes on to report."""
     claims = (f"{one['gateway']}: {one['why']}" for one in result.get("claimed", ()))
     refused = (one["why"] for one in result.get("refused", ()))
     reasons = dict.fromkeys(printable(why, LONGEST_REASON) for why in (*refused, *claims))

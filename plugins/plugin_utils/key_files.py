@@ -64,7 +64,7 @@ def _opened(text: str, passphrase: str | None) -> pem.PrivateKey:
     if len(text) > pem.LARGEST:
         raise VpnKeysError(
             "bad_input",
-            f"The PEM is longer than {pem.LARGEST >> 10} kB, which no RSA key is",
+            f"The PEM is longer than {pem.LARGEST >> 10} kB, too long for an RSA key",
             state=NOTHING_CHANGED,
         )
     text = text.replace("\r\n", "\n")
@@ -113,7 +113,7 @@ def _blocks(text: str, kind: str) -> list[str]:
     return [found.group() + "\n" for found in BLOCK.finditer(text.replace("\r\n", "\n")) if found[1] == kind]
 
 
-def armoured(key: Sealed, passphrase: str, form: str) -> str:
+def armored(key: Sealed, passphrase: str, form: str) -> str:
     """Public key and private key encrypted under the user's passphrase. `pkcs8`: AES-256 with a real key derivation;
     `ios`: what `crypto key import` takes (3DES, one round of MD5)."""
     private = pem.open_private(key.private_pem, key.passphrase)
@@ -153,7 +153,7 @@ def fingerprint_in(path: str, passphrase: str) -> str | None:
     except VpnKeysError:
         raise VpnKeysError(
             "bad_input",
-            f"{path} exists and does not hold a key under this passphrase",
+            f"{path} exists and has no key that this passphrase opens",
             state="It was not changed",
             advice="choose another path",
         ) from None
@@ -162,7 +162,7 @@ def fingerprint_in(path: str, passphrase: str) -> str | None:
 def keep(key: Sealed, path: str, passphrase: str, form: str) -> None:
     """The key in a file, unless it holds that very key. Raises bad_input, also for a file that is something else."""
     if fingerprint_in(path, passphrase) != key.fingerprint:
-        write(path, armoured(key, passphrase, form))
+        write(path, armored(key, passphrase, form))
 
 
 def write(path: str, content: str, mode: int = 0o600) -> None:

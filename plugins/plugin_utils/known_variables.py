@@ -47,7 +47,7 @@ OF_PLAYBOOKS = frozenset(
         "key_report_compared",
         "key_report_directory",
         "key_report_html",
-        "key_report_look",
+        "key_report_observed",
         "key_report_written",
         "key_server_rotate_plan_digests",
         "key_server_sync_plan_digests",

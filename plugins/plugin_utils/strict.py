@@ -169,9 +169,9 @@ def parse_json(text: str) -> dict[str, t.Any]:
     Unreadable; it takes time in proportion to the length."""
     lines = [line for line in text.splitlines() if line.lstrip().startswith("{")]
     if not lines:
-        raise Unreadable("it holds no JSON object")
+        raise Unreadable("it has no JSON object")
     if len(lines) > 1:
-        raise Unreadable("it holds more than one JSON object")
+        raise Unreadable("it has more than one JSON object")
     try:
         found = json.loads(
             lines[0],
@@ -187,29 +187,29 @@ def parse_json(text: str) -> dict[str, t.Any]:
     except ValueError:
         raise Unreadable("its JSON is broken") from None
     if not isinstance(found, dict):
-        raise Unreadable("it holds no JSON object")
+        raise Unreadable("it has no JSON object")
     return found
 
 
 def _integer(digits: str) -> int:
     if len(digits) > LONGEST_NUMBER:
-        raise Unreadable("it holds a number that is too long")
+        raise Unreadable("it has a number that is too long")
     return int(digits)
 
 
 def _float(digits: str) -> float:
     value = float(digits) if len(digits) <= LONGEST_NUMBER else math.inf
     if not math.isfinite(value):
-        raise Unreadable("it holds a number that is too long")
+        raise Unreadable("it has a number that is too long")
     return value
 
 
 def _constant(name: str) -> t.NoReturn:
-    raise Unreadable("it holds a number that is none")
+    raise Unreadable("it has an invalid number")
 
 
 def _object(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Unreadable("it says one thing twice")
+        raise Unreadable("it has a field twice")
     return found

@@ -92,7 +92,7 @@ KEPT: dict[str, dict[str, tuple[str, ...]]] = {
         "test_the_first_signal_finishes_what_is_in_hand": ("staging-interrupt",),
         "test_a_worker_that_is_left_alone_finishes_what_is_in_hand": (),
     },
-    "awx/test_configure.py": {"test_a_schedule_that_is_left_off": (), "test_as_a_job_of_its_own": ()},
+    "awx/test_configure.py": {"test_a_schedule_that_is_excluded": (), "test_as_a_job_of_its_own": ()},
     # test_audit makes and reads the whole page; test_check_facts.py has every claim of a fact.
     "report/test_audit.py": {
         "test_one_half_only": (),

@@ -165,7 +165,7 @@ class Stage:
         addresses = {name: (device.spec.address,) for name, device in self.devices.items()}
         clock = Clock(lambda: START + self.passed, self._sleep)
         async with ios_session.SessionPool() as pool:
-            seen = await rotate.look(list(targets.values()), 64, 60.0, pool)
+            seen = await rotate.observe(list(targets.values()), 64, 60.0, pool)
             (live,) = live_group.live_groups(seen, addresses)
             record = rotations.record_for(live, seen, NEW, OLD, self.store)
             assert record
@@ -175,7 +175,7 @@ class Stage:
             if check:
                 await rotations.plan(found, seen)
             else:
-                await rotations.carry_out([found], seen, clock.now() + seconds)
+                await rotations.run([found], seen, clock.now() + seconds)
         if found.error:
             raise found.error
         return found

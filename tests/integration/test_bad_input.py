@@ -184,7 +184,7 @@ def pems() -> dict[str, tuple[str, str | None, str]]:
         "only the public key": (public_pem(key(2)), PASSPHRASE, ""),
         "two private keys": (good + private, PASSPHRASE, "The PEM holds 2 private keys; exactly one is needed."),
         "elliptic": (elliptic.decode(), PASSPHRASE, "not RSA"),
-        "10 MB": (good + "A" * 10_000_000, PASSPHRASE, "longer than 64 kB, which no RSA key is."),
+        "10 MB": (good + "A" * 10_000_000, PASSPHRASE, "longer than 64 kB, too long for an RSA key."),
         "unknown cipher": (private.replace("DES-EDE3-CBC", "ROT13"), PASSPHRASE, ""),
     }
 

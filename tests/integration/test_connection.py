@@ -353,7 +353,7 @@ def test_devices_that_do_not_answer(start_fleet: StartFleet, control_node: MakeN
     refused(run, "unreachable", "ended the connection before the login. Are all its vty lines in use?", host="full")
     refused(run, "unreachable", "refuses the connection", host="nowhere")
     refused(run, "unreachable", "no-such-name.invalid", host="no-name")
-    refused(run, "bad_input", "ansible_port is 70000, which is no port.", host="bad-port")
+    refused(run, "bad_input", "ansible_port is 70000, which is not a valid port.", host="bad-port")
     assert all(run.status("look", host) == "unreachable" for host in ("closed", "silent", "full", "nowhere", "no-name"))
     assert all("Nothing was" in run.error("look", host)[1] for host in node.hosts if host != "good")
 

@@ -63,7 +63,7 @@ def without(path: Path, library: str) -> str:
 def test_mistakes_in_the_inventory(start_fleet: StartFleet, control_node: MakeNode) -> None:
     """Nobody is asked anything by the task for all as long as one host has variables that make no sense."""
     mistakes = {
-        "port": ("ansible_port", 65536, "ansible_port is 65536, which is no port"),
+        "port": ("ansible_port", 65536, "ansible_port is 65536, which is not a valid port"),
         "sudo": ("ansible_become_method", "sudo", "become_method is sudo, but IOS knows only enable"),
         "wait": ("ansible_connect_timeout", "long", "connect_timeout is 'long'; it must be a number"),
     }

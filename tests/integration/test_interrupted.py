@@ -258,5 +258,5 @@ def test_a_single_device_is_finished_too(sync: Sync) -> None:
     assert process.returncode == 99, output
     assert device.keys["EAST"].fingerprint == sync.fleet["ks1"].keys["EAST"].fingerprint
     assert list(device.keys) == ["EAST"]
-    assert "ks2: its work came to an end." in output
+    assert "ks2: its work is finished." in output
     assert "the next task" not in output

@@ -153,7 +153,7 @@ def test_options_that_cannot_be(start_fleet: StartFleet, control_node: MakeNode)
     fleet = start_fleet(*group_of(("ks1", "ios15", (K1,)), ("ks2", "xe17", (K1,))))
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "stranger": ({"hosts": ["ks1", "ks9"]}, "Not in the inventory: ks9. Nothing was done."),
-        "nobody": ({"hosts": []}, "There is no key server to check: set hosts. Nothing was done."),
+        "nobody": ({"hosts": []}, "There is no key server to read: set hosts. Nothing was done."),
         "parallel": ({"parallel": 0}, "parallel must be at least 1, not 0. Nothing was done."),
         "timeout": ({"timeout": 0}, "timeout must be at least 1, not 0. Nothing was done."),
         "size": ({"size": 1}, "size must be at least 360, not 1. Nothing was done."),

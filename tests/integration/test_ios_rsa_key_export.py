@@ -154,7 +154,7 @@ def test_files_that_cannot_be(start_fleet: StartFleet, control_node: MakeNode, t
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "no directory": ({"path": str(tmp_path / "no" / "key.pem")}, "cannot be written: No such file or directory."),
         "a directory": ({"path": str(tmp_path)}, ""),
-        "something else": ({"path": str(text)}, f"{text} exists and does not hold a key under this passphrase."),
+        "something else": ({"path": str(text)}, f"{text} exists and has no key that this passphrase opens."),
         "other passphrase": ({"path": str(other)}, "It was not changed; choose another path."),
         "short": ({"path": "x.pem", "passphrase": "short"}, "The passphrase must have at least 8 characters."),
         "no passphrase": ({"path": "x.pem", "passphrase": None}, "missing parameter(s) required by 'path': passphrase"),

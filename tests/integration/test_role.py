@@ -111,7 +111,7 @@ def test_consent(start_fleet: StartFleet, control_node: MakeNode) -> None:
         message = run.error("key_server_report")[1]
         assert "REKEY (GETVPN): " in message
         assert "key_server_sync_overwrite: always" in message
-        assert "registered group members hold the old public key" in re.sub(r"\s+", " ", run.output)
+        assert "registered group members have the old public key" in re.sub(r"\s+", " ", run.output)
     assert "Type yes" not in nobody.output
     before = [device.sessions for device in fleet]
     accepted = node.run_on_terminal(SYNC, answers=[("Type yes", "y"), ("type the whole word yes", "yes")])
@@ -176,7 +176,7 @@ def test_a_stolen_key_concerns_only_the_group_that_holds_it(start_fleet: StartFl
     assert new != {key(1).fingerprint}
     said = re.sub(r"\s+", " ", done.output)
     assert "THIRD is not the same key everywhere" in said
-    assert "Nothing is replaced here, as none of them holds a compromised key." in said
+    assert "Nothing is replaced here, because none of them has a compromised key." in said
     assert "always allows it" not in said
     assert f"the compromised key {key(1).fingerprint[:12]} was replaced in this run." in said
     with unchanged(fleet):
@@ -186,7 +186,7 @@ def test_a_stolen_key_concerns_only_the_group_that_holds_it(start_fleet: StartFl
     assert "set key_server_sync_allow_absent_compromised" in again.error("ios_rsa_key_sync")[1]
     assert allowed.code == 0, allowed.output
     assert "THIRD is not the same" not in allowed.output
-    assert "Left out, as not chosen: OTHER, THIRD." in allowed.output
+    assert "Left out, because not selected: OTHER, THIRD." in allowed.output
 
 
 def test_limit_takes_nobody_out_of_the_group(start_fleet: StartFleet, control_node: MakeNode) -> None:
@@ -213,7 +213,7 @@ def test_limit_chooses_groups(start_fleet: StartFleet, control_node: MakeNode) -
     fleet["a1"].set_fault(closed=True)
     done = control_node(fleet).run(SYNC, "--limit", "ks*")
     assert done.code == 0, done.output
-    assert "Left out, as not chosen: AWAY, THIRD." in done.output
+    assert "Left out, because not selected: AWAY, THIRD." in done.output
     assert {held(fleet[f"ks{n}"])[LABEL][0] for n in (1, 2, 3, 4)} == {key(1).fingerprint}
 
 

@@ -201,7 +201,7 @@ def test_a_record_that_somebody_edited_is_refused(tmp_path: Path) -> None:
         record = json.loads(path.read_text())
         record["record"]["state"] = "verified"
         path.write_text(json.dumps(record))
-        with pytest.raises(VpnKeysError, match="does not bear the signature of this control node"):
+        with pytest.raises(VpnKeysError, match="does not have the signature of this control node"):
             await one.run()
         path.unlink()
         await one.run()

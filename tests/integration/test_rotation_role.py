@@ -100,7 +100,7 @@ def test_plan_consent_phases_and_abort(tmp_path: Path) -> None:
         assert "It is not known yet what" in plan.output
         assert "set key_server_rotate_canary to find out with this one" in " ".join(plan.output.split())
         assert nobody.code == 2
-        assert "Nobody consented to this plan." in nobody.output
+        assert "There is no consent to this plan." in nobody.output
         assert unknown.code == 2
         assert not (tmp_path / "records").exists()
 

@@ -120,7 +120,7 @@ def test_every_setting_is_checked_before_the_first_call(play: Data) -> None:
     names = {f"controller_{name}" for name in known}
     assert {name for name in settings if name.startswith("controller_")} - {"controller_site"} <= names
     (check,) = (one for one in play["tasks"] if one["name"] == "Check the values")
-    checked = str(check["loop"]) + str(play["vars"]["__credential_lists"]) + play["vars"]["__left_off"]
+    checked = str(check["loop"]) + str(play["vars"]["__credential_lists"]) + play["vars"]["__excluded"]
     assert [name for name in names | {"controller_host_config_key"} if not re.search(rf"\b{name}\b", checked)] == []
 
 
@@ -223,8 +223,8 @@ def test_the_guide_names_what_is_there() -> None:
     for path in CHECKOUT.glob("docs/docsite/rst/*.rst"):
         named = re.findall(r"(?<!\*)\*((?:Gateways|Key servers|All keys|AWX)\b: [^*]+|VPN key \w+)\*", path.read_text())
         assert {" ".join(name.split()) for name in named} <= known, path.name
-    (left_off,) = re.findall(r"controller_schedules_left_off: (\[.*\])", guide)
-    assert set(yaml.safe_load(left_off)) < {one["name"] for one in shipped("schedules")["__schedules"]}
+    (excluded,) = re.findall(r"controller_schedules_excluded: (\[.*\])", guide)
+    assert set(yaml.safe_load(excluded)) < {one["name"] for one in shipped("schedules")["__schedules"]}
     settings = (CHECKOUT / "awx/settings.yml").read_text() + str(sorted(known_variables()))
     for name in set(re.findall(r"``(controller_\w+)", guide)):
         assert name in settings, name

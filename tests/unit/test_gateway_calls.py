@@ -72,7 +72,7 @@ def test_lines_left_out_are_logged_once_by_number(tmp_path: Path, caplog: pytest
     callers = SOURCE["Callers"](path)
     assert [callers.current() for dummy in range(3)] == [{ONE: "gw1"}] * 3
     (record,) = caplog.records
-    assert record.getMessage().endswith("left out: 1")
+    assert record.getMessage().endswith("of several gateways: 1")
     assert "\x1b" not in record.getMessage()
 
 

@@ -111,7 +111,8 @@ def test_states_are_those_of_the_directory() -> None:
     assert tuple(one["name"] for one in picture["row"]) == rotation.STATES
     assert {("emergency", one, other) for one, other in picture["emergency"]} == rotation.SKIPS
     assert {picture["below"]["name"], picture["row"][-1]["name"]} == set(rotation.CLOSED)
-    assert set(picture["aborted_from"]) == {state for state in rotation.STATES if rotation.is_open({"state": state})}
+    still_open = {state for state in rotation.STATES if rotation.is_open({"state": state})}
+    assert set(picture["rolled_back_from"]) == still_open
 
 
 def tasks(file: Path) -> Iterator[Data]:

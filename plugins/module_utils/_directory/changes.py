@@ -234,7 +234,7 @@ def _repair(snapshot: Snapshot, name: str, key: _public_key.PublicKey | None, co
         elif row["state"] != "revoked":
             row["state"] = "retired"
     if last := snapshot.rotations.get(name):
-        last.update(state="aborted", ended_at=last["ended_at"] or context.now)
+        last.update(state="rolled_back", ended_at=last["ended_at"] or context.now)
     snapshot.gateways.pop(name, None)
     snapshot.taken[name] = max([one["serial"] or 0 for one in snapshot.strays if one["gateway"] == name], default=0)
     snapshot.strays = [one for one in snapshot.strays if one["gateway"] != name]
@@ -582,10 +582,10 @@ def retired(snapshot: Snapshot, options: Options, context: Context) -> None:
         advance(snapshot, name, "retired", context)
 
 
-def aborted(snapshot: Snapshot, options: Options, context: Context) -> None:
+def rolled_back(snapshot: Snapshot, options: Options, context: Context) -> None:
     """The new key is never used again; the old one is current again unless it was revoked."""
-    for name in names_in(options, "aborted"):
-        rotation = advance(snapshot, name, "aborted", context)
+    for name in names_in(options, "rolled_back"):
+        rotation = advance(snapshot, name, "rolled_back", context)
         if rotation is None:
             continue
         if new := snapshot.keys.get((name, rotation["new_serial"] or 0)):
@@ -607,7 +607,7 @@ def revoked(snapshot: Snapshot, options: Options, context: Context) -> None:
                 _revoke_key(row, context)
                 log(snapshot, context, "key revoked", gateway=name, outcome="done", details=about(row))
         if options["lost"] and rotation:
-            advance(snapshot, name, "aborted", context)
+            advance(snapshot, name, "rolled_back", context)
         if options["lost"] and not gateway["revoked"]:
             gateway.update(revoked=True, revoked_at=context.now)
             log(snapshot, context, LOST, gateway=name, outcome="done")

@@ -98,7 +98,7 @@ def retire(snapshot: Snapshot, options: Options, context: Context) -> None:
             continue
         gateway = changes.known(snapshot, name)
         if changes.held(snapshot, name, context):
-            changes.advance(snapshot, name, "aborted", context)
+            changes.advance(snapshot, name, "rolled_back", context)
         for row in records.keys_of_one(snapshot, name):
             if row["state"] != "revoked":
                 row["state"] = "retired"

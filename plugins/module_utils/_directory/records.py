@@ -16,6 +16,8 @@ if t.TYPE_CHECKING:
     from .seal import Seal
 
 Row = dict[str, t.Any]
+FORMER_STATES: t.Mapping[str, str] = {"swapped": "active", "aborted": "rolled_back"}
+"""States of rotations as version 1.0.0 named them. Only the last rotation of a gateway is renamed at the upgrade."""
 
 
 @dataclass
@@ -217,12 +219,12 @@ def is_gone(gateway: Row) -> bool:
 
 
 def renamed_states(snapshot: Snapshot) -> Snapshot:
-    """With the states of rotations as they are called now; version 1.0.0 had a word of its own for one. What is not
-    genuine stays as it is, to be found."""
+    """With the states of rotations as they are called now; version 1.0.0 had words of its own. What is not genuine stays
+    as it is, to be found."""
     after = snapshot.copy()
     for row in after.rotations.values():
-        if row["state"] == "swapped" and snapshot.genuine("rotation", row):
-            row["state"] = "active"
+        if row["state"] in FORMER_STATES and snapshot.genuine("rotation", row):
+            row["state"] = FORMER_STATES[row["state"]]
     return after
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from .._errors import NOTHING_CHANGED, VpnKeysError
 
 STATES = ("prepared", "staged", "active", "verified", "retired")
-CLOSED = ("retired", "aborted")
+CLOSED = ("retired", "rolled_back")
 MODES = ("planned", "emergency")
 STRATEGIES = ("in_place", "second_interface")
 SKIPS = frozenset({("emergency", "prepared", "active"), ("emergency", "active", "retired")})
@@ -55,7 +55,7 @@ def must_advance(rotation: Mapping[str, t.Any] | None, gateway: str, wanted: str
             "wrong_state",
             f"The rotation of {gateway} is {state}, so it cannot become {wanted}",
             state=NOTHING_CHANGED,
-            advice=f"the next step is {following}, or aborted",
+            advice=f"the next step is {following}, or rolled_back",
         )
     return True
 

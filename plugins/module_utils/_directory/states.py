@@ -22,7 +22,7 @@ STATES: dict[str, Callable[[Snapshot, Options, Context], None]] = {
     "active": changes.active,
     "verified": changes.verified,
     "retired": changes.retired,
-    "aborted": changes.aborted,
+    "rolled_back": changes.rolled_back,
     "revoked": changes.revoked,
     "gateway_retired": life.retire,
     "renamed": life.rename,

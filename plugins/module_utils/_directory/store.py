@@ -421,9 +421,7 @@ def history(connection: sa.Connection, snapshot: Snapshot, only: Iterable[str] |
     keys = sorted(snapshot.keys.values(), key=lambda row: (row["gateway"], -row["serial"]))
     return {
         "all_keys": [_unsigned(row) for row in keys if mine(row) and snapshot.genuine("key", row)],
-        "rotations": [
-            _unsigned(one.row) for one in rotations if mine(one.row) and snapshot.genuine("rotation", one.row)
-        ],
+        "rotations": [_rotation(one.row) for one in rotations if mine(one.row) and snapshot.genuine("rotation", one.row)],
         "events": [_printable(one.row) for one in events],
     }
 
@@ -432,6 +430,10 @@ def _unsigned(row: Row) -> Row:
     """As results show it: the column of the lock owner keeps its first name, because records are signed with it."""
     shown = {name: value for name, value in row.items() if name not in ("signature", "lease_until")}
     return {"lock_owner" if name == "holder" else name: value for name, value in shown.items()}
+
+
+def _rotation(row: Row) -> Row:
+    return {**_unsigned(row), "state": records.FORMER_STATES.get(row["state"], row["state"])}
 
 
 def _printable(row: Row) -> Row:

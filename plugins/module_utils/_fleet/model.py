@@ -55,8 +55,8 @@ class Rotation:
 @dataclass(frozen=True)
 class Gateway:
     """`keys`: newest first. `serial`, `fingerprint`, `created_at`: of the current key, None without one. `dropped`: the
-    keys that no peer may accept any more, and since when; an aborted key that was never used is not among them.
-    `aborted_at`: when its last rotation was, ISO 8601; None where that was not aborted, or another one is open.
+    keys that no peer may accept any more, and since when; a rolled-back key that was never used is not among them.
+    `rolled_back_at`: when its last rotation was, ISO 8601; None where that was not rolled back, or another one is open.
     `retired_at`: since when it is retired."""
 
     name: str
@@ -71,7 +71,7 @@ class Gateway:
     keys: tuple[Key, ...]
     rotation: Rotation | None
     dropped: Mapping[str, str | None] = field(default_factory=dict)
-    aborted_at: str | None = None
+    rolled_back_at: str | None = None
     retired_at: str | None = None
 
     @property
@@ -226,8 +226,8 @@ def _parse(result: t.Any) -> tuple[list[Gateway], list[Tampered], t.Any, dict[st
     }
     # Newest first.
     last = {_text(one["gateway"]): one for one in reversed(history)}
-    aborted = {name: _maybe(_text, one.get("ended_at")) for name, one in last.items() if _never_used(one)}
-    gateways = [_gateway(one, unused, since, aborted) for one in directory["gateways"].values()]
+    rolled_back = {name: _maybe(_text, one.get("ended_at")) for name, one in last.items() if _never_used(one)}
+    gateways = [_gateway(one, unused, since, rolled_back) for one in directory["gateways"].values()]
     tampered = [
         Tampered(_maybe(_text, one["gateway"]), _maybe(int, one.get("serial")), _text(one["what"]), _names(one))
         for one in directory["tampered"]
@@ -245,7 +245,7 @@ def _names(one: Mapping[str, t.Any]) -> tuple[str, ...]:
 
 
 def _never_used(rotation: Mapping[str, t.Any]) -> bool:
-    return bool(rotation["mode"] != EMERGENCY and rotation["state"] == "aborted")
+    return bool(rotation["mode"] != EMERGENCY and rotation["state"] == "rolled_back")
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,7 @@ def _gateway(
     one: Mapping[str, t.Any],
     unused: t.Container[tuple[str, int]],
     since: Mapping[tuple[str, int], str],
-    aborted: Mapping[str, str | None],
+    rolled_back: Mapping[str, str | None],
 ) -> Gateway:
     name, revoked_at = _text(one["name"]), _maybe(_text, one.get("revoked_at"))
     revoked = one["revoked"] is True
@@ -302,7 +302,7 @@ def _gateway(
         keys=keys,
         rotation=_maybe(_rotation, one["rotation"]),
         dropped=dropped,
-        aborted_at=None if one["rotation"] else aborted.get(name),
+        rolled_back_at=None if one["rotation"] else rolled_back.get(name),
         retired_at=_maybe(_text, one.get("retired_at")),
     )
 

@@ -257,7 +257,7 @@ def _note(one: Gateway, observation: Observation, options: PlanOptions) -> str:
     if options.mode == RETIRE and one.retired:
         return _before(f"It was retired before{_when(one.retired_at)}")
     if options.mode == ABORT and not one.rotation:
-        return _before(f"Its rotation was aborted before{_when(one.aborted_at)}")
+        return _before(f"Its rotation was rolled back before{_when(one.rolled_back_at)}")
     return ""
 
 
@@ -342,7 +342,7 @@ def _against_abort(one: Gateway, observation: Observation) -> list[str]:
     if one.gone:
         return _lost(one)
     if not rotation:
-        if one.aborted_at:
+        if one.rolled_back_at:
             return []
         return [f"No rotation of {one.name} is open, so there is none to abort."]
     if rotation.mode == EMERGENCY:

@@ -194,7 +194,7 @@ def open_private(pem: str, passphrase: str) -> PrivateKey:
     Raises VpnKeysError("bad_input"); the messages quote nothing of the PEM.
     """
     if len(pem) > LARGEST:
-        raise _bad(f"is longer than {LARGEST // 1024} kB, which no RSA key is")
+        raise _bad(f"is longer than {LARGEST // 1024} kB, too long for an RSA key")
     text = pem.replace("\r", "\n").strip()
     if "BEGIN ENCRYPTED PRIVATE KEY" in text:
         raise _bad("is PKCS#8, which IOS does not take; convert it with `openssl rsa -traditional -des3`")

@@ -175,5 +175,5 @@ def _another(tty: Terminal, ring: KeyRing, label: Label, wanted: str | None) -> 
         f"{found} is under {label} now, {f'not {rsa_keys.named(wanted)}' if wanted else 'where there was none'}",
         host=tty.name,
         state="It was not changed",
-        advice="somebody else may be changing keys there; compare again",
+        advice="another run may be changing keys there; compare again",
     )

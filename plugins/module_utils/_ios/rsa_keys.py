@@ -118,7 +118,7 @@ def _observe_once_more(tty: Terminal, label: Label, expected: str) -> Dialogue[K
             f"{named(found)} is under {label} now, not {named(expected)}, which was to be removed",
             host=tty.name,
             state="It was not removed",
-            advice="somebody else may be changing keys there; compare again",
+            advice="another run may be changing keys there; compare again",
         )
     return ring
 
@@ -361,7 +361,7 @@ def remove(tty: Terminal, label: Label, expected: str, beside: Label | None = No
             f"{named(left)} appeared under {label} in the moment in which {named(expected)} was removed",
             host=tty.name,
             state="It was not changed",
-            advice="somebody else may be changing keys there; compare again",
+            advice="another run may be changing keys there; compare again",
         )
 
 
@@ -376,7 +376,7 @@ def _zeroize(tty: Terminal, label: Label, expected: str, beside: Label | None) -
                 f"{named(expected)} under {label} is all that is left, as there is no key {beside} any more",
                 host=tty.name,
                 state="It was not removed",
-                advice="somebody else may be changing keys there; compare again",
+                advice="another run may be changing keys there; compare again",
             )
         line = commands.remove(held_label(tty, ring, label))
         tty.will_write()

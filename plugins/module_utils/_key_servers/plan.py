@@ -659,7 +659,7 @@ def _findings(label: str, order: Sequence[KeyServer], policy: Policy, steps: Seq
     if other:
         found.append(f"{label} is not a key for {policy.usage} use on {_list(other)}.")
     if unsaved:
-        found.append(f"{label} is not saved on {_list(unsaved)}: a reload would lose it or bring back an older key.")
+        found.append(f"{label} is not saved on {_list(unsaved)}: a reload would lose it or restore an older key.")
     if holders and not any(copy.exportable for _name, copy in holders):
         found.append(f"No copy of {label} is exportable, so it cannot be given to another key server or be backed up.")
     for fingerprint in policy.compromised:

@@ -324,7 +324,7 @@ class Decision:
 def decide(rotation: Rotation, seen: Observation, facts: Facts, policy: Policy) -> Decision:
     """The next step of a rotation, or why there is none."""
     case = _Case(rotation, seen, facts, policy)
-    found = case.unclear() or (case.aborted() if policy.abort else None)
+    found = case.unclear() or (case.rolled_back() if policy.abort else None)
     while found is None:
         found = case.next_step()
     return found
@@ -414,7 +414,7 @@ class _Case:
             )
         return None
 
-    def aborted(self) -> Decision | None:
+    def rolled_back(self) -> Decision | None:
         """Free as long as the primary has not changed; then no rekey has said anything of the new key."""
         if self.rotation.state == "retired":
             return None
@@ -426,14 +426,14 @@ class _Case:
                 f"continue, or start a rotation from {new} to {old}",
             )
         if self.switched:
-            return self.back(self.switched, "The rotation is aborted")
+            return self.back(self.switched, "The rotation is rolled back")
         if unsaved := self._unsaved(self.servers):
             return unsaved
         held = [server for server in self.servers if server.new is not None]
         if held and not self._others(self.rotation.new):
             return self.step(Remove(_names(held), self.rotation.new))
         self.move(state="surveyed", trial=None, baseline=None)
-        return Decision("done", self.rotation, self.facts, why="The rotation is aborted.")
+        return Decision("done", self.rotation, self.facts, why="The rotation is rolled back.")
 
     # From surveyed to canary: nothing of the group is changed
 

@@ -96,7 +96,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         return options
 
     def _with_warnings(self, answer: Data) -> Data:
-        """With what is wrong with the answer itself where everybody sees it, whatever the play goes on to report."""
+        """With what is wrong with the answer itself where the user sees it, whatever the play goes on to report."""
         found = answer.get("findings") or ()
         return answer | {"warnings": [f"{self.host}: {text}" for text in found]} if found else answer
 

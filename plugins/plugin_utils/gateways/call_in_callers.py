@@ -25,15 +25,16 @@ def entered(text: str, name: str, sha256: str) -> str:
     if not NAME.fullmatch(name) or name in EVERYBODY:
         raise VpnKeysError(
             "bad_input",
-            "only a gateway whose name has letters, digits, points, dashes and underscores alone can call in",
+            "only a gateway whose name consists of letters, digits, dots, dashes and underscores can call in",
             host=name,
             state=NOTHING_WRITTEN,
+            advice="rename it in the inventory",
         )
     kept = [line for line in text.splitlines() if line.split()[1:] != [name]]
     if any(line.split()[:1] == [sha256] for line in kept):
         raise VpnKeysError(
             "refused",
-            "the SHA-256 that it shows is that of another gateway's token, which no gateway can have by chance",
+            "it reports the SHA-256 of another gateway's token, which cannot happen by chance",
             host=name,
             state=NOTHING_WRITTEN,
             advice="find out what runs there before it is used again",

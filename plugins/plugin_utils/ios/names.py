@@ -21,19 +21,19 @@ _NO_USER_IN_SHELL = re.compile(r".*?[$\\]", re.DOTALL)
 _TOKEN = re.compile(r"%([hpr%])")
 
 _HOST_RULE = "it must not begin with '-' or have spaces or any of ' ` \" $ \\ ; & < > | ( ) { } * ? ! , # @"
-_USER_RULE = "it must not begin with '-', end with '\\', or have any of ' ` \" ; & < > | ( ) { }, or '-' behind a space"
+_USER_RULE = "it must not begin with '-', end with '\\', or have any of ' ` \" ; & < > | ( ) { }, or '-' after a space"
 
 
 def check_host(name: str, what: str, host: str) -> None:
     """`name`: the host of the inventory; `what`: where the host name comes from. Raises VpnKeysError bad_input."""
     if not host or not host.isprintable() or _NO_HOST.match(host):
-        raise _refused(name, what, host, "is no name of a host", _HOST_RULE)
+        raise _refused(name, what, host, "is not a valid host name", _HOST_RULE)
 
 
 def check_user(name: str, what: str, user: str) -> None:
     """As check_host, for the user of a login."""
     if not user or not user.isprintable() or _NO_USER.match(user):
-        raise _refused(name, what, user, "is no name of a user", _USER_RULE)
+        raise _refused(name, what, user, "is not a valid user name", _USER_RULE)
 
 
 def check_command(name: str, user: str, command: str) -> None:

@@ -232,7 +232,7 @@ def read_target(name: str, variables: Mapping[str, t.Any], given: Mapping[str, t
     if "port" in values:
         port = _number(name, "ansible_port", values["port"])
         if not 0 < port < 65536 or port != int(port):
-            raise _bad(name, f"ansible_port is {port:g}, which is no port")
+            raise _bad(name, f"ansible_port is {port:g}, which is not a valid port")
         values["port"] = int(port)
     if key_file := values.get("key_file"):
         values["key_file"] = os.path.expanduser(str(key_file))

@@ -103,8 +103,8 @@ class Session:
     def _lost(self) -> VpnKeysError:
         host = self.target.name
         if self.expired:
-            what, advice = "the session took longer than it may", "Run again; it looks first"
-            return VpnKeysError("timeout", what, host=host, advice=advice)
+            what, advice = "the session exceeded its time limit", "run it again; it first reads what the device has now"
+            return VpnKeysError("timeout", what, host=host, state=MAY_HAVE_HAPPENED, advice=advice)
         return VpnKeysError(
             "session_lost",
             "the device closed the session unexpectedly",

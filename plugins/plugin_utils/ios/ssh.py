@@ -264,9 +264,9 @@ def _known_hosts(
         return None
     config = options.config
     user = _files(target.known_hosts, config.get("UserKnownHostsFile", USER_FILES))
-    everybody = _files(target.global_known_hosts, config.get("GlobalKnownHostsFile", GLOBAL_FILES))
+    of_machine = _files(target.global_known_hosts, config.get("GlobalKnownHostsFile", GLOBAL_FILES))
     try:
-        return KnownHosts(_place(target, options), user, everybody, revoked)
+        return KnownHosts(_place(target, options), user, of_machine, revoked)
     except Unusable as error:
         raise _bad(target, str(error), "check UserKnownHostsFile and GlobalKnownHostsFile") from None
 
@@ -298,7 +298,7 @@ def not_connected(target: Target, error: Exception, keys: HostKeys | None) -> No
         error = asyncssh.ConnectionLost("")
     known = isinstance(error, OSError) and error.errno and error.errno > 0
     reason = os.strerror(error.errno) if known else type(error).__name__  # type: ignore[attr-defined]
-    other: Reason = (Exception, "unreachable", f"{where} cannot be reached ({reason})", "")
+    other: Reason = (Exception, "unreachable", f"{where} is unreachable ({reason})", "")
     rows = (*_of_login(target, where, error), *_of_network(target, where, error), other)
     code, what, advice = next(row[1:] for row in rows if isinstance(error, row[0]))
     return NotReached(code, what, host=target.name, state=NOTHING_CHANGED, advice=advice)
@@ -317,7 +317,7 @@ def _of_login(target: Target, where: str, error: Exception) -> tuple[Reason, ...
         (
             asyncssh.HostKeyNotVerifiable,
             "host_key_unknown" if "not trusted" in str(error) else "host_key_changed",
-            f"the SSH host key of {where} is revoked, or not certified by who known_hosts says",
+            f"the SSH host key of {where} is revoked, or not certified by the authority in known_hosts",
             "this may be a man-in-the-middle attack; check known_hosts and RevokedHostKeys",
         ),
         (
@@ -373,7 +373,7 @@ def _of_network(target: Target, where: str, error: Exception) -> tuple[Reason, .
         (
             ConnectionRefusedError,
             "unreachable",
-            f"{where} refuses the connection. Is SSH on there, and the port right?",
+            f"{where} refuses the connection. Is SSH enabled, and is the port correct?",
             "",
         ),
         (ConnectionError, "unreachable", ended, ""),

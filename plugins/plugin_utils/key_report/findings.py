@@ -18,28 +18,28 @@ from ...module_utils._fleet.model import natural
 FEW = 16
 """So many hosts are named in a command."""
 
-SYNC = "Run vpnops.keys.sync_key_servers with key_server_sync_mode=plan, read the plan, then run it without."
+SYNC = "Run vpnops.keys.sync_key_servers with key_server_sync_mode=plan, check the plan, then run it without."
 NEW_SERVER_KEY = (
-    "Make a new key: run vpnops.keys.sync_key_servers with key_server_sync_compromised set to the fingerprint of the "
-    "old one, after a plan. Members have to register again."
+    "Generate a new key: run vpnops.keys.sync_key_servers with key_server_sync_compromised set to the fingerprint of "
+    "the old one, after a plan. Members have to register again."
 )
 NEW_GATEWAY_KEY = "Run vpnops.keys.regenerate_gateway with gateway={host} and confirm={host}."
 REPLACE_SOON = (
-    "Make a new, exportable key while all key servers still work: run vpnops.keys.sync_key_servers with "
+    "Generate a new, exportable key while all key servers still work: run vpnops.keys.sync_key_servers with "
     "key_server_sync_compromised set to the fingerprint of the old one, after a plan. Members have to register again."
 )
 HEAL_SPLIT = (
-    "Find out why they do not hear each other; to make them equal, run vpnops.keys.sync_key_servers with "
+    "Find out why they do not hear each other; to synchronize them, run vpnops.keys.sync_key_servers with "
     "key_server_sync_primary."
 )
 CONFIRM = (
-    "Find out who configured it. If it is right, name {host} as a peer on the others, or set key_server_addresses in "
-    "the inventory."
+    "Find out who configured it. If it is correct, configure {host} as a peer on the others, or set "
+    "key_server_addresses in the inventory."
 )
 
 # kind: severity, what to do next.
 OF_KEYS: dict[str, tuple[str, str]] = {
-    "duplicate": (PROBLEM, "Find out how the key came to both places, then make a new one for one of them."),
+    "duplicate": (PROBLEM, "Find out why the key is in both places, then generate a new one for one of them."),
     "weak key server": (PROBLEM, NEW_SERVER_KEY),
     "weak gateway": (PROBLEM, NEW_GATEWAY_KEY),
     "not exportable": (PROBLEM, REPLACE_SOON),
@@ -47,11 +47,11 @@ OF_KEYS: dict[str, tuple[str, str]] = {
     "split key servers": (PROBLEM, HEAL_SPLIT),
     "unconfirmed claim": (PROBLEM, CONFIRM),
     "not saved": (PROBLEM, "Save the configuration: run vpnops.keys.sync_key_servers, or type write memory on {host}."),
-    "not read": (PROBLEM, "Fix what the sentence says, then run the report again: it says nothing about the {host}."),
-    "unreadable": (PROBLEM, "Fix what the sentence says, then run the report again."),
+    "not read": (PROBLEM, "Fix that, then run the report again: it has nothing about the {host}."),
+    "unreadable": (PROBLEM, "Fix that, then run the report again."),
     "missed rekeys": (
         WARNING,
-        "Check that the members can be reached, and that they hold the group's current public key.",
+        "Check that the members are reachable, and that they have the group's current public key.",
     ),
     "overdue key server": (WARNING, NEW_SERVER_KEY),
     "due key server": (NOTE, NEW_SERVER_KEY),

@@ -171,13 +171,13 @@ def judge(keys: Iterable[Key], calendar: Calendar, minimum_size: int) -> Iterato
             continue
         hosts, which = tuple(key.hosts), _which(key)
         if is_weak(key, minimum_size):
-            what = f"{which} has {key.bits} bits; at least {minimum_size} are wanted."
+            what = f"{which} has {key.bits} bits; at least {minimum_size} are required."
             yield Finding(f"weak {key.kind}", hosts, what)
         term, age = term_of(key, calendar), times.age_days(key.made, calendar.at)
         if key.kind == KEY_SERVER and term.state in (DUE, OVERDUE):
             yield Finding(f"{term.state} {key.kind}", hosts, f"{which} {term.sentence}.", term.ends)
         elif age is not None and age < -1:
-            what = f"{which} was made in the future, by the clock of its device: {key.made}."
+            what = f"{which} was generated in the future, according to the clock of its device: {key.made}."
             yield Finding("not judged", hosts, what)
 
 
@@ -203,5 +203,5 @@ def borrowed(keys: Iterable[Key], observations: Observations) -> Iterator[Findin
     of_groups = {key.fingerprint: key.owner for key in keys if key.kind == KEY_SERVER}
     for host, observation in observations.items():
         for fingerprint in sorted(observation.own & of_groups.keys()):
-            what = f"The key {short(fingerprint)}, which it shows as its own, is the one of {of_groups[fingerprint]}."
+            what = f"The key {short(fingerprint)}, which it reports as its own, is that of {of_groups[fingerprint]}."
             yield Finding("duplicate", (host,), what)

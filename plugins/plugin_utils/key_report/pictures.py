@@ -17,7 +17,7 @@ from . import times
 
 Data = dict[str, t.Any]
 FEW = 16
-"""Up to so many gateways everybody's name, and every pair, can be read."""
+"""Up to so many gateways every name, and every pair, can be read."""
 MANY = 400
 """With more of them a cell would be smaller than what a screen or a printer can show."""
 NAMED = 40

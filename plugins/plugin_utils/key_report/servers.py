@@ -17,7 +17,7 @@ from .keys import unit_title
 
 Data = dict[str, t.Any]
 VERDICTS = {
-    "in_sync": "all hold the same key",
+    "in_sync": "all have the same key",
     "absent": "no key server has the key",
     "missing": "the key is missing on some",
     "conflict": "the keys differ",
@@ -114,7 +114,7 @@ def judge(compared: Mapping[str, t.Any] | None, shown: Sequence[Data]) -> Iterat
             yield Finding("drifted key servers", tuple(_odd(unit)), f"{title}: {unit['says']}{_who(unit)}.")
         # One that cannot be read, or is left out as tampered with, hides nothing that is known of the others.
         elif unit["verdict"] == "unknown" and len({server["fingerprint"] for server in held}) > 1:
-            what = f"{title}: those that could be read hold different keys{_who(unit)}."
+            what = f"{title}: those that could be read have different keys{_who(unit)}."
             yield Finding("drifted key servers", tuple(_odd(unit)), what)
         wanted = [server for server in held if server["fingerprint"] == unit["fingerprint"]] or held
         if wanted and not any(server["exportable"] for server in wanted):
@@ -140,7 +140,7 @@ def _of_server(title: str, server: Data, tampered: Sequence[str]) -> Iterator[Fi
     if server["problem"]:
         yield _problem(host, server["problem"], tampered)
     if server["fingerprint"] and server["saved"] is False:
-        yield about("not saved", host, f"{title}: a reload would lose the key, or bring an older one back.")
+        yield about("not saved", host, f"{title}: a reload would lose the key or restore an older one.")
     if server["staged"]:
         yield about("left over", host, f"{title}: a replacement was interrupted; its key is still there.")
     if server["acks_missed"]:

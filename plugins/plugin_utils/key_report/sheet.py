@@ -121,7 +121,7 @@ def _ends(directory: Directory | None, view: Mapping[str, t.Any]) -> dict[tuple[
 
 
 def _end(gateway: Gateway, key: GatewayKey, rotation: Mapping[str, t.Any] | None) -> str | None:
-    by_rotation = rotation["ended_at"] if rotation and rotation["state"] != "aborted" else None
+    by_rotation = rotation["ended_at"] if rotation and rotation["state"] != "rolled_back" else None
     return key.revoked_at or by_rotation or gateway.revoked_at or gateway.retired_at
 
 
@@ -164,7 +164,7 @@ def _dates(sheet: Data, report: Data) -> str:
 
 
 def _changes(sheet: Data, report: Data) -> str:
-    done = [one for one in report["rotations"] if one["ended_at"] and one["state"] != "aborted"]
+    done = [one for one in report["rotations"] if one["ended_at"] and one["state"] != "rolled_back"]
     last = f", the last one at {max(one['ended_at'] for one in done)}" if done else ""
     return f"Finished rotations of gateways: {len(done)}{last}."
 
@@ -177,7 +177,7 @@ def _revoked(sheet: Data, report: Data) -> str:
 
 def _trail(sheet: Data, report: Data) -> str:
     signed = report["checkpoint"]
-    proof = f" They are chained, and signed by the state {signed['number']} at {signed['time']}." if signed else ""
+    proof = f" They are chained, and signed by checkpoint {signed['number']} at {signed['time']}." if signed else ""
     return f"Events in the report: {len(report['events'])}.{proof}"
 
 

@@ -166,13 +166,13 @@ class IosAction(ControlAction):
             finally:
                 watch.cancel()
                 if asked():
-                    self._say("its work came to an end")
+                    self._say("its work is finished")
 
     def _interrupted(self, times: int) -> None:
         self._say(
-            "interrupted: it is finished first. The next interrupt ends at once, with work half done"
+            "interrupted: it is finished first. The next interrupt stops at once and leaves work half done"
             if times == 1
-            else "ended at once, with work half done: look at its keys, and run the same again"
+            else "stopped at once, with work half done: check its keys, and run the same command again"
         )
 
     def _say(self, text: str) -> None:

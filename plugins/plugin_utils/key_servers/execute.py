@@ -146,7 +146,7 @@ class _Worker:
                 f"key {self.label} has changed since the plan was made ({'; '.join(changed.values())})",
                 host=", ".join(changed),
                 state=f"{NOTHING_CHANGED} by this run",
-                advice="somebody else may be changing keys there; compare again",
+                advice="another run may be changing keys there; compare again",
             )
 
     async def take(self, step: Step) -> None:
@@ -193,7 +193,7 @@ class _Worker:
                 f"{source_label} is the key {short(sealed.fingerprint)}, not the key {short(planned)} that was planned",
                 host=step.source,
                 state="Nothing was replaced",
-                advice="somebody else may be changing keys there; compare again",
+                advice="another run may be changing keys there; compare again",
             )
         options = {"exportable": step.exportable, "save": self.execution.save}
 
@@ -229,7 +229,7 @@ class _Worker:
             take_back = functools.partial(replacement.unstage, label=self.label, staged=key, surely=surely, save=save)
             if await self._do(host, take_back, "unstaged"):
                 self.staged.pop(host, None)
-                self.progress.did(host, "unstaged", "as not every key server could be prepared")
+                self.progress.did(host, "unstaged", "because not every key server could be prepared")
 
         async def swap(host: str) -> None:
             exportable, planned = step.exportable or host == step.source, self.held[host]
@@ -247,7 +247,7 @@ class _Worker:
             await self._all(step.replace, stage)
         except VpnKeysError as error:
             if error.code in SOMEBODY_ELSE:
-                left = f"What lies under {self.label.scratch} is left there; the next run uses or removes it"
+                left = f"The key under {self.label.scratch} is left there; the next run uses or removes it"
                 raise rsa_keys.followed_by(error, left) from None
             kept = found_there | ({step.source} if step.from_scratch else set())
             try:
@@ -264,7 +264,7 @@ class _Worker:
                 waiting = step.replace[place + 1 :]
                 if not waiting:
                     raise
-                left = f"Prepared, but not replaced yet: {', '.join(waiting)}; the next run goes on"
+                left = f"Prepared, but not replaced yet: {', '.join(waiting)}; the next run continues"
                 raise rsa_keys.followed_by(error, left) from None
 
     async def _clean(self, step: Clean) -> None:

@@ -98,7 +98,7 @@ def _blocked(unit: grouping.Unit) -> str | None:
     if unit.blocked or not unit.unknown_peers:
         return unit.blocked
     what = " ".join(unit.unknown_peers)
-    advice = "put the missing key servers into the inventory, or set key_server_addresses of those that are there"
+    advice = "add the missing key servers to the inventory, or set key_server_addresses of those that are in it"
     return stated(clause(what), NOTHING_CHANGED, advice)
 
 
@@ -128,9 +128,9 @@ def _told_apart(one: LiveGroup, same: Sequence[LiveGroup]) -> LiveGroup:
     others = "; ".join(", ".join(other.hosts) for other in same if other is not one)
     which = f"{one.title} ({one.identity})" if one.identity else one.title
     why = stated(
-        f"{', '.join(one.hosts)} and {others} say that they serve {which}, and are no peers of each other",
+        f"{', '.join(one.hosts)} and {others} say that they serve {which}, and are not peers of each other",
         NOTHING_IS_CHANGED,
-        "find out which of them are meant, and name only those in O(hosts)",
+        "find out which of them belong to the group, and name only those in O(hosts)",
     )
     return dataclasses.replace(one, blocked=why)
 
@@ -186,7 +186,7 @@ def _server(
 ) -> rotation.KeyServer:
     group = _group(found, name)
     if isinstance(found, VpnKeysError) or group is None:
-        why = str(found) if isinstance(found, VpnKeysError) else f"{host}: it is no key server of the group any more."
+        why = str(found) if isinstance(found, VpnKeysError) else f"{host}: it is no longer a key server of the group."
         return rotation.KeyServer(host, "", None, False, None, None, None, problem=why)
     coop, rekeys = found.coop.get(group.name), found.rekeys.get(group.name, Rekeys())
     return rotation.KeyServer(
@@ -232,7 +232,7 @@ def _not_shown(host: str, found: Survey, coop: Coop | None, rekeys: Rekeys, grou
         for what, there in (
             ("its release", found.release),
             ("how many rekeys it has sent", rekeys.sent is not None),
-            ("how it works together with its peers", coop is not None or not group.redundancy),
+            ("its COOP state", coop is not None or not group.redundancy),
             ("which announcements of its peers it accepts", _all_heard(coop)),
         )
         if not there

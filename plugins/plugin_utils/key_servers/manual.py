@@ -27,12 +27,12 @@ NOBODY = KeyRing(())
 
 
 def commands_for(planned: Sequence[Planned], names: Mapping[str, str]) -> str:
-    """One text for all units; `!` begins a remark, as in IOS configurations. `names`: what the reader can set."""
+    """One text for all units; `!` begins a comment, as in IOS configurations. `names`: what the reader can set."""
     lines = [
         "! The commands that vpnops.keys would send, for manual use.",
         f"! {PASSPHRASE}: choose one for this transfer, at least 8 characters, no ? and no space; use it nowhere else.",
         "! Check the keys (show crypto key mypubkey rsa) before and after each step.",
-        '! Some releases have the commands in exec mode: where all forms of one are refused with "% Invalid input",',
+        '! Some releases have the commands in exec mode: if all forms of one are refused with "% Invalid input",',
         "! type end, then the same again.",
     ]
     for one in planned:

@@ -114,7 +114,7 @@ class Rotator:
 
     async def observe(self, seen: Mapping[str, Seen] | None = None) -> Observation:
         """How the group stands; `seen`: if its key servers have been looked at just now."""
-        self.seen = seen or await look(
+        self.seen = seen or await observe(
             [self.targets[host] for host in self.live.hosts], self.wanted.parallel, self.wanted.timeout, self.pool
         )
         old, new = self.record.old, self.record.new
@@ -195,14 +195,14 @@ class Rotator:
         if self._taken[step] >= NO_EFFECT:
             raise VpnKeysError(
                 "not_proved",
-                f"the key servers took a step {NO_EFFECT} times, and show no lasting effect of it: {describe(step)}",
+                f"the key servers show no lasting effect of a step, tried {NO_EFFECT} times: {describe(step)}",
                 state=f"The rotation is in state {self.record.state}",
-                advice="see what the key servers say, then run again",
+                advice="check the logs of the key servers, then run again",
             )
         if self._taken[step]:
             await self.clock.sleep(PAUSE)
         self._taken[step] += 1
-        await self._CARRY_OUT[type(step)](self, step)
+        await self._OPERATIONS[type(step)](self, step)
         self._did(describe(step))
 
     def _did(self, what: str) -> None:
@@ -215,8 +215,8 @@ class Rotator:
             raise VpnKeysError(
                 "blocked",
                 apart,
-                state=f"No key is brought to any of them. The rotation is in state {self.record.state}",
-                advice="find out who changed that, then run again",
+                state=f"No key is imported to any of them. The rotation is in state {self.record.state}",
+                advice="find out who changed their peers, then run again",
             )
         servers = live_group.for_the_key(self.live, self.seen, label)
         plan = planning.plan(label.name, servers, planning.Policy(bits=self.wanted.bits))
@@ -246,7 +246,7 @@ class Rotator:
             held = rsa_keys.identity(t.cast(Survey, found).ring.of(label)) or ""
             await self._do(host, functools.partial(group_key.remove_key, label=label, expected=held))
 
-    _CARRY_OUT: t.ClassVar[Mapping[type, Callable[[Rotator, t.Any], Awaitable[None]]]] = {
+    _OPERATIONS: t.ClassVar[Mapping[type, Callable[[Rotator, t.Any], Awaitable[None]]]] = {
         Prepare: _prepare,
         Switch: _switch,
         Save: _save,
@@ -263,7 +263,7 @@ class Rotator:
             return await session.do(operation)
 
 
-async def look(
+async def observe(
     targets: list[Target], parallel: int, timeout: float, pool: ios_session.SessionPool
 ) -> dict[str, Seen]:
     """All that a rotation has to know of these key servers."""
@@ -274,7 +274,7 @@ async def look(
 def describe(step: Step) -> str:
     """A step as a sentence."""
     if isinstance(step, Prepare):
-        return f"The key {step.label} is brought to {', '.join(step.hosts)} and saved."
+        return f"The key {step.label} is imported to {', '.join(step.hosts)} and saved."
     if isinstance(step, Switch):
         return f"The label is changed to {step.label} on {', '.join(step.hosts)}."
     if isinstance(step, Save):

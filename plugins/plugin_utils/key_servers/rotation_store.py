@@ -116,7 +116,7 @@ class RotationStore:
         signature, record = whole.get("signature"), whole.get("record")
         public = signing.public_der(self._key)
         if not isinstance(signature, str) or not signing.is_signed(public, signature, _message(name, record)):
-            raise self._tampered(name, "does not bear the signature of this control node")
+            raise self._tampered(name, "does not have the signature of this control node")
         return record
 
     def _tampered(self, name: str, why: str) -> VpnKeysError:
@@ -124,7 +124,7 @@ class RotationStore:
             "tampered",
             f"The record {self._file(name)} {why}",
             state=NOTHING_CHANGED,
-            advice="restore it with signing.key beside it; or remove it, and the rotation goes on from what the key "
+            advice="restore it with signing.key beside it; or remove it, and the rotation continues from what the key "
             "servers show",
         )
 

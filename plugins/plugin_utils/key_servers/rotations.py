@@ -29,7 +29,7 @@ KEPT_OPEN = 30.0
 GOOD: tuple[Outcome, ...] = ("done", "reached", "planned")
 
 
-INTERRUPTED = "the run was interrupted. Run the same again, it goes on from there."
+INTERRUPTED = "the run was interrupted. Run the same command again; it continues from there."
 
 
 @dataclass
@@ -60,9 +60,9 @@ def record_for(
             return kept
         raise VpnKeysError(
             "blocked",
-            f"{live.title} is on its way from {kept.old} to {kept.new} (state {kept.state})",
+            f"{live.title} has an open rotation from {kept.old} to {kept.new} (state {kept.state})",
             state=NOTHING_CHANGED,
-            advice=f"set O(label) to {kept.new} to go on, or to take it back with O(abort)",
+            advice=f"set O(label) to {kept.new} to continue, or to roll back with O(abort)",
         )
     if kept and kept.new == new and set(labels.values()) == {new}:
         return kept
@@ -77,17 +77,18 @@ def _first(live: LiveGroup, labels: Mapping[str, str | None], new: str, old: str
     unnamed = [host for host, label in labels.items() if label is None]
     others = sorted({label for label in labels.values() if label is not None and label != new})
     if unnamed or len(others) > 1:
-        told = f"{', '.join(unnamed)} names none" if unnamed else f"they name {', '.join(others)}"
+        told = f"{', '.join(unnamed)} uses none" if unnamed else f"they use {', '.join(others)}"
         raise VpnKeysError(
             "blocked",
-            f"the key servers of {live.title} do not name one RSA key: {told}",
+            f"the key servers of {live.title} do not use one RSA key: {told}",
             state=NOTHING_CHANGED,
             advice="fix that first",
         )
     before = others[0] if others else old
     if before and old and before != old:
         raise VpnKeysError(
-            "blocked", f"the key servers of {live.title} name {before}, not {old}", state=NOTHING_CHANGED
+            "blocked", f"the key servers of {live.title} use {before}, not {old}", state=NOTHING_CHANGED,
+            advice=f"set O(old_label) to {before}, or leave it out",
         )
     # What a key server names may be no label that can be used.
     return Rotation(live.title, str(Label.parse(before)), new) if before else None
@@ -119,7 +120,7 @@ def _on_its_own(found: Found) -> Iterator[None]:
         found.outcome, found.error = "failed", internal_error(found.live.title, error)
 
 
-async def carry_out(all_found: Sequence[Found], seen: Mapping[str, Seen], deadline: float) -> None:
+async def run(all_found: Sequence[Found], seen: Mapping[str, Seen], deadline: float) -> None:
     """All groups as far as they go until the deadline, in seconds as their clock has it."""
     running = [one for one in all_found if one.rotator and not one.error]
     while running:

@@ -183,7 +183,7 @@ def _chosen(
             "bad_input",
             f"O(allowed_hosts) leaves no key server of {_names(name for unit in of_groups for name in unit.groups)}",
             state=NOTHING_DONE,
-            advice="name a key server of the group that is meant",
+            advice="name a key server of that group",
         )
     return found
 
@@ -196,16 +196,16 @@ def _check_whole(planned: Sequence[Planned]) -> None:
     if lacking:
         raise VpnKeysError(
             "bad_input",
-            f"{' '.join(lacking)} A job slice looks the same. Key servers of a group must be looked at together",
+            f"{' '.join(lacking)} A job slice looks the same. The key servers of a group must be read together",
             state=NOTHING_CHANGED,
-            advice="put them into the inventory and set the slice count of the job template to 1, or set "
+            advice="add them to the inventory and set the slice count of the job template to 1, or set "
             "O(allow_partial_inventory)",
         )
 
 
 def _left_out(units: Sequence[Unit], chosen: Collection[Unit]) -> list[str]:
     names = [name for unit in units if unit not in chosen for name in unit.groups or unit.hosts]
-    return [f"Left out, as not chosen: {_names(names)}."] if names else []
+    return [f"Left out, because not selected: {_names(names)}."] if names else []
 
 
 def _compromised(seen: Mapping[str, Seen], fingerprints: Sequence[str], absent: bool) -> tuple[Compromised, ...]:
@@ -219,7 +219,7 @@ def _compromised(seen: Mapping[str, Seen], fingerprints: Sequence[str], absent: 
         unread = [name for name, found in seen.items() if isinstance(found, VpnKeysError)]
         raise VpnKeysError(
             "not_found",
-            f"No key server holds the compromised key {', '.join(lost)}"
+            f"No key server has the compromised key {', '.join(lost)}"
             f"{', as far as they could be read' if unread else ''}",
             state=NOTHING_CHANGED,
             advice="compare each digit with the reports; if an earlier run has replaced it, set "
@@ -244,7 +244,7 @@ def _under_other_labels(compromised: Sequence[Compromised], units: Sequence[Unit
         (host, label) for unit in units if unit.label for host in unit.hosts for label in _both(unit.label)
     }
     return [
-        f"{host} holds the compromised key {short(one.fingerprint)} under {label}, which no GET VPN group uses."
+        f"{host} has the compromised key {short(one.fingerprint)} under {label}, which no GET VPN group uses."
         for one in compromised
         for host, label in one.held
         if (host, label) not in used
@@ -352,7 +352,7 @@ def _spared(decided: planning.Plan) -> planning.Plan:
     """Who names a stolen key means the key servers that hold it, and wants no key replaced elsewhere."""
     if not decided.needs_consent:
         return decided
-    why = stated(decided.blocked or "", "Nothing is replaced here, as none of them holds a compromised key")
+    why = stated(decided.blocked or "", "Nothing is replaced here, because none of them has a compromised key")
     return dataclasses.replace(decided, needs_consent=False, would=(), blocked=why)
 
 
@@ -547,7 +547,7 @@ def check_options(options: Mapping[str, t.Any], groups: Mapping[str, Iterable[st
     if unknown:
         raise VpnKeysError("bad_input", f"Not in the inventory: {', '.join(unknown)}", state=NOTHING_DONE)
     if not hosts:
-        raise VpnKeysError("bad_input", "There is no key server to check: set O(hosts)", state=NOTHING_DONE)
+        raise VpnKeysError("bad_input", "There is no key server to read: set O(hosts)", state=NOTHING_DONE)
     if options["allowed_hosts"] is not None and not set(hosts).intersection(options["allowed_hosts"]):
         raise VpnKeysError(
             "bad_input", f"O(allowed_hosts) leaves none of the key servers {_names(hosts)}", state=NOTHING_DONE

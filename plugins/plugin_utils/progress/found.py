@@ -99,7 +99,7 @@ def _unlike(unit: Data, server: Data) -> tuple[State, str]:
         return ("unknown" if unit.get("verdict") == "unknown" else "differs"), from_message
     holds = f"the key {short(held)}" if held else "no key"
     of = f" of {unit['source']}" if unit.get("source") else ""
-    return "differs", f"It holds {holds} under {label}, not the key {short(wanted)}{of}."
+    return "differs", f"It has {holds} under {label}, not the key {short(wanted)}{of}."
 
 
 # ------------------------------------------------------------------ gateways

@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Callable
 from contextlib import suppress
 
-COLOURS = re.compile("\x1b\\[[0-9;]*m")
+COLORS = re.compile("\x1b\\[[0-9;]*m")
 CLEAR = b"\r\x1b[2K"
 UP = b"\x1b[1A\x1b[2K"
 QUIET_PERIOD = 0.15
@@ -96,7 +96,7 @@ class StatusLines:
 
     def _show(self, above: bytes = b"") -> None:
         self._write(self._removal() + above + "\n".join(self._lines).encode(self._encoding, "replace"))
-        self._painted = [len(COLOURS.sub("", line)) for line in self._lines]
+        self._painted = [len(COLORS.sub("", line)) for line in self._lines]
 
     def remove(self) -> None:
         with self._lock:

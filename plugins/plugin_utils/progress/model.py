@@ -95,14 +95,14 @@ class Play:
 
     name: str
     batch: frozenset[str]
-    everybody: frozenset[str]
+    hosts: frozenset[str]
     begun: float
     finished: int = 0
     """Hosts of batches that are over."""
 
     @property
     def in_batches(self) -> bool:
-        return len(self.batch) < len(self.everybody)
+        return len(self.batch) < len(self.hosts)
 
 
 @dataclass
@@ -132,14 +132,14 @@ class Run:
 
     # ------------------------------------------------------------------ events
 
-    def begin_play(self, name: str, batch: Iterable[str], everybody: Iterable[str], now: float) -> Play:
+    def begin_play(self, name: str, batch: Iterable[str], every: Iterable[str], now: float) -> Play:
         """A play begins, or the next batch of one."""
         # Ansible counts localhost to no batch where the inventory does not name it.
-        hosts = frozenset(batch) or frozenset(everybody)
-        whole = frozenset(everybody) | hosts
+        hosts = frozenset(batch) or frozenset(every)
+        whole = frozenset(every) | hosts
         last = self.plays[-1] if self.plays else None
         self._included.clear()
-        if last and last.name == name and last.in_batches and last.everybody == whole and not hosts & last.batch:
+        if last and last.name == name and last.in_batches and last.hosts == whole and not hosts & last.batch:
             last.finished += len(last.batch)
             last.batch = hosts
         else:
@@ -321,7 +321,7 @@ class Run:
     @property
     def hosts(self) -> list[str]:
         """All hosts of all plays, and those that a report named."""
-        return sorted({host for play in self.plays for host in play.everybody} | self._took_part | self.deferred.keys())
+        return sorted({host for play in self.plays for host in play.hosts} | self._took_part | self.deferred.keys())
 
     @property
     def verdicts(self) -> dict[Verdict, int]:

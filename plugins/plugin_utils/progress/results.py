@@ -33,7 +33,7 @@ def sentence(result: Data, items: Sequence[str] = ()) -> str:
     """Why a task failed, in one line; `items`: why those of its loop did."""
     if items:
         return " ".join([*items[:SHOWN], *([f"And {len(items) - SHOWN} more."] if len(items) > SHOWN else [])])
-    text = str(result.get("msg") or result.get("censored") or result.get("reason") or "It failed and did not say why.")
+    text = str(result.get("msg") or result.get("censored") or result.get("reason") or "It failed without a message.")
     more = _last_line(result.get("module_stderr") or result.get("stderr") or result.get("module_stdout") or "")
     text = text.removeprefix(BEFORE)
     if not text.startswith(QUOTES):

@@ -26,7 +26,7 @@ WIDE = 72
 """Columns from which name, bar and counts have room side by side."""
 NAMES_SHOWN = 12
 PROBLEMS_SHOWN = 20
-COLOURS: dict[str, str] = {
+COLORS: dict[str, str] = {
     "ok": "green",
     "changed": "yellow",
     "failed": "red",
@@ -79,7 +79,7 @@ def bars(run: Run, now: float, terminal: Terminal) -> list[str]:
         parts.insert(0, Text(f"and {len(rows) - room} more steps under way"))
     play = run.plays[-1] if run.plays else None
     if play and play.in_batches:
-        parts.append(_bar(_Row("All batches", _of_play(run), len(play.everybody), now - play.begun), terminal))
+        parts.append(_bar(_Row("All batches", _of_play(run), len(play.hosts), now - play.begun), terminal))
     return _lines(parts, terminal)
 
 
@@ -107,7 +107,7 @@ def _bar(row: _Row, terminal: Terminal) -> RenderableType:
     name = Text(row.name, no_wrap=True, overflow="ellipsis")
     facts = Text().append(row.numbers, style="bold")
     for what, count in row.notes:
-        facts.append(f"  {count} {what}", style=COLOURS[what])
+        facts.append(f"  {count} {what}", style=COLORS[what])
     facts.append(f"  {row.time}")
     grid = Table.grid(padding=(0, 1), expand=True)
     if terminal.width >= WIDE:
@@ -150,11 +150,11 @@ def _lines(parts: Sequence[RenderableType], terminal: Terminal) -> list[str]:
 def heading(run: Run) -> str:
     """What begins: a play, or a batch of one."""
     play = run.plays[-1]
-    hosts = _hosts(len(play.everybody))
+    hosts = _hosts(len(play.hosts))
     if play.in_batches:
         first, last = play.finished + 1, play.finished + len(play.batch)
         which = f"hosts {first} to {last}" if first < last else f"host {last}"
-        hosts = f"{which} of {len(play.everybody)}"
+        hosts = f"{which} of {len(play.hosts)}"
     return f"{play.name}: {hosts}" + (", check mode" if run.check else "")
 
 
@@ -182,7 +182,7 @@ def problem(host: str, where: str, outcome: Outcome, sentence: str) -> str:
 
 def summary(run: Run, just_shown: str = "") -> list[tuple[str, str]]:
     """The end: one line of counts, then what failed and who has still to store something. Lines with their colors.
-    `just_told`: why all failed, if that was told last."""
+    `just_shown`: why all failed, if that was told last."""
     verdicts = run.verdicts
     counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     begin = "Interrupted after" if run.interrupted else "Done in"

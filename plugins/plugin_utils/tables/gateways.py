@@ -107,7 +107,7 @@ def plan(made: Plan, width: int) -> str:
 
 
 def due(found: Selection, width: int) -> str:
-    """Who gets a new key, and everybody else whose key is due."""
+    """The gateways that get a new key, and the others whose keys are due."""
     page = Page(width)
     if found.names:
         rows = [{"gateway": name, "ends": found.ends[name]} for name in found.names]
@@ -115,9 +115,10 @@ def due(found: Selection, width: int) -> str:
     elif not (found.skipped or found.waiting):
         page.note("No key of a gateway is due.")
     if found.skipped:
-        page.note(f"Skipped, though their keys are due: {listed([str(one) for one in found.skipped])}.")
+        page.note(f"Skipped, although their keys are due: {listed([str(one) for one in found.skipped])}.")
     if found.waiting:
-        why = "this is no time for rotations" if found.closed else "they are more than one run changes"
+        most = "the maximum number of gateways in one run is reached"
+        why = "the maintenance window is closed" if found.closed else most
         page.note(f"Left for another run, because {why}: {listed(found.waiting)}.")
     return page.text()
 
@@ -134,11 +135,11 @@ def retired(made: Plan, width: int) -> str:
     page, names = Page(width), listed(made.names)
     if made.deferred:
         deferred = listed([str(one) for one in made.deferred])
-        still = f"Still to drop the key: {deferred}. Run converge_gateways when they can be reached."
+        still = f"Pending peers: {deferred}. Run converge_gateways when they are reachable."
         page.note(f"Retired: {names}. {still}")
     else:
         page.note(f"Retired: {names}. No peer accepts the key any more.")
-    page.note("Take the gateway out of the inventory group, and switch it off.", *_notes(made))
+    page.note("Remove the gateway from the inventory group, and switch it off.", *_notes(made))
     return page.text()
 
 
@@ -150,7 +151,7 @@ def _still(made: Plan) -> str:
     if not made.deferred:
         return "No peer accepts the old key any more."
     still = ", ".join(str(one) for one in made.deferred)
-    return f"STILL ACCEPT THE OLD KEY: {still}. Reach them, then run converge_gateways."
+    return f"STILL ACCEPT THE OLD KEY: {still}. Make them reachable, then run converge_gateways."
 
 
 def outcome(found: Outcome, made: Plan, emergency: bool, width: int) -> str:
@@ -179,7 +180,7 @@ def converged(found: Converged, width: int) -> str:
     page.note(*sentences(rest))
     page.note(
         *[
-            f"{one.host}: a rotation is open; run it again to finish it, or abort it."
+            f"{one.host}: a rotation is open; run regenerate_gateway again to finish it, or abort_rotation."
             for one in found.findings
             if one.kind == UNFINISHED
         ]

@@ -27,7 +27,7 @@ except ImportError:  # control_action names the missing library
 Data = dict[str, t.Any]
 VERDICTS = {
     "in_sync": "in sync",
-    "absent": "no key server holds the key",
+    "absent": "no key server has the key",
     "missing": "the key is missing on some",
     "conflict": "the keys differ",
     "split": "more than one primary",
@@ -140,7 +140,7 @@ def complaint(report: Data, require: str) -> str | None:
     sentences += [f"{', '.join(titles)}: {text}" for text, titles in together(why).items()]
     sentences += [ending(report["units"])] if report["interrupted"] else []
     if not report["units"] and not report["problems"]:
-        sentences.append("No key server serves a GET VPN group; set O(label), or look at the configuration.")
+        sentences.append("No key server serves a GET VPN group; set O(label), or check the configuration.")
     said = " ".join(sentences)
     if require == "in_sync":
         sentences += [claim["why"] for claim in report["claims"] if claim["why"] not in said]
@@ -262,7 +262,7 @@ def _notes(unit: Data) -> list[str]:
     if unit["members_with_old_key"]:
         notes.append(
             f"{unit['members_with_old_key']} of {sum(unit['registered_members'].values())} registered group members "
-            "hold the old public key: they cannot verify rekeys signed with another one until they register again."
+            "have the old public key: they cannot verify rekeys signed with another key until they register again."
         )
     return [*notes, *unit["findings"]]
 

@@ -33,8 +33,8 @@ CONFIGURE = "vpnops.keys.configure_awx"
 HOST_CONFIG_KEY = "whoever-knows-this-starts-jobs"
 GATEWAY_TOKEN = "t0ken-of-the-platform-gateway"
 BEHIND = {"CONTROLLER_OPTIONAL_API_URLPATTERN_PREFIX": "/api/controller/"}
-ROTATE, SYNCHRONIZE = "Gateways: new key with approval", "Key servers: synchronize with approval"
-PLAN, APPLY = "Gateways: plan a new key", "Gateways: apply the approved plan"
+ROTATE, SYNCHRONIZE = "Gateways: rotate with approval", "Key servers: synchronize with approval"
+PLAN, APPLY = "Gateways: plan a rotation", "Gateways: apply the approved plan"
 ROTATE_GROUP = "Key servers: rotate the key of a group with approval"
 PLAN_ROTATION = "Key servers: plan a rotation"
 APPLY_ROTATION = "Key servers: apply the approved plan of a rotation"
@@ -45,7 +45,7 @@ SITE = {
     "controller_launching_team": "network",
     "controller_approving_team": "security",
     "controller_duty_team": "on duty",
-    "controller_schedules_left_off": [],
+    "controller_schedules_excluded": [],
 }
 
 
@@ -123,7 +123,7 @@ def of_one_workflow() -> Data:
         "controller_workflows": [workflow | {"simplified_workflow_nodes": nodes}],
         "__schedules": [one | {"unified_job_template": PLAN} for one in shipped("schedules")["__schedules"]
                         if one["name"] == NIGHTLY],
-        "controller_schedules_left_off": [],
+        "controller_schedules_excluded": [],
     }  # fmt: skip
 
 
@@ -243,7 +243,7 @@ LAUNCHES: dict[str, Data] = {
     "Key servers: a key was stolen": {"key_server_sync_compromised": "0123456789ab"},
     PLAN: ANSWERS | {"gateway_keys_minimum_share": 50, "gateway_keys_take_over": "false"},
     "Gateways: a key was stolen": ANSWERS,
-    "Gateways: go back to the old key": ANSWERS,
+    "Gateways: roll back to the old key": ANSWERS,
     "Gateways: revoke a lost one": ANSWERS,
     "Gateways: retire one that is not needed any more": ANSWERS,
     PLAN_ROTATION: ROTATION,
@@ -491,9 +491,9 @@ def test_what_was_interrupted_is_completed(after: int, awx: Awx, part: Data, tmp
     assert awx.state() == part
 
 
-def test_a_schedule_that_is_left_off(awx: Awx, part: Data, tmp_path: Path) -> None:
+def test_a_schedule_that_is_excluded(awx: Awx, part: Data, tmp_path: Path) -> None:
     awx.load(part)
-    values = the_schedule() | {"controller_schedules_left_off": [NIGHTLY]}
+    values = the_schedule() | {"controller_schedules_excluded": [NIGHTLY]}
     administrator = Administrator(awx, tmp_path)
     predicted = administrator.changed(values, "--check")
     assert awx.names("schedules") == {NIGHTLY}
@@ -507,10 +507,10 @@ VALUES: dict[str, tuple[Data, str]] = {
     "no interval": ({"controller_converge_every": 0}, "controller_converge_every must be a whole number of minutes"),
     "half an hour": ({"controller_converge_every": "0.5h"}, "controller_converge_every must be a whole number of"),
     "no slice": ({"controller_gateway_slices": 0}, "controller_gateway_slices must be a whole number from 1 to 999"),
-    "minus": ({"controller_approval_within": -1}, "controller_approval_within must be a whole number of seconds"),
+    "minus": ({"controller_approval_timeout": -1}, "controller_approval_timeout must be a whole number of seconds"),
     "long": ({"controller_project": "x" * 513}, "controller_project must be a name of 1 to 512 characters"),
     "nameless": ({"controller_organization": ""}, "controller_organization must be a name of 1 to 512 characters"),
-    "unknown": ({"controller_schedules_left_off": ["x"]}, "Each name in controller_schedules_left_off must be that"),
+    "unknown": ({"controller_schedules_excluded": ["x"]}, "Each name in controller_schedules_excluded must be that"),
     "text": ({"controller_gateway_credentials": "one"}, "The credentials of the templates must be a list of names"),
     "number": ({"controller_gateway_inventory": 5}, "controller_gateway_inventory must be a name of 1 to 512"),
     "empty": ({"controller_audit_inventory": ""}, "controller_audit_inventory must be a name of 1 to 512 characters"),
@@ -526,7 +526,7 @@ THERE: dict[str, tuple[Data, str]] = {
     "credential": ({"controller_gateway_credentials": ["none"]}, "AWX has no credential none"),
     "two credentials of a name": (
         {"controller_gateway_credentials": [ELSEWHERE]},
-        f"AWX has more than one credential {ELSEWHERE}. They are told apart by their names.",
+        f"AWX has more than one credential {ELSEWHERE}. Their names must be unique.",
     ),
     "two credentials": (
         {"controller_gateway_credentials": ["administrator of the gateways", "another administrator"]},
@@ -537,7 +537,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "controller_project": (ELSEWHERE, f"AWX has no project {ELSEWHERE} in the organization Default. Nothing was"),
     "controller_duty_team": (ELSEWHERE, f"AWX has no team {ELSEWHERE} in the organization Default. Nothing was"),
     "controller_launching_team": ("nobody", "AWX has no team nobody in the organization Default. Nothing was"),
-    "controller_gateway_inventory": (ELSEWHERE, f"AWX has more than one inventory {ELSEWHERE}. They are told apart by"),
+    "controller_gateway_inventory": (ELSEWHERE, f"AWX has more than one inventory {ELSEWHERE}. Their names must be"),
     "controller_key_server_inventory": ("nowhere", "AWX has no inventory nowhere. Nothing was changed."),
 }
 

@@ -86,7 +86,7 @@ def test_all_or_nothing(directory: Directory) -> None:
     key = new_key()
     keys = [{"gateway": "gw1", "public_key": key}, {"gateway": "gw2", "public_key": key}]
     assert "that of gw1 already" in directory.refused("duplicate_key", "staged", keys=keys)
-    directory.refused("held", "aborted", gateways=names("gw1", "gw2"), lock_owner=run_by("bob", 2))
+    directory.refused("held", "rolled_back", gateways=names("gw1", "gw2"), lock_owner=run_by("bob", 2))
 
 
 def test_rekeyed(directory: Directory) -> None:

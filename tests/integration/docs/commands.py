@@ -86,15 +86,15 @@ GATEWAYS = (
     Step(f"{PLAY}audit_keys -K -e key_report_path=keys.html -e key_report_json_path=keys.json"),
     Step(f"{REGENERATE} -e gateway_keys_plan_only=true", "Peers that can be updated now: gw2, gw3."),
     # A rotation that was cut off, for the next one to abort.
-    Step(REGENERATE, code=KILLED, env={"KILL_AT": "before:Record who accepts the new keys"}),
+    Step(REGENERATE, code=KILLED, env={"KILL_AT": "before:Record which peers accept the new keys"}),
     Step(f"{PLAY}abort_rotation -e gateway=gw1 -e confirm=gw1", "Outcome"),
     Step(REGENERATE, "Outcome"),
     # In the next one gw1 is replaced by a machine without any key.
-    Step(REGENERATE, code=KILLED, env={"KILL_AT": "before:Record who accepts the new keys"}),
+    Step(REGENERATE, code=KILLED, env={"KILL_AT": "before:Record which peers accept the new keys"}),
     Step(NEW_MACHINE, "neither the old nor the new one of its open rotation", code=2, before=without_a_key),
     Step(
         f"{REGENERATE} -e gateway_keys_mode=emergency",
-        "STILL ACCEPT THE OLD KEY: gw3 (unreachable). Reach them, then run converge_gateways.",
+        "STILL ACCEPT THE OLD KEY: gw3 (unreachable). Make them reachable, then run converge_gateways.",
         before=lambda mesh: mesh.no_ssh("gw3"),
     ),
     Step(f"{PLAY}converge_gateways -K", "gw3 gw1 done", before=lambda mesh: mesh.ssh_back("gw3")),

@@ -22,8 +22,8 @@ from integration.test_secrets import assert_clean
 pytestmark = pytest.mark.timeout(1800)
 
 ENROLL, AUDIT, CONVERGE = "Gateways: enroll", "Gateways: audit", "Gateways: converge"
-PLAN, APPLY = "Gateways: plan a new key", "Gateways: apply the approved plan"
-STOLEN, BACK, REVOKE = "Gateways: a key was stolen", "Gateways: go back to the old key", "Gateways: revoke a lost one"
+PLAN, APPLY = "Gateways: plan a rotation", "Gateways: apply the approved plan"
+STOLEN, BACK, REVOKE = "Gateways: a key was stolen", "Gateways: roll back to the old key", "Gateways: revoke a lost one"
 ROTATE: dict[str, str | int] = {
     "gateway": "gw1",
     "confirm": "gw1",

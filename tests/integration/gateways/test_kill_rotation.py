@@ -27,7 +27,7 @@ CUTS = {
         "within:Generate the next key (or reuse the staged one)": "prepared",
         "before:Record the next keys in the directory": "prepared",
         "within:Accept the new keys beside the old ones": "prepared",
-        "before:Record who accepts the new keys": "prepared",
+        "before:Record which peers accept the new keys": "prepared",
         "before:Activate the new key": "staged",
     },
     "about the swap": {
@@ -143,9 +143,12 @@ def test_an_emergency_is_killed(make_site: Make) -> None:
 
 
 STEPS_OF_A_REVOCATION = (
-    "Drop the revoked keys", "Record who has dropped them", "Report who may still accept the revoked keys",
+    "Drop the revoked keys", "Record which peers have dropped them",
+    "Report which peers may still accept the revoked keys",
 )  # fmt: skip
-STEPS_OF_AN_ABORT = ("Record that the rotation was rolled back", "Accept only the old keys", "Record who stores what")
+STEPS_OF_AN_ABORT = (
+    "Record that the rotation was rolled back", "Accept only the old keys", "Record which keys each gateway stores",
+)  # fmt: skip
 
 
 def killed(run: Callable[..., Run], where: str) -> None:
@@ -179,7 +182,7 @@ def test_an_abort_is_killed_at_every_step(make_site: Make) -> None:
         killed(site.abort, step)
     done = site.abort("gw1")
     assert done.code == 0, done.output
-    assert "gw1: Its rotation was aborted before" in " ".join(done.output.split())
+    assert "gw1: Its rotation was rolled back before" in " ".join(done.output.split())
     assert site.own("gw1") == site.own_file("gw1") == site.recorded("gw1") == old
     assert not [name for name in site.names if name != "gw1" and new in site.stored(name)]
     assert not [name for name in site.names if site.pending(name)]

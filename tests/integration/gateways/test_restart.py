@@ -69,7 +69,7 @@ def test_a_form_that_cannot_be_followed(name: str, site: Site) -> None:
     assert form.reason in told(strict.error("gateway_plan")[1])
     assert site.own("gw1") == old
     lost = site.revoke("gw1")
-    assert form.reason in told(lost.error("Report who may still accept the revoked keys")[1])
+    assert form.reason in told(lost.error("Report which peers may still accept the revoked keys")[1])
     assert old not in runs(site, "gw2"), "the running interface"
     assert site.pending("gw2") == ["gw1"]
     restart(site)

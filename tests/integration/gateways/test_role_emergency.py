@@ -25,7 +25,7 @@ def test_peers_drop_the_key_first(platform: str, make_site: Make) -> None:
     site.mesh.no_ssh("gw3")
     env = {"KILL_AT": "before:Generate a new key (or reuse the staged one)", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
     killed = site.rotate("gw1", mode="emergency", env=env)
-    first = "STILL ACCEPT THE OLD KEY: gw3 (unreachable). Reach them, then run converge_gateways."
+    first = "STILL ACCEPT THE OLD KEY: gw3 (unreachable). Make them reachable, then run converge_gateways."
     assert first in " ".join(killed.output.split()), killed.output
     assert not thief.gets_in(site.mesh, "gw4", "gw2", stolen)
     assert thief.gets_in(site.mesh, "gw4", "gw3", stolen), "the thief is no good any more"
@@ -65,7 +65,7 @@ def test_a_peer_that_fails_to_drop_the_key_fails_the_run(site: Site) -> None:
     assert site.own("gw1") != old
     assert old in site.stored_in_runtime("gw2")
     lost = site.revoke("gw3")
-    code, sentence = lost.error("Report who may still accept the revoked keys")
+    code, sentence = lost.error("Report which peers may still accept the revoked keys")
     assert code == "not_proved"
     advice = r"Fix that, then run vpnops\.keys\.converge_gateways\."
     assert re.fullmatch(rf'gw2 still accepts the old key: .+\."? {advice}', sentence)
@@ -115,7 +115,7 @@ def test_retire(site: Site) -> None:
     site.mesh.no_ssh("gw3")
     done = site.retire("gw1")
     assert done.code == 0, done.output
-    assert "Still to drop the key: gw3 (unreachable)" in done.output
+    assert "Pending peers: gw3 (unreachable)" in done.output
     assert not site.accepted("gw2", "gw1")
     site.mesh.ssh_back("gw3")
     red = site.play("gateway_status", fail_on="problems")

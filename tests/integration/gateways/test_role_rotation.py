@@ -85,7 +85,7 @@ def test_what_is_due(make_site: Make) -> None:
     hour = datetime.now(timezone.utc).hour
     closed = due(site, window=[f"{(hour + 2) % 24:02}:00-{(hour + 3) % 24:02}:00"])
     assert closed.code == 0, closed.output
-    assert "this is no time for rotations: gw1, gw2, gw3, gw4" in " ".join(closed.output.split())
+    assert "the maintenance window is closed: gw1, gw2, gw3, gw4" in " ".join(closed.output.split())
     assert "is due" in site.play("rotate_due").output
     named = due(site, targets=["gw1"], confirm=["gw1"])
     assert named.code == 2
@@ -95,7 +95,7 @@ def test_what_is_due(make_site: Make) -> None:
     done = due(site, max_gateways="2")
     assert done.code == 0, done.output
     said = " ".join(done.output.split())
-    assert "Skipped, though their keys are due: gw1 (unreachable" in said
+    assert "Skipped, although their keys are due: gw1 (unreachable" in said
     assert "more than one run changes: gw4." in said
     assert [site.serial(name) for name in site.names] == [1, 2, 2, 1]
     reasons = [one["why"] for one in site.view()["events"] if one["what"] == "prepared"]

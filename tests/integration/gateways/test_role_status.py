@@ -113,7 +113,7 @@ def test_an_open_rotation_is_told(site: Site) -> None:
     assert_told(told, "gw1: A rotation (planned) begun by", "is open, state staged.")
     done = site.play("converge_gateways", converge_all="true")
     assert done.code == 0, done.output
-    assert "gw1: a rotation is open; run it again to finish it, or abort it." in done.output
+    assert "gw1: a rotation is open; run regenerate_gateway again to finish it, or abort_rotation." in done.output
     site.assert_tunnels()
 
 

@@ -183,7 +183,7 @@ def test_who_cannot_be_asked_is_told_the_variable(start_fleet: StartFleet, tmp_p
 SLICES: dict[str, tuple[dict[str, str], str]] = {
     "by what AWX says": (
         {"workflow_job_name": PLAN, "workflow_job_id": "7"},
-        "This job is a slice of Key servers: plan. Key servers of a group must be looked at together.",
+        "This job is a slice of Key servers: plan. The key servers of a group must be read together.",
     ),
     "by what the key servers say": ({}, "a peer of ks1, is an address that the inventory gives to no key server."),
 }
@@ -226,7 +226,7 @@ def test_a_key_was_stolen(start_fleet: StartFleet, tmp_path: Path) -> None:
     assert not found.pop().startswith(stolen["key_server_sync_compromised"])
     again = controller.launch(STOLEN, stolen)
     assert again.code == 2
-    assert "No key server holds the compromised key" in again.output, again.output
+    assert "No key server has the compromised key" in again.output, again.output
     expected = controller.launch(STOLEN, stolen | {"key_server_sync_allow_absent_compromised": "true"})
     assert (expected.code, expected.changed) == (0, 0), expected.output
     wrong = controller.launch(STOLEN, {"key_server_sync_compromised": "fdcb"})

@@ -53,7 +53,7 @@ ACTIVE: Step = ("active", {"gateways": names("gw1")})
 REVOKED: Step = ("revoked", {"gateways": names("gw1")})
 RENAME = "rename it in the inventory (letters, digits and _.:@- only), and set its address in ansible_host."
 LOST: Step = ("revoked", {"gateways": names("gw1"), "lost": True})
-ABORTED: Step = ("aborted", {"gateways": names("gw1")})
+ABORTED: Step = ("rolled_back", {"gateways": names("gw1")})
 
 
 def walk(records: Records, *steps: Step) -> list[Data]:
@@ -281,13 +281,13 @@ def test_refused(records: Records, why: str) -> None:
 
 
 @pytest.mark.parametrize("given", [None, []])
-@pytest.mark.parametrize("state", ["prepared", "active", "verified", "retired", "aborted", "revoked"])
+@pytest.mark.parametrize("state", ["prepared", "active", "verified", "retired", "rolled_back", "revoked"])
 def test_a_step_of_no_gateway(records: Records, state: str, given: list[Data] | None) -> None:
     sentence = f"state={state} needs gateways. Nothing was changed."
     assert records.refused(state, gateways=given) == ("bad_input", sentence)
 
 
-@pytest.mark.parametrize("state", ["prepared", "active", "verified", "retired", "aborted", "revoked", "staged"])
+@pytest.mark.parametrize("state", ["prepared", "active", "verified", "retired", "rolled_back", "revoked", "staged"])
 def test_no_step_goes_on_with_forged_records(records: Records, state: str) -> None:
     walk(records, PREPARED, KEY_STAGED, STAGED)
     records.forged.append(("rotation", "gw1", None))
@@ -437,7 +437,7 @@ def test_a_repair_closes_the_rotation_and_retires_what_is_genuine(records: Recor
     assert events[0]["details"] == {"tampered": [{"gateway": "gw1", "serial": None, "what": "gateway"}]}
     assert records.states("gw1") == {1: "current", 2: "retired"}
     rotation = records.snapshot.rotations["gw1"]
-    assert (rotation["state"], rotation["ended_at"]) == ("aborted", LATER)
+    assert (rotation["state"], rotation["ended_at"]) == ("rolled_back", LATER)
     assert records.snapshot.gateways["gw1"]["enrolled_at"] == LATER
 
 
@@ -646,7 +646,7 @@ def test_taking_over(records: Records) -> None:
 @pytest.mark.parametrize(
     "who", [{"take_over": True}, {"is_gone": lambda owner: owner == run_by("alice")}, {"now": LATER}]
 )
-@pytest.mark.parametrize("state", ["prepared", "active", "aborted", "revoked"])
+@pytest.mark.parametrize("state", ["prepared", "active", "rolled_back", "revoked"])
 def test_every_step_may_take_over(records: Records, state: str, who: Data) -> None:
     walk(records, PREPARED, KEY_STAGED, STAGED)
     records.do(state, gateways=names("gw1"), who={"lock_owner": run_by("bob", 2), **who})
@@ -704,7 +704,7 @@ def test_some_gateways_are_there_already(records: Records) -> None:
     records.do("staged", keys=[*new("gw1"), *new("gw2")], **both, minimum_share=0)
     assert [one["gateway"] for one in records.do("active", **both)] == ["gw2"]
     walk(records, ABORTED)
-    assert [one["gateway"] for one in records.do("aborted", **both)] == ["gw2"]
+    assert [one["gateway"] for one in records.do("rolled_back", **both)] == ["gw2"]
     assert records.states("gw2") == {1: "current", 2: "revoked"}
 
 
@@ -737,7 +737,7 @@ def test_an_acknowledgement_moves_no_rotation(records: Records) -> None:
     walk(records, ABORTED)
     assert records.do("staged", acknowledgements=given) == []
     code, sentence = records.refused("staged", gateways=names("gw1"))
-    assert (code, sentence.partition(",")[0]) == ("wrong_state", "The last rotation of gw1 is aborted")
+    assert (code, sentence.partition(",")[0]) == ("wrong_state", "The last rotation of gw1 is rolled_back")
 
 
 def test_a_proved_change_was_made(records: Records) -> None:
@@ -782,7 +782,7 @@ def test_a_lost_gateway(records: Records) -> None:
     assert [(one["what"], one["gateway"], one["outcome"]) for one in events] == [
         ("key revoked", "gw1", "done"),
         ("key revoked", "gw1", "done"),
-        ("aborted", "gw1", "done"),
+        ("rolled_back", "gw1", "done"),
         ("gateway revoked", "gw1", "done"),
     ]
     assert (records.snapshot.gateways["gw1"]["revoked"], records.snapshot.gateways["gw1"]["revoked_at"]) == (True, NOW)

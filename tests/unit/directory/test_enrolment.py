@@ -107,7 +107,7 @@ def test_bad_input(directory: Directory, code: str, wrong: Data, word: str) -> N
     assert not directory.exists()
 
 
-@pytest.mark.parametrize("state", ["prepared", "active", "verified", "retired", "aborted", "revoked"])
+@pytest.mark.parametrize("state", ["prepared", "active", "verified", "retired", "rolled_back", "revoked"])
 def test_steps_need_gateways(directory: Directory, state: str) -> None:
     mesh(directory)
     assert f"state={state} needs gateways" in directory.refused("bad_input", state)

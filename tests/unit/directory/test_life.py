@@ -76,7 +76,7 @@ def test_it_can_be_rotated_revoked_and_renamed_again_under_its_new_name(director
     rotated(directory)
     directory.write("renamed", gateways=OLD_AND_NEW)
     stage(directory, "berlin")
-    directory.write("aborted", gateways=names("berlin"))
+    directory.write("rolled_back", gateways=names("berlin"))
     directory.write("renamed", gateways=[{"name": "berlin", "new_name": "gw1"}])
     assert directory.states("gw1") == {1: "retired", 2: "retired", 3: "current", 4: "revoked"}
     directory.write("renamed", gateways=OLD_AND_NEW)
@@ -145,12 +145,12 @@ def test_a_rotation_ends_with_its_gateway(directory: Directory) -> None:
     stage(directory)
     directory.write("gateway_retired", gateways=names("gw1"))
     found = directory.read()
-    assert found["rotations"][0]["state"] == "aborted"
+    assert found["rotations"][0]["state"] == "rolled_back"
     assert found["directory"]["gateways"]["gw1"]["rotation"] is None
     assert set(directory.states("gw1").values()) <= {"retired", "revoked"}
 
 
-@pytest.mark.parametrize("state", ["prepared", "active", "aborted"])
+@pytest.mark.parametrize("state", ["prepared", "active", "rolled_back"])
 def test_nothing_is_done_with_a_retired_gateway(directory: Directory, state: str) -> None:
     mesh(directory)
     directory.write("gateway_retired", gateways=names("gw1"))

@@ -113,3 +113,13 @@ def test_the_keys_of_a_gateway_that_is_gone_are_in_nobodys_way(records: Records)
     del records.snapshot.gateways["gw1"]
     assert [row["serial"] for row in book_module.keys_of(records.snapshot)["gw2"]] == [2, 1]
     assert [one["name"] for one in view.build(records.snapshot, {}, None)["peers"]] == ["gw2"]
+
+
+@pytest.mark.parametrize(("former", "now"), [*book_module.FORMER_STATES.items(), ("verified", "verified")])
+@pytest.mark.parametrize("genuine", [True, False])
+def test_states_of_the_first_version_are_renamed_where_they_are_genuine(former: str, now: str, genuine: bool) -> None:
+    known = Records(forged=[] if genuine else [("rotation", "gw1", None)])
+    known.do(gateways=[gateway("gw1", key_of("gw1"))])
+    known.do("prepared", gateways=names("gw1"))
+    known.snapshot.rotations["gw1"]["state"] = former
+    assert book_module.renamed_states(known.snapshot).rotations["gw1"]["state"] == (now if genuine else former)

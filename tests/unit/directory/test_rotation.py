@@ -14,16 +14,16 @@ import pytest
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import rotation
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 
-EVERY = (*rotation.STATES, "aborted")
+EVERY = (*rotation.STATES, "rolled_back")
 ALLOWED = {
     ("prepared", "staged"),
     ("staged", "active"),
     ("active", "verified"),
     ("verified", "retired"),
-    ("prepared", "aborted"),
-    ("staged", "aborted"),
-    ("active", "aborted"),
-    ("verified", "aborted"),
+    ("prepared", "rolled_back"),
+    ("staged", "rolled_back"),
+    ("active", "rolled_back"),
+    ("verified", "rolled_back"),
 }
 NOW = "2026-11-22T03:12:00Z"
 
@@ -48,10 +48,10 @@ def test_steps(mode: str, state: str, wanted: str) -> None:
     ("state", "wanted", "rest"),
     [
         ("retired", "staged", "start another one with state=prepared."),
-        ("aborted", "staged", "start another one with state=prepared."),
-        ("prepared", "active", "the next step is staged, or aborted."),
-        ("staged", "retired", "the next step is active, or aborted."),
-        ("active", "retired", "the next step is verified, or aborted."),
+        ("rolled_back", "staged", "start another one with state=prepared."),
+        ("prepared", "active", "the next step is staged, or rolled_back."),
+        ("staged", "retired", "the next step is active, or rolled_back."),
+        ("active", "retired", "the next step is verified, or rolled_back."),
     ],
 )
 def test_what_to_do_instead(state: str, wanted: str, rest: str) -> None:

@@ -102,13 +102,13 @@ def test_an_aborted_rotation_leaves_the_old_key(directory: Directory, steps: tup
     new = stage(directory)
     for step in steps:
         directory.write(step, gateways=names("gw1"))
-    result = directory.write("aborted", gateways=names("gw1"))
+    result = directory.write("rolled_back", gateways=names("gw1"))
     assert directory.states("gw1") == {1: "current", 2: "revoked"}
     entry = directory.entry("gw1")
     assert (entry["current"], entry["staged"], entry["previous"], entry["serial"]) == (old, None, None, 1)
     assert new in entry["known"]
     assert pending(result) == {"gw2": ["gw1"], "gw3": ["gw1"]}
-    assert not directory.write("aborted", gateways=names("gw1"))["changed"]
+    assert not directory.write("rolled_back", gateways=names("gw1"))["changed"]
     directory.write("prepared", gateways=names("gw1"))
     assert "serial 2, revoked" in directory.refused(
         "duplicate_key", "staged", keys=[{"gateway": "gw1", "public_key": new}]
@@ -162,7 +162,7 @@ def test_a_revoked_key_never_comes_back(directory: Directory) -> None:
     directory.write("revoked", gateways=names("gw1"))
     directory.write("staged", keys=[{"gateway": "gw1", "public_key": new_key()}])
     directory.write("active", gateways=names("gw1"))
-    directory.write("aborted", gateways=names("gw1"))
+    directory.write("rolled_back", gateways=names("gw1"))
     assert directory.states("gw1") == {1: "revoked", 2: "revoked"}
     assert directory.entry("gw1")["withdrawn"]
     stage(directory)
@@ -191,7 +191,7 @@ def test_somebody_else_is_refused(directory: Directory) -> None:
     mesh(directory)
     stage(directory)
     bob = run_by("bob", 2)
-    for state in ("prepared", "active", "aborted", "revoked"):
+    for state in ("prepared", "active", "rolled_back", "revoked"):
         sentence = directory.refused("held", state, gateways=names("gw1"), lock_owner=bob)
         assert "gw1 is being rotated by alice on ctl1 (pid 4711)" in sentence
     directory.refused("held", "staged", keys=[{"gateway": "gw1", "public_key": new_key()}], lock_owner=bob)
@@ -236,6 +236,6 @@ def test_no_key_is_left_of_a_rotation_that_is_aborted_after_a_revocation(directo
     for key in (new_key(), new_key()):
         directory.write("staged", keys=[{"gateway": "gw1", "public_key": key}])
     assert directory.states("gw1") == {1: "revoked", 2: "revoked", 3: "staged"}
-    directory.write("aborted", gateways=names("gw1"))
+    directory.write("rolled_back", gateways=names("gw1"))
     assert directory.states("gw1") == {1: "revoked", 2: "revoked", 3: "revoked"}
     assert directory.read()["directory"]["tampered"] == []

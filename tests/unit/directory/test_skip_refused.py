@@ -221,7 +221,7 @@ def test_a_peer_that_does_not_accept_one_key_stops_no_other_rotation() -> None:
 def test_who_was_left_out_can_go_on_or_back(then: str) -> None:
     records = staging((LIAR, "gw1"))
     if then == "abort":
-        records.do("aborted", gateways=names("gw1"))
+        records.do("rolled_back", gateways=names("gw1"))
         assert records.states("gw1") == {1: "current", 2: "revoked"}
         return
     late = acknowledgements("gw1", LIAR, role="staged")

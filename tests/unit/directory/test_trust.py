@@ -97,7 +97,7 @@ def test_tampered_records_are_named_and_never_distributed(rotating: Directory, n
     assert "198.51.100.66" not in str(found)
     assert "gw3" in found["directory"]["gateways"]  # the others go on
 
-    for state in ("active", "prepared", "aborted", "revoked"):
+    for state in ("active", "prepared", "rolled_back", "revoked"):
         sentence = rotating.refused("tampered", state, gateways=names("gw1"))
         assert sentence.startswith("gw1: its records (")
         assert "Nothing was changed" in sentence
@@ -141,7 +141,7 @@ def test_repaired_with_what_the_gateway_shows(rotating: Directory, name: str) ->
 
 def test_a_rotation_that_is_over_is_repaired_as_well(rotating: Directory) -> None:
     own = rotating.entry("gw1")["current"]
-    rotating.write("aborted", gateways=names("gw1"))
+    rotating.write("rolled_back", gateways=names("gw1"))
     tamper(rotating, "UPDATE rotations SET begun_by = 'mallory' WHERE gateway = 'gw1'")
     result = rotating.write(gateways=[gateway("gw1", own)], repair=True)
     assert result["directory"]["tampered"] == []
@@ -238,7 +238,7 @@ WORK: dict[str, tuple[Step, ...]] = {
     "active": (PREPARED, STAGED, ACTIVE),
     "verified": (PREPARED, STAGED, ACTIVE, ("verified", GW2)),
     "retired": (PREPARED, STAGED, ACTIVE, ("verified", GW2), ("retired", GW2)),
-    "aborted": (PREPARED, STAGED, ("aborted", GW2)),
+    "rolled_back": (PREPARED, STAGED, ("rolled_back", GW2)),
     "revoked": (("revoked", GW2),),
     "lost": (("revoked", {**GW2, "lost": True}),),
     "gateway retired": (("gateway_retired", GW2),),

@@ -117,7 +117,7 @@ HISTORIES = {
     "staged": ("prepared", "staged"),
     "active": ("prepared", "staged", "active"),
     "verified": ("prepared", "staged", "active", "verified"),
-    "aborted": ("prepared", "staged", "aborted"),
+    "rolled_back": ("prepared", "staged", "rolled_back"),
     "emergency": ("emergency", "revoked"),
     "emergency staged": ("emergency", "revoked", "staged"),
     "lost": ("lost",),

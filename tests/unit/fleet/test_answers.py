@@ -59,5 +59,5 @@ def test_an_answer_that_cannot_be_read_is_a_problem_of_its_host_alone(forged: t.
 
 
 def test_fields_that_no_module_of_ours_sends_are_a_problem_of_their_host() -> None:
-    forged = answer("gw2", "gw1") | {"findings": ["Its answer held what no module of this collection says."]}
+    forged = answer("gw2", "gw1") | {"findings": ["Its answer has unexpected parts, which were ignored."]}
     assert kinds(gw1=answer("gw1", "gw2"), gw2=forged) == {("gw2", "forged or unreadable answer")}

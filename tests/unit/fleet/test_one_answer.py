@@ -79,7 +79,7 @@ def line(*pair: Cell) -> str:
         f"{one.holder} {STATES[one.state]} of {one.owner}{f' (serial {one.text})' if one.serials else ''}."
         for one in pair
     ]
-    tunnel = "A tunnel is up, one of them says." if any(one.tunnel for one in pair) else "Neither sees a tunnel."
+    tunnel = "A tunnel is up, one of them reports." if any(one.tunnel for one in pair) else "Neither sees a tunnel."
     return " ".join([*each, tunnel])
 
 

@@ -334,11 +334,12 @@ def test_an_abort_goes_on_where_it_was_interrupted() -> None:
         directory = snapshot(entry("gw1", **more), entry("gw2"), rotations=rows[::-1])
         return plan(ALL, directory, mode="abort")
 
-    again = of("retired", "aborted")
+    again = of("retired", "rolled_back")
     assert again.refusals == []
-    assert again.targets[0].note == f"Its rotation was aborted before ({samples.BEGUN}); this run continues from there."
-    assert "none to abort" in of("aborted", "retired").refusals[0]
-    assert of("aborted", rotation=samples.rotation("gw1")).targets[0].note == ""
+    note = f"Its rotation was rolled back before ({samples.BEGUN}); this run continues from there."
+    assert again.targets[0].note == note
+    assert "none to abort" in of("rolled_back", "retired").refusals[0]
+    assert of("rolled_back", rotation=samples.rotation("gw1")).targets[0].note == ""
 
 
 # -- as data, and after a revocation
@@ -392,7 +393,7 @@ def test_who_has_still_to_drop_a_retired_gateway_is_told_in_plain_words() -> Non
     answers = {"gw2": all_seen(["gw2"])["gw2"], "gw3": unreachable("gw3")}
     made = planning.dropped(directory, answers, plan({}, directory, mode="retire"))
     text = gateways.retired(made, 200)
-    assert "Retired: gw1. Still to drop the key: gw3 (unreachable). Run converge_gateways" in text
+    assert "Retired: gw1. Pending peers: gw3 (unreachable). Run converge_gateways" in text
     assert "STILL" not in text
     done = snapshot(samples.retired("gw1"), entry("gw2"), entry("gw3"))
     made = planning.dropped(done, {}, plan({}, done, mode="retire"))

@@ -291,7 +291,8 @@ def test_an_open_emergency() -> None:
 def test_a_key_that_was_never_used_is_not_stolen() -> None:
     """An aborted rotation leaves a key that is revoked, too."""
     history = [
-        {"gateway": "gw1", "mode": "planned", "state": "aborted", "old_serial": 1, "new_serial": 2, "begun_at": SINCE}
+        {"gateway": "gw1", "mode": "planned", "state": "rolled_back", "old_serial": 1, "new_serial": 2,
+         "begun_at": SINCE}
     ]
     aborted = entry("gw1", 1, {2: "revoked"})
     directory = snapshot(aborted, *map(entry, NAMES[1:]), pending={"gw2": ["gw1"]}, rotations=history)

@@ -92,7 +92,7 @@ def read_page(html: str) -> Paper:
             found.keys.append(row)
         elif section == "gateways" and "own key" in row:
             found.gateways[row["gateway"]] = row
-        elif section == "gateways" and cells[0].text == "holds the key of":
+        elif section == "gateways" and cells[0].text == "stores the key of":
             owners = [cell.text for cell in cells[1:]]
         elif section == "gateways" and cells[0].text in owners and not cells[0].label:
             for owner, cell in zip(owners, cells[1:], strict=True):
@@ -100,7 +100,8 @@ def read_page(html: str) -> Paper:
                     found.pairs[cells[0].text, owner] = (cell.state, cell.title, cell.text)
         elif section == "gateways" and row:
             found.differing.append(row)
-    found.lines = [title for title in tables.titles if title.endswith(("Neither sees a tunnel.", "one of them says."))]
+    ends = ("Neither sees a tunnel.", "one of them reports.")
+    found.lines = [title for title in tables.titles if title.endswith(ends)]
     return found
 
 

@@ -640,7 +640,7 @@ def test_right_but_unsaved_copies_are_saved() -> None:
     servers = fleet(key(A), key(A, saved=False), key(A, saved=None))
     found = decide(servers)
     assert (found.verdict, found.steps) == ("in_sync", (Save(("ks2",)),))
-    assert found.findings == ("GETVPN is not saved on ks2: a reload would lose it or bring back an older key.",)
+    assert found.findings == ("GETVPN is not saved on ks2: a reload would lose it or restore an older key.",)
     assert decide(servers, Policy(save=False)).steps == ()
 
 

@@ -164,7 +164,7 @@ def registered(data: Any) -> set[str]:
 
 def test_what_is_registered() -> None:
     names = {name for path in FILES if path.suffix == ".yml" for name in registered(load(path))}
-    assert {"__gateway_keys_entry", "key_report_look"} <= names
+    assert {"__gateway_keys_entry", "key_report_observed"} <= names
     assert claimed(names) == sorted(names)
 
 

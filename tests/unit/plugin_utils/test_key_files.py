@@ -33,7 +33,7 @@ def public(key: rsa.RSAPrivateKey) -> str:
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 def test_what_is_written_is_read_again(form: str, ends: str) -> None:
     sealed = key_files.sealed(public(KEY) + pkcs8(KEY), PASSPHRASE)
-    text = key_files.armoured(sealed, PASSPHRASE, form).replace("\n", ends)
+    text = key_files.armored(sealed, PASSPHRASE, form).replace("\n", ends)
     again = key_files.sealed(text, PASSPHRASE)
     assert again.fingerprint == sealed.fingerprint
     assert again.bits == 2048
@@ -43,7 +43,7 @@ def test_what_is_written_is_read_again(form: str, ends: str) -> None:
 @pytest.mark.parametrize("form", ["pkcs8", "ios"])
 def test_openssl_opens_it(form: str, tmp_path: Path) -> None:
     sealed = key_files.sealed(pkcs8(KEY), PASSPHRASE)
-    (tmp_path / "key.pem").write_text(key_files.armoured(sealed, PASSPHRASE, form))
+    (tmp_path / "key.pem").write_text(key_files.armored(sealed, PASSPHRASE, form))
     command = ["openssl", "pkey", "-in", str(tmp_path / "key.pem"), "-passin", f"pass:{PASSPHRASE}", "-pubout"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
     assert shown.stdout == public(KEY)

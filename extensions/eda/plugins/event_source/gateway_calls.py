@@ -32,18 +32,18 @@ description:
   - Waits for POST requests over TLS that have C(Authorization: Bearer TOKEN) in their header.
   - The token says which gateway it is. The event has that name as C(gateway), and as C(meta.hosts), so that a playbook
     is limited to this gateway. Nothing else of the request gets into the event.
-  - However often a gateway calls, it makes one event at once and one after O(quiet_seconds), and if it goes on calling,
-    after twice as long each time, up to a quarter of an hour. A playbook for each call of a gateway that does not
-    answer it would keep the others waiting. Requests are bounded in size and time. Connections are bounded in number,
-    in all and for each address (with IPv6, for each /64), also those over which nothing was said yet.
+  - The first call of a gateway makes an event at once. If it continues to call, the next event comes after
+    O(quiet_seconds), and each further one after twice that time, up to 15 minutes, so that one gateway does not keep
+    the others waiting. The size and the time of requests are limited, and the number of connections, in total and for
+    each address (with IPv6, for each /64).
 options:
   callers:
     description:
       - A file with a line for every gateway, the SHA-256 of its token in hexadecimal digits and its name in the
         inventory.
       - It is read again when it has changed.
-      - A line that is something else is left out, and its number is logged. So are all lines with a SHA-256 that
-        stands for more than one gateway.
+      - Any other line is ignored, and its number is logged. So are all lines with a SHA-256 that belongs to more than
+        one gateway.
     type: path
     required: true
   port:
@@ -64,7 +64,7 @@ options:
     type: path
   quiet_seconds:
     description:
-      - The least time between two events of one gateway.
+      - The minimum time between two events of one gateway.
     type: float
     default: 60
 """
@@ -146,7 +146,7 @@ class Callers:
             if bad:
                 numbers = ", ".join(map(str, bad[:20]))
                 log.warning(
-                    "%s: lines that name no gateway, or one of several with a token, left out: %s", self.path, numbers
+                    "%s: ignored lines, which are invalid or have the token of several gateways: %s", self.path, numbers
                 )
         return self.known
 
@@ -303,7 +303,7 @@ def close(listeners: list[socket.socket]) -> None:
 def tls(args: dict[str, Any]) -> ssl.SSLContext | None:
     if "certfile" not in args:
         if args.get("host") not in LOOPBACK:
-            raise ValueError("Without certfile and keyfile the tokens would be sent in clear. Set both.")
+            raise ValueError("Without certfile and keyfile the tokens would be sent in clear text. Set both.")
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(args["certfile"], args.get("keyfile"))

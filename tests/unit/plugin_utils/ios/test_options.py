@@ -70,7 +70,7 @@ def test_no_password_is_in_what_is_printed() -> None:
     ("variables", "sentence"),
     [
         ({"ansible_port": "ssh"}, "ansible_port is 'ssh'; it must be a number"),
-        ({"ansible_port": 70000}, "which is no port"),
+        ({"ansible_port": 70000}, "which is not a valid port"),
         ({"ansible_become": "maybe"}, "ansible_become is 'maybe'; it must be true or false"),
         ({"ansible_ssh_common_args": "-o 'unclosed"}, "the SSH arguments cannot be read"),
     ],

@@ -389,14 +389,14 @@ BAD_USERS = [
 @pytest.mark.parametrize("bad", BAD_HOSTS)
 def test_hosts_that_openssh_refuses_are_refused(bad: str) -> None:
     for name, variables in ((bad, {}), ("ks1", {"ansible_host": bad})):
-        with pytest.raises(VpnKeysError, match="is no name of a host") as caught:
+        with pytest.raises(VpnKeysError, match="is not a valid host name") as caught:
             read_target(name, variables, {})
         assert caught.value.code == "bad_input"
 
 
 @pytest.mark.parametrize("bad", BAD_USERS)
 def test_users_that_openssh_refuses_are_refused(bad: str) -> None:
-    with pytest.raises(VpnKeysError, match="is no name of a user") as caught:
+    with pytest.raises(VpnKeysError, match="is not a valid user name") as caught:
         read_target("ks1", {"ansible_user": bad}, {})
     assert caught.value.code == "bad_input"
 

@@ -104,7 +104,7 @@ def troubled(number: int) -> Inputs:
         pending={"gw2": ["gw1"]},
         rotations=[
             rotation(3, "gw1", state="staged", new_serial=None, begun_at="2026-11-22T11:00:00Z", ended_at=None),
-            rotation(2, "gw2", state="aborted", begun_at="2026-09-01T00:00:00Z", ended_at="2026-09-01T00:02:00Z"),
+            rotation(2, "gw2", state="rolled_back", begun_at="2026-09-01T00:00:00Z", ended_at="2026-09-01T00:02:00Z"),
             rotation(1, "gw1", why="yearly rotation"),
         ],
         events=[event(2, "acknowledged", details={"serial": 1, "peers": ["gw2"]}), event(1, "enrolled")],

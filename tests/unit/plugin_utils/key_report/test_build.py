@@ -91,7 +91,7 @@ def test_not_saved_and_not_known_whether_saved() -> None:
 
 def test_weak_keys() -> None:
     told = of_servers(server("ks1", size=1024), server("ks2", size=1024))
-    assert told["weak key server", "ks1"] == "The key REKEY has 1024 bits; at least 2048 are wanted."
+    assert told["weak key server", "ks1"] == "The key REKEY has 1024 bits; at least 2048 are required."
     assert set(told) == {("weak key server", "ks1"), ("weak key server", "ks2")}
 
 
@@ -178,7 +178,7 @@ def test_a_gateway_that_shows_the_key_of_a_group_is_named_alone() -> None:
         key_servers=compared(unit("in_sync", server("ks1"))), directory=directory, gateways=observations
     )
     assert set(told) == {("duplicate", "gw2"), ("wrong key", "gw2")}
-    sentence = "The key aaaaaaaaaaaa, which it shows as its own, is the one of REKEY (EUROPE)."
+    sentence = "The key aaaaaaaaaaaa, which it reports as its own, is that of REKEY (EUROPE)."
     assert told["duplicate", "gw2"] == sentence
 
 
@@ -268,7 +268,7 @@ def test_the_page_says_which_state_the_directory_had() -> None:
     built = report(directory=directory)
     assert built["checkpoint"] == {name: signed[name] for name in ("number", "root", "time", "expires")}
     html = page.render(built, None)
-    assert "has the state 17 since" in html
+    assert "has checkpoint 17 since" in html
     assert signed["root"] in html
     assert report()["checkpoint"] is None
 

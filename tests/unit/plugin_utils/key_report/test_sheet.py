@@ -67,7 +67,7 @@ def test_every_key_has_its_dates(what: str) -> None:
 
 
 def test_an_aborted_rotation_ends_no_key() -> None:
-    back = rotation(5, "gw1", state="aborted")
+    back = rotation(5, "gw1", state="rolled_back")
     report, _html = told(directory=directory(entry("gw1"), rotations=[back]))
     assert rows(report, "ended")["gw1", "1"] == (None,)
 

@@ -92,7 +92,7 @@ def test_a_group_with_a_key_server_outside_of_the_inventory_is_not_rotated() -> 
     (live,) = live_groups(found, ADDRESSES)
     assert live.blocked == (
         "192.0.2.3, a peer of ks1, ks2, is an address that the inventory gives to no key server. Nothing was "
-        "changed; put the missing key servers into the inventory, or set key_server_addresses of those that are there."
+        "changed; add the missing key servers to the inventory, or set key_server_addresses of those that are in it."
     )
     (live,) = live_groups(both(), ADDRESSES)
     assert live.blocked is None
@@ -108,7 +108,7 @@ def coop(**changes: Any) -> dict[str, Coop]:
     [
         ({"release": None}, "ks1: it does not show its release."),
         ({"rekeys": {}}, "ks1: it does not show how many rekeys it has sent."),
-        ({"coop": {}}, "ks1: it does not show how it works together with its peers."),
+        ({"coop": {}}, "ks1: it does not show its COOP state."),
         ({"coop": coop(heard=None)}, "ks1: it does not show which announcements of its peers it accepts."),
         (
             {"members": (Member("198.51.100.1", "G", "Registered", A, "1.0.4", 5),)},
@@ -213,8 +213,8 @@ def test_who_alone_says_that_it_serves_a_group_does_not_stop_those_who_do() -> N
     real, liar = told_apart(live_groups({**both(), "ks9": lone()}, WIDER))
     assert (real.hosts, real.blocked) == (("ks1", "ks2"), None)
     assert liar.blocked == (
-        "ks9 and ks1, ks2 say that they serve G (7), and are no peers of each other. Nothing is changed; find out "
-        "which of them are meant, and name only those in O(hosts)."
+        "ks9 and ks1, ks2 say that they serve G (7), and are not peers of each other. Nothing is changed; find out "
+        "which of them belong to the group, and name only those in O(hosts)."
     )
     assert told_apart([real]) == [real]
 

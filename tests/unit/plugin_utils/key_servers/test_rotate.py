@@ -55,8 +55,8 @@ class World:
         self.show, self.looks, self.passed = show, 0, 0.0
         self.steps: list[Any] = []
         self.store = RotationStore(str(folder))
-        monkeypatch.setattr(rotate, "look", self._look)
-        monkeypatch.setattr(Rotator, "_CARRY_OUT", dict.fromkeys(Rotator._CARRY_OUT, self._note))
+        monkeypatch.setattr(rotate, "observe", self._look)
+        monkeypatch.setattr(Rotator, "_OPERATIONS", dict.fromkeys(Rotator._OPERATIONS, self._note))
         monkeypatch.setattr(execute, "LOCKS", str(folder / "locks"))
 
     async def _look(self, targets: list[Any], *_more: Any) -> dict[str, Any]:
@@ -109,9 +109,9 @@ def test_a_key_server_that_undoes_each_step_comes_to_an_end_and_stops_no_other_g
     world = World(monkeypatch, tmp_path, flapping)
     liar = world.group(PAIR, Rotation("G", "OLD", "NEW", "primary"))
     other = world.group(LONE, Rotation("H", "OLD", "NEW", "retired"))
-    asyncio.run(rotations.carry_out([liar, other], {}, 1000))
+    asyncio.run(rotations.run([liar, other], {}, 1000))
     assert (liar.outcome, other.outcome) == ("failed", "done")
-    assert "show no lasting effect" in str(liar.error)
+    assert "lasting effect" in str(liar.error)
     assert max(world.steps.count(step) for step in world.steps) == NO_EFFECT
 
 
@@ -123,7 +123,7 @@ def test_what_goes_wrong_with_one_group_is_told_of_it_alone(monkeypatch: pytest.
         broken = world.group(LONE, Rotation("H", "OD D", "NEW"))
         asyncio.run(act(broken, seen))
         assert (broken.outcome, broken.error and broken.error.code) == ("failed", "bad_input")
-        asyncio.run(rotations.carry_out([broken], {}, 1000))
+        asyncio.run(rotations.run([broken], {}, 1000))
         assert not world.looks
 
 
@@ -134,7 +134,7 @@ def test_a_label_that_no_key_can_have_is_refused_for_its_group(tmp_path: Path) -
 
 
 def test_no_key_is_brought_to_whom_the_others_no_longer_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    prepare = Rotator._CARRY_OUT[Prepare]
+    prepare = Rotator._OPERATIONS[Prepare]
     world = World(monkeypatch, tmp_path, flapping)
     found = world.group(PAIR, Rotation("G", "OLD", "NEW"))
     rotator = found.rotator
@@ -143,8 +143,8 @@ def test_no_key_is_brought_to_whom_the_others_no_longer_name(monkeypatch: pytest
     with pytest.raises(VpnKeysError) as caught:
         asyncio.run(_awaited(prepare(rotator, Prepare("NEW", ("ks2",)))))
     assert str(caught.value) == (
-        "ks1, ks2 do not name each other as peers of G any more. No key is brought to any of them. The rotation is in "
-        "state surveyed; find out who changed that, then run again."
+        "ks1, ks2 do not name each other as peers of G any more. No key is imported to any of them. The rotation is in "
+        "state surveyed; find out who changed their peers, then run again."
     )
 
 

@@ -99,7 +99,7 @@ def test_the_record_of_one_group_is_not_taken_for_that_of_another(tmp_path: Path
     store.keep(Rotation("ASIA", "OLD", "NEW"), live("ASIA", "99"))
     (second,) = set(tmp_path.glob("group-*.json")) - {first}
     shutil.copy(first, second)
-    with pytest.raises(VpnKeysError, match="does not bear the signature"):
+    with pytest.raises(VpnKeysError, match="does not have the signature"):
         RotationStore(str(tmp_path)).rotation(live("ASIA", "99"))
 
 

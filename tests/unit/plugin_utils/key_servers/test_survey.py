@@ -234,7 +234,7 @@ def test_other_groups_than_the_chosen_are_neither_planned_nor_a_problem(
     found = planned(three(), **options)
     assert [name for one in found.planned for name in one.unit.groups] == groups
     assert list(found.problems) == problems
-    left = [text for text in found.findings if text.startswith("Left out, as not chosen: ")]
+    left = [text for text in found.findings if text.startswith("Left out, because not selected: ")]
     assert bool(left) == (len(groups) == 1)
 
 
@@ -283,7 +283,7 @@ def test_key_servers_are_named_as_ansible_names_hosts(hosts: list[str], found: l
     [
         ({"hosts": ["ks1", "ks9"]}, "Not in the inventory: ks9"),
         ({"hosts": ["key_servers:ks9"]}, "Not in the inventory: ks9"),
-        ({"hosts": []}, "There is no key server to check"),
+        ({"hosts": []}, "There is no key server to read"),
         ({"hosts": ["ks1"], "allowed_hosts": ["gw1"]}, "allowed_hosts leaves none of the key servers ks1"),
     ],
 )
@@ -301,7 +301,7 @@ def test_a_compromised_key_that_nobody_holds_is_refused_unless_that_is_allowed()
     with pytest.raises(VpnKeysError) as caught:
         planned(three(), compromised=[known, unknown])
     assert caught.value.code == "not_found"
-    said = "No key server holds the compromised key 0123456789ab, as far as they could be read. Nothing was changed;"
+    said = "No key server has the compromised key 0123456789ab, as far as they could be read. Nothing was changed;"
     assert said in str(caught.value)
     found = planned(three(), compromised=[known, unknown], allow_absent_compromised=True)
     assert key_servers.shown_compromised(found) == [
@@ -314,7 +314,7 @@ def test_a_compromised_key_under_a_label_that_no_group_uses_is_named() -> None:
     seen = {**three(), "ks1": survey((), KeyRing((rsa_key("OLD", 7), rsa_key("E", 1))))}
     found = planned(seen, compromised=[rsa_key("OLD", 7).fingerprint[:12]])
     (said,) = [text for text in found.findings if "under OLD" in text]
-    assert said.startswith("ks1 holds the compromised key ")
+    assert said.startswith("ks1 has the compromised key ")
 
 
 # Addresses of the inventory
@@ -353,7 +353,7 @@ def test_a_part_of_the_inventory_is_refused_where_it_matters() -> None:
         planned(with_unknown_peers("ks1", "ks2"), allow_partial_inventory=False)
     said = str(caught.value)
     assert said.startswith("10.9.9.9, a peer of ks1, ks2, is an address that the inventory gives to no key server.")
-    assert "Nothing was changed; put them into the inventory and set the slice count of the job template to 1" in said
+    assert "Nothing was changed; add them to the inventory and set the slice count of the job template to 1" in said
     assert said.endswith("or set allow_partial_inventory.")
     assert planned(three(), allow_partial_inventory=False).planned
     assert planned(with_unknown_peers("ks1", "ks2")).planned

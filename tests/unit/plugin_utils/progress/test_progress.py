@@ -197,9 +197,9 @@ def test_the_one_that_differs_is_to_blame_and_not_the_one_that_the_task_ran_on()
     assert {str(case.get("name")): [(one.tag, one.get("message")) for one in case] for case in suite} == {
         "ks1: REKEY (GETVPN)": [],
         "ks2: REKEY (GETVPN)": [
-            ("failure", "It holds the key bbbbbbbbbbbb under REKEY, not the key aaaaaaaaaaaa of ks1.")
+            ("failure", "It has the key bbbbbbbbbbbb under REKEY, not the key aaaaaaaaaaaa of ks1.")
         ],
-        "ks3: REKEY (GETVPN)": [("failure", "It holds no key under REKEY, not the key aaaaaaaaaaaa of ks1.")],
+        "ks3: REKEY (GETVPN)": [("failure", "It has no key under REKEY, not the key aaaaaaaaaaaa of ks1.")],
         "for all: Task report": [("failure", "ks1: failed.")],
     }
     assert (suite.get("tests"), suite.get("failures")) == ("4", "3")
@@ -482,7 +482,7 @@ def test_summary_of_hundreds_of_failures_is_short() -> None:
         ({"msg": "non-zero return code", "stderr": "x\ngw1: no such key\n"}, "non-zero return code gw1: no such key"),
         ({"msg": "MODULE FAILURE", "module_stderr": "Traceback\n  x\nKeyError: 'a'"}, "MODULE FAILURE KeyError: 'a'"),
         ({"censored": "the output has been hidden"}, "the output has been hidden"),
-        ({}, "It failed and did not say why."),
+        ({}, "It failed without a message."),
     ],
 )
 def test_sentence(result: dict[str, t.Any], text: str) -> None:

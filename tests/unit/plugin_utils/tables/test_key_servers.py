@@ -84,7 +84,7 @@ def test_what_needs_consent_names_the_variable_and_the_members() -> None:
     assert "key_server_sync_overwrite: always" in (key_servers.complaint(merged, "in_sync") or "")
     assert key_servers.complaint(merged, "readable") is None
     text = " ".join(key_servers.render(merged, 80).split())
-    assert "3 of 7 registered group members hold the old public key" in text
+    assert "3 of 7 registered group members have the old public key" in text
     assert "replace on ks2" in text
 
 
