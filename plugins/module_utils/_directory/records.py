@@ -219,8 +219,8 @@ def is_gone(gateway: Row) -> bool:
 
 
 def renamed_states(snapshot: Snapshot) -> Snapshot:
-    """With the states of rotations as they are called now; version 1.0.0 had words of its own. What is not genuine stays
-    as it is, to be found."""
+    """With the states of rotations as they are called now; version 1.0.0 had words of its own. What is not genuine
+    stays as it is, to be found."""
     after = snapshot.copy()
     for row in after.rotations.values():
         if row["state"] in FORMER_STATES and snapshot.genuine("rotation", row):

@@ -421,7 +421,9 @@ def history(connection: sa.Connection, snapshot: Snapshot, only: Iterable[str] |
     keys = sorted(snapshot.keys.values(), key=lambda row: (row["gateway"], -row["serial"]))
     return {
         "all_keys": [_unsigned(row) for row in keys if mine(row) and snapshot.genuine("key", row)],
-        "rotations": [_rotation(one.row) for one in rotations if mine(one.row) and snapshot.genuine("rotation", one.row)],
+        "rotations": [
+            _rotation(one.row) for one in rotations if mine(one.row) and snapshot.genuine("rotation", one.row)
+        ],
         "events": [_printable(one.row) for one in events],
     }
 

@@ -73,7 +73,8 @@ def test_awx_says_who_it_is(node: ControlNode) -> None:
 
 def test_another_run_at_the_same_time(node: ControlNode) -> None:
     elsewhere = {"user": "bob", "host": "ctl2", "pid": 4711, "run": "ctl2:4711:1"}
-    tasks = [enrolled("gw1"), step("prepared", "gw1", lock_owner=elsewhere), {**step("rolled_back", "gw1"), "name": "mine"}]
+    mine = {**step("rolled_back", "gw1"), "name": "mine"}
+    tasks = [enrolled("gw1"), step("prepared", "gw1", lock_owner=elsewhere), mine]
     code, sentence = node.run(tasks).error("mine")
     assert code == "held"
     assert sentence.startswith("gw1 is being rotated by bob on ctl2 (pid 4711) since ")
