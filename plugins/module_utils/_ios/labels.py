@@ -62,7 +62,7 @@ class Label:
 
 def _problem(name: object) -> str | None:
     if not isinstance(name, str) or not name:
-        return "The label of an RSA key must not be empty."
+        return "The label of an RSA key must be text and must not be empty."
     own = name.removesuffix(SCRATCH_SUFFIX)
     if not own:
         return f"The label {name!r} is only a suffix that this collection uses itself."

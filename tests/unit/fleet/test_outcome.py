@@ -78,7 +78,7 @@ def test_who_did_not_begin_with_its_change_is_told_so() -> None:
 
 def test_a_gateway_that_the_directory_lost_meanwhile() -> None:
     found = outcome(snapshot(*map(entry, NAMES[1:])), planned(), {})
-    assert "does not know gw1 any more" in found.problems("planned")[0]
+    assert "gw1 is no longer in the directory" in found.problems("planned")[0]
 
 
 # -- converge

@@ -103,7 +103,7 @@ def test_bad_labels(name: str) -> None:
 
 @pytest.mark.parametrize("name", [None, 7, b"K", ["K"]])
 def test_labels_are_texts(name: Any) -> None:
-    with pytest.raises(VpnKeysError, match="text"):
+    with pytest.raises(VpnKeysError, match="must be text"):
         Label(name)
 
 
