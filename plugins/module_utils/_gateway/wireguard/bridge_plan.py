@@ -77,8 +77,8 @@ def obstacles(gateway: WireGuard, port: int, made: bool) -> list[str]:
             not made and port in _ports(),
         f"rp_filter is strict (1) on {interface}, so packets by a second interface would be dropped; set "
         f"net.ipv4.conf.all.rp_filter=2, or use the strategy in_place.": rp_filter(interface) == 1,
-        f"A peer of {interface} has a default route in its AllowedIPs, which needs rules of wg-quick that a second "
-        f"interface does not have; use the strategy in_place.": _has_default_route(runtime),
+        f"A peer of {interface} has a default route in its AllowedIPs, which needs rules that a second interface does "
+        f"not have; use the strategy in_place.": _has_default_route(runtime),
     }  # fmt: skip
     found = [sentence for sentence, applies in checks.items() if applies]
     return found + record.backend.in_the_way(record, bridge)

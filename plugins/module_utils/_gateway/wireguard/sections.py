@@ -55,16 +55,18 @@ class Syntax:
 
     def lines(self, text: str) -> list[str]:
         """The lines of a text. One that goes on is one line, with what is within it."""
+        if not self.continued:
+            return text.split("\n")
         found: list[str] = []
         going_on = False
         for line in text.split("\n"):
-            comment = self.nothing.match(line) and line.strip()
+            comment = self.nothing.match(line) is not None and line.strip() != ""
             if going_on:
                 found[-1] += "\n" + line
             else:
                 found.append(line)
             if not (going_on and comment):
-                going_on = self.continued and not comment and _CONTINUED.match(line) is not None
+                going_on = not comment and _CONTINUED.match(line) is not None
         return found
 
     def value(self, text: str) -> str:
@@ -190,7 +192,7 @@ def entries(block: Block) -> t.Iterator[tuple[str, str]]:
     """The keywords of a section, in lower case, with their values, as the program would take them."""
     for line in _restored_lines(block) if block.kind == WITHDRAWN else block.lines:
         entry = block.syntax.entry.match(line)
-        if entry and not block.syntax.nothing.match(line):
+        if entry:
             yield block.syntax.keyword(entry.group(2)), block.syntax.value(entry.group(3))
 
 

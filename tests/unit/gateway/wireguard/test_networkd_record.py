@@ -314,6 +314,20 @@ def test_what_a_start_does_beside_the_file_is_named(gateway: Gateway, files: dic
     gateway.write(**files)
     (sentence,) = said(gateway)
     assert words in sentence
+    advice = sentence.partition("after the next start; ")[2]
+    assert "[Peer]" not in advice
+    assert "addconf" not in advice
+
+
+def test_a_program_of_the_unit_can_be_vouched_for(gateway: Gateway) -> None:
+    gateway.write(**{MAIN: TYPICAL, SERVICE: "[Service]\nExecStartPost=/opt/x.py\n"})
+    assert said(gateway) == []
+    gateway.write(**{SERVICE: "[Service]\nExecStartPost=$LOADER\n"})
+    (sentence,) = said(gateway)
+    assert sentence.endswith(
+        "; move these peers into [WireGuardPeer] sections; if it sets no peers, write above it the line "
+        "`# vpnops.keys: sets no peers`."
+    )
 
 
 def test_a_file_that_systemd_networkd_cannot_read_does_not_count(gateway: Gateway) -> None:

@@ -87,7 +87,7 @@ def read(path: str, interface: str) -> Record:
         *_of_service(path, interface),
         *without_psk,
         *boot.of_others(interface, path, BACKEND.name),
-        *effects.unfollowed,
+        *(replace(one, advice=_advice(one.advice)) for one in effects.unfollowed),
         *(Unfollowed(f"beside which {UNIT} loads peers from {file}", _MOVE_THEM) for file in effects.files),
         *_dispatched(interface),
     ]
@@ -192,6 +192,12 @@ def _user() -> pwd.struct_passwd | None:
         return pwd.getpwnam(USER)
     except KeyError:
         return None
+
+
+def _advice(of_hook: str) -> str:
+    """For a line of the unit: only sections are loaded here."""
+    _first, vouching, rest = of_hook.partition(hooks.VOUCHING)
+    return f"{_MOVE_THEM}{vouching}{rest}"
 
 
 def _dispatched(interface: str) -> t.Iterator[Unfollowed]:

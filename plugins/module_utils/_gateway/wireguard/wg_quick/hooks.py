@@ -185,6 +185,8 @@ def _of_scripts(hook: Hook, interface: str, read: Files) -> t.Iterator[Unfollowe
             yield Unfollowed(f"{shown}, whose line {told.number} changes peers", _MOVE_THEM, file=hook.file)
 
 
+VOUCHING = "; if it sets no peers,"
+"""From here on, an advice says how to vouch for a hook."""
 _MOVE_THEM = "move these peers into [Peer] sections, or into a file that `wg addconf %i FILE` loads"
 _NAME_IT = "let it name a script of a shell by its whole path, or load the peers by `wg addconf %i FILE`"
 _NOT_FOLLOWED = " in a way that cannot be followed"
@@ -194,7 +196,7 @@ _NO_SHELL = ", which is not a script of a shell, so what it does cannot be seen"
 
 def _say_so(hook: Hook) -> str:
     where = "write above it the line" if hook.file else "end the line with"
-    return f"; if it sets no peers, {where} `# vpnops.keys: sets no peers`"
+    return f"{VOUCHING} {where} `# vpnops.keys: sets no peers`"
 
 
 def _shown(text: str) -> str:
