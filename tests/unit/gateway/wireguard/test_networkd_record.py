@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import pwd
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from unit.gateway.wireguard.samples import NEW, PSK, A, B, C, raw_key
@@ -366,3 +370,41 @@ def test_a_second_interface_must_not_be_set_up_by_systemd_networkd(gateway: Gate
     gateway.write(**{MAIN: TYPICAL.replace("ListenPort", "RouteTable=77\nListenPort")})
     record = gateway.record()
     assert "RouteTable or FirewallMark" in record.backend.in_the_way(record, "wg0b")[0]
+
+
+# ---- beside the real one
+
+ANSWERS = json.loads((Path(__file__).parent / "networkd_answers.json").read_text(encoding="utf-8"))
+
+
+def clamped(secret: str) -> str:
+    """A private key as the kernel has it."""
+    first, *middle, last = base64.b64decode(secret)
+    return base64.b64encode(bytes([first & 248, *middle, last & 127 | 64])).decode()
+
+
+@pytest.mark.parametrize("name", ANSWERS["cases"])
+def test_it_brings_up_what_the_real_one_did(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Recorded from systemd-networkd on a kernel with WireGuard: the same peers, or a refusal."""
+    case: dict[str, Any] = ANSWERS["cases"][name]
+    unreadable = {str(gateway.root / path) for path, file in case["files"].items() if not file["readable"]}
+    monkeypatch.setattr(networkd, "_readable", lambda path: path not in unreadable)
+    for path, file in case["files"].items():
+        if file["text"] is None:
+            gateway.path(path).symlink_to("/dev/null")
+        else:
+            gateway.write(**{path: file["text"].replace("{root}", str(gateway.root))})
+    assert case["refused"] in refusal(gateway)
+    if not case["refused"]:
+        assert refusal(gateway) == ""
+        record = gateway.record()
+        assert {key: value for block in record.blocks for key, value in told(block)} == case["peers"]
+        assert clamped(record.secret()) == case["secret"]
+
+
+def told(block: sections.Block) -> Iterator[tuple[str, list[Any]]]:
+    """What a section says of a peer, as it was recorded."""
+    if block.kind in (sections.PEER, sections.STAGED):
+        networks, keepalive = sorted(sections.networks(block)), sections.keepalive(block) or 0
+        what = [sections.preshared_key(block), sections.value(block, "endpoint"), networks, keepalive]
+        yield sections.public_key(block).text, what
