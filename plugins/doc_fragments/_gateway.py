@@ -13,13 +13,18 @@ options:
   platform:
     description:
       - The VPN daemon of the gateway.
-      - V(wireguard) is an interface with a file as C(wg-quick) reads it.
+      - >-
+        V(wireguard) is an interface that C(wg-quick) or C(systemd-networkd) sets up. The files of the gateway show
+        which one.
       - V(strongswan) is C(charon) with C(swanctl) and raw public keys, Ed25519 or RSA.
     type: str
     choices: [wireguard, strongswan]
     default: wireguard
   interface:
-    description: The WireGuard interface. Its file is C(/etc/wireguard/INTERFACE.conf).
+    description:
+      - >-
+        The WireGuard interface. Its file is C(/etc/wireguard/INTERFACE.conf), or, if that does not exist, the
+        C(.netdev) file of C(systemd-networkd) that names the interface.
     type: str
     default: wg0
   identity:

@@ -33,6 +33,8 @@ READERS = {
     ("plugins/plugin_utils/gateways/possession.py", "_by_request"),
     ("plugins/plugin_utils/gateways/action.py", "_number"),
     ("plugins/module_utils/_directory/lock_owner.py", "_user"),
+    ("plugins/module_utils/_gateway/files.py", "_number"),
+    ("plugins/module_utils/_gateway/wireguard/networkd/record.py", "_user"),
     ("plugins/module_utils/_directory/seal.py", "root"),
     ("plugins/module_utils/_directory/witness.py", "read"),
     ("plugins/module_utils/_fleet/model.py", "from_result"),

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
 import stat
 import tempfile
@@ -16,6 +17,8 @@ from .._errors import NOTHING_CHANGED, VpnKeysError
 SECRET = 0o600
 UNFINISHED = ".vpnops.keys.new"
 _PROBE = "x" * 16384
+_BY_GROUP = 0o040
+_OWN = -1  # the owner or the group that the process gives it
 
 
 def read(path: str) -> str | None:
@@ -29,11 +32,11 @@ def read(path: str) -> str | None:
         raise VpnKeysError("unreadable", f"{path} cannot be read: {error.strerror}.") from None
 
 
-def write(path: str, text: str, mode: int = SECRET) -> None:
+def write(path: str, text: str, mode: int = SECRET, group: str = "") -> None:
     """Replace the text of a file, atomically and durably.
 
-    An existing file keeps its owner and mode; `mode` is for a new one. A symbolic link stays one, and its target is
-    written.
+    An existing file keeps its owner and mode; `mode` is for a new one, which `group` can read, too. A symbolic link
+    stays one, and its target is written.
     """
     target = os.path.realpath(path)
     beside = target + UNFINISHED
@@ -43,7 +46,11 @@ def write(path: str, text: str, mode: int = SECRET) -> None:
         except FileNotFoundError:
             before = None
         try:
-            _fill(beside, text, stat.S_IMODE(before.st_mode) if before else mode, before)
+            if before:
+                _fill(beside, text, stat.S_IMODE(before.st_mode), (before.st_uid, before.st_gid))
+            else:
+                readers = _number(group)
+                _fill(beside, text, mode if readers == _OWN else mode | _BY_GROUP, (_OWN, readers))
             os.replace(beside, target)
         except BaseException:
             _clear(beside)
@@ -103,7 +110,7 @@ def _try(directory: str) -> None:
         if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
             raise
         with tempfile.TemporaryDirectory(prefix=".vpnops.keys", dir=directory) as room:
-            _fill(os.path.join(room, "probe"), _PROBE, SECRET, None)
+            _fill(os.path.join(room, "probe"), _PROBE, SECRET, (_OWN, _OWN))
         return
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(_PROBE)
@@ -119,7 +126,7 @@ def _clear(path: str) -> None:
         pass
 
 
-def _fill(path: str, text: str, mode: int, owner: os.stat_result | None) -> None:
+def _fill(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
     """Write a file that nobody else can open before it has its owner and mode."""
     try:
         os.unlink(path)
@@ -129,10 +136,17 @@ def _fill(path: str, text: str, mode: int, owner: os.stat_result | None) -> None
     with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         file.write(text)
         file.flush()
-        if owner:
-            os.fchown(handle, owner.st_uid, owner.st_gid)
+        os.fchown(handle, *owner)
         os.fchmod(handle, mode)
         os.fsync(handle)
+
+
+def _number(group: str) -> int:
+    """The number of a group; where there is none of that name, the one that stands for one's own."""
+    try:
+        return grp.getgrnam(group).gr_gid if group else _OWN
+    except KeyError:
+        return _OWN
 
 
 def _sync_directory(path: str) -> None:

@@ -16,7 +16,8 @@ from unit.gateway.wireguard.samples import NEW, NEWER, OWN, TYPICAL, A, B, C
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import changes
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway import wanted
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import config, store
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import sections, store
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import config
 from ansible_collections.vpnops.keys.plugins.module_utils._public_key import parse
 
 GOOD = {"name": "gw2", "current": A.text, "endpoint": "192.0.2.2:51820", "networks": ["10.79.2.0/24"]}
@@ -119,7 +120,7 @@ def test_no_bad_value_keeps_a_peer_from_being_withdrawn(change: dict[str, Any]) 
     assert peer.known == (A,)
     assert wanted.NAME.fullmatch(peer.name)
     blocks = store.plan(config.parse(TYPICAL, "wg0.conf"), None, peers, {OWN.text}).blocks
-    assert [config.public_key(block) for block in blocks if block.kind == config.PEER] == [B]
+    assert [sections.public_key(block) for block in blocks if block.kind == sections.PEER] == [B]
     complete = not {"name", "identity", "known"} & change.keys()
     assert (peer.name in {one.gateway for one in refusals}) is not complete, "what is unsure is not acknowledged"
 
@@ -157,7 +158,7 @@ def test_whatever_a_peer_is_said_to_be_the_file_has_no_line_of_its_own(entry: di
     """Every line of the file is one that was there, that one as a comment, or one that the collection writes."""
     peers, dummy = wanted.sort_out([entry, {**GOOD, "name": "sound", "current": C.text}], lambda entry: None)
     made = store.plan(config.parse(TYPICAL, "wg0.conf"), None, peers, {OWN.text})
-    text = config.render(made.blocks)
+    text = sections.render(made.blocks)
     assert C.text in text, "the other one is stored"
     before = TYPICAL.splitlines()
     known = ("[Peer]", "PublicKey = ", "AllowedIPs = ", "Endpoint = ", "# ", "#vpnops.keys withdrawn ", "publickey=")

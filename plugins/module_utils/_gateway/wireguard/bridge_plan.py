@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -18,11 +17,8 @@ from ..platform import WantedPeer
 from . import runtime as wg_runtime
 from .platform import WireGuard
 from .runtime import Runtime
-from .wg_quick import config
 
 LONGEST_NAME = 15
-_FILTERS = re.compile(r"\b(iptables|ip6tables|nft|ufw|firewall-cmd)\b")
-_HOOKS = ("preup", "postup")
 
 
 @dataclass(frozen=True)
@@ -68,11 +64,10 @@ def obstacles(gateway: WireGuard, port: int, made: bool) -> list[str]:
     """Why there can be no second interface here, one sentence each. `made`: there is one of ours."""
     interface, bridge = gateway.interface, name_of(gateway.interface)
     try:
-        blocks = config.parse(files.read(gateway.path) or "", gateway.path)
+        record = gateway.record()
         runtime = wg_runtime.read(interface)
     except VpnKeysError:
         return []  # that is in the way of any change, and said there
-    table = config.setting(blocks, "table").lower()
     checks = {
         f"A second interface beside {interface} would be named {bridge}, and {LONGEST_NAME} characters are the limit; "
         f"use the strategy in_place.": len(bridge) > LONGEST_NAME,
@@ -82,24 +77,15 @@ def obstacles(gateway: WireGuard, port: int, made: bool) -> list[str]:
             not made and port in _ports(),
         f"rp_filter is strict (1) on {interface}, so packets by a second interface would be dropped; set "
         f"net.ipv4.conf.all.rp_filter=2, or use the strategy in_place.": rp_filter(interface) == 1,
-        f"A peer of {interface} has a default route in its AllowedIPs, which needs rules of wg-quick that a second "
-        f"interface does not have; use the strategy in_place.": _has_default_route(runtime),
-        f"{gateway.path} sets Table or FwMark, so its routes are not in the main table; use the strategy in_place.":
-            table not in ("", "auto", "main") or bool(config.setting(blocks, "fwmark")),
-        f"{gateway.path} sets up a packet filter for {interface}, which would not know the second interface; use the "
-        f"strategy in_place, or move these rules elsewhere and let them name {bridge} too.": sets_filters(blocks),
+        f"A peer of {interface} has a default route in its AllowedIPs, which needs rules that a second interface does "
+        f"not have; use the strategy in_place.": _has_default_route(runtime),
     }  # fmt: skip
-    return [sentence for sentence, applies in checks.items() if applies]
+    found = [sentence for sentence, applies in checks.items() if applies]
+    return found + record.backend.in_the_way(record, bridge)
 
 
 def _has_default_route(runtime: Runtime | None) -> bool:
     return any(network.endswith("/0") for network in all_networks(runtime))
-
-
-def sets_filters(blocks: t.Iterable[config.Block]) -> bool:
-    """Whether a start of the interface sets up a packet filter."""
-    own = [block for block in blocks if block.kind == config.INTERFACE]
-    return any(_FILTERS.search(hook) for block in own for word in _HOOKS for hook in config.values(block, word))
 
 
 def rp_filter(interface: str) -> int:

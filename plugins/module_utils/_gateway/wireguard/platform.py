@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""WireGuard, set up in the way of wg-quick. PRIVATE to the collection.
+"""WireGuard, whatever sets its interface up. PRIVATE to the collection.
 
 A change of the own key touches the file last: a restart before `persist` brings the old key back, and the peers, which
 accept both, follow.
@@ -35,14 +35,13 @@ from ..platform import (
     Tunnel,
     WantedPeer,
 )
+from . import backends, sections
 from . import follow as wg_follow
+from . import record as wg_record
 from . import runtime as wg_runtime
+from . import store as wg_store
+from .record import HIDDEN, NOWHERE, Record
 from .runtime import Runtime, Setting
-from .wg_quick import config
-from .wg_quick import record as wg_record
-from .wg_quick import store as wg_store
-from .wg_quick.config import HIDDEN, IN_CONFIG, IN_FILE, NOWHERE
-from .wg_quick.record import Record
 
 LIVE = 180.0  # WireGuard refuses to use a session that is older
 _ANSWER = 5.0  # it tries a handshake again after this time
@@ -51,33 +50,33 @@ _POLL = 0.02
 
 
 class WireGuard:
-    """One interface and its file."""
+    """One interface and the files of what sets it up."""
 
-    def __init__(
-        self, interface: str = "wg0", directory: str = "/etc/wireguard", state_root: str = state.ROOT
-    ) -> None:
+    def __init__(self, interface: str = "wg0", state_root: str = state.ROOT) -> None:
         self.interface = interface
         self.name = f"wireguard-{interface}"
-        self.path = os.path.join(directory, f"{interface}.conf")
         self.state = state.State(self.name, state_root)
+
+    def record(self) -> Record:
+        """What a start of the interface brings up."""
+        return backends.read(self.interface)
 
     # ---- looking
 
     def observe(self) -> Observation:
         """What the platform protocol says."""
-        record, runtime = self._on_disk(), self._runtime()
-        blocks = record.blocks
-        own = OwnKey(_key(wg_runtime.public_of(self._secret(blocks))), _key(runtime.own if runtime else None))
+        record, runtime = self.record(), self._runtime()
+        own = OwnKey(_key(wg_runtime.public_of(record.secret())), _key(runtime.own if runtime else None))
         return Observation(
             own=own,
             pending=self._public_key_in(self.state.pending),
             previous=self._public_key_in(self.state.previous),
-            stored=tuple(_stored(blocks, runtime)),
+            stored=tuple(_stored(record.blocks, runtime)),
             tunnels=tuple(self._tunnels(runtime)) if runtime else (),
             blocked=tuple(
                 Blocked("", _key_or_none(key), record.sentence(one)) for one in record.unanalyzed for key in one.keys
             ),
-            at_restart=tuple(wg_record.differences(record, runtime, self.interface)),
+            at_restart=tuple(wg_record.differences(record, runtime)),
         )
 
     def _tunnels(self, runtime: Runtime) -> t.Iterator[Tunnel]:
@@ -94,25 +93,24 @@ class WireGuard:
     def obstacles(self, writing: bool) -> list[str]:
         """What the platform protocol says."""
         try:
-            record, runtime = self._on_disk(), self._runtime()
-            blocks = record.blocks
-            place = config.key_place(blocks, self.interface)
-            own = {wg_runtime.public_of(self._secret(blocks)), runtime.own if runtime else None} - {"", None}
+            record, runtime = self.record(), self._runtime()
+            backend, place = record.backend, record.place
+            own = {wg_runtime.public_of(record.secret()), runtime.own if runtime else None} - {"", None}
         except VpnKeysError as error:
             return [str(error)]
         checks = {
-            f"The interface {self.interface} is down; start it with `wg-quick up {self.interface}`.":
+            f"The interface {self.interface} is down; start it with "
+            f"`{backend.start.format(interface=self.interface)}`.":
                 runtime is None or not wg_runtime.is_up(self.interface),
-            f"{record.saves}, so {self.path} would be overwritten; remove that line.":
+            f"{record.saves}, so {record.path} would be overwritten; remove that line.":
                 bool(record.saves),
-            f"{self.path} sets the own key by a PostUp that cannot be analyzed; change it to "
-            f"`wg set %i private-key FILE`.": place.how == HIDDEN,
+            f"{record.path} {backend.hidden}.": place.how == HIDDEN,
             f"{record.key} sets the own key of {self.interface}, which cannot be analyzed; remove that line, and let "
-            f"{self.path} say `PostUp = wg set %i private-key FILE`.": bool(record.key),
-            f"{self.path} holds no private key although {self.interface} has one; write it there, or name its file by "
-            f"`PostUp = wg set %i private-key FILE`.": place.how == NOWHERE and bool(own),
+            f"{record.path} say `{backend.key_line}`.": bool(record.key),
+            f"{record.path} holds no private key although {self.interface} has one; write it there, or name its file "
+            f"by `{backend.key_line}`.": place.how == NOWHERE and bool(own),
             f"The own key of {self.interface} is also that of one of its peers; remove that peer.":
-                bool(own & _peer_keys(blocks, runtime)),
+                bool(own & _peer_keys(record.blocks, runtime)),
         }  # fmt: skip
         found = [*(sentence for sentence, applies in checks.items() if applies), *record.sentences()]
         return found + (self._not_writable([*record.paths, place.path]) if writing else [])
@@ -134,20 +132,20 @@ class WireGuard:
     def _secrets(self, key: PublicKey) -> t.Iterator[str]:
         """The private keys that there are, the likely ones first."""
         yield self._read(self.state.pending)
-        yield self._secret(self._blocks())
+        yield self.record().secret()
         runtime = self._runtime()
         if runtime and runtime.own == key.text:
             yield wg_runtime.running_key(self.interface)
 
     def generate(self, algorithm: str, bits: int) -> PublicKey:
         """What the platform protocol says."""
-        blocks, runtime = self._blocks(), self._runtime()
-        place, secret = config.key_place(blocks, self.interface), self._secret(blocks)
-        if place.how == HIDDEN or (runtime and runtime.own and not secret):
-            raise VpnKeysError("refused", f"{self.interface} has a key already, which {self.path} does not hold.")
+        record, runtime = self.record(), self._runtime()
+        secret = record.secret()
+        if record.place.how == HIDDEN or (runtime and runtime.own and not secret):
+            raise VpnKeysError("refused", f"{self.interface} has a key already, which {record.path} does not hold.")
         if not secret:
             secret = wg_runtime.new_key()
-            self._write_secret(secret)
+            record.write_secret(secret)
         public = wg_runtime.public_of(secret)
         if runtime and runtime.own != public:
             if runtime.own:
@@ -157,9 +155,10 @@ class WireGuard:
 
     def stage(self, algorithm: str, bits: int) -> PublicKey:
         """What the platform protocol says."""
-        blocks, runtime = self._blocks(), self._runtime()
+        record, runtime = self.record(), self._runtime()
         pending = self._public_key_in(self.state.pending)
-        if pending and pending.text not in {wg_runtime.public_of(self._secret(blocks)), *_peer_keys(blocks, runtime)}:
+        used = {wg_runtime.public_of(record.secret()), *_peer_keys(record.blocks, runtime)}
+        if pending and pending.text not in used:
             return pending
         secret = wg_runtime.new_key()
         self.state.write(self.state.pending, secret + "\n")
@@ -167,8 +166,8 @@ class WireGuard:
 
     def activate(self, awaited: bool = True) -> None:
         """What the platform protocol says."""
-        blocks, runtime = self._blocks(), self._running()
-        secret, pending = self._secret(blocks), self._public_key_in(self.state.pending)
+        record, runtime = self.record(), self._running()
+        secret, pending = record.secret(), self._public_key_in(self.state.pending)
         public = wg_runtime.public_of(secret)
         if not pending:
             if runtime.own == public:
@@ -177,11 +176,11 @@ class WireGuard:
         if not public or runtime.own not in (public, pending.text):
             raise VpnKeysError(
                 "refused",
-                f"{self.interface} runs with another key than the one in {self.path}",
+                f"{self.interface} runs with another key than the one in {record.path}",
                 state=NOTHING_CHANGED,
                 advice="restart the interface, or write its key into that file, first",
             )
-        if pending.text in _peer_keys(blocks, runtime):
+        if pending.text in _peer_keys(record.blocks, runtime):
             raise VpnKeysError("conflict", f"The next key of {self.interface} is that of a peer", state=NOTHING_CHANGED)
         if public != pending.text:
             self._keep(secret)
@@ -196,16 +195,16 @@ class WireGuard:
 
     def persist(self) -> None:
         """What the platform protocol says."""
-        blocks, runtime = self._blocks(), self._running()
-        secret, pending = self._secret(blocks), self._public_key_in(self.state.pending)
+        record, runtime = self.record(), self._running()
+        secret, pending = record.secret(), self._public_key_in(self.state.pending)
         public = wg_runtime.public_of(secret)
         if pending and pending.text != runtime.own:
             raise VpnKeysError("refused", f"The pending key of {self.interface} is not in use", state=NOTHING_CHANGED)
         if pending and pending.text != public:
             self._keep(secret)
-            self._write_secret(self._read(self.state.pending))
+            record.write_secret(self._read(self.state.pending))
         elif runtime.own and runtime.own != public:
-            self._write_secret(wg_runtime.running_key(self.interface))
+            record.write_secret(wg_runtime.running_key(self.interface))
         files.remove(self.state.pending)
 
     def discard_previous(self) -> None:
@@ -221,7 +220,7 @@ class WireGuard:
 
     def _old_secret(self) -> str:
         """The key that the pending one, or the one that was pending, replaces."""
-        secret, pending = self._secret(self._blocks()), self._public_key_in(self.state.pending)
+        secret, pending = self.record().secret(), self._public_key_in(self.state.pending)
         if pending and pending.text != wg_runtime.public_of(secret):
             return secret
         previous = self._read(self.state.previous)
@@ -231,8 +230,9 @@ class WireGuard:
         public = wg_runtime.public_of(secret)
         if not public:
             raise VpnKeysError("not_found", f"{self.interface} has no old key to restore", state=NOTHING_CHANGED)
-        if wg_runtime.public_of(self._secret(self._blocks())) != public:
-            self._write_secret(secret)
+        record = self.record()
+        if wg_runtime.public_of(record.secret()) != public:
+            record.write_secret(secret)
         if runtime and runtime.own != public:
             self._use(secret, runtime)
         elif runtime:
@@ -282,26 +282,28 @@ class WireGuard:
     def store(self, wanted: t.Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:
         """What the platform protocol says."""
         with wg_follow.locked(self.interface):
-            record, runtime = self._on_disk(), self._runtime()
+            record, runtime = self.record(), self._runtime()
             pending, previous = self._public_key_in(self.state.pending), self._public_key_in(self.state.previous)
-            own = {wg_runtime.public_of(self._secret(record.blocks)), (runtime.own or "") if runtime else ""}
+            own = {wg_runtime.public_of(record.secret()), (runtime.own or "") if runtime else ""}
             own |= {key.text for key in (pending, previous) if key}
             make = functools.partial(wg_store.plan, record.blocks, runtime, wanted, own)
             left = wg_store.unsaved(record, wanted)
             plan = make(left)
             addresses = wg_runtime.resolve(plan.endpoints())
-            table = config.setting(record.blocks, "table")
-            more = {**plan.unresolved(addresses), **plan.without_routes(self._taken(plan, table))}
+            more = {**plan.unresolved(addresses), **plan.without_routes(self._taken(record, plan))}
             if more:
                 left.update(more)
                 plan = make(left)
             if write:
-                plan = self._carry_out(record, plan, make, left, addresses, table, follow)
+                plan = self._carry_out(record, plan, make, left, addresses, follow)
             changes = wg_store.lasting(plan, record, wanted, runtime is not None)
             return self._in_effect(changes, wanted, own) if write and runtime else changes
 
-    def _taken(self, plan: wg_store.Plan, table: str) -> dict[str, str]:
-        return wg_runtime.taken_routes(self.interface, plan.new_networks, table)
+    def _taken(self, record: Record, plan: wg_store.Plan) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for table, networks in _by_table(record, plan).items():
+            found.update(wg_runtime.taken_routes(self.interface, networks, table))
+        return found
 
     def _carry_out(
         self,
@@ -310,7 +312,6 @@ class WireGuard:
         make: t.Callable[[t.Mapping[str, str]], wg_store.Plan],
         left: t.Mapping[str, str],
         addresses: t.Mapping[str, str],
-        table: str,
         follow: float,
     ) -> wg_store.Plan:
         """The files first. Returns the plan as far as it was carried out."""
@@ -323,7 +324,8 @@ class WireGuard:
                 why = {plan.names[position]: f"{reason} {LEFT_OUT}." for position, reason in failed.items()}
                 plan = make({**left, **why})
                 now = record.write(plan.blocks, now)
-            wg_runtime.add_routes(self.interface, plan.new_networks, table)
+            for table, networks in _by_table(record, plan).items():
+                wg_runtime.add_routes(self.interface, networks, table)
         except VpnKeysError as error:
             error.changed = now != record.texts
             raise
@@ -344,29 +346,6 @@ class WireGuard:
         ]
 
     # ---- files
-
-    def _on_disk(self) -> Record:
-        return wg_record.read(self.path, self.interface)
-
-    def _blocks(self) -> list[config.Block]:
-        return self._on_disk().blocks
-
-    def _secret(self, blocks: list[config.Block]) -> str:
-        """The own private key that a start of the interface brings up, "" where there is none."""
-        place = config.key_place(blocks, self.interface)
-        if place.how == IN_FILE:
-            return self._read(place.path)
-        return config.private_key(blocks) if place.how == IN_CONFIG else ""
-
-    def _write_secret(self, secret: str) -> None:
-        blocks = self._blocks()
-        place = config.key_place(blocks, self.interface)
-        if place.how == IN_FILE:
-            files.write(place.path, secret + "\n")
-        elif place.how == HIDDEN:
-            raise VpnKeysError("refused", f"{self.path} sets the own key by a PostUp that cannot be analyzed.")
-        else:
-            files.write(self.path, config.render(config.with_private_key(blocks, secret)))
 
     def _keep(self, secret: str) -> None:
         """Keep the key that is about to be replaced."""
@@ -419,18 +398,26 @@ def _key_or_none(text: str) -> PublicKey | None:
         return None
 
 
-def _peer_keys(blocks: t.Iterable[config.Block], runtime: Runtime | None) -> set[str]:
-    in_file = {config.public_key(block).text for block in blocks if block.kind in (config.PEER, config.STAGED)}
+def _by_table(record: Record, plan: wg_store.Plan) -> dict[str, list[str]]:
+    """The new networks, by the routing table in which they get their routes."""
+    found: dict[str, list[str]] = {}
+    for network in plan.new_networks:
+        found.setdefault(record.table(network, plan.blocks), []).append(network)
+    return found
+
+
+def _peer_keys(blocks: t.Iterable[sections.Block], runtime: Runtime | None) -> set[str]:
+    in_file = {sections.public_key(block).text for block in blocks if block.kind in (sections.PEER, sections.STAGED)}
     return in_file | set(runtime.peers if runtime else ())
 
 
-def _stored(blocks: t.Iterable[config.Block], runtime: Runtime | None) -> t.Iterator[StoredKey]:
+def _stored(blocks: t.Iterable[sections.Block], runtime: Runtime | None) -> t.Iterator[StoredKey]:
     """Every peer's key with its roles; WireGuard knows its peers by nothing but their keys."""
-    roles = {config.PEER: CURRENT, config.STAGED: STAGED, config.WITHDRAWN: WITHDRAWN}
-    in_file = {config.public_key(block).text: block for block in blocks if block.kind in roles}
+    roles = {sections.PEER: CURRENT, sections.STAGED: STAGED, sections.WITHDRAWN: WITHDRAWN}
+    in_file = {sections.public_key(block).text: block for block in blocks if block.kind in roles}
     running = runtime.peers if runtime else {}
     for text in dict.fromkeys([*in_file, *running]):
         block, entry = in_file.get(text), running.get(text)
-        bare = block is not None and block.kind == config.PEER and not config.networks(block)
+        bare = block is not None and block.kind == sections.PEER and not sections.networks(block)
         role = None if entry is None else CURRENT if entry.networks or bare else STAGED
         yield StoredKey("", _public_key.parse(text), roles[block.kind] if block else None, role)

@@ -23,7 +23,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard imp
     runtime as wg_runtime,
 )
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.runtime import Peer, Runtime
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import config
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import config, second
 from ansible_collections.vpnops.keys.plugins.module_utils._public_key import PublicKey
 
 MAIN = """default via 192.0.2.1 dev eth0 metric 100
@@ -123,7 +123,7 @@ def test_received() -> None:
     ],
 )
 def test_packet_filters_of_the_file_are_seen(line: str, there: bool) -> None:
-    assert bridge_plan.sets_filters(config.parse(f"[Interface]\n{line}\nListenPort = 1\n", "wg0.conf")) is there
+    assert second.sets_filters(config.parse(f"[Interface]\n{line}\nListenPort = 1\n", "wg0.conf")) is there
 
 
 # ---- routes

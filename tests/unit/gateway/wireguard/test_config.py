@@ -14,8 +14,16 @@ from hypothesis import strategies as st
 from unit.gateway.wireguard.samples import NEW, PSK, TYPICAL, A, B, files, raw_key
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import sections
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.record import (
+    HIDDEN,
+    IN_CONFIG,
+    IN_FILE,
+    NOWHERE,
+    Place,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.sections import Block
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import config
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick.config import Block, Place
 from ansible_collections.vpnops.keys.plugins.module_utils._public_key import PublicKey
 
 
@@ -27,7 +35,7 @@ def peer(blocks: list[Block], key: PublicKey) -> int:
     (index,) = (
         index
         for index, block in enumerate(blocks)
-        if block.kind == config.PEER and config.public_key(block) == key
+        if block.kind == sections.PEER and sections.public_key(block) == key
     )
     return index
 
@@ -43,7 +51,7 @@ def changed(before: str, after: str) -> tuple[list[str], list[str]]:
 
 @given(files())
 def test_a_file_comes_back_byte_for_byte(text: str) -> None:
-    assert config.render(parse(text)) == text
+    assert sections.render(parse(text)) == text
 
 
 @given(st.text())
@@ -54,22 +62,22 @@ def test_any_text_comes_back_or_is_refused_with_the_line(text: str) -> None:
         refusal = str(error)
         assert "wg0.conf: line" in refusal
     else:
-        assert config.render(blocks) == text
+        assert sections.render(blocks) == text
 
 
 def test_what_a_peer_has() -> None:
     blocks = parse(TYPICAL)
     a, b = blocks[peer(blocks, A)], blocks[peer(blocks, B)]
-    assert config.preshared_key(a) == PSK
-    assert config.networks(a) == ("10.0.0.2/32", "fd00::2/128")
-    assert config.value(a, "endpoint") == "a.example:51820"
-    assert config.keepalive(a) == 25
-    assert config.networks(b) == ("10.0.0.3/32", "10.3.0.0/16")
-    assert config.keepalive(b) is None
+    assert sections.preshared_key(a) == PSK
+    assert sections.networks(a) == ("10.0.0.2/32", "fd00::2/128")
+    assert sections.value(a, "endpoint") == "a.example:51820"
+    assert sections.keepalive(a) == 25
+    assert sections.networks(b) == ("10.0.0.3/32", "10.3.0.0/16")
+    assert sections.keepalive(b) is None
 
 
 def test_a_file_falls_into_sections_and_what_stands_between_them() -> None:
-    kinds = [config.TEXT, config.INTERFACE, *[config.TEXT, config.PEER] * 2, config.TEXT]
+    kinds = [sections.TEXT, sections.INTERFACE, *[sections.TEXT, sections.PEER] * 2, sections.TEXT]
     assert [block.kind for block in parse(TYPICAL)] == kinds
 
 
@@ -79,17 +87,17 @@ def test_spaces_and_case_mean_as_little_as_to_wg() -> None:
         f"[ interface ]\nprivate key = {secret[:9]} {secret[9:]}\n[PEER]\nPublic Key\t=\t{A.text}\n"
         f"PRESHAREDKEY={PSK[:9]} {PSK[9:]}\nAllowed IPs = 10.3.0.1 / 16 ,fd00::/ 8\npersistentkeepalive=OFF"
     )
-    assert config.private_key([own]) == secret
-    assert config.public_key(entry) == A
-    assert config.preshared_key(entry) == PSK
-    assert config.networks(entry) == ("10.3.0.0/16", "fd00::/8")
-    assert config.keepalive(entry) == 0
-    assert config.keepalive(parse(f"[Peer]\nPublicKey = {A.text}\nPersistentKeepalive = 2 5 # s\r")[0]) == 25
+    assert sections.private_key([own]) == secret
+    assert sections.public_key(entry) == A
+    assert sections.preshared_key(entry) == PSK
+    assert sections.networks(entry) == ("10.3.0.0/16", "fd00::/8")
+    assert sections.keepalive(entry) == 0
+    assert sections.keepalive(parse(f"[Peer]\nPublicKey = {A.text}\nPersistentKeepalive = 2 5 # s\r")[0]) == 25
 
 
 def test_what_is_no_network() -> None:
     with pytest.raises(VpnKeysError) as caught:
-        config.network(" 10.0.0.0/33")
+        sections.network(" 10.0.0.0/33")
     assert str(caught.value) == "'10.0.0.0/33' is not a network. Nothing was changed."
     assert caught.value.code == "bad_input"
 
@@ -97,9 +105,9 @@ def test_what_is_no_network() -> None:
 def test_of_several_interface_sections_the_last_word_counts() -> None:
     text = f"[Interface]\nPrivateKey = {PSK}\nTable = 7\nTable = 8\n[Interface]\nPrivateKey = {raw_key('secret')}\n"
     blocks = parse(text + f"[Peer]\nPublicKey = {A.text}\nTable = 9\n")
-    assert config.private_key(blocks) == raw_key("secret")
-    assert config.setting(blocks, "table") == "8"
-    assert config.setting(blocks, "fwmark") == ""
+    assert sections.private_key(blocks) == raw_key("secret")
+    assert sections.setting(blocks, "table") == "8"
+    assert sections.setting(blocks, "fwmark") == ""
 
 
 def test_no_secret_is_shown_by_a_block() -> None:
@@ -148,8 +156,8 @@ def test_a_file_that_is_not_understood(text: str, line: int, what: str) -> None:
 @given(files())
 def test_a_new_key_changes_one_line(text: str) -> None:
     blocks = parse(text)
-    blocks[peer(blocks, A)] = config.with_value(blocks[peer(blocks, A)], "publickey", NEW.text)
-    after = config.render(blocks)
+    blocks[peer(blocks, A)] = sections.with_value(blocks[peer(blocks, A)], "publickey", NEW.text)
+    after = sections.render(blocks)
     gone, come = changed(text, after)
     assert [line.replace(A.text, NEW.text) for line in gone] == come
     assert len(come) == 1
@@ -160,20 +168,20 @@ def test_a_new_key_changes_one_line(text: str) -> None:
 def test_staging_adds_a_section_and_nothing_else(text: str) -> None:
     blocks = parse(text)
     index = peer(blocks, A)
-    blocks.insert(index + 1, config.staged(blocks[index], NEW.text, "gw1"))
-    after = config.render(blocks)
+    blocks.insert(index + 1, sections.staged(blocks[index], NEW.text, "gw1"))
+    after = sections.render(blocks)
     gone, come = changed(text, after)
     assert gone == [] or [line.rstrip() for line in gone] == [line.rstrip() for line in come[: len(gone)]]
     again = parse(after)
-    assert [block.kind for block in again].count(config.STAGED) == 1
+    assert [block.kind for block in again].count(sections.STAGED) == 1
     section = again[peer(again, A) + 1]
-    assert (section.kind, section.name) == (config.STAGED, "gw1")
-    assert config.public_key(section) == NEW
-    assert config.preshared_key(section) == config.preshared_key(blocks[index])
-    assert config.value(section, "endpoint") == config.value(blocks[index], "endpoint")
-    assert config.networks(section) == ()
-    assert config.keepalive(section) is None
-    assert config.render(block for block in again if block.kind != config.STAGED) == text
+    assert (section.kind, section.name) == (sections.STAGED, "gw1")
+    assert sections.public_key(section) == NEW
+    assert sections.preshared_key(section) == sections.preshared_key(blocks[index])
+    assert sections.value(section, "endpoint") == sections.value(blocks[index], "endpoint")
+    assert sections.networks(section) == ()
+    assert sections.keepalive(section) is None
+    assert sections.render(block for block in again if block.kind != sections.STAGED) == text
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -181,7 +189,7 @@ def test_a_staged_section_has_what_the_daemon_must_know(end: str) -> None:
     text = TYPICAL.replace("\n", end)
     blocks = parse(text)
     index = peer(blocks, A)
-    blocks.insert(index + 1, config.staged(blocks[index], NEW.text, "gw 1"))
+    blocks.insert(index + 1, sections.staged(blocks[index], NEW.text, "gw 1"))
     section = f"""
 # vpnops.keys: next key of gw 1
 [Peer]
@@ -189,7 +197,7 @@ PublicKey = {NEW.text}
 PresharedKey = {PSK}
 Endpoint = a.example:51820
 """
-    after = config.render(blocks)
+    after = sections.render(blocks)
     assert after == TYPICAL.replace("Keepalive = 25\n", "Keepalive = 25\n" + section).replace("\n", end)
     assert parse(after) == blocks
 
@@ -209,8 +217,8 @@ def test_a_staged_section_goes_without_what_stands_above_it(above: str, left: st
     before = f"[Interface]\n[Peer]\nPublicKey = {A.text}\n"
     text = before + above + f"# vpnops.keys: next key of gw1\n[Peer]\nPublicKey = {NEW.text}\n"
     blocks = parse(text)
-    assert config.render(blocks) == text
-    assert config.render(block for block in blocks if block.kind != config.STAGED) == before + left
+    assert sections.render(blocks) == text
+    assert sections.render(block for block in blocks if block.kind != sections.STAGED) == before + left
 
 
 @given(files())
@@ -218,17 +226,17 @@ def test_withdrawing_comments_out_and_is_undone_exactly(text: str) -> None:
     blocks = parse(text)
     index = peer(blocks, B)
     length = len(blocks[index].lines)
-    blocks[index] = config.withdrawn(blocks[index], "gw 2")
-    after = config.render(blocks)
+    blocks[index] = sections.withdrawn(blocks[index], "gw 2")
+    after = sections.render(blocks)
     assert after.count("\n") == text.count("\n")
     changed_lines = [new for old, new in zip(text.split("\n"), after.split("\n"), strict=True) if old != new]
     assert len(changed_lines) == length
     assert all(line.startswith("#vpnops.keys withdrawn gw 2# ") for line in changed_lines)
     again = parse(after)
-    (gone,) = (index for index, block in enumerate(again) if block.kind == config.WITHDRAWN)
-    assert (again[gone].name, config.public_key(again[gone])) == ("gw 2", B)
-    again[gone] = config.brought_back(again[gone])
-    assert config.render(again) == text
+    (gone,) = (index for index, block in enumerate(again) if block.kind == sections.WITHDRAWN)
+    assert (again[gone].name, sections.public_key(again[gone])) == ("gw 2", B)
+    again[gone] = sections.brought_back(again[gone])
+    assert sections.render(again) == text
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -236,8 +244,8 @@ def test_a_withdrawn_section_stays_readable(end: str) -> None:
     text = TYPICAL.replace("\n", end)
     blocks = parse(text)
     index = peer(blocks, A)
-    blocks[index] = config.withdrawn(blocks[index], "gw 1")
-    after = config.render(blocks)
+    blocks[index] = sections.withdrawn(blocks[index], "gw 1")
+    after = sections.render(blocks)
     lines = TYPICAL.split("\n")
     first, last = lines.index("[Peer]"), lines.index("PersistentKeepalive = 25")
     lines[first : last + 1] = ["#vpnops.keys withdrawn gw 1# " + line for line in lines[first : last + 1]]
@@ -248,32 +256,32 @@ def test_a_withdrawn_section_stays_readable(end: str) -> None:
 def test_a_withdrawn_section_outlives_an_editor_that_strips_lines() -> None:
     blocks = parse(TYPICAL)
     index = peer(blocks, A)
-    blocks[index] = config.withdrawn(blocks[index], "gw1")
-    again = parse(re.sub(r"(?m) +$", "", config.render(blocks)))
+    blocks[index] = sections.withdrawn(blocks[index], "gw1")
+    again = parse(re.sub(r"(?m) +$", "", sections.render(blocks)))
     assert again[index].lines != blocks[index].lines
-    again[index] = config.brought_back(again[index])
-    assert config.render(again) == TYPICAL
+    again[index] = sections.brought_back(again[index])
+    assert sections.render(again) == TYPICAL
 
 
 def test_two_withdrawn_entries_in_a_row_stay_two() -> None:
     text = f"[Interface]\n[Peer]\nPublicKey = {A.text}\n[Peer]\nPublicKey = {B.text}\n"
     blocks = parse(text)
-    blocks[1:3] = [config.withdrawn(block, "same") for block in blocks[1:3]]
-    again = parse(config.render(blocks))
-    assert [config.public_key(block) for block in again if block.kind == config.WITHDRAWN] == [A, B]
+    blocks[1:3] = [sections.withdrawn(block, "same") for block in blocks[1:3]]
+    again = parse(sections.render(blocks))
+    assert [sections.public_key(block) for block in again if block.kind == sections.WITHDRAWN] == [A, B]
 
 
 @given(files())
 def test_an_added_peer_stands_at_the_end(text: str) -> None:
     settings = {"AllowedIPs": "10.0.9.0/24, 10.9.0.0/16", "Endpoint": "192.0.2.9:51820", "PresharedKey": ""}
-    blocks = config.append(parse(text), "gw9", {"PublicKey": NEW.text, **settings})
-    after = config.render(blocks)
+    blocks = sections.append(parse(text), "gw9", {"PublicKey": NEW.text, **settings})
+    after = sections.render(blocks)
     assert after.startswith(text)
     assert after.endswith("\n") == text.endswith("\n")
     again = parse(after)
     section = again[peer(again, NEW)]
-    assert config.networks(section) == ("10.0.9.0/24", "10.9.0.0/16")
-    assert config.value(section, "endpoint") == "192.0.2.9:51820"
+    assert sections.networks(section) == ("10.0.9.0/24", "10.9.0.0/16")
+    assert sections.value(section, "endpoint") == "192.0.2.9:51820"
     assert "# gw9" in after[len(text) :]
     assert "PresharedKey" not in after[len(text) :]
 
@@ -301,14 +309,14 @@ AllowedIPs = 10.0.9.0/24
 )
 def test_an_added_peer_has_a_comment_and_what_is_known(text: str, after: str) -> None:
     settings = {"PublicKey": NEW.text, "PresharedKey": "", "AllowedIPs": "10.0.9.0/24"}
-    assert config.render(config.append(parse(text), "gw9", settings)) == after
+    assert sections.render(sections.append(parse(text), "gw9", settings)) == after
 
 
 def test_peers_are_added_one_after_the_other() -> None:
-    blocks = config.append(parse("[Interface]\n"), "gw8", {"PublicKey": A.text})
-    blocks = config.append(blocks, "gw9", {"PublicKey": B.text})
+    blocks = sections.append(parse("[Interface]\n"), "gw8", {"PublicKey": A.text})
+    blocks = sections.append(blocks, "gw9", {"PublicKey": B.text})
     text = f"[Interface]\n\n# gw8\n[Peer]\nPublicKey = {A.text}\n\n# gw9\n[Peer]\nPublicKey = {B.text}\n"
-    assert config.render(blocks) == text
+    assert sections.render(blocks) == text
     assert parse(text) == blocks
 
 
@@ -317,57 +325,57 @@ def test_peers_are_added_one_after_the_other() -> None:
 
 @given(files())
 def test_the_own_key_changes_one_line(text: str) -> None:
-    after = config.render(config.with_private_key(parse(text), raw_key("other")))
+    after = sections.render(sections.with_private_key(parse(text), raw_key("other")))
     gone, come = changed(text, after)
     assert [line.replace(raw_key("secret"), raw_key("other")) for line in gone] == come
     assert len(come) == 1
-    assert config.private_key(parse(after)) == raw_key("other")
+    assert sections.private_key(parse(after)) == raw_key("other")
 
 
 def test_the_own_key_is_changed_wherever_it_stands() -> None:
     text = TYPICAL + f"[Interface]\nMTU = 1400\nprivatekey={PSK} # old\n"
     after = text.replace(f"PrivateKey = {raw_key('secret')}", f"PrivateKey = {raw_key('other')}")
     after = after.replace(f"privatekey={PSK}", f"privatekey={raw_key('other')}")
-    assert config.render(config.with_private_key(parse(text), raw_key("other"))) == after
+    assert sections.render(sections.with_private_key(parse(text), raw_key("other"))) == after
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_the_first_own_key_becomes_the_first_entry(end: str) -> None:
     text = "# mine\n[Interface] # this\n# where\nAddress = 10.0.0.1/24\n"
     after = text.replace("# this\n", f"# this\nPrivateKey = {raw_key('secret')}\n")
-    blocks = config.with_private_key(parse(text.replace("\n", end)), raw_key("secret"))
-    assert config.render(blocks) == after.replace("\n", end)
+    blocks = sections.with_private_key(parse(text.replace("\n", end)), raw_key("secret"))
+    assert sections.render(blocks) == after.replace("\n", end)
 
 
 @pytest.mark.parametrize(
     ("lines", "place"),
     [
-        ("", Place(config.NOWHERE)),
-        (f"PrivateKey = {PSK}", Place(config.IN_CONFIG)),
-        ("PostUp = wg set %i private-key /etc/wireguard/%i.key", Place(config.IN_FILE, "/etc/wireguard/wg0.key")),
-        ("postup=/usr/bin/wg set wg0 private-key '/k e y' peer x", Place(config.IN_FILE, "/k e y")),
-        ("PostUp = ip route add x; wg set %i fwmark 1 private-key /k && true", Place(config.IN_FILE, "/k")),
-        (f"PrivateKey = {PSK}\nPostUp = wg set %i private-key /k", Place(config.IN_FILE, "/k")),
-        ("PostUp = wg set %i private-key /a\nPostUp = wg set %i private-key /b", Place(config.IN_FILE, "/b")),
-        ("PostUp = wg set %i private-key /etc/%i@a,b.key", Place(config.IN_FILE, "/etc/wg0@a,b.key")),
-        ("PostUp = sysctl -q x && wg set %i private-key /k", Place(config.IN_FILE, "/k")),
-        ("PostUp = sysctl -q x || wg set %i private-key /k || exit 1", Place(config.IN_FILE, "/k")),
-        ("PostUp = watch-wg & wg set %i private-key /k;", Place(config.IN_FILE, "/k")),
-        ("PostUp = wg set %i private-key <(pass show wg)", Place(config.HIDDEN)),
-        ("PostUp = pass show wg | wg set %i private-key /dev/stdin", Place(config.HIDDEN)),
-        ("PostUp = wg set %i private-key /dev/shm/k", Place(config.HIDDEN)),
-        ("PostUp = wg set %i private-key /proc/self/fd/0 < /k", Place(config.HIDDEN)),
-        ("PostUp = pass show wg | tee /k; wg set %i private-key /proc/self/fd/0", Place(config.HIDDEN)),
-        ("PostUp = wg set %i private-key $KEY", Place(config.HIDDEN)),
-        ("PostUp = wg set %i private-key /etc/$HOSTNAME.key", Place(config.HIDDEN)),
-        ("PostUp = wg set %i private-key /k | logger", Place(config.HIDDEN)),
-        ("PostUp = /usr/local/bin/set-private-key %i", Place(config.HIDDEN)),
-        ("PostUp = wg set %i private-key relative", Place(config.HIDDEN)),
-        ("PostUp = wg set wg1 private-key /k", Place(config.HIDDEN)),
-        ("PostUp = sudo wg set %i private-key /k", Place(config.HIDDEN)),
-        ("PostUp = wg set %i private-key", Place(config.HIDDEN)),
-        ("PostUp = wg set %i private-key 'open", Place(config.HIDDEN)),
-        (f"PrivateKey = {PSK}\nPostUp = iptables -A x", Place(config.IN_CONFIG)),
+        ("", Place(NOWHERE)),
+        (f"PrivateKey = {PSK}", Place(IN_CONFIG)),
+        ("PostUp = wg set %i private-key /etc/wireguard/%i.key", Place(IN_FILE, "/etc/wireguard/wg0.key")),
+        ("postup=/usr/bin/wg set wg0 private-key '/k e y' peer x", Place(IN_FILE, "/k e y")),
+        ("PostUp = ip route add x; wg set %i fwmark 1 private-key /k && true", Place(IN_FILE, "/k")),
+        (f"PrivateKey = {PSK}\nPostUp = wg set %i private-key /k", Place(IN_FILE, "/k")),
+        ("PostUp = wg set %i private-key /a\nPostUp = wg set %i private-key /b", Place(IN_FILE, "/b")),
+        ("PostUp = wg set %i private-key /etc/%i@a,b.key", Place(IN_FILE, "/etc/wg0@a,b.key")),
+        ("PostUp = sysctl -q x && wg set %i private-key /k", Place(IN_FILE, "/k")),
+        ("PostUp = sysctl -q x || wg set %i private-key /k || exit 1", Place(IN_FILE, "/k")),
+        ("PostUp = watch-wg & wg set %i private-key /k;", Place(IN_FILE, "/k")),
+        ("PostUp = wg set %i private-key <(pass show wg)", Place(HIDDEN)),
+        ("PostUp = pass show wg | wg set %i private-key /dev/stdin", Place(HIDDEN)),
+        ("PostUp = wg set %i private-key /dev/shm/k", Place(HIDDEN)),
+        ("PostUp = wg set %i private-key /proc/self/fd/0 < /k", Place(HIDDEN)),
+        ("PostUp = pass show wg | tee /k; wg set %i private-key /proc/self/fd/0", Place(HIDDEN)),
+        ("PostUp = wg set %i private-key $KEY", Place(HIDDEN)),
+        ("PostUp = wg set %i private-key /etc/$HOSTNAME.key", Place(HIDDEN)),
+        ("PostUp = wg set %i private-key /k | logger", Place(HIDDEN)),
+        ("PostUp = /usr/local/bin/set-private-key %i", Place(HIDDEN)),
+        ("PostUp = wg set %i private-key relative", Place(HIDDEN)),
+        ("PostUp = wg set wg1 private-key /k", Place(HIDDEN)),
+        ("PostUp = sudo wg set %i private-key /k", Place(HIDDEN)),
+        ("PostUp = wg set %i private-key", Place(HIDDEN)),
+        ("PostUp = wg set %i private-key 'open", Place(HIDDEN)),
+        (f"PrivateKey = {PSK}\nPostUp = iptables -A x", Place(IN_CONFIG)),
     ],
 )
 def test_where_the_own_key_comes_from(lines: str, place: Place) -> None:

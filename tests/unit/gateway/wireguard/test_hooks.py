@@ -13,18 +13,24 @@ from unit.gateway.wireguard.test_store import RUNNING, carried_out, running, wan
 from unit.gateway.wireguard.test_store import peer as running_peer
 
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import platform as wireguard
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.runtime import Runtime, Setting
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import (
-    config,
-    hooks,
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import (
+    boot,
     others,
+    sections,
 )
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import (
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import (
+    platform as wireguard,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import (
     record as wg_record,
 )
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import (
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import (
     store as wg_store,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.runtime import Runtime, Setting
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import config, hooks
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import (
+    record as wg_quick,
 )
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick.hooks import Effects
 from ansible_collections.vpnops.keys.plugins.plugin_utils import device_answer
@@ -461,7 +467,7 @@ def test_no_more_scripts_are_read_than_that() -> None:
 def test_what_is_read_for_a_script(tmp_path: Path) -> None:
     """What is no text, or is only read in part, is never taken for a harmless script."""
     path = tmp_path / "up"
-    assert wg_record.script(str(path)) is None
+    assert boot.script(str(path)) is None
     for content, mode, read in (
         (b"#!/bin/sh\n", 0o600, "#!/bin/sh\n"),
         (b"\x7fELF\0", 0o700, hooks.PROGRAM),
@@ -470,12 +476,12 @@ def test_what_is_read_for_a_script(tmp_path: Path) -> None:
     ):
         path.write_bytes(content)
         path.chmod(mode)
-        assert wg_record.script(str(path)) == read
+        assert boot.script(str(path)) == read
 
 
 def test_what_the_unit_saves_is_named_with_its_file(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = {UNIT: "[Service]\nExecStop=/usr/bin/wg-quick save %i\n"}
-    monkeypatch.setattr(wg_record, "unit_files", lambda name: unit if "wg0" in name else {})
+    monkeypatch.setattr(boot, "unit_files", lambda name: unit if "wg0" in name else {})
     assert record(conf).saves == f"{UNIT} says in line 2, ExecStop, to save what runs"
 
 
@@ -498,14 +504,15 @@ def test_an_own_key_that_is_set_where_it_is_not_looked_for_is_known(line: str, u
 
 def test_such_an_own_key_is_said_before_anything_begins(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = {UNIT: "[Service]\nExecStartPost=/usr/bin/wg set %i private-key /key\n"}
-    monkeypatch.setattr(wg_record, "unit_files", lambda name: unit if "wg0" in name else {})
+    monkeypatch.setattr(boot, "unit_files", lambda name: unit if "wg0" in name else {})
     monkeypatch.setattr(wireguard.WireGuard, "_runtime", lambda self: None)
-    found = wireguard.WireGuard("wg0", str(conf.parent), str(conf.parent)).obstacles(writing=False)
+    monkeypatch.setattr(wg_quick, "DIRECTORY", str(conf.parent))
+    found = wireguard.WireGuard("wg0", str(conf.parent)).obstacles(writing=False)
     assert any(sentence.startswith(f"{UNIT}, line 2, ExecStartPost sets the own key of wg0") for sentence in found)
 
 
 def test_the_files_of_the_unit_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wg_record, "UNITS", (str(tmp_path),))
+    monkeypatch.setattr(boot, "UNITS", (str(tmp_path),))
     named = ("wg-quick@wg0.service.d/a.conf", "wg-quick@.service.d/b.conf", "wg-quick@.service")
     for name in (*named, "wg-quick@wg1.service.d/c.conf", "wg-quick@wg0.service.d/d.conf.old"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -513,7 +520,7 @@ def test_the_files_of_the_unit_are_found(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "wg-quick@wg0.service.wants").mkdir()
     linked = tmp_path / "wg-quick@wg0.service.wants/peers.service"
     linked.symlink_to("/dev/null")
-    found = wg_record.unit_files("wg-quick@wg0.service")
+    found = boot.unit_files("wg-quick@wg0.service")
     assert set(found) == {str(tmp_path / name) for name in named} | {str(linked)}
     assert found[str(linked)] == "Wants=peers.service"
 
@@ -597,7 +604,7 @@ def conf(tmp_path: Path) -> Path:
 
 
 def record(conf: Path) -> wg_record.Record:
-    return wg_record.read(str(conf), "wg0")
+    return wg_quick.read(str(conf), "wg0")
 
 
 WITH_C = running(*RUNNING.peers.values(), running_peer(C, ("10.0.9.0/24",)))
@@ -728,18 +735,18 @@ def test_where_what_runs_is_saved_all_but_a_staged_key_is_stored(conf: Path) -> 
 
 
 def test_no_difference() -> None:
-    assert wg_record.differences(_record(TYPICAL), RUNNING, "wg0") == []
-    assert wg_record.differences(_record(TYPICAL), None, "wg0") == []
+    assert wg_record.differences(_record(TYPICAL), RUNNING) == []
+    assert wg_record.differences(_record(TYPICAL), None) == []
 
 
 def test_differences_are_told_without_a_secret(conf: Path) -> None:
     runtime = running(running_peer(A, (), "", 25), running_peer(B, ("10.0.0.3/32", "10.3.0.0/16")))
-    psk, networks = wg_record.differences(_record(TYPICAL), runtime, "wg0")
+    psk, networks = wg_record.differences(_record(TYPICAL), runtime)
     assert f"The peer {A.text} runs with another preshared key than" in psk
     assert f"The peer {A.text} runs with other networks than" in networks
     assert PSK not in psk + networks
     with_line(conf, HOOK)
-    (line,) = wg_record.differences(record(conf), RUNNING, "wg0")
+    (line,) = wg_record.differences(record(conf), RUNNING)
     assert line.startswith(f"{conf}, line 4, PostUp = wg set wg0 peer {A.text}")
 
 
@@ -748,13 +755,13 @@ def test_a_staged_key_is_no_difference_whoever_has_the_networks() -> None:
     runtime = running(
         running_peer(A, (), PSK, 25), running_peer(NEW, ("10.0.0.2/32",), PSK, 25), *list(RUNNING.peers.values())[1:]
     )
-    assert wg_record.differences(_record(config.render(made.blocks)), runtime, "wg0") == []
+    assert wg_record.differences(_record(sections.render(made.blocks)), runtime) == []
 
 
 def test_only_so_many_differences_are_told() -> None:
     text = TYPICAL + "".join(f"[Peer]\nPublicKey = {raw_key(str(n))}\nAllowedIPs = 10.9.{n}.0/24\n" for n in range(99))
     peers = {raw_key(str(n)): running_peer(A, ("10.8.0.0/16",)) for n in range(99)}
-    found = wg_record.differences(_record(text), Runtime(None, peers), "wg0")
+    found = wg_record.differences(_record(text), Runtime(None, peers))
     assert len(found) == wg_record.MOST + 1
     assert found[-1] == "And 87 more."
 
@@ -762,13 +769,14 @@ def test_only_so_many_differences_are_told() -> None:
 def test_only_so_many_hooks_are_told(conf: Path) -> None:
     """The control node reads no more obstacles than that."""
     with_line(conf, "\n".join(f"PostUp = bash -c 'wg addconf %i /etc/wireguard/{n}.conf'" for n in range(99)))
-    for found in (record(conf).sentences(), wg_record.differences(record(conf), RUNNING, "wg0")):
+    for found in (record(conf).sentences(), wg_record.differences(record(conf), RUNNING)):
         assert len(found) == wg_record.MOST + 1 < device_answer.MOST_OBSTACLES
         assert found[-1] == "And 87 more."
 
 
 def _record(text: str) -> wg_record.Record:
-    return wg_record.Record("/etc/wireguard/wg0.conf", {"": text}, config.parse(text, "wg0.conf"), (), "")
+    path = "/etc/wireguard/wg0.conf"
+    return wg_record.Record(wg_quick.BACKEND, "wg0", path, {"": text}, config.parse(text, "wg0.conf"))
 
 
 def test_a_setting_names_no_secret() -> None:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from unit.gateway.wireguard.samples import NEW, NEWER, OWN, PSK, TYPICAL, A, B, C, files, key
 
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import WantedPeer
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import sections, store
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.runtime import Peer, Runtime, Setting
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import config, store
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import config
 from ansible_collections.vpnops.keys.plugins.module_utils._public_key import PublicKey
 
 NETS_A = ("10.0.0.2/32", "fd00::2/128")
@@ -65,14 +66,14 @@ def carried_out(runtime: Runtime, made: store.Plan) -> Runtime:
 def assert_settled(text: str, runtime: Runtime | None, made: store.Plan, *peers: WantedPeer) -> None:
     """Doing it once more would change nothing, and it came out as predicted."""
     after = carried_out(runtime, made) if runtime else None
-    again = plan(config.render(made.blocks), after, *peers)
-    assert config.render(again.blocks) == config.render(made.blocks)
+    again = plan(sections.render(made.blocks), after, *peers)
+    assert sections.render(again.blocks) == sections.render(made.blocks)
     assert again.settings == []
     for first, second in zip(made.changes, again.changes, strict=True):
         assert second.before == first.after
         assert not second.changed
     assert any(change.changed for change in made.changes) == (
-        config.render(made.blocks) != text or bool(made.settings)
+        sections.render(made.blocks) != text or bool(made.settings)
     )
 
 
@@ -81,7 +82,7 @@ def assert_settled(text: str, runtime: Runtime | None, made: store.Plan, *peers:
 
 def test_what_is_right_is_left_alone() -> None:
     made = plan(TYPICAL, RUNNING, wanted(A))
-    assert config.render(made.blocks) == TYPICAL
+    assert sections.render(made.blocks) == TYPICAL
     assert (made.settings, made.pairs) == ([], [])
     assert made.changes[0].neighbor
     assert made.changes[0].before == made.changes[0].after == (f"current {A.fingerprint}",)
@@ -98,9 +99,9 @@ def test_a_staged_key_has_no_networks_but_endpoint_and_preshared_key() -> None:
 
 def test_the_next_key_becomes_the_current_one_without_a_gap() -> None:
     staged = plan(TYPICAL, RUNNING, wanted(A, NEW))
-    text, runtime = config.render(staged.blocks), carried_out(RUNNING, staged)
+    text, runtime = sections.render(staged.blocks), carried_out(RUNNING, staged)
     made = plan(text, runtime, wanted(NEW))
-    assert config.render(made.blocks) == TYPICAL.replace(A.text, NEW.text)
+    assert sections.render(made.blocks) == TYPICAL.replace(A.text, NEW.text)
     assert made.settings == [[Setting(NEW.text, NETS_A, 25), Setting(A.text, remove=True)]]
     assert made.forget >= {A.text, NEW.text}
     assert_settled(text, runtime, made, wanted(NEW))
@@ -108,7 +109,7 @@ def test_the_next_key_becomes_the_current_one_without_a_gap() -> None:
 
 def test_what_the_follower_has_moved_is_not_moved_back() -> None:
     staged = plan(TYPICAL, RUNNING, wanted(A, NEW))
-    text = config.render(staged.blocks)
+    text = sections.render(staged.blocks)
     runtime = running(peer(A, (), PSK), peer(NEW, NETS_A, PSK, 25), peer(B, NETS_B))
     assert plan(text, runtime, wanted(A, NEW)).settings == []
     assert not plan(text, runtime, wanted(A, NEW)).changes[0].changed
@@ -123,25 +124,25 @@ def test_what_the_follower_has_moved_is_not_moved_back() -> None:
 def test_a_staged_key_that_is_not_wanted_any_more_goes_without_a_trace() -> None:
     staged = plan(TYPICAL, RUNNING, wanted(A, NEW))
     runtime = running(peer(A, (), PSK), peer(NEW, NETS_A, PSK, 25), peer(B, NETS_B))
-    made = plan(config.render(staged.blocks), runtime, wanted(A, known=(A, NEW)))
-    assert config.render(made.blocks) == TYPICAL
+    made = plan(sections.render(staged.blocks), runtime, wanted(A, known=(A, NEW)))
+    assert sections.render(made.blocks) == TYPICAL
     assert made.settings == [[Setting(A.text, NETS_A, 25), Setting(NEW.text, remove=True)]]
-    other = plan(config.render(staged.blocks), runtime, wanted(A, NEWER, known=(A, NEW)))
-    assert_settled(config.render(staged.blocks), runtime, other, wanted(A, NEWER, known=(A, NEW)))
+    other = plan(sections.render(staged.blocks), runtime, wanted(A, NEWER, known=(A, NEW)))
+    assert_settled(sections.render(staged.blocks), runtime, other, wanted(A, NEWER, known=(A, NEW)))
 
 
 def test_withdrawn_and_back() -> None:
     staged = plan(TYPICAL, RUNNING, wanted(A, NEW))
-    text, runtime = config.render(staged.blocks), carried_out(RUNNING, staged)
+    text, runtime = sections.render(staged.blocks), carried_out(RUNNING, staged)
     gone = plan(text, runtime, wanted(None, known=(A, NEW)))
     assert sorted(setting.key for setting in gone.settings[0] if setting.remove) == sorted([A.text, NEW.text])
     assert gone.changes[0].after == (f"withdrawn {A.fingerprint}",)
     assert_settled(text, runtime, gone, wanted(None, known=(A, NEW)))
     without = carried_out(runtime, gone)
-    made = plan(config.render(gone.blocks), without, wanted(NEWER))
-    assert config.render(made.blocks) == TYPICAL.replace(A.text, NEWER.text)
+    made = plan(sections.render(gone.blocks), without, wanted(NEWER))
+    assert sections.render(made.blocks) == TYPICAL.replace(A.text, NEWER.text)
     assert made.settings == [[Setting(NEWER.text, NETS_A, 25, "a.example:51820", PSK)]]
-    assert_settled(config.render(gone.blocks), without, made, wanted(NEWER))
+    assert_settled(sections.render(gone.blocks), without, made, wanted(NEWER))
 
 
 # ---- new peers, and no peers
@@ -150,7 +151,7 @@ def test_withdrawn_and_back() -> None:
 def test_a_peer_without_an_entry_is_no_neighbor() -> None:
     for wish in (wanted(C, known=()), wanted(C, NEW, known=()), wanted(None, known=(C,))):
         made = plan(TYPICAL, RUNNING, wish)
-        assert config.render(made.blocks) == TYPICAL
+        assert sections.render(made.blocks) == TYPICAL
         assert made.settings == []
         assert [(change.neighbor, change.changed) for change in made.changes] == [(False, False)]
 
@@ -173,7 +174,7 @@ def test_a_peer_is_added_where_it_is_said_how_to_reach_it() -> None:
 def test_the_gateway_is_no_peer_of_its_own() -> None:
     wish = wanted(NEW, known=(OWN, A), endpoint="192.0.2.9:1", networks=("10.0.9.0/24",))
     made = plan(TYPICAL, RUNNING, wish)
-    assert (config.render(made.blocks), made.settings) == (TYPICAL, [])
+    assert (sections.render(made.blocks), made.settings) == (TYPICAL, [])
     assert not made.changes[0].neighbor
 
 
@@ -207,7 +208,7 @@ def test_the_running_interface_is_repaired_from_the_file(runtime: Runtime, next_
 def test_a_file_behind_the_running_interface_is_repaired() -> None:
     runtime = running(peer(NEW, NETS_A, PSK, 25), peer(B, NETS_B))
     made = plan(TYPICAL, runtime, wanted(NEW))
-    assert config.render(made.blocks) == TYPICAL.replace(A.text, NEW.text)
+    assert sections.render(made.blocks) == TYPICAL.replace(A.text, NEW.text)
     assert made.settings == []
     assert_settled(TYPICAL, runtime, made, wanted(NEW))
 
@@ -215,7 +216,7 @@ def test_a_file_behind_the_running_interface_is_repaired() -> None:
 def test_a_peer_that_only_runs_keeps_what_it_has() -> None:
     runtime = running(peer(C, ("10.9.0.0/16",), PSK, 7))
     made = plan(TYPICAL, runtime, wanted(NEW, known=(C,)))
-    assert config.render(made.blocks) == TYPICAL
+    assert sections.render(made.blocks) == TYPICAL
     assert made.settings == [[Setting(NEW.text, ("10.9.0.0/16",), 7, "192.0.2.7:1", PSK), Setting(C.text, remove=True)]]
     assert_settled(TYPICAL, runtime, made, wanted(NEW, known=(C,)))
 
@@ -228,7 +229,7 @@ def test_a_network_that_two_peers_claim_is_the_last_ones() -> None:
 
 def test_an_interface_that_is_down_has_its_file_brought_in_line() -> None:
     made = plan(TYPICAL, None, wanted(NEW))
-    assert config.render(made.blocks) == TYPICAL.replace(A.text, NEW.text)
+    assert sections.render(made.blocks) == TYPICAL.replace(A.text, NEW.text)
     assert made.settings == []
     assert_settled(TYPICAL, None, made, wanted(NEW))
 
@@ -273,7 +274,7 @@ def test_nothing_keeps_a_peer_from_being_withdrawn(known: tuple[PublicKey, ...])
     wish = wanted(None, known=known, endpoint="no\nendpoint", networks=("none",))
     text = TYPICAL + f"[Peer]\nPublicKey = {A.text}\nAllowedIPs = 10.0.8.0/24\n"
     made = plan(text, RUNNING, wish)
-    kept = {config.public_key(block) for block in made.blocks if block.kind == config.PEER}
+    kept = {sections.public_key(block) for block in made.blocks if block.kind == sections.PEER}
     assert kept == {B} - set(known)
     assert set(carried_out(RUNNING, made).peers) == {B.text} - {one.text for one in known}
     assert made.changes[0].refused == ""
@@ -314,7 +315,7 @@ def test_any_wish_is_fulfilled_after_any_others_and_nobody_else_is_touched(
     for wish in [*wishes, wanted(A, known=KEYS)]:
         made = plan(text, runtime, wish)
         assert_settled(text, runtime, made, wish)
-        text = config.render(made.blocks)
+        text = sections.render(made.blocks)
         runtime = carried_out(runtime, made) if runtime else None
         if runtime:
             next_key = wish.staged if wish.current and wish.staged != wish.current else None

@@ -19,8 +19,9 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ...._printable import printable
+from ..record import Unanalyzed
+from ..sections import INTERFACE, Block, setting, values
 from . import config, programs, shell, units
-from .config import Block
 from .shell import Run, Shell
 
 UP = "postup"
@@ -68,22 +69,6 @@ class Hook:
 
 
 @dataclass(frozen=True)
-class Unanalyzed:
-    """Something that a start does to peers and this collection cannot follow. `what`: a clause that begins with the
-    place of the line; `advice`: what to do. `keys`: the peers that it is about, none: any. `file`: where the line is,
-    "" for the file of wg-quick."""
-
-    what: str
-    advice: str
-    keys: tuple[str, ...] = ()
-    file: str = ""
-
-    def about(self, keys: t.Container[str]) -> bool:
-        """Whether it may be about a peer with these keys."""
-        return not self.keys or any(key in keys for key in self.keys)
-
-
-@dataclass(frozen=True)
 class Effects:
     """What the hooks do. `files`: what they load peers from and can be followed; `saves`: what says that the running
     interface is written into the file when it stops, "" where nothing does; `saver`: the file that says so, "" for that
@@ -111,15 +96,19 @@ class Files:
 
 
 def effects(
-    blocks: t.Sequence[Block], interface: str, read: Files, unit: t.Mapping[str, str] | None = None
+    blocks: t.Sequence[Block],
+    interface: str,
+    read: Files,
+    unit: t.Mapping[str, str] | None = None,
+    unit_name: str = "wg-quick@{interface}.service",
 ) -> Effects:
     """What a start and a stop of the interface do beside what the sections of its file say. `unit`: the texts of the
     files of its own unit, by their paths."""
     loaded: dict[str, None] = {}
     found: list[Unanalyzed] = []
     key = ""
-    saves, saver = ("SaveConfig = true" if config.setting(blocks, "saveconfig").lower() == "true" else ""), ""
-    for hook in (*hooks(blocks, interface), *of_units(unit or {}, interface)):
+    saves, saver = ("SaveConfig = true" if setting(blocks, "saveconfig").lower() == "true" else ""), ""
+    for hook in (*hooks(blocks, interface), *of_units(unit or {}, unit_name.format(interface=interface))):
         if not saves and _is_saved(hook, interface, read):
             saves, saver = f"in {hook.place}, to save what runs", hook.file
         key = key or _hidden_key(hook, interface, read)
@@ -142,16 +131,15 @@ def hooks(blocks: t.Iterable[Block], interface: str) -> t.Iterator[Hook]:
     for block in blocks:
         for line in block.lines:
             number += 1
-            if block.kind == config.INTERFACE and not block.file:
+            if block.kind == INTERFACE and not block.file:
                 for keyword in map(str.lower, _OF_FILE):
-                    for text in config.values(Block(block.kind, (line,)), keyword):
+                    for text in values(replace(block, lines=(line,)), keyword):
                         trusted = _TRUSTED.search(line) is not None
                         yield Hook(number, keyword, text.replace("%i", interface), trusted=trusted)
 
 
-def of_units(texts: t.Mapping[str, str], interface: str) -> t.Iterator[Hook]:
+def of_units(texts: t.Mapping[str, str], unit: str) -> t.Iterator[Hook]:
     """The lines that systemd runs for the interface. There may be several `ExecStart`: wg-quick's is one of them."""
-    unit = f"wg-quick@{interface}.service"
     found = [(file, line) for file, text in texts.items() for line in units.of_unit(text, unit)]
     before = {name for _file, line in found if line.keyword == "After" for name in line.text.split()}
     for file, line in found:
@@ -173,7 +161,7 @@ def peer_file(command: t.Sequence[str], interface: str) -> str:
     return path if plain else ""
 
 
-# ---- what cannot be followed
+# ---- what cannot be analyzed
 
 
 def _judged(hook: Hook, command: t.Sequence[str], interface: str) -> t.Iterator[Unanalyzed]:
@@ -197,6 +185,8 @@ def _of_scripts(hook: Hook, interface: str, read: Files) -> t.Iterator[Unanalyze
             yield Unanalyzed(f"{shown}, whose line {hit.number} changes peers", _MOVE_THEM, file=hook.file)
 
 
+VOUCHING = "; if it sets no peers,"
+"""From here on, an advice says how to vouch for a hook."""
 _MOVE_THEM = "move these peers into [Peer] sections, or into a file that `wg addconf %i FILE` loads"
 _NAME_IT = "make it run a shell script by its full path, or load the peers by `wg addconf %i FILE`"
 _NOT_ANALYZED = " in a way that cannot be analyzed"
@@ -206,7 +196,7 @@ _NO_SHELL = ", which is not a shell script, so its effect cannot be checked"
 
 def _say_so(hook: Hook) -> str:
     where = "write above it the line" if hook.file else "end the line with"
-    return f"; if it sets no peers, {where} `# vpnops.keys: sets no peers`"
+    return f"{VOUCHING} {where} `# vpnops.keys: sets no peers`"
 
 
 def _shown(text: str) -> str:
@@ -274,7 +264,7 @@ def _hidden_key(hook: Hook, interface: str, read: Files) -> str:
 
 class _Hit(t.NamedTuple):
     """The first line of a script that concerns us or runs another script with such a line, 0 where there is none;
-    `unknown`: what is run there in a way that cannot be followed, and `why`; `file`: where the line is, "" for the
+    `unknown`: what is run there in a way that cannot be analyzed, and `why`; `file`: where the line is, "" for the
     script itself."""
 
     number: int = 0
@@ -285,7 +275,7 @@ class _Hit(t.NamedTuple):
 
 @dataclass
 class _Search:
-    """For lines that concern us in the scripts of one hook. `strict`: what cannot be followed concerns us, too."""
+    """For lines that concern us in the scripts of one hook. `strict`: what cannot be analyzed concerns us, too."""
 
     interface: str
     files: Files

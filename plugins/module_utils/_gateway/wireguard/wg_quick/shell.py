@@ -48,7 +48,7 @@ _STANDS = re.compile(rf'\$\(\s*cd\s+(?:-P\s+|--\s+)?"?(/[\w./-]*)"?\s*{_QUIET}&&
 @dataclass(frozen=True)
 class Run:
     """Something that is run: a script or program by its `path` (a name alone: it is looked up), a `unit` of systemd, or
-    `unknown`, the words that say what is run in a way that cannot be followed. `sourced`: in the same shell. `foreign`:
+    `unknown`, the words that say what is run in a way that cannot be analyzed. `sourced`: in the same shell. `foreign`:
     by something other than a shell. `maybe`: it is named by a command that runs it if it is a script."""
 
     path: str = ""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What else may set up the interface at a boot, with peers of its own, beside wg-quick. Text in, facts out. PRIVATE.
+"""What else may set up the interface at a boot, with peers of its own. Text in, facts out. PRIVATE to the collection.
 
 `nmcli connection import`, and a change to systemd-networkd, leave the file of wg-quick where it was.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from . import config, programs
+from .wg_quick import config, programs
 
 _SECTION = re.compile(r"\s*\[([^]]*)\]\s*\Z")
 _ENTRY = re.compile(r"\s*([^#;=\s][^=]*?)\s*=\s*(.*?)\s*\Z")
@@ -21,20 +21,22 @@ _STANZA = re.compile(r"(?:iface\s+(\S+)|auto|allow-\S+|mapping|source\S*|templat
 
 
 class Program(t.NamedTuple):
-    """`files`: patterns of the paths of its files, in which `section` says the kind and the name of an interface."""
+    """`files`: patterns of the paths of its files, in which `section` says the kind and the name of an interface.
+    `known`: it is a backend, too."""
 
     name: str
     files: tuple[str, ...]
     section: str
     kind: str
     interface: str
+    known: bool = False
 
 
 PROGRAMS = (
     Program(
         "systemd-networkd",
         tuple(f"{where}/systemd/network/*.netdev" for where in ("/etc", "/run", "/usr/local/lib", "/usr/lib")),
-        "NetDev", "Kind", "Name",
+        "NetDev", "Kind", "Name", known=True,
     ),
     Program(
         "NetworkManager",

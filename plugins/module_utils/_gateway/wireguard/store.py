@@ -15,14 +15,14 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ...._errors import LEFT_OUT, VpnKeysError
-from ...._public_key import PublicKey
-from ...platform import CURRENT, STAGED, WITHDRAWN, PeerChange, WantedPeer
-from ..follow import Pair
-from ..runtime import KICK, Peer, Runtime, Setting
-from . import config
-from .config import Block
+from ..._errors import LEFT_OUT, VpnKeysError
+from ..._public_key import PublicKey
+from ..platform import CURRENT, STAGED, WITHDRAWN, PeerChange, WantedPeer
+from . import sections
+from .follow import Pair
 from .record import Record
+from .runtime import KICK, Peer, Runtime, Setting
+from .sections import Block
 
 _ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*):[0-9]{1,5}")
 
@@ -91,7 +91,7 @@ def plan(
             why[peer.name] = str(error.about(f"Peer {peer.name}", state=LEFT_OUT))
             continue
         edited.append((peer, mine))
-    owners = config.owners(new)
+    owners = sections.owners(new)
     made = Plan(new, [], [], set(), {}, [])
     done = {id(peer): _carry_out(made, blocks, runtime, mine, owners) for peer, mine in edited}
     changes = (done.get(id(peer), PeerChange(peer.name, False, (), ())) for peer in wanted)
@@ -125,12 +125,12 @@ def _check(peer: WantedPeer, own: t.Container[str]) -> None:
 
 def _entries(blocks: t.Iterable[Block], peer: WantedPeer) -> dict[str, list[Block]]:
     """What the file has of a peer, by kind. A withdrawn entry is also known by its name."""
-    found: dict[str, list[Block]] = {config.PEER: [], config.STAGED: [], config.WITHDRAWN: []}
+    found: dict[str, list[Block]] = {sections.PEER: [], sections.STAGED: [], sections.WITHDRAWN: []}
     keys = keys_of(peer)
     for block in blocks:
         if block.kind in found and (
-            config.public_key(block).text in keys
-            or (block.kind == config.WITHDRAWN and block.name == peer.name)
+            sections.public_key(block).text in keys
+            or (block.kind == sections.WITHDRAWN and block.name == peer.name)
         ):
             found[block.kind].append(block)
     return found
@@ -138,14 +138,14 @@ def _entries(blocks: t.Iterable[Block], peer: WantedPeer) -> dict[str, list[Bloc
 
 def _only_one(found: t.Mapping[str, list[Block]], peer: WantedPeer) -> Block | None:
     """The entry of a peer that is live, or is to be again."""
-    for kind in (config.PEER, config.WITHDRAWN):
+    for kind in (sections.PEER, sections.WITHDRAWN):
         if len(found[kind]) > 1:
             raise VpnKeysError(
                 "conflict",
                 f"The configuration file has {len(found[kind])} entries for {peer.name}",
                 advice="leave one of them there and run this again",
             )
-    return next(iter([*found[config.PEER], *found[config.WITHDRAWN]]), None)
+    return next(iter([*found[sections.PEER], *found[sections.WITHDRAWN]]), None)
 
 
 def _edit(blocks: list[Block], runtime: Runtime | None, peer: WantedPeer) -> list[Block]:
@@ -155,19 +155,19 @@ def _edit(blocks: list[Block], runtime: Runtime | None, peer: WantedPeer) -> lis
         return _withdrawn(blocks, found, peer.name)
     entry = _only_one(found, peer)
     if entry is None and _can_be_written(peer):
-        blocks = config.append(blocks, peer.name, _new_entry(runtime, peer))
+        blocks = sections.append(blocks, peer.name, _new_entry(runtime, peer))
         found = _entries(blocks, peer)
         entry = _only_one(found, peer)
     next_key = _next_key(peer)
-    kept = [block for block in found[config.STAGED] if entry and config.public_key(block) == next_key][:1]
+    kept = [block for block in found[sections.STAGED] if entry and sections.public_key(block) == next_key][:1]
     new: list[Block] = []
     for block in blocks:
         if block is entry:
             section = _section(block, peer.current)
             new.append(section)
             if next_key and not kept:
-                new.append(config.staged(section, next_key.text, peer.name))
-        elif block.kind != config.STAGED or block in kept or block not in found[config.STAGED]:
+                new.append(sections.staged(section, next_key.text, peer.name))
+        elif block.kind != sections.STAGED or block in kept or block not in found[sections.STAGED]:
             new.append(block)
     return new
 
@@ -188,7 +188,7 @@ def _new_entry(runtime: Runtime | None, peer: WantedPeer) -> dict[str, str]:
     return {
         "PublicKey": t.cast(PublicKey, peer.current).text,
         "PresharedKey": entry.psk if entry else "",
-        "AllowedIPs": ", ".join(entry.networks if entry else [config.network(text) for text in peer.networks]),
+        "AllowedIPs": ", ".join(entry.networks if entry else [sections.network(text) for text in peer.networks]),
         "Endpoint": peer.endpoint,
         "PersistentKeepalive": str(entry.keepalive or "") if entry else "",
     }
@@ -200,17 +200,17 @@ def _next_key(peer: WantedPeer) -> PublicKey | None:
 
 def _section(block: Block, current: PublicKey) -> Block:
     """The entry of a peer, live or withdrawn, with its current key."""
-    live = config.brought_back(block) if block.kind == config.WITHDRAWN else block
-    if config.public_key(live) == current:
+    live = sections.brought_back(block) if block.kind == sections.WITHDRAWN else block
+    if sections.public_key(live) == current:
         return live
-    return config.with_value(live, "publickey", current.text)
+    return sections.with_value(live, "publickey", current.text)
 
 
 def _withdrawn(blocks: list[Block], found: t.Mapping[str, list[Block]], name: str) -> list[Block]:
     """The file without any key of a peer; each of its entries stays as a comment."""
-    staged = found[config.STAGED]
+    staged = found[sections.STAGED]
     return [
-        config.withdrawn(block, name) if block in found[config.PEER] else block
+        sections.withdrawn(block, name) if block in found[sections.PEER] else block
         for block in blocks
         if block not in staged
     ]
@@ -224,7 +224,7 @@ def _carry_out(
 ) -> PeerChange:
     """Add to the plan what the running interface needs for one peer."""
     keys = keys_of(peer)
-    main = next(iter(_entries(made.blocks, peer)[config.PEER]), None)
+    main = next(iter(_entries(made.blocks, peer)[sections.PEER]), None)
     running = {key: entry for key, entry in runtime.peers.items() if key in keys} if runtime else {}
     made.forget.update(keys)
     target = _target(running, main, peer, owners) if runtime else {}
@@ -253,8 +253,8 @@ def _expected(
     """The networks of a peer: the file's, and where it is not in the file, those that it has."""
     if main is None:
         return tuple(net for entry in running.values() for net in entry.networks)
-    key = config.public_key(main).text
-    return tuple(net for net in config.networks(main) if owners[net] == key)
+    key = sections.public_key(main).text
+    return tuple(net for net in sections.networks(main) if owners[net] == key)
 
 
 def _target(
@@ -267,8 +267,8 @@ def _target(
     source = next((entry for entry in running.values() if entry.networks), next(iter(running.values()), None))
     model = Peer(
         key="",
-        psk=source.psk if source else config.preshared_key(t.cast(Block, main)),
-        endpoint=(source.endpoint if source else "") or (config.value(main, "endpoint") if main else ""),
+        psk=source.psk if source else sections.preshared_key(t.cast(Block, main)),
+        endpoint=(source.endpoint if source else "") or (sections.value(main, "endpoint") if main else ""),
         networks=(),
         handshake=0,
         keepalive=_keepalive(main, source),
@@ -291,7 +291,7 @@ def _target(
 
 
 def _keepalive(main: Block | None, source: Peer | None) -> int:
-    in_file = config.keepalive(main) if main else None
+    in_file = sections.keepalive(main) if main else None
     return in_file if in_file is not None else source.keepalive if source else 0
 
 
@@ -354,8 +354,8 @@ def _why_not_lasting(
     if reason and (change.neighbor or peer.current is None or not up):
         what = f"{reason.file or record.path}, {reason.what}, {ends}"
         return VpnKeysError("blocked", what, state=state, advice=reason.advice)
-    if change.neighbor and peer.current and not _entries(made.blocks, peer)[config.PEER]:
-        what = f"{record.path} has no [Peer] section for it, {ends}"
+    if change.neighbor and peer.current and not _entries(made.blocks, peer)[sections.PEER]:
+        what = f"{record.path} has no [{record.blocks[0].syntax.peer}] section for it, {ends}"
         return VpnKeysError("blocked", what, state=state, advice="write one, or give its endpoint and networks")
     return None
 
@@ -383,11 +383,11 @@ def _described(
     expected: tuple[str, ...],
 ) -> tuple[str, ...]:
     """The stored keys, the file's first; those of the running interface where they are not the same."""
-    roles = {config.PEER: CURRENT, config.STAGED: STAGED, config.WITHDRAWN: WITHDRAWN}
+    roles = {sections.PEER: CURRENT, sections.STAGED: STAGED, sections.WITHDRAWN: WITHDRAWN}
     blocks = [block for found in entries.values() for block in found]
-    in_file = [f"{roles[block.kind]} {config.public_key(block).fingerprint}" for block in blocks]
+    in_file = [f"{roles[block.kind]} {sections.public_key(block).fingerprint}" for block in blocks]
     live = [text for text in in_file if not text.startswith(WITHDRAWN)]
-    current = {config.public_key(block).text for block in entries[config.PEER]}
+    current = {sections.public_key(block).text for block in entries[sections.PEER]}
     in_runtime = [_role(entry, key in current, expected) + f" {keys[key]}" for key, entry in sorted(running.items())]
     if not is_running or sorted(live) == sorted(in_runtime):
         return tuple(in_file)

@@ -1,0 +1,34 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What may set up a WireGuard interface, one row each. A gateway says by its files which one it has. PRIVATE.
+
+Where the files of several are there, the first one counts, and its record names the files of the others.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._errors import NOTHING_CHANGED, VpnKeysError
+from .networkd import record as networkd
+from .record import Backend, Record
+from .wg_quick import record as wg_quick
+
+BACKENDS: t.Sequence[Backend] = (wg_quick.BACKEND, networkd.BACKEND)
+
+
+def read(interface: str) -> Record:
+    """The record of the interface. Raises VpnKeysError(not_found, unreadable)."""
+    for backend in BACKENDS:
+        path = backend.there(interface)
+        if path:
+            return backend.read(path, interface)
+    names = " or ".join(backend.name for backend in BACKENDS)
+    raise VpnKeysError(
+        "not_found",
+        f"No file of {names} sets up {interface}",
+        state=NOTHING_CHANGED,
+        advice="write one first, or set O(interface)",
+    )

@@ -1,0 +1,244 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record of a gateway with systemd-networkd: a `.netdev` file with its drop-ins. PRIVATE to the collection.
+
+At each of its own starts, systemd-networkd makes the interface what its files say, with no peer beside them. Nothing
+has to be reloaded: the running interface is changed as with any other backend, and `networkctl reload` does not look
+at the peers of an interface that is there, or drops them, as the version of systemd has it.
+"""
+
+from __future__ import annotations
+
+import glob
+import grp
+import os
+import pwd
+import re
+import stat
+import typing as t
+from dataclasses import replace
+
+from ...._errors import NOTHING_CHANGED, VpnKeysError
+from ... import files
+from .. import boot
+from ..record import IN_FILE, Backend, Record, Unanalyzed
+from ..sections import INTERFACE, PEER, STAGED, WITHDRAWN, Block, public_key
+from ..wg_quick import hooks, programs
+from . import config
+
+ETC = "/etc/systemd/network"
+DIRECTORIES = (ETC, "/run/systemd/network", "/usr/local/lib/systemd/network", "/usr/lib/systemd/network")
+"""The first of them that has a file of a name counts."""
+NETPLAN = "/etc/netplan/*.yaml"
+DISPATCHED = "/etc/networkd-dispatcher/*.d/*"
+UNIT = "systemd-networkd.service"
+USER = "systemd-network"
+_MOVE_THEM = f"move these peers into [{config.SYNTAX.peer}] sections"
+_READABLE = f"let it belong to root:{USER}, with mode 0640"
+
+
+# ---- which files
+
+
+def there(interface: str) -> str:
+    """The first file that sets up the interface, "" where none does."""
+    return next(iter(_all_for(interface)), "")
+
+
+def _all_for(interface: str) -> list[str]:
+    return [path for path in _listed("", ".netdev") if config.sets_up(_texts(path).values()) == interface]
+
+
+def _listed(directory: str, suffix: str) -> list[str]:
+    """The files in a directory below those of systemd-networkd, in its order. One that is empty hides the others."""
+    found: dict[str, str] = {}
+    for where in reversed(DIRECTORIES):
+        for path in glob.glob(os.path.join(where, glob.escape(directory), f"*{suffix}")):
+            found[os.path.basename(path)] = path
+    return [found[name] for name in sorted(found) if os.path.isfile(found[name]) and os.path.getsize(found[name])]
+
+
+def _texts(path: str) -> dict[str, str]:
+    """The texts of a file, as "", and of its drop-ins."""
+    drop_ins = _listed(f"{os.path.basename(path)}.d", ".conf")
+    return {"" if file == path else file: files.read(file) or "" for file in (path, *drop_ins)}
+
+
+# ---- what they say
+
+
+def read(path: str, interface: str) -> Record:
+    """Raises VpnKeysError(unreadable)."""
+    texts = _texts(path)
+    blocks: list[Block] = []
+    for file, text in texts.items():
+        blocks += [replace(block, file=file) for block in config.parse(text, file or path)]
+    if not any(block.kind == INTERFACE for block in blocks):
+        raise VpnKeysError("unreadable", f"{path} has no [WireGuard]", state=NOTHING_CHANGED)
+    blocks, without_psk = _with_psk(blocks)
+    effects = hooks.effects((), interface, hooks.Files(boot.script, boot.unit_files), boot.unit_files(UNIT), UNIT)
+    fixed = {file: why for file in (file or path for file in texts) if (why := _why_fixed(os.path.realpath(file)))}
+    record = Record(BACKEND, interface, path, texts, blocks, fixed=fixed, key=effects.key)
+    unanalyzed = [
+        *_of_places(record),
+        *_of_lines(record),
+        *_of_service(path, interface),
+        *without_psk,
+        *boot.of_others(interface, path, BACKEND.name),
+        *(replace(one, advice=_advice(one.advice)) for one in effects.unanalyzed),
+        *(Unanalyzed(f"beside which {UNIT} loads peers from {file}", _MOVE_THEM) for file in effects.files),
+        *_dispatched(interface),
+    ]
+    return replace(record, unanalyzed=tuple(unanalyzed))
+
+
+def _why_fixed(path: str) -> str:
+    """Why a file is not changed, a clause, "" where it can be."""
+    if path.startswith("/run/"):
+        written = "netplan writes anew at each start" if "netplan" in os.path.basename(path) else "a reboot removes"
+        return f"is a file that {written}"
+    return "" if not path.startswith("/usr/") else "is a file of a package, which its next version replaces"
+
+
+def _of_places(record: Record) -> t.Iterator[Unanalyzed]:
+    """Of files that cannot be changed, or not be read by systemd-networkd."""
+    for file in record.texts:
+        path = file or record.path
+        if path in record.fixed:
+            yield Unanalyzed(f"which {record.fixed[path]}", _instead(path, record.interface), file=path)
+        elif not _readable(path):
+            yield Unanalyzed("which systemd-networkd cannot read", _READABLE, file=path)
+    place = record.place
+    if place.how == IN_FILE and not _readable(place.path):
+        what = f"which holds the private key of {record.interface} and which systemd-networkd cannot read"
+        yield Unanalyzed(what, _READABLE, file=place.path)
+
+
+def _instead(path: str, interface: str) -> str:
+    if "netplan" not in os.path.basename(path):
+        return f"move it to {ETC}"
+    place = next(iter(_in_netplan(interface)), NETPLAN)
+    return f"take {interface} out of {place}, and write a .netdev file for it in {ETC}"
+
+
+def _in_netplan(interface: str) -> t.Iterator[str]:
+    """The files of netplan that name the interface, with the line."""
+    line = re.compile(rf"\s+([\"']?){re.escape(interface)}\1\s*:")
+    for path in sorted(glob.glob(NETPLAN)):
+        for number, text in enumerate((files.read(path) or "").splitlines(), 1):
+            if line.match(text):
+                yield f"{path} (line {number})"
+                break
+
+
+def _of_lines(record: Record) -> t.Iterator[Unanalyzed]:
+    for file in record.texts:
+        number = config.conditions(record.blocks, file)
+        if number:
+            what = f"line {number} says when the file counts, which cannot be analyzed"
+            yield Unanalyzed(what, "take [Match] out", file=file)
+    for key, why in config.repeated(record.blocks).items():
+        yield Unanalyzed(why, "leave one of them there", (key,))
+
+
+def _of_service(path: str, interface: str) -> t.Iterator[Unanalyzed]:
+    for other in _all_for(interface):
+        if other != path:
+            yield Unanalyzed(f"which sets up {interface}, too", f"leave one of {path} and that file", file=other)
+    if not _starts_at_boot():
+        yield Unanalyzed(f"which nothing reads at a boot, as {UNIT} is not enabled", f"run `systemctl enable {UNIT}`")
+
+
+def _starts_at_boot() -> bool:
+    """Whether something starts systemd-networkd, not only until the next boot, and nothing forbids it."""
+    if any(os.path.realpath(os.path.join(where, UNIT)) == os.devnull for where in boot.UNITS):
+        return False
+    lasting = [where for where in boot.UNITS if not where.startswith("/run/")]
+    return any(glob.glob(f"{where}/*.{kind}/{UNIT}") for where in lasting for kind in ("wants", "requires"))
+
+
+def _with_psk(blocks: t.Iterable[Block]) -> tuple[list[Block], list[Unanalyzed]]:
+    """The blocks with the preshared keys out of the files that they name. Without its file, a peer is ignored."""
+    found, unanalyzed = [], []
+    for block in blocks:
+        path = config.psk_file(block) if block.kind in (PEER, STAGED, WITHDRAWN) else ""
+        if path:
+            block = replace(block, psk=(files.read(path) or "").strip())
+            if block.kind != WITHDRAWN and not _readable(path):
+                what = "which holds a preshared key and which systemd-networkd cannot read"
+                unanalyzed.append(Unanalyzed(what, _READABLE, (public_key(block).text,), path))
+        found.append(block)
+    return found, unanalyzed
+
+
+def _readable(path: str) -> bool:
+    """Whether there is such a file, and systemd-networkd can read it."""
+    try:
+        status, user = os.stat(path), _user()
+    except OSError:
+        return False
+    if user is None:
+        return True  # it runs as root there
+    groups = {user.pw_gid, *(group.gr_gid for group in grp.getgrall() if USER in group.gr_mem)}
+    if status.st_uid == user.pw_uid:
+        return bool(status.st_mode & stat.S_IRUSR)
+    return bool(status.st_mode & (stat.S_IRGRP if status.st_gid in groups else stat.S_IROTH))
+
+
+def _user() -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(USER)
+    except KeyError:
+        return None
+
+
+def _advice(of_hook: str) -> str:
+    """For a line of the unit: only sections are loaded here."""
+    _first, vouching, rest = of_hook.partition(hooks.VOUCHING)
+    return f"{_MOVE_THEM}{vouching}{rest}"
+
+
+def _dispatched(interface: str) -> t.Iterator[Unanalyzed]:
+    """Of scripts that networkd-dispatcher runs once the interface is there."""
+    for file, text in boot.texts([DISPATCHED]):
+        for number, line in enumerate(text.splitlines(), 1):
+            if programs.touches_peers(line) and not programs.is_elsewhere(line.split(), interface):
+                yield Unanalyzed(f"line {number} changes peers", _MOVE_THEM, file=file)
+                break
+
+
+# ---- a second interface
+
+
+def in_the_way(record: Record, bridge: str) -> list[str]:
+    """As Backend.in_the_way has it."""
+    found = []
+    if config.sets_table(record.blocks):
+        found.append(
+            f"{record.path} sets RouteTable or FirewallMark, so its routes are not in the main table; use the strategy "
+            f"in_place."
+        )
+    for path in _listed("", ".network"):
+        number = config.matches(files.read(path) or "", bridge)
+        if number:
+            found.append(
+                f"{path}, line {number} is for {bridge}, too, so systemd-networkd would set up the second interface; "
+                f"let it name {record.interface} only, or use the strategy in_place."
+            )
+    return found
+
+
+BACKEND = Backend(
+    name="systemd-networkd",
+    start="systemctl restart systemd-networkd",
+    hidden="takes the own key from where it cannot be analyzed; change it to `PrivateKeyFile=FILE`",
+    key_line="PrivateKeyFile=FILE",
+    there=there,
+    read=read,
+    key_place=config.key_place,
+    table=config.table,
+    in_the_way=in_the_way,
+    group=USER,
+)

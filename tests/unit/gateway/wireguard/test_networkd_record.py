@@ -1,0 +1,410 @@
+# Copyright (c) 2026 the vpnops.keys authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the files of systemd-networkd bring up together, and what is said where that cannot be promised."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.gateway.wireguard.samples import NEW, PSK, A, B, C, raw_key
+from unit.gateway.wireguard.test_networkd_config import TYPICAL
+from unit.gateway.wireguard.test_store import carried_out, running, wanted
+from unit.gateway.wireguard.test_store import peer as running_peer
+
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import (
+    backends,
+    boot,
+    others,
+    sections,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import (
+    record as wg_record,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import (
+    store as wg_store,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.networkd import record as networkd
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.runtime import Runtime
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import record as wg_quick
+
+MAIN = "etc/systemd/network/10-wg0.netdev"
+ENABLED = "etc/systemd/system/multi-user.target.wants/systemd-networkd.service"
+NETPLAN = "run/systemd/network/10-netplan-wg0.netdev"
+RUNNING = running(
+    running_peer(A, ("10.0.0.2/32", "fd00::2/128"), PSK, 25), running_peer(B, ("10.0.0.3/32", "10.3.0.0/16"))
+)
+
+
+class Gateway:
+    """Its files are below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, name: str) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def write(self, **texts: str) -> None:
+        for name, text in texts.items():
+            self.path(name).write_text(text, newline="")
+
+    def read(self, name: str = MAIN) -> str:
+        return (self.root / name).read_text()
+
+    def record(self) -> wg_record.Record:
+        return backends.read("wg0")
+
+    def store(self, runtime: Runtime, *peers: WantedPeer) -> tuple[list[PeerChange], Runtime]:
+        """What storing does and acknowledges."""
+        found = self.record()
+        made = wg_store.plan(found.blocks, runtime, peers, {}, wg_store.unsaved(found, peers))
+        found.write(made.blocks, found.texts)
+        return wg_store.lasting(made, found, peers, True), carried_out(runtime, made)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gateway:
+    """Nothing of this machine is looked at. What its owner can read, systemd-networkd can."""
+    directories = tuple(f"{tmp_path}{where}" for where in networkd.DIRECTORIES)
+    monkeypatch.setattr(networkd, "DIRECTORIES", directories)
+    monkeypatch.setattr(networkd, "NETPLAN", f"{tmp_path}{networkd.NETPLAN}")
+    monkeypatch.setattr(networkd, "DISPATCHED", f"{tmp_path}{networkd.DISPATCHED}")
+    monkeypatch.setattr(networkd, "USER", pwd.getpwuid(os.getuid()).pw_name)
+    monkeypatch.setattr(networkd, "_why_fixed", lambda path: FIXED(path.removeprefix(str(tmp_path))))
+    monkeypatch.setattr(wg_quick, "DIRECTORY", str(tmp_path / "etc/wireguard"))
+    monkeypatch.setattr(boot, "UNITS", tuple(str(tmp_path / where.lstrip("/")) for where in boot.UNITS))
+    monkeypatch.setattr(others, "PROGRAMS", ())
+    monkeypatch.setattr(others, "INTERFACES", ())
+    found = Gateway(tmp_path)
+    found.path(ENABLED).symlink_to("/usr/lib/systemd/system/systemd-networkd.service")
+    return found
+
+
+FIXED = networkd._why_fixed
+PROGRAM = next(program for program in others.PROGRAMS if program.known)
+
+
+def said(gateway: Gateway) -> list[str]:
+    """The sentences, with the paths as on a gateway."""
+    record = gateway.record()
+    return [record.sentence(one).replace(str(gateway.root), "") for one in record.unanalyzed]
+
+
+def refusal(gateway: Gateway) -> str:
+    """Why it is refused, or what is said; "" for neither."""
+    try:
+        return " ".join(said(gateway))
+    except VpnKeysError as error:
+        return str(error)
+
+
+# ---- which files
+
+
+def test_a_gateway_says_by_its_files_what_sets_its_interface_up(gateway: Gateway) -> None:
+    with pytest.raises(VpnKeysError) as caught:
+        gateway.record()
+    assert str(caught.value) == (
+        "No file of wg-quick or systemd-networkd sets up wg0. Nothing was changed; write one first, or set interface."
+    )
+    gateway.write(**{MAIN: TYPICAL})
+    assert gateway.record().backend.name == "systemd-networkd"
+    gateway.write(**{"etc/wireguard/wg0.conf": "[Interface]\n"})
+    assert gateway.record().backend.name == "wg-quick"
+
+
+def test_where_both_are_there_either_may_go(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = (f"{gateway.root}/etc/systemd/network/*.netdev",)
+    monkeypatch.setattr(others, "PROGRAMS", (PROGRAM._replace(files=files),))
+    gateway.write(**{MAIN: TYPICAL, "etc/wireguard/wg0.conf": "[Interface]\n"})
+    (sentence,) = said(gateway)
+    assert sentence == (
+        f"/{MAIN}, line 3 lets systemd-networkd set up wg0 with peers of its own, so what is stored here would not "
+        "hold after the next start; remove that file, so that wg-quick alone sets up wg0 (or /etc/wireguard/wg0.conf, "
+        "so that systemd-networkd does)."
+    )
+
+
+def test_drop_ins_are_read_in_the_order_of_systemd(gateway: Gateway) -> None:
+    """By their names alone; of one name, the first directory has it, and an empty file hides the others."""
+    below = "systemd/network/10-wg0.netdev.d"
+    peer = "[WireGuard]\nListenPort={}\n[WireGuardPeer]\nPublicKey={}\n"
+    gateway.write(**{
+        MAIN: TYPICAL,
+        f"usr/lib/{below}/30-c.conf": peer.format(3, C.text),
+        f"etc/{below}/20-n.conf": peer.format(2, NEW.text),
+        f"run/{below}/20-n.conf": peer.format(9, raw_key("no")),
+        f"usr/local/lib/{below}/40-x.conf": peer.format(9, raw_key("no")),
+        f"etc/{below}/40-x.conf": "",
+        f"etc/{below}/x.conf~": peer.format(9, raw_key("no")),
+    })  # fmt: skip
+    (gateway.root / f"run/{below}/50-x.conf").symlink_to("/dev/null")
+    record = gateway.record()
+    assert [path.rpartition("/")[2] for path in record.paths] == ["10-wg0.netdev", "20-n.conf", "30-c.conf"]
+    peers = [sections.public_key(block) for block in record.blocks if block.kind == sections.PEER]
+    assert peers == [A, B, NEW, C]
+    assert sections.setting(record.blocks, "=ListenPort") == "3"
+
+
+def test_a_drop_in_may_be_what_gives_the_file_its_name(gateway: Gateway) -> None:
+    gateway.write(**{MAIN: TYPICAL, f"{MAIN}.d/x.conf": "[NetDev]\nName=wg9\n"})
+    assert networkd.there("wg9") == str(gateway.root / MAIN)
+    assert networkd.there("wg0") == ""
+
+
+def test_an_error_in_a_drop_in_is_named_with_its_file(gateway: Gateway) -> None:
+    gateway.write(**{MAIN: TYPICAL, f"{MAIN}.d/x.conf": "[WireGuard]\n\nnonsense\n"})
+    with pytest.raises(VpnKeysError) as caught:
+        gateway.record()
+    assert caught.value.what == f"{gateway.root}/{MAIN}.d/x.conf: line 3 is neither a section nor an entry of one"
+
+
+# ---- what is stored
+
+
+@pytest.mark.parametrize("file", [MAIN, f"{MAIN}.d/20-a.conf"])
+def test_every_byte_is_back_after_a_rotation_that_was_aborted(gateway: Gateway, file: str) -> None:
+    """Wherever the peer is; with the owner and the mode of its file."""
+    text = TYPICAL.replace(A.text, C.text) if file != MAIN else TYPICAL
+    gateway.write(**{MAIN: text.replace("10.0.0.2/32", "10.0.9.2/32") if file != MAIN else text})
+    if file != MAIN:
+        gateway.write(**{file: f"# a\n[WireGuardPeer]\nPublicKey={A.text}\nAllowedIPs=10.0.0.2/32"})
+    before = {name: gateway.read(name) for name in {MAIN, file}}
+    gateway.path(file).chmod(0o640)
+    (change,), runtime = gateway.store(RUNNING, wanted(A, NEW))
+    assert (change.refused, change.changed) == ("", True)
+    assert NEW.text in gateway.read(file)
+    assert stat.S_IMODE((gateway.root / file).stat().st_mode) == 0o640
+    (change,), runtime = gateway.store(runtime, wanted(A, known=(A, NEW)))
+    assert (change.refused, change.changed) == ("", True)
+    assert {name: gateway.read(name) for name in before} == before
+    assert set(runtime.peers) == set(RUNNING.peers)
+
+
+def test_a_key_is_replaced_withdrawn_and_brought_back(gateway: Gateway) -> None:
+    gateway.write(**{MAIN: TYPICAL})
+    _change, runtime = gateway.store(RUNNING, wanted(A, NEW))
+    (change,), runtime = gateway.store(runtime, wanted(NEW, known=(A, NEW)))
+    assert (change.refused, gateway.read()) == ("", TYPICAL.replace(A.text, NEW.text))
+    (change,), runtime = gateway.store(runtime, wanted(None, known=(A, NEW)))
+    assert change.refused == ""
+    assert set(runtime.peers) == {B.text}
+    assert NEW.text not in "".join(line for line in gateway.read().splitlines() if not line.startswith("#"))
+    (change,), runtime = gateway.store(runtime, wanted(A, known=(A, NEW)))
+    assert (change.refused, gateway.read()) == ("", TYPICAL)
+
+
+def test_a_new_peer_is_written_into_the_main_file(gateway: Gateway) -> None:
+    gateway.write(**{MAIN: TYPICAL, f"{MAIN}.d/x.conf": "[WireGuard]\nListenPort=1\n"})
+    new = wanted(NEW, known=(), endpoint="192.0.2.9:1", networks=("10.0.10.0/24",))
+    (change,), _runtime = gateway.store(RUNNING, new)
+    assert change.refused == ""
+    assert gateway.read().startswith(TYPICAL)
+    added = f"[WireGuardPeer]\nPublicKey = {NEW.text}\nAllowedIPs = 10.0.10.0/24\nEndpoint = 192.0.2.9:1\n"
+    assert gateway.read() == f"{TYPICAL}\n# gw1\n{added}"
+
+
+def test_a_peer_that_only_runs_is_not_acknowledged(gateway: Gateway) -> None:
+    gateway.write(**{MAIN: TYPICAL})
+    runtime = running(*RUNNING.peers.values(), running_peer(C, ("10.0.9.0/24",)))
+    (change,), _runtime = gateway.store(runtime, wanted(C, known=(C,)))
+    assert "has no [WireGuardPeer] section for it, so its key would not hold after the next start" in change.refused
+
+
+# ---- keys in files of their own
+
+
+def test_the_own_key_is_written_where_it_is(gateway: Gateway) -> None:
+    """Into its file, which systemd-networkd can read from its first moment; or on its line, in whatever file."""
+    key = gateway.path("etc/wg0.key")
+    text = TYPICAL.replace("ListenPort", f"PrivateKeyFile={key}\nListenPort")
+    gateway.write(**{MAIN: text})
+    assert gateway.record().secret() == ""
+    gateway.record().write_secret(raw_key("new"))
+    assert key.read_text() == raw_key("new") + "\n"
+    assert stat.S_IMODE(key.stat().st_mode) == (0o640 if _networkd_is_here() else 0o600)
+    assert (gateway.record().secret(), gateway.read()) == (raw_key("new"), text)
+    gateway.write(**{MAIN: TYPICAL, f"{MAIN}.d/key.conf": f"[WireGuard]\nPrivateKey={PSK}\n"})
+    assert gateway.record().secret() == PSK
+    gateway.record().write_secret(raw_key("new"))
+    assert gateway.read(f"{MAIN}.d/key.conf") == f"[WireGuard]\nPrivateKey={raw_key('new')}\n"
+    assert gateway.record().secret() == raw_key("new")
+
+
+def _networkd_is_here() -> bool:
+    try:
+        return bool(pwd.getpwnam("systemd-network"))
+    except KeyError:
+        return False
+
+
+def test_a_preshared_key_in_a_file_is_the_one_that_counts(gateway: Gateway) -> None:
+    psk = gateway.path("etc/a.psk")
+    psk.write_text(f"{raw_key('other')}\n")
+    gateway.write(**{MAIN: TYPICAL.replace(f"PresharedKey={PSK}", f"PresharedKey={PSK}\nPresharedKeyFile={psk}")})
+    (difference,) = wg_record.differences(gateway.record(), RUNNING)
+    assert difference.startswith(f"The peer {A.text} runs with another preshared key than")
+    psk.write_text(f"{PSK}\n")
+    assert wg_record.differences(gateway.record(), RUNNING) == []
+    psk.unlink()
+    (one,) = gateway.record().unanalyzed
+    assert one.keys == (A.text,)
+    what = "which holds a preshared key and which systemd-networkd cannot read"
+    assert said(gateway)[0].startswith(f"/etc/a.psk, {what}, so")
+
+
+# ---- what cannot be analyzed
+
+
+def test_what_netplan_has_written_is_named_with_the_file_to_edit(gateway: Gateway) -> None:
+    """It is not changed; the running interface is, and nothing is acknowledged."""
+    yaml = "network:\n  tunnels:\n    # wg0: office\n    wg0:\n      mode: wireguard\n"
+    gateway.write(**{NETPLAN: TYPICAL, "etc/netplan/50-wg.yaml": yaml, "etc/netplan/00-eth.yaml": "network: {}\n"})
+    (sentence,) = said(gateway)
+    assert sentence == (
+        f"/{NETPLAN}, which is a file that netplan writes anew at each start, so what is stored here would not hold "
+        "after the next start; take wg0 out of /etc/netplan/50-wg.yaml (line 4), and write a .netdev file for it in "
+        "/etc/systemd/network."
+    )
+    (change,), runtime = gateway.store(RUNNING, wanted(None, known=(A,)))
+    assert "netplan writes anew" in change.refused
+    assert set(runtime.peers) == {B.text}
+    assert gateway.read(NETPLAN) == TYPICAL
+    with pytest.raises(VpnKeysError) as caught:
+        gateway.record().write_secret(raw_key("new"))
+    assert caught.value.what == f"{gateway.root}/{NETPLAN} is a file that netplan writes anew at each start"
+
+
+USR, RUN = (f"{where}/{MAIN.partition('/')[2]}" for where in ("usr/lib", "run"))
+SERVICE = "etc/systemd/system/systemd-networkd.service.d/x.conf"
+DISPATCHED = "etc/networkd-dispatcher/routable.d/a"
+AGAIN = f"[WireGuardPeer]\nPublicKey={A.text}\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({USR: TYPICAL}, f"/{USR}, which is a file of a package, which its next version replaces, so"),
+        ({RUN: TYPICAL}, f"/{RUN}, which is a file that a reboot removes, so"),
+        ({MAIN: TYPICAL, f"{RUN}.d/x.conf": "[WireGuard]\n"}, f"/{RUN}.d/x.conf, which is a file that a reboot"),
+        ({MAIN: TYPICAL, "etc/systemd/network/20.netdev": TYPICAL}, "/20.netdev, which sets up wg0, too, so"),
+        ({MAIN: "[Match]\nHost=gw1\n" + TYPICAL}, f"/{MAIN}, line 2 says when the file counts"),
+        ({MAIN: TYPICAL + AGAIN}, f"/{MAIN}, which has more than one [WireGuardPeer] for {A.text}"),
+        ({MAIN: TYPICAL, DISPATCHED: "\nwg set wg0 peer X remove\n"}, f"/{DISPATCHED}, line 2 changes peers"),
+        (
+            {MAIN: TYPICAL, SERVICE: "[Service]\nExecStartPost=wg addconf wg0 /etc/x\n"},
+            f"/{MAIN}, beside which systemd-networkd.service loads peers from /etc/x, so",
+        ),
+        (
+            {MAIN: TYPICAL, SERVICE: "[Service]\nExecStartPost=wg setconf wg0 /etc/x\n"},
+            f"/{SERVICE}, line 2, ExecStartPost = wg setconf wg0 /etc/x replaces the peers",
+        ),
+    ],
+)
+def test_what_a_start_does_beside_the_file_is_named(gateway: Gateway, files: dict[str, str], words: str) -> None:
+    gateway.write(**files)
+    (sentence,) = said(gateway)
+    assert words in sentence
+    advice = sentence.partition("after the next start; ")[2]
+    assert "[Peer]" not in advice
+    assert "addconf" not in advice
+
+
+def test_a_program_of_the_unit_can_be_vouched_for(gateway: Gateway) -> None:
+    gateway.write(**{MAIN: TYPICAL, SERVICE: "[Service]\nExecStartPost=/opt/x.py\n"})
+    assert said(gateway) == []
+    gateway.write(**{SERVICE: "[Service]\nExecStartPost=$LOADER\n"})
+    (sentence,) = said(gateway)
+    assert sentence.endswith(
+        "; move these peers into [WireGuardPeer] sections; if it sets no peers, write above it the line "
+        "`# vpnops.keys: sets no peers`."
+    )
+
+
+def test_a_file_that_systemd_networkd_cannot_read_does_not_count(gateway: Gateway) -> None:
+    key = gateway.path("etc/wg0.key")
+    key.write_text(f"{PSK}\n")
+    gateway.write(**{MAIN: TYPICAL.replace("ListenPort", f"PrivateKeyFile={key}\nListenPort")})
+    assert said(gateway) == []
+    gateway.path(MAIN).chmod(0o040)
+    key.chmod(0o004)
+    if os.getuid() == 0:  # others cannot read it either, then
+        first, second = said(gateway)
+        assert first.startswith(f"/{MAIN}, which systemd-networkd cannot read, so what is stored here would not hold")
+        assert first.endswith("; let it belong to root:systemd-network, with mode 0640.")
+        what = "which holds the private key of wg0 and which systemd-networkd cannot read"
+        assert second.startswith(f"/etc/wg0.key, {what}, so")
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_service_that_does_not_start_at_a_boot_brings_nothing_up(gateway: Gateway, masked: bool) -> None:
+    gateway.write(**{MAIN: TYPICAL})
+    if masked:
+        gateway.path("etc/systemd/system/systemd-networkd.service").symlink_to("/dev/null")
+    else:
+        gateway.path(ENABLED).unlink()
+    (sentence,) = said(gateway)
+    assert "which nothing reads at a boot, as systemd-networkd.service is not enabled" in sentence
+
+
+def test_a_second_interface_must_not_be_set_up_by_systemd_networkd(gateway: Gateway) -> None:
+    gateway.write(**{MAIN: TYPICAL, "etc/systemd/network/10-wg0.network": "[Match]\nName=wg0\n"})
+    record = gateway.record()
+    assert record.backend.in_the_way(record, "wg0b") == []
+    gateway.write(**{"usr/lib/systemd/network/99.network": "[Match]\nName=wg*\n"})
+    (sentence,) = record.backend.in_the_way(record, "wg0b")
+    assert "/99.network, line 2 is for wg0b, too" in sentence
+    gateway.write(**{MAIN: TYPICAL.replace("ListenPort", "RouteTable=77\nListenPort")})
+    record = gateway.record()
+    assert "RouteTable or FirewallMark" in record.backend.in_the_way(record, "wg0b")[0]
+
+
+# ---- beside the real one
+
+ANSWERS = json.loads((Path(__file__).parent / "networkd_answers.json").read_text(encoding="utf-8"))
+
+
+def clamped(secret: str) -> str:
+    """A private key as the kernel has it."""
+    first, *middle, last = base64.b64decode(secret)
+    return base64.b64encode(bytes([first & 248, *middle, last & 127 | 64])).decode()
+
+
+@pytest.mark.parametrize("name", ANSWERS["cases"])
+def test_it_brings_up_what_the_real_one_did(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Recorded from systemd-networkd on a kernel with WireGuard: the same peers, or a refusal."""
+    case: dict[str, Any] = ANSWERS["cases"][name]
+    unreadable = {str(gateway.root / path) for path, file in case["files"].items() if not file["readable"]}
+    monkeypatch.setattr(networkd, "_readable", lambda path: path not in unreadable)
+    for path, file in case["files"].items():
+        if file["text"] is None:
+            gateway.path(path).symlink_to("/dev/null")
+        else:
+            gateway.write(**{path: file["text"].replace("{root}", str(gateway.root))})
+    assert case["refused"] in refusal(gateway)
+    if not case["refused"]:
+        assert refusal(gateway) == ""
+        record = gateway.record()
+        assert {key: value for block in record.blocks for key, value in told(block)} == case["peers"]
+        assert clamped(record.secret()) == case["secret"]
+
+
+def told(block: sections.Block) -> Iterator[tuple[str, list[Any]]]:
+    """What a section says of a peer, as it was recorded."""
+    if block.kind in (sections.PEER, sections.STAGED):
+        networks, keepalive = sorted(sections.networks(block)), sections.keepalive(block) or 0
+        what = [sections.preshared_key(block), sections.value(block, "endpoint"), networks, keepalive]
+        yield sections.public_key(block).text, what
