@@ -9,3 +9,4 @@ from ..plugin_utils.gateways.action import GatewayAction
 
 class ActionModule(GatewayAction):
     MODULE = "gateway_peers"
+    WAITS = "fetch_timeout"

@@ -32,7 +32,9 @@ class ActionModule(ControlAction):
             names = check_names(names, options["confirm"], _known(directory), directory.in_use)
         observations = device_answer.observations(options["observations"])
         forks = int(context.CLIARGS.get("forks") or C.DEFAULT_FORKS)
-        made = plan(directory, observations, names, PlanOptions(**{name: options[name] for name in WISH}, forks=forks))
+        wish = {name: options[name] for name in WISH}
+        fetching = frozenset(options["fetching"])
+        made = plan(directory, observations, names, PlanOptions(**wish, forks=forks, fetching=fetching))
         if refusals := [*made.refusals, *not_approved(made, options["approved"])]:
             raise VpnKeysError("refused", " ".join(refusals), state=NOTHING_CHANGED)
         shown = output.show(gateways.plan(made, display.columns)) if options["show"] else {"changed": False}

@@ -20,7 +20,8 @@ class ActionModule(ControlAction):
     async def operate(self, options: dict[str, t.Any]) -> Result:
         before, after = (device_answer.observations(options[name]) for name in ("before", "observations"))
         directory = Directory.from_result(options["directory"])
-        proofs = verify(directory, before, after, options["targets"], options["minimum_share"])
+        fetching = frozenset(options["fetching"])
+        proofs = verify(directory, before, after, options["targets"], options["minimum_share"], fetching)
         return {
             "changed": False,
             "proof": {name: one.to_result() for name, one in proofs.items()},

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from ..plugin_utils.directory_action import DirectoryAction
+from ..plugin_utils.directory_action import Data, DirectoryAction
 
 
 class ActionModule(DirectoryAction):
-    pass
+    def arguments(self, given: Data, variables: Data) -> Data:
+        """Without what defaults of the group have for its other modules: here nothing is heard of gateways."""
+        return {name: value for name, value in given.items() if name != "ignored_witnesses"}

@@ -116,6 +116,16 @@ options:
       - In WireGuard a network belongs to one key only, so this keeps the outage short.
     type: float
     default: 0
+  fetch_timeout:
+    description:
+      - >-
+        Store nothing, but let the gateway fetch it as M(vpnops.keys.gateway_fetch) has set it up: start that at once,
+        and wait at most so many seconds until what O(peers) say is stored.
+      - >-
+        What has not arrived then is in RV(refused). So the gateway acknowledges what it has fetched, and shows that
+        what was published arrives.
+      - Check mode predicts what would be stored.
+    type: float
   checkpoint:
     description:
       - >-
@@ -227,7 +237,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._backends import BACKENDS, protocol
-from ..module_utils._gateway import entry, peer_store, seen, wanted
+from ..module_utils._gateway import by_fetch, entry, peer_store, seen, wanted
 from ..module_utils._gateway.managed import Managed
 from ..module_utils._gateway.platform import PeerChange, WantedPeer
 from ..module_utils._public_key import ED25519_PREFIX, X25519_PREFIX, PublicKey, from_der
@@ -258,6 +268,7 @@ ARGUMENT_SPEC = dict(
     revision=dict(type="int"),
     accept_previous=dict(type="bool", default=False),
     follow_seconds=dict(type="float", default=0),
+    fetch_timeout=dict(type="float"),
     checkpoint=dict(type="str"),
     require_newest=dict(type="bool", default=False),
 )
@@ -295,6 +306,8 @@ def lines(changes: Iterable[PeerChange], which: str) -> str:
 
 
 def store(gateway: Managed, peers: list[WantedPeer], options: entry.Data, write: bool) -> list[PeerChange]:
+    if write and options["fetch_timeout"] is not None:
+        return by_fetch.wait(gateway, peers, options["fetch_timeout"])
     if not write:
         return peer_store.store(gateway, peers, options["follow_seconds"], write)
     with peer_store.locked(gateway.name):
@@ -316,7 +329,7 @@ def operate(module: AnsibleModule, gateway: Managed) -> entry.Data:
     changes = store(gateway, mine, options, not module.check_mode)
     refusals += [wanted.Refusal(change.name, change.refused) for change in changes if change.refused]
     refused = {refusal.gateway for refusal in refusals}
-    if not module.check_mode:
+    if not module.check_mode and options["fetch_timeout"] is None:
         seen.keep(gateway.state, options["checkpoint"])
     return {
         "checkpoint": before,

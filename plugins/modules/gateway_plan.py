@@ -61,7 +61,7 @@ options:
     choices: [defer, fail]
     default: defer
   minimum_share:
-    description: Percentage of the peers that must be reachable. Only for O(mode=planned).
+    description: Percentage of the peers that must be reachable or fetch by themselves. Only for O(mode=planned).
     type: int
     default: 50
   confirm_timeout:
@@ -78,6 +78,15 @@ options:
     description: Seconds that a gateway has for each answer.
     type: float
     default: 120
+  fetching:
+    description:
+      - >-
+        Gateways that fetch what they have to store by themselves, see M(vpnops.keys.gateway_fetch). They need no
+        observation and count as peers that can be updated, in RV(plan.fetching). Only for O(mode=planned).
+      - A target is never one of them.
+    type: list
+    elements: str
+    default: []
   approved:
     description:
       - Digests of plans that were approved, as RV(plan) has them.
@@ -142,6 +151,11 @@ plan:
       type: list
       elements: str
       sample: [gw2, gw3]
+    fetching:
+      description: Peers that fetch the new keys by themselves, of O(fetching).
+      type: list
+      elements: str
+      sample: [gw4]
     unreachable:
       description: Unreachable peers, each with C(gateway) and C(why).
       type: list
@@ -199,6 +213,7 @@ ARGUMENT_SPEC = dict(
     confirm_timeout=dict(type="float", default=60),
     settle_timeout=dict(type="float", default=15),
     timeout=dict(type="float", default=120),
+    fetching=dict(type="list", elements="str", default=[]),
     approved=dict(type="list", elements="str"),
     show=dict(type="bool", default=True),
 )

@@ -49,6 +49,15 @@ options:
         of another gateway.
     type: int
     default: 50
+  fetching:
+    description:
+      - >-
+        Peers that have had the time to fetch the new key (M(vpnops.keys.gateway_fetch)), as
+        P(vpnops.keys.fetch_barrier#filter) counts them. Their tunnels are expected to use it, although they have not
+        acknowledged it.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: vpnops.keys.gateway_info
   - module: vpnops.keys.gateway_plan
@@ -100,6 +109,7 @@ ARGUMENT_SPEC = dict(
     observations=dict(type="dict", default={}),
     targets=dict(type="list", elements="str", required=True),
     minimum_share=dict(type="int", default=50),
+    fetching=dict(type="list", elements="str", default=[]),
 )
 
 

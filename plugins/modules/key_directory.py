@@ -304,6 +304,16 @@ options:
     description: Percentage of its peers that must have stored the new key of a gateway before its rotation is staged.
     type: int
     default: 100
+  fetching:
+    description:
+      - >-
+        Peers that fetch the new keys by themselves (M(vpnops.keys.gateway_fetch)) and have had the time to do it. With
+        O(state=staged) they count in O(minimum_share) as if they had acknowledged the new key.
+      - >-
+        Nothing is recorded as stored by them: they stay in RV(learned) as they are, and an event says that they were
+        counted.
+    type: list
+    elements: str
   take_over:
     description: Take over a rotation that another run has locked. Only if that run is known to have ended.
     type: bool
@@ -922,6 +932,7 @@ ARGUMENT_SPEC = dict(
     mode=dict(type="str", choices=["planned", "emergency"], default="planned"),
     strategy=dict(type="str", choices=["in_place", "second_interface"], default="in_place"),
     minimum_share=dict(type="int", default=100),
+    fetching=dict(type="list", elements="str"),
     skip_refused=dict(type="bool", default=False),
     answers=dict(type="dict"),
     enrolled=dict(type="dict"),

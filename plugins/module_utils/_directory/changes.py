@@ -534,18 +534,34 @@ def stage_rotations(known: Ledger, options: Options, context: Context) -> None:
     """With `skip_refused` each for itself: a peer that does not accept the key of one stops no other."""
     names = list(dict.fromkeys(str(one["name"]) for one in options["gateways"] or ()))
     holders, minimum = acknowledgements.holders(known), options["minimum_share"]
+    counted = {name: _counted(known, name, holders.get(name, ()), options["fetching"] or ()) for name in names}
 
     def stage(some: Sequence[str]) -> None:
         moving = [name for name in some if not _beyond_prepared(known.snapshot, name)]
-        _need_share(known, moving, holders, minimum)
+        _need_share(known, moving, {name: [*holders.get(name, ()), *counted[name]] for name in moving}, minimum)
         for name in sorted(some, key=lambda name: name not in moving):
-            advance(known.snapshot, name, "staged", context)
+            if advance(known.snapshot, name, "staged", context) and counted[name]:
+                _log_counted(known.snapshot, context, name, counted[name])
 
     if options["skip_refused"]:
         for name in names:
             _or_refuse(known.snapshot, name, functools.partial(stage, [name]))
     else:
         stage(names)
+
+
+def _counted(known: Ledger, name: str, holding: Sequence[str], fetching: Iterable[str]) -> list[str]:
+    """The peers that fetch and have not acknowledged the new key: they had the time to store it."""
+    if name not in known.snapshot.gateways:
+        return []
+    silent = set(fetching).difference(holding) & known.learned.keys()
+    return sorted(peer for peer in silent if known.peers(peer, name))
+
+
+def _log_counted(snapshot: Snapshot, context: Context, name: str, peers: Sequence[str]) -> None:
+    """Of many only some are named, as in every sentence: they are those of the inventory."""
+    details = {"peers": list(peers[:MOST_NAMES]), "count": len(peers)}
+    log(snapshot, context, "counted as fetched", gateway=name, outcome="done", details=details)
 
 
 def _beyond_prepared(snapshot: Snapshot, name: str) -> bool:

@@ -24,9 +24,8 @@ from . import config, memory
 PLACE = os.path.dirname(peer_store.CONFIG)
 PROGRAM = f"{PLACE}/fetch.pyz"
 CA = f"{PLACE}/fetch-ca.pem"
-NAME = "vpnops-keys-fetch"
 UNITS = "/etc/systemd/system"
-WANTED = f"{UNITS}/timers.target.wants/{NAME}.timer"
+WANTED = f"{UNITS}/timers.target.wants/{peer_store.UNIT}.timer"
 
 _SERVICE = """\
 [Unit]
@@ -78,8 +77,8 @@ def wanted(options: Data) -> list[File]:
         *certificates,
         File(PROGRAM, program, 0o644),
         File(peer_store.CONFIG, text, 0o600, shown=False),
-        File(f"{UNITS}/{NAME}.service", service, 0o644),
-        File(f"{UNITS}/{NAME}.timer", _TIMER.format(interval=interval, jitter=max(1, interval // 5)), 0o644),
+        File(f"{UNITS}/{peer_store.UNIT}.service", service, 0o644),
+        File(f"{UNITS}/{peer_store.UNIT}.timer", _TIMER.format(interval=interval, jitter=max(1, interval // 5)), 0o644),
     ]
 
 
@@ -88,15 +87,15 @@ def install(gateway: Managed, options: Data, write: bool) -> list[Change]:
     files_ = wanted(options)
     changes = [change for change in map(difference, files_) if change]
     if not os.path.islink(WANTED):
-        changes.append(Change(f"{NAME}.timer", "not enabled", "enabled"))
+        changes.append(Change(f"{peer_store.UNIT}.timer", "not enabled", "enabled"))
     if not changes or not write:
         return changes
     _start_anew(gateway, config.verifier(options["verify_key"])[0])
     converge(PLACE, files_)
-    tools.run("systemctl", "enable", f"{NAME}.timer")
+    tools.run("systemctl", "enable", f"{peer_store.UNIT}.timer")
     if _systemd():
         tools.run("systemctl", "daemon-reload")
-        tools.run("systemctl", "restart", f"{NAME}.timer")
+        tools.run("systemctl", "restart", f"{peer_store.UNIT}.timer")
     return changes
 
 
@@ -114,11 +113,12 @@ def _start_anew(gateway: Managed, origin: str) -> None:
 
 def remove(write: bool) -> list[Change]:
     """Nothing is fetched any more. What was stored stays."""
-    paths = [WANTED, f"{UNITS}/{NAME}.timer", f"{UNITS}/{NAME}.service", peer_store.CONFIG, PROGRAM, CA]
+    units = [f"{UNITS}/{peer_store.UNIT}.{kind}" for kind in ("timer", "service")]
+    paths = [WANTED, *units, peer_store.CONFIG, PROGRAM, CA]
     there = [path for path in paths if os.path.lexists(path)]
     if write and there:
         if _systemd():
-            tools.attempt("systemctl", "stop", f"{NAME}.timer")
+            tools.attempt("systemctl", "stop", f"{peer_store.UNIT}.timer")
         for path in there:
             files.remove(path)
         if _systemd():

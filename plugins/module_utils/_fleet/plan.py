@@ -41,7 +41,8 @@ EMERGENCY_OUTAGE = "every tunnel of the gateway is down for some seconds, until 
 class PlanOptions:
     """How it shall be done. `minimum_share`: per cent of the peers that must be reachable. `confirm_timeout`: seconds
     after which a gateway that changes its key alone rolls back; `settle_timeout`: for which each waits for its tunnels;
-    `timeout`: that each has for an answer. `forks`: so many Ansible asks at a time."""
+    `timeout`: that each has for an answer. `forks`: so many Ansible asks at a time. `fetching`: the gateways that fetch
+    what they have to store: in a planned rotation no playbook stores it there, unless they change their own key."""
 
     mode: str = PLANNED
     strategy: str = IN_PLACE
@@ -51,6 +52,7 @@ class PlanOptions:
     settle_timeout: float = 15.0
     timeout: float = 120.0
     forks: int = 5
+    fetching: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,15 @@ class DeferredPeer:
 
 @dataclass(frozen=True)
 class Plan:
-    """`peers` can be updated now, `unreachable` and `refused` are left for later. `digest`: what an approval is bound
-    to. Seconds: `confirm_timeout`, after which a target that is not confirmed rolls back by itself; `begin_timeout`,
-    after which no further one begins its change; and `change_timeout`, which each has for all answers until then."""
+    """`peers` can be updated now, `fetching` fetch what they need, `unreachable` and `refused` are left for later.
+    `digest`: what an approval is bound to. Seconds: `confirm_timeout`, after which a target that is not confirmed rolls
+    back by itself; `begin_timeout`, after which no further one begins its change; and `change_timeout`, which each has
+    for all answers until then."""
 
     names: Sequence[str]
     targets: Sequence[Target]
     peers: Sequence[str]
+    fetching: Sequence[str]
     unreachable: Sequence[DeferredPeer]
     refused: Sequence[DeferredPeer]
     refusals: Sequence[str]
@@ -120,17 +124,20 @@ class Plan:
 
 def plan(directory: Directory, observations: Observations, targets: Sequence[str], options: PlanOptions) -> Plan:
     peers = peers_of(directory, targets)
+    by_themselves = options.fetching.difference(targets) if options.mode == PLANNED else frozenset()
+    told = [name for name in peers if name not in by_themselves]
     seen = {name: observations.get(name) or absent(name) for name in (*peers, *targets)}
-    seen_as_peers = {name: _as_peer(directory, seen[name], set(targets)) for name in peers}
+    seen_as_peers = {name: _as_peer(directory, seen[name], set(targets)) for name in told}
     made = Plan(
         names=list(targets),
         targets=[_target(directory.gateways.get(name), seen[name], options) for name in targets],
         refusals=[text for name in targets for text in against(directory, name, seen[name], options)],
         digest="",
+        fetching=[name for name in peers if name in by_themselves],
         confirm_timeout=window(options, len(targets), len(directory.gateways)),
         begin_timeout=begin_timeout(options, len(targets), len(directory.gateways)),
         change_timeout=change_timeout(options),
-        **_by_reachability(peers, seen_as_peers),
+        **_by_reachability(told, seen_as_peers),
     )
     if options.mode == PLANNED:
         made = replace(made, refusals=[*made.refusals, *_too_few(made, options)])
@@ -220,13 +227,14 @@ def _by_reachability(peers: Sequence[str], seen: Observations) -> dict[str, t.An
 def _too_few(made: Plan, options: PlanOptions) -> list[str]:
     """Peers that refuse are as good as unreachable: one that was tampered with must not stop the others."""
     refusals = []
-    number = len(made.peers) + len(made.deferred)
+    able = len(made.peers) + len(made.fetching)
+    number = able + len(made.deferred)
     if made.deferred and options.unreachable == "fail":
         names = listed([str(one) for one in made.deferred])
         refusals.append(f"{names} cannot be updated now, but O(unreachable)=fail requires all peers.")
-    if number and 100 * len(made.peers) < options.minimum_share * number:
+    if number and 100 * able < options.minimum_share * number:
         refusals.append(
-            f"Only {len(made.peers)} of {number} peers can be updated now, but O(minimum_share) requires "
+            f"Only {able} of {number} peers can be updated now, but O(minimum_share) requires "
             f"{options.minimum_share} %."
         )
     return refusals

@@ -51,9 +51,15 @@ class Proof:
 
 
 def verify(
-    directory: Directory, before: Observations, after: Observations, targets: Iterable[str], minimum_share: int
+    directory: Directory,
+    before: Observations,
+    after: Observations,
+    targets: Iterable[str],
+    minimum_share: int,
+    fetching: t.Container[str] = (),
 ) -> dict[str, Proof]:
-    """For each target: whether its new key carries at least that share (per cent) of the tunnels that it saw before."""
+    """For each target: whether its new key carries at least that share (per cent) of the tunnels that it saw before.
+    `fetching`: peers that have had the time to fetch the key. Whether they have it nothing but their tunnels tells."""
     return {
         name: _proof(
             directory,
@@ -61,6 +67,7 @@ def verify(
             before.get(name) or absent(name),
             after.get(name) or absent(name),
             minimum_share,
+            fetching,
         )
         for name in targets
         if name in directory.gateways
@@ -68,7 +75,12 @@ def verify(
 
 
 def _proof(
-    directory: Directory, one: Gateway, before: Observation, after: Observation, minimum_share: int
+    directory: Directory,
+    one: Gateway,
+    before: Observation,
+    after: Observation,
+    minimum_share: int,
+    fetching: t.Container[str],
 ) -> Proof:
     emergency = bool(one.rotation and one.rotation.mode == EMERGENCY)
     new = one.rotation.new[1] if one.rotation and one.rotation.new else one.fingerprint
@@ -81,7 +93,7 @@ def _proof(
     unproven: list[str] = []
     not_stored: list[str] = []
     for peer in sorted(expected):
-        known = not directory.pending.is_pending(peer, one.name)
+        known = peer in fetching or not directory.pending.is_pending(peer, one.name)
         (proven if peer in carrying else unproven if known else not_stored).append(peer)
     problem = _does_not_use(one, after, new, bool(carrying))
     if not problem and not emergency:

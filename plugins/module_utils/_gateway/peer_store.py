@@ -21,6 +21,8 @@ from .wireguard.platform import WireGuard
 
 CONFIG = "/etc/vpnops.keys/fetch.json"
 """How the gateway fetches; it is there where it does."""
+UNIT = "vpnops-keys-fetch"
+"""Of systemd, a service and a timer: what fetches."""
 WAY_BACK = 300.0
 """Seconds for which a peer may be rolling back to its old key, which no publication shows."""
 HIGHEST = 10**15

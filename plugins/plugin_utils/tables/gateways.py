@@ -98,6 +98,8 @@ def plan(made: Plan, width: int) -> str:
             page.note(f"{target.gateway}: resumes the open rotation, state {target.resumes}.")
     page.note(*_notes(made))
     page.note(f"Peers that can be updated now: {listed(made.peers) or 'none'}.")
+    if made.fetching:
+        page.note(f"Fetch the new keys by themselves: {listed(made.fetching)}.")
     if made.unreachable:
         deferred = listed([str(one) for one in made.unreachable])
         page.note(f"Unreachable, updated later by converge_gateways: {deferred}.")
@@ -163,6 +165,9 @@ def outcome(found: Outcome, made: Plan, emergency: bool, width: int) -> str:
     for row in found.gateways:
         if row.no_tunnel and not row.problem:
             page.note(f"{row.gateway}: no tunnel with the new key yet to {listed(row.no_tunnel)}.")
+    if made.fetching:
+        fetching = f"Fetch by themselves: {listed(made.fetching)}. They are pending until they have acknowledged it"
+        page.note(f"{fetching}; converge_gateways asks them.")
     if made.deferred and not emergency:
         page.note(f"To be updated by converge_gateways: {listed([str(one) for one in made.deferred])}.")
     return page.text()

@@ -40,6 +40,9 @@ REST = {
     "gateway_keys_settle_timeout": "20",
     "gateway_keys_timeout": "90",
     "gateway_keys_allow_partial_inventory": "false",
+    "gateway_keys_valid_days": "7",
+    "gateway_keys_fetch_timeout": "60",
+    "gateway_keys_fetch_asked": "5",
 }
 """What else a survey of somebody's own could ask."""
 ELSEWHERE = {

@@ -19,7 +19,7 @@ from unit.publishing.server import Server
 
 from lab.gateways.net import inside
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 OUTSIDE = "gw4"
 """It is none of the collection's; a web server is there."""
@@ -66,6 +66,30 @@ def fetched(site: Site, name: str, number: int) -> bool:
     return bool(found.get("stored")) and found["number"] >= number
 
 
+def installed(site: Site, server: Server) -> None:
+    """All gateways fetch, and have fetched what the directory says."""
+    made = play(site, publish(site), install(server))
+    assert made.code == 0, made.output
+    number = site.view()["directory"]["checkpoint"]["number"]
+    for name in site.names:
+        until(lambda name=name: fetched(site, name, number), 60, lambda name=name: str(seen(site, name)))  # type: ignore[misc]
+
+
+def rotated(site: Site, *fetching: str, **more: t.Any) -> Run:
+    """The key of gw1, with the playbook that publishes and tells these peers nothing."""
+    path = str(site.path / "www")
+    return site.rotate("gw1", publish_path=path, fetching_hosts=",".join(fetching), fetch_timeout=60, **more)
+
+
+def said(run: Run) -> str:
+    """What it printed, however it was wrapped."""
+    return " ".join(run.output.split())
+
+
+def events(site: Site, what: str) -> list[dict[str, t.Any]]:
+    return [one for one in site.view()["events"] if one["what"] == what]
+
+
 def assert_no_secret(site: Site) -> None:
     told = b"".join(path.read_bytes() for path in (site.path / "www").rglob("*") if path.is_file())
     for name in site.names:
@@ -107,6 +131,67 @@ def test_next_contact_without_a_controller(site: Site, server: Server) -> None:
     (site.path / "www/checkpoint").write_text("nonsense")
     until(lambda: seen(site, "gw3")["code"] == "tampered", 60, lambda: str(seen(site, "gw3")))
     assert site.accepted("gw3", "gw1") == {new}
+    site.assert_tunnels()
+
+
+def test_a_rotation_while_one_peer_is_told_and_another_one_fetches(site: Site, server: Server) -> None:
+    installed(site, server)
+    first = site.own("gw1")
+    # Nobody can ask gw3: it has the time to fetch, and then its tunnel proves that it has the key.
+    site.mesh.no_ssh("gw3")
+    done = rotated(site, "gw3")
+    assert done.code == 0, done.output
+    assert "Fetch by themselves: gw3." in said(done)
+    second = site.own("gw1")
+    assert second == site.recorded("gw1") != first
+    assert site.accepted("gw2", "gw1") == {second}
+    site.assert_tunnels()
+    until(lambda: site.accepted("gw3", "gw1") == {second}, 60, lambda: str(seen(site, "gw3")))
+    assert site.all_pending() == {"gw3": ["gw1"]}, "somebody else acknowledged for gw3"
+    [event] = events(site, "counted as fetched")
+    assert event["details"] == {"peers": ["gw3"], "count": 1}
+    # It can be asked again: it fetches at once and says so, and nobody waits for the deadline.
+    site.mesh.ssh_back("gw3")
+    done = rotated(site, "gw3")
+    assert done.code == 0, done.output
+    third = site.own("gw1")
+    assert third != second
+    assert len(events(site, "counted as fetched")) == 1
+    site.assert_whole()
+    # What is published does not arrive, and gw3 says so: gw1 changes nothing.
+    server.folder = site.path / "nothing"
+    done = rotated(site, "gw3", minimum_share=100)
+    assert done.code == 2, done.output
+    assert "gw3 may not accept it yet" in said(done)
+    assert (site.own("gw1"), site.state("gw1")) == (third, "prepared")
+    assert site.accepted("gw3", "gw1") == {third}
+    site.assert_tunnels()
+    server.folder = site.path / "www"
+    done = rotated(site, "gw3", minimum_share=100)
+    assert done.code == 0, done.output
+    assert site.own("gw1") != third
+    site.assert_whole()
+    assert_no_secret(site)
+
+
+def test_without_a_tunnel_that_proves_it_the_old_key_comes_back(site: Site, server: Server) -> None:
+    """Nothing arrives, and nobody can be asked: peers are counted after the deadline, and counted again by tunnels."""
+    installed(site, server)
+    old = site.own("gw1")
+    server.folder = site.path / "nothing"
+    for name in ("gw2", "gw3"):
+        site.mesh.no_ssh(name)
+    done = rotated(site, "gw2", "gw3", confirm_timeout=30)
+    assert done.code == 2, done.output
+    assert "gw1 has no tunnel with its new key to gw2, gw3" in said(done)
+    until(lambda: site.own("gw1") == old, 60, lambda: "the old key does not come back")
+    site.assert_tunnels()
+    assert site.state("gw1") == "staged"
+    # Once it arrives, the same rotation is finished.
+    server.folder = site.path / "www"
+    done = rotated(site, "gw2", "gw3")
+    assert done.code == 0, done.output
+    assert site.own("gw1") == site.recorded("gw1") != old
     site.assert_tunnels()
 
 

@@ -43,6 +43,7 @@ DEFAULTS: Data = {
     "repair": False,
     "lost": False,
     "minimum_share": 100,
+    "fetching": None,
     "skip_refused": False,
     "mode": "planned",
     "strategy": "in_place",

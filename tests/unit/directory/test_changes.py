@@ -677,6 +677,35 @@ def test_the_minimum_share_of_peers(records: Records, held: int, minimum_share: 
     assert records.snapshot.rotations["gw1"]["state"] == ("staged" if enough else "prepared")
 
 
+@pytest.mark.parametrize(
+    ("held", "fetching", "share", "counted"),
+    [
+        ((), ("gw2", "gw3"), 66, ["gw2", "gw3"]),
+        ((), ("gw2", "gw3"), 67, None),
+        (("gw2",), ("gw2", "gw3"), 66, ["gw3"]),
+        (("gw2", "gw3"), ("gw2", "gw3"), 66, []),
+        (("gw4",), ("gw2", "gw3", "gw1", "gw9", "x\n"), 100, ["gw2", "gw3"]),
+    ],
+)
+def test_peers_that_fetch_count_and_acknowledge_nothing(
+    records: Records, held: tuple[str, ...], fetching: tuple[str, ...], share: int, counted: list[str] | None
+) -> None:
+    records.do(gateways=[gateway("gw4", key_of("gw4"))])
+    walk(records, PREPARED, KEY_STAGED)
+    given = acknowledgements("gw1", *held, role="staged")
+    options: Data = {
+        "gateways": names("gw1"), "acknowledgements": given, "minimum_share": share, "fetching": list(fetching),
+    }  # fmt: skip
+    if counted is None:
+        assert records.refused("staged", **options)[0] == "too_few"
+        return
+    events = records.do("staged", **options)
+    found = [one["details"] for one in events if one["what"] == "counted as fetched"]
+    assert found == ([{"peers": counted, "count": len(counted)}] if counted else [])
+    assert {peer for peer, _name in records.snapshot.acknowledgements} == set(held)
+    assert not [one for one in records.do("staged", **options) if one["what"] == "counted as fetched"]
+
+
 def test_a_replaced_new_key(records: Records) -> None:
     walk(records, PREPARED, KEY_STAGED, STAGED)
     events = records.do("staged", keys=new("gw1", 3))

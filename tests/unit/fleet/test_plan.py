@@ -192,6 +192,25 @@ def test_minimum_share(share: int, is_refused: bool) -> None:
     assert bool(plan(observations, minimum_share=share).refusals) is is_refused
 
 
+def test_peers_that_fetch_come_by_themselves() -> None:
+    """They need not be observed, and count as peers that can be updated; a target is told in any case."""
+    observations = {"gw1": ALL["gw1"], "gw2": ALL["gw2"]}
+    fetching = frozenset({"gw1", "gw3", "gw4", "gw9"})
+    planned = plan(observations, fetching=fetching, minimum_share=100, unreachable="fail")
+    assert (planned.peers, planned.fetching, planned.refusals) == (["gw2"], ["gw3", "gw4"], [])
+    assert planned.digest == plan().digest
+    assert "Fetch the new keys by themselves: gw3, gw4." in gateways.plan(planned, 120)
+    few = plan(observations, fetching=frozenset({"gw3"}), minimum_share=67)
+    assert few.refusals == ["Only 2 of 3 peers can be updated now, but O(minimum_share) requires 67 %."]
+    assert plan(targets=NAMES, fetching=frozenset(NAMES)).peers == NAMES
+
+
+@pytest.mark.parametrize("mode", [planning.ABORT, planning.REVOKE, planning.RETIRE, "emergency"])
+def test_only_a_planned_rotation_waits_for_those_that_fetch(mode: str) -> None:
+    made = plan(mode=mode, fetching=frozenset(NAMES))
+    assert (made.peers, made.fetching) == (["gw2", "gw3", "gw4"], [])
+
+
 def test_all_of_a_mesh_are_targets_and_peers() -> None:
     planned = plan(targets=NAMES)
     assert planned.names == NAMES == planned.peers

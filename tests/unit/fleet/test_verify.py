@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -30,9 +31,13 @@ def changed(*peers: str, **more: object) -> Observation:
 
 
 def proof(
-    after: Observation, before: Observation = BEFORE, directory: Directory = ROTATING, share: int = 50
+    after: Observation,
+    before: Observation = BEFORE,
+    directory: Directory = ROTATING,
+    share: int = 50,
+    fetching: Sequence[str] = (),
 ) -> Proof:
-    return verify(directory, {"gw1": before}, {"gw1": after}, ["gw1"], share)["gw1"]
+    return verify(directory, {"gw1": before}, {"gw1": after}, ["gw1"], share, fetching)["gw1"]
 
 
 def test_proved_by_the_gateway_itself() -> None:
@@ -64,6 +69,17 @@ def test_a_peer_that_does_not_have_the_key_yet_is_away() -> None:
     found = proof(changed("gw2", "gw3"), directory=directory)
     assert found.verified
     assert found.not_stored == ["gw4"]
+
+
+def test_of_a_peer_that_fetches_nothing_but_its_tunnel_tells_whether_it_has_the_key() -> None:
+    """It has acknowledged nothing, and is expected all the same: without enough of them the old key comes back."""
+    away = {name: ["gw1"] for name in OTHERS}
+    directory = snapshot(samples.rotating("gw1"), *map(entry, OTHERS), pending=away)
+    assert proof(changed(*OTHERS), directory=directory, fetching=OTHERS).proven == OTHERS
+    found = proof(changed("gw2"), directory=directory, fetching=OTHERS)
+    assert (found.verified, found.unproven, found.not_stored) == (False, ["gw3", "gw4"], [])
+    assert not proof(changed(), directory=directory, fetching=OTHERS, share=0).verified
+    assert proof(changed("gw2"), directory=directory, fetching=["gw2"]).not_stored == ["gw3", "gw4"]
 
 
 def test_no_tunnel_was_expected() -> None:

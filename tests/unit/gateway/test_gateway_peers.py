@@ -15,7 +15,13 @@ import pytest
 from unit.gateway.wireguard.samples import A, B, C
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import detached, managed, peer_store
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import (
+    by_fetch,
+    commands,
+    detached,
+    managed,
+    peer_store,
+)
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import State
 from ansible_collections.vpnops.keys.plugins.modules import gateway_peers
@@ -67,7 +73,7 @@ def test_who_is_refused_is_named_and_not_acknowledged_and_all_others_are_stored(
     ]
     options = {
         "platform": "wireguard", "gateway": "gw1", "peers": peers, "follow_seconds": 0, "accept_previous": False,
-        "checkpoint": None, "require_newest": False,
+        "checkpoint": None, "require_newest": False, "fetch_timeout": None,
     }  # fmt: skip
     daemon = Daemon("gw4", place)
     answer = gateway_peers.operate(SimpleNamespace(params=options, check_mode=False), daemon)  # type: ignore[arg-type]
@@ -86,7 +92,7 @@ def test_where_a_gateway_fetches_it_remembers_what_a_playbook_brought(place: Pat
         options = {
             "platform": "wireguard", "gateway": "gw1", "peers": [entry("gw3", current=B.text, revision=revision)],
             "follow_seconds": 0, "accept_previous": way_back, "revision": None, "checkpoint": None,
-            "require_newest": False,
+            "require_newest": False, "fetch_timeout": None,
         }  # fmt: skip
         gateway_peers.operate(SimpleNamespace(params=options, check_mode=check), daemon)  # type: ignore[arg-type]
         return peer_store.read(daemon)  # type: ignore[arg-type]
@@ -101,6 +107,59 @@ def test_where_a_gateway_fetches_it_remembers_what_a_playbook_brought(place: Pat
     assert store(8) == peer_store.ByPlaybook(8, 0)
     (place / "daemon/by_playbook.json").write_text('{"revision": [1], "until": NaN}')
     assert peer_store.read(daemon) == peer_store.ByPlaybook()  # type: ignore[arg-type]
+
+
+class Fetching(Daemon):
+    """Has what it fetches after it was started so often; the rest of `wanted` it never gets."""
+
+    def __init__(self, place: Path, after: int, never: str = "") -> None:
+        super().__init__(never, place)
+        self.after, self.never, self.started = after, never, 0
+
+    def store(self, wanted: Sequence[WantedPeer], follow: float, write: bool) -> list[PeerChange]:
+        assert not write, "what it fetches is nothing that a playbook brings"
+        there = self.started >= self.after
+        return [
+            PeerChange(one.name, True, ("current y",), ("current y",))
+            if there and one.name != self.never
+            else PeerChange(one.name, True, ("current x",), ("current y",))
+            for one in wanted
+        ]
+
+
+@pytest.mark.parametrize(("after", "never", "late"), [(0, "", []), (1, "", []), (2, "", []), (3, "gw4", ["gw4"])])
+def test_who_fetches_is_told_to_fetch_and_says_when_it_has(
+    after: int, never: str, late: list[str], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon, now, words = Fetching(place, after, never), [0.0], []
+
+    def start(*command: str) -> None:
+        daemon.started += 1
+        words.append(command)
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(commands, "attempt", start)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+    peers = [entry("gw3", current=B.text), entry("gw4", current=C.text)]
+    options = {
+        "platform": "wireguard", "gateway": "gw1", "peers": peers, "follow_seconds": 60, "accept_previous": False,
+        "revision": None, "checkpoint": "note", "require_newest": False, "fetch_timeout": 45.0,
+    }  # fmt: skip
+    module = SimpleNamespace(params=options, check_mode=False)
+    with pytest.raises(VpnKeysError, match=r"does not fetch by itself\. It stores what it did before"):
+        gateway_peers.operate(module, daemon)  # type: ignore[arg-type]
+    assert words == []
+    (place / "fetch.json").touch()
+    answer = gateway_peers.operate(module, daemon)  # type: ignore[arg-type]
+    assert [one["gateway"] for one in answer["refused"]] == late
+    assert [one["gateway"] for one in answer["stored"]] == [name for name in ("gw3", "gw4") if name not in late]
+    assert set(words) == {("systemctl", "start", "--no-block", "vpnops-keys-fetch.service")}
+    assert not answer["changed"]
+    assert now[0] == (45.0 if late else by_fetch.AGAIN * max(after - 1, 0))
+    assert list(place.iterdir()) == [place / "fetch.json"], "nothing is noted as brought by a playbook"
 
 
 @pytest.mark.parametrize("interface", ["", ".", "..", "../wg0", "wg 0", "-wg0", "wg0\n", "a" * 16])
