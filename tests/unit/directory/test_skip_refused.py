@@ -212,8 +212,8 @@ def test_a_peer_that_does_not_accept_one_key_stops_no_other_rotation() -> None:
     (left_out,) = records.snapshot.refused
     assert (left_out["gateway"], left_out["code"]) == ("gw1", "too_few")
     assert left_out["why"] == (
-        "Fewer than 100 percent of the peers hold the new key (gw1: 2 of 3 peers, not yet gw3). Bring those peers "
-        "back, or allow a smaller O(minimum_share)."
+        "Fewer than 100 percent of the peers hold the new key (gw1: 2 of 3 peers, not yet gw3). Make those peers "
+        "reachable, or allow a smaller O(minimum_share)."
     )
 
 

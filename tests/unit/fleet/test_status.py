@@ -77,8 +77,8 @@ BY_ONE: dict[str, tuple[Observation, str, str]] = {
         replace(ALL["gw1"], own_file=fp("gw2"), own_runtime=fp("gw2")),
         "wrong key",
         (
-            f"It has the key {short('gw2')}, which is one of gw2 in its file and in its running daemon, the directory "
-            f"says {short('gw1')}."
+            f"It has the key {short('gw2')}, which is one of gw2 in its file and in its running daemon, but the "
+            f"directory says {short('gw1')}."
         ),
     ),
     "a key that the directory has never had": (
