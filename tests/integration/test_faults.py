@@ -217,7 +217,7 @@ FAILURES: dict[str, Failure] = {
         "crypto key import",
         2,
         {"import_fails": True},
-        ["ks2: import of REKEY failed", "lies ready under REKEY.vpnops-new"],
+        ["ks2: import of REKEY failed", "is stored under REKEY.vpnops-new"],
         {"ks3": 0},
     ),
     "gone_for_good": Failure(
@@ -225,7 +225,7 @@ FAILURES: dict[str, Failure] = {
         "crypto key import",
         2,
         {"import_fails": True},
-        ["The old key could not be exported, so it is lost", "lies ready under REKEY.vpnops-new"],
+        ["The old key could not be exported, so it is lost", "is stored under REKEY.vpnops-new"],
         {"ks2": 1},
     ),
 }

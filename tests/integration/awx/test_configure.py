@@ -93,7 +93,7 @@ class Administrator:
         done = self.run(values, *arguments)
         assert done.code == 0, done.output
         return {
-            (one["task"].partition(" that are still to be ")[0], number)
+            (one["task"].partition(" that are to be ")[0], number)
             for one in done.results
             for number, item in enumerate(one["result"].get("results", []))
             if item.get("changed")

@@ -85,7 +85,7 @@ def test_all_or_nothing(directory: Directory) -> None:
     directory.write("prepared", gateways=names("gw1", "gw2"))
     key = new_key()
     keys = [{"gateway": "gw1", "public_key": key}, {"gateway": "gw2", "public_key": key}]
-    assert "that of gw1 already" in directory.refused("duplicate_key", "staged", keys=keys)
+    assert "already belongs to gw1" in directory.refused("duplicate_key", "staged", keys=keys)
     directory.refused("held", "rolled_back", gateways=names("gw1", "gw2"), lock_owner=run_by("bob", 2))
 
 

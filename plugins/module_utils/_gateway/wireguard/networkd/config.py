@@ -50,8 +50,8 @@ SYNTAX = Syntax(
     others=True,
     allowed={keyword: re.compile(pattern) for keyword, pattern in _ALLOWED.items()},
 )
-_STRANGE = re.compile(r"\r(?!\n)|\0|[\ud800-\udfff]")
-"""Ends of lines for systemd and for nobody else; what is no UTF-8."""
+_STRANGE = re.compile(r"\r(?!\n|\Z)|\0|[\ud800-\udfff]")
+"""Ends of lines for systemd and for nobody else, but for one at the end of the file; what is no UTF-8."""
 
 
 class Named(t.NamedTuple):
