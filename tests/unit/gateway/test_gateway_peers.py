@@ -15,7 +15,7 @@ import pytest
 from unit.gateway.wireguard.samples import A, B, C
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway import by_fetch, detached, managed, told
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway import by_fetch, commands, detached, managed, told
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.state import State
 from ansible_collections.vpnops.keys.plugins.modules import gateway_peers
@@ -134,9 +134,9 @@ def test_who_fetches_is_told_to_fetch_and_says_when_it_has(
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    monkeypatch.setattr(by_fetch.commands, "attempt", start)
-    monkeypatch.setattr(by_fetch.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(by_fetch.time, "sleep", sleep)
+    monkeypatch.setattr(commands, "attempt", start)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", sleep)
     peers = [entry("gw3", current=B.text), entry("gw4", current=C.text)]
     options = {
         "platform": "wireguard", "gateway": "gw1", "peers": peers, "follow_seconds": 60, "accept_previous": False,
