@@ -73,14 +73,21 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ..module_utils._fleet.barrier import barrier
-from ..module_utils._fleet.observed import REFUSED
+from ..module_utils._fleet.observed import ABSENT, READY, REFUSED
 from ..plugin_utils import device_answer
 
 
 def fetch_barrier(fetching: Sequence[str], answers: Mapping[str, t.Any]) -> dict[str, t.Any]:
     found = device_answer.answers("gateway_peers", answers)
-    states = {host: REFUSED if one.left_out else one.state for host, one in found.items()}
-    return barrier(list(fetching), states).to_result()
+    return barrier(list(fetching), {host: _state(one) for host, one in found.items()}).to_result()
+
+
+def _state(one: device_answer.Answer) -> str:
+    """One key that it stores shows that what is published arrives; whose keys it refuses concerns these gateways alone.
+    An answer that says neither is none."""
+    if one.state != READY:
+        return one.state
+    return READY if one.said["stored"] else REFUSED if one.left_out else ABSENT
 
 
 class FilterModule:

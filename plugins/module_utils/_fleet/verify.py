@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 
 from .._errors import NOTHING_REPORTED, VpnKeysError, clause, sentence
 from . import stored
+from .barrier import SEVERAL
 from .findings import listed
 from .model import EMERGENCY, Directory, Gateway
 from .observed import Observation, Observations, Tunnel, absent
@@ -56,10 +57,11 @@ def verify(
     after: Observations,
     targets: Iterable[str],
     minimum_share: int,
-    fetching: t.Container[str] = (),
+    fetching: t.Collection[str] = (),
 ) -> dict[str, Proof]:
     """For each target: whether its new key carries at least that share (per cent) of the tunnels that it saw before.
-    `fetching`: peers that have had the time to fetch the key. Whether they have it nothing but their tunnels tells."""
+    `fetching`: peers that have had the time to fetch the key. Whether they have it their tunnels tell, or an answer;
+    time alone is not enough for the old key to be destroyed."""
     return {
         name: _proof(
             directory,
@@ -80,7 +82,7 @@ def _proof(
     before: Observation,
     after: Observation,
     minimum_share: int,
-    fetching: t.Container[str],
+    fetching: t.Collection[str],
 ) -> Proof:
     emergency = bool(one.rotation and one.rotation.mode == EMERGENCY)
     new = one.rotation.new[1] if one.rotation and one.rotation.new else one.fingerprint
@@ -98,6 +100,8 @@ def _proof(
     problem = _does_not_use(one, after, new, bool(carrying))
     if not problem and not emergency:
         problem = _too_few(one.name, proven, unproven, minimum_share)
+    if not problem and not emergency:
+        problem = _by_time_alone(directory, one, carrying, fetching)
     measured = None if problem or emergency else _measured(one, after, carrying, [*proven, *not_stored])
     return Proof(not problem, problem, proven, unproven, not_stored, measured)
 
@@ -139,6 +143,21 @@ def _too_few(name: str, proven: Sequence[str], unproven: Sequence[str], minimum_
     return (
         f"{name} has no tunnel with its new key to {listed(unproven)}, where one was up before: {len(proven)} of "
         f"{number} are proved, and {minimum_share} % are needed."
+    )
+
+
+def _by_time_alone(
+    directory: Directory, one: Gateway, carrying: t.Container[str], fetching: t.Iterable[str]
+) -> str:
+    """Several peers that fetch have to show that the new key arrives, for one could lie; of a single one, that one."""
+    peers = [peer for peer in fetching if peer in directory.in_use and directory.are_peers(one.name, peer)]
+    silent = [peer for peer in peers if peer not in carrying and directory.pending.is_pending(peer, one.name)]
+    needed = min(SEVERAL, len(peers))
+    if not silent or len(peers) - len(silent) >= needed:
+        return ""
+    return (
+        f"Of the peers of {one.name} that fetch, {len(peers) - len(silent)} showed by an answer or a tunnel that they "
+        f"have its new key, and {needed} are needed; nothing is known of {listed(silent)}."
     )
 
 

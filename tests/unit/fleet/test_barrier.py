@@ -57,9 +57,12 @@ def test_what_one_says_is_about_itself(states: Mapping[str, str], liar: str, lie
 
 
 OK: dict[str, t.Any] = {"changed": False, "stored": [], "learned": None, "neighbors": [], "refused": []}
+STORED = {"gateway": "gw7", "serial": 2, "role": "staged", "public_key": None}
 LATE = {**OK, "refused": [{"gateway": "gw9", "why": "It has not fetched the key in time."}]}
 RESULTS: dict[str, tuple[dict[str, t.Any], str]] = {
-    "stored": (OK, "holding"),
+    "stored": ({**OK, "stored": [STORED]}, "holding"),
+    "one of two": ({**LATE, "stored": [STORED]}, "holding"),
+    "neither": (OK, "counted"),
     "late": (LATE, "lacking"),
     "does not fetch": ({"failed": True, "msg": "It does not fetch by itself."}, "lacking"),
     "nonsense": ({**OK, "stored": "all"}, "lacking"),

@@ -82,6 +82,30 @@ def test_of_a_peer_that_fetches_nothing_but_its_tunnel_tells_whether_it_has_the_
     assert proof(changed("gw2"), directory=directory, fetching=["gw2"]).not_stored == ["gw3", "gw4"]
 
 
+@pytest.mark.parametrize(
+    ("fetching", "acknowledged", "tunnels", "verified"),
+    [
+        (OTHERS, [], [], False),  # an idle gateway: only time has passed
+        (OTHERS, [], ["gw2"], False),  # one alone could lie
+        (OTHERS, ["gw3"], ["gw2"], True),
+        (OTHERS, ["gw2", "gw3"], [], True),
+        (OTHERS, [], ["gw2", "gw3"], True),
+        (["gw2"], [], ["gw2"], True),
+        (["gw2"], ["gw2"], [], True),
+        (["gw2"], [], ["gw3"], False),  # whoever was sent the key does not show that it can be fetched
+        ([], [], [], True),
+    ],
+)
+def test_time_alone_is_not_enough_for_the_old_key_to_be_destroyed(
+    fetching: list[str], acknowledged: list[str], tunnels: list[str], verified: bool
+) -> None:
+    away = {name: ["gw1"] for name in fetching if name not in acknowledged}
+    directory = snapshot(samples.rotating("gw1"), *map(entry, OTHERS), pending=away)
+    found = proof(changed(*tunnels), samples.without(BEFORE, *OTHERS), directory, 50, fetching)
+    assert found.verified == verified, found.problem
+    assert found.problem == "" or "nothing is known of gw" in found.problem
+
+
 def test_no_tunnel_was_expected() -> None:
     assert proof(changed(), before=samples.without(BEFORE, *OTHERS)).verified
 
