@@ -10,10 +10,11 @@ Where the files of several are there, the first one counts, and its record names
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from ..._errors import NOTHING_CHANGED, VpnKeysError
 from .networkd import record as networkd
-from .record import Backend, Record
+from .record import Backend, Record, Unanalyzed
 from .wg_quick import record as wg_quick
 
 BACKENDS: t.Sequence[Backend] = (wg_quick.BACKEND, networkd.BACKEND)
@@ -24,7 +25,7 @@ def read(interface: str) -> Record:
     for backend in BACKENDS:
         path = backend.there(interface)
         if path:
-            return backend.read(path, interface)
+            return _alone(backend.read(path, interface))
     names = " or ".join(backend.name for backend in BACKENDS)
     raise VpnKeysError(
         "not_found",
@@ -32,3 +33,18 @@ def read(interface: str) -> Record:
         state=NOTHING_CHANGED,
         advice="write one first, or set O(interface)",
     )
+
+
+def _alone(record: Record) -> Record:
+    """With what is to be said where another backend sets up the interface, too; by drop-ins or long files as well."""
+    named = {one.file for one in record.unanalyzed}
+    also = [
+        Unanalyzed(
+            f"with which {backend.name} sets up {record.interface}, too",
+            f"leave one of {record.path} and that file",
+            file=path,
+        )
+        for backend in BACKENDS
+        if backend is not record.backend and (path := backend.there(record.interface)) and path not in named
+    ]
+    return replace(record, unanalyzed=(*record.unanalyzed, *also))

@@ -140,6 +140,22 @@ def test_what_systemd_does_not_know_is_ignored() -> None:
     assert (other.kind, other.name) == (sections.OTHER, "wireguardpeer")
 
 
+OUT_OF_RANGE = {
+    "Endpoint": ("h:0", "h:65536", "h:99999", "a..example:51820", ".a:51820"),
+    "PersistentKeepalive": ("65536", "99999"),
+    "RouteTable": ("9999999999",),
+    "RouteMetric": ("abc", "9999999999"),
+    "AllowedIPs": ("10.0.0.0/08", "10.0.0.0/024", "::/0,10.0.0.0/08"),
+    "PresharedKey": (f"{PSK[:-2]}B=",),
+}
+
+
+def test_the_first_kind_counts() -> None:
+    text = "[NetDev]\nName=wg0\nKind={}\nKind={}\n"
+    assert config.sets_up([text.format("vlan", "wireguard")]) == ""
+    assert config.sets_up([text.format("wireguard", "vlan")]) == "wg0"
+
+
 NO_ENTRY = "is neither a section nor an entry of one"
 NO_MASK = "begins a peer of whose AllowedIPs '10.0.0.0/255.0.0.0' is not a network"
 STRANGE = "has a character that systemd takes for an end of a line, or for none at all"
@@ -168,6 +184,11 @@ NO_PEER = "begins a peer that has not exactly one usable PublicKey"
         (f"{PEER}PresharedKey={PSK}#\n", 3, "gives PresharedKey a value that cannot be analyzed"),
         (f"{PEER}PresharedKeyFile=psk\n", 3, "gives PresharedKeyFile a value that cannot be analyzed"),
         (f"{PEER}RouteTable=office\n", 3, "gives RouteTable a value that cannot be analyzed"),
+        *(
+            (f"{PEER}{name}={value}\n", 3, f"gives {name} a value that cannot be analyzed")
+            for name, values in OUT_OF_RANGE.items()
+            for value in values
+        ),
         ("[WireGuard]\nPrivateKey=x\n", 2, "gives PrivateKey a value that cannot be analyzed"),
         ("[WireGuard]\n#\rPrivateKeyFile=/k\n", 2, STRANGE),
         ("[NetDev]\n\n\0", 3, STRANGE),

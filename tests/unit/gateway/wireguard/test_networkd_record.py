@@ -344,9 +344,71 @@ def test_a_file_that_systemd_networkd_cannot_read_does_not_count(gateway: Gatewa
     if os.getuid() == 0:  # others cannot read it either, then
         first, second = said(gateway)
         assert first.startswith(f"/{MAIN}, which systemd-networkd cannot read, so what is stored here would not hold")
-        assert first.endswith("; let it belong to root:systemd-network, with mode 0640.")
+        assert first.endswith("let it belong to root:systemd-network, with mode 0640.")
         what = "which holds the private key of wg0 and which systemd-networkd cannot read"
         assert second.startswith(f"/etc/wg0.key, {what}, so")
+
+
+SECRETS = {"private key": ("ListenPort", "PrivateKeyFile={}\nListenPort"), "preshared key": (f"={PSK}", "File={}")}
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize(
+    ("place", "content", "words"),
+    [
+        ("etc/k", "{key}\n", ""),
+        ("etc/k", "", "does not take for a key"),
+        ("etc/k", "{key}\n{key}\n", "does not take for a key"),
+        ("etc/k", "not a key", "does not take for a key"),
+        ("closed/k", "{key}\n", "cannot read"),
+        ("root/k", "{key}\n", "cannot read"),
+        ("run/k", "{key}\n", "is a file that a reboot removes"),
+        ("linked/k", "{key}\n", "is a file that a reboot removes"),
+    ],
+)
+def test_a_file_with_a_secret_has_to_serve_the_service_after_a_boot(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, secret: str, place: str, content: str, words: str
+) -> None:
+    monkeypatch.setattr(networkd, "PROTECTED", (f"{gateway.root}/root/",))
+    gateway.path("run/k").write_text("")
+    (gateway.root / "linked").symlink_to(gateway.root / "run")
+    gateway.path(place).write_text(content.format(key=PSK))
+    if place.startswith("closed"):
+        gateway.path(place).parent.chmod(0o067)  # its owner, which stands for the service, cannot pass
+    old, new = SECRETS[secret]
+    gateway.write(**{MAIN: TYPICAL.replace(old, new.format(gateway.path(place)), 1)})
+    found = [sentence for sentence in said(gateway) if f" {secret} " in sentence]
+    assert len(found) == bool(words), said(gateway)
+    assert all(words in sentence for sentence in found)
+
+
+def test_without_a_private_key_nothing_comes_up(gateway: Gateway) -> None:
+    gateway.write(**{MAIN: TYPICAL.replace(f"PrivateKey={raw_key('secret')}\n", "")})
+    assert any("which gives no private key, so systemd-networkd ignores all of it" in one for one in said(gateway))
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {MAIN: TYPICAL + "# long\n" * 50_000},
+        {MAIN: TYPICAL.replace("Name = wg0\n", ""), f"{MAIN}.d/a.conf": "[NetDev]\nName=wg0\n"},
+    ],
+    ids=["a long file", "a drop-in"],
+)
+def test_beside_wg_quick_every_file_that_sets_it_up_is_named(gateway: Gateway, files: dict[str, str]) -> None:
+    gateway.write(**files, **{"etc/wireguard/wg0.conf": f"[Interface]\nPrivateKey = {raw_key('secret')}\n"})
+    (sentence,) = said(gateway)
+    assert sentence.startswith(f"/{MAIN}, with which systemd-networkd sets up wg0, too, so")
+
+
+def test_a_new_private_key_is_not_written_where_a_reboot_removes_it(gateway: Gateway) -> None:
+    key = gateway.path("run/k")
+    key.write_text(f"{PSK}\n")
+    gateway.path("etc/k").symlink_to(key)
+    gateway.write(**{MAIN: TYPICAL.replace("ListenPort", f"PrivateKeyFile={gateway.path('etc/k')}\nListenPort")})
+    with pytest.raises(VpnKeysError, match="is a file that a reboot removes"):
+        gateway.record().write_secret(raw_key("other"))
+    assert key.read_text() == f"{PSK}\n"
 
 
 @pytest.mark.parametrize("masked", [False, True])

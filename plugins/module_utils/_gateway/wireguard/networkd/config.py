@@ -21,10 +21,11 @@ from ..sections import INTERFACE, OTHER, PEER, STAGED, Block, Syntax, networks, 
 from ..sections import parse as parse_sections
 
 _WORDS = frozenset(
-    "WireGuard WireGuardPeer PrivateKey PrivateKeyFile FirewallMark RouteTable PublicKey PublicKeyFile PresharedKey "
+    "WireGuard WireGuardPeer PrivateKey PrivateKeyFile FirewallMark RouteTable RouteMetric PublicKey PublicKeyFile PresharedKey "
     "PresharedKeyFile AllowedIPs Endpoint PersistentKeepalive Name Kind Type".split()
 )
-_KEY = r"[A-Za-z0-9+/]{43}="
+_KEY = r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="  # the last character has two bits that must be 0
+_16_BITS = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _OFF = frozenset(("", "0", "no", "n", "false", "f", "off"))
 _ALLOWED = {
     "privatekey": rf"(?:{_KEY}|@.*)?",
@@ -32,10 +33,11 @@ _ALLOWED = {
     "presharedkey": rf"(?:{_KEY})?",
     "presharedkeyfile": r"(?:/.*)?",
     "publickeyfile": r"(?!)",
-    "allowedips": r".+",
-    "endpoint": r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}",
-    "persistentkeepalive": r"off|[0-9]{1,5}",
-    "routetable": rf"default|main|local|[0-9]{{1,10}}|{'|'.join(sorted(_OFF))}",
+    "allowedips": r"(?!.*/0[0-9]).+",  # it would be read as octal
+    "endpoint": r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?):" + _16_BITS,
+    "persistentkeepalive": rf"off|0|{_16_BITS}",
+    "routemetric": r"[1-3]?[0-9]{1,9}",
+    "routetable": rf"default|main|local|[1-3]?[0-9]{{1,9}}|{'|'.join(sorted(_OFF))}",
 }
 _SPACE = r"[ \t]*"
 SYNTAX = Syntax(
@@ -45,7 +47,7 @@ SYNTAX = Syntax(
     entry=re.compile(rf"({_SPACE}([^=\[#;\s\\][^=\n]*?){_SPACE}={_SPACE})(.*?)([ \t\r\n]*)\Z", re.DOTALL),
     nothing=re.compile(rf"{_SPACE}(?:[#;].*)?\r?\Z"),
     keyword=lambda text: text.lower() if text in _WORDS else f"={text}",
-    between=re.compile(r"[,\s]+"),
+    between=re.compile(r"[, \t\r\n]+"),
     continued=True,
     others=True,
     allowed={keyword: re.compile(pattern) for keyword, pattern in _ALLOWED.items()},
@@ -84,7 +86,8 @@ def sets_up(texts: t.Iterable[str]) -> str:
             if header:
                 section = header.group(1)
             elif entry and section == "NetDev" and SYNTAX.keyword(entry.group(2)) in found:
-                found[SYNTAX.keyword(entry.group(2))] = SYNTAX.value(entry.group(3))
+                keyword, text = SYNTAX.keyword(entry.group(2)), SYNTAX.value(entry.group(3))
+                found[keyword] = (found[keyword] or text) if keyword == "kind" else text
     return found["name"] if found["kind"] == "wireguard" else ""
 
 
@@ -98,6 +101,11 @@ def conditions(blocks: t.Sequence[Block], file: str) -> int:
                     return number
                 number += 1 + line.count("\n")
     return 0
+
+
+def is_key(text: str) -> bool:
+    """Whether systemd takes it for a key."""
+    return re.fullmatch(_KEY, text) is not None
 
 
 # ---- the own key

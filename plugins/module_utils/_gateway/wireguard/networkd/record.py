@@ -16,14 +16,13 @@ import grp
 import os
 import pwd
 import re
-import stat
 import typing as t
 from dataclasses import replace
 
 from ...._errors import NOTHING_CHANGED, VpnKeysError
 from ... import files
 from .. import boot
-from ..record import IN_FILE, Backend, Record, Unanalyzed
+from ..record import IN_FILE, NOWHERE, Backend, Record, Unanalyzed
 from ..sections import INTERFACE, PEER, STAGED, WITHDRAWN, Block, public_key
 from ..wg_quick import hooks, programs
 from . import config
@@ -36,7 +35,9 @@ DISPATCHED = "/etc/networkd-dispatcher/*.d/*"
 UNIT = "systemd-networkd.service"
 USER = "systemd-network"
 _MOVE_THEM = f"move these peers into [{config.SYNTAX.peer}] sections"
-_READABLE = f"let it belong to root:{USER}, with mode 0640"
+PROTECTED = ("/root/", "/home/", "/run/user/")
+"""Empty for the service, whatever is there: ProtectHome of its unit."""
+_READABLE = f"put it into {ETC}, let it belong to root:{USER}, with mode 0640"
 
 
 # ---- which files
@@ -79,7 +80,9 @@ def read(path: str, interface: str) -> Record:
         raise VpnKeysError("unreadable", f"{path} has no [WireGuard]", state=NOTHING_CHANGED)
     blocks, without_psk = _with_psk(blocks)
     effects = hooks.effects((), interface, hooks.Files(boot.script, boot.unit_files), boot.unit_files(UNIT), UNIT)
-    fixed = {file: why for file in (file or path for file in texts) if (why := _why_fixed(os.path.realpath(file)))}
+    place = config.key_place(blocks, interface)
+    written = [*(file or path for file in texts), *([place.path] if place.how == IN_FILE else ())]
+    fixed = {file: why for file in written if (why := _why_fixed(os.path.realpath(file)))}
     record = Record(BACKEND, interface, path, texts, blocks, fixed=fixed, key=effects.key)
     unanalyzed = [
         *_of_places(record),
@@ -96,7 +99,7 @@ def read(path: str, interface: str) -> Record:
 
 def _why_fixed(path: str) -> str:
     """Why a file is not changed, a clause, "" where it can be."""
-    if path.startswith("/run/"):
+    if path.startswith(("/run/", "/dev/")):
         written = "netplan writes anew at each start" if "netplan" in os.path.basename(path) else "a reboot removes"
         return f"is a file that {written}"
     return "" if not path.startswith("/usr/") else "is a file of a package, which its next version replaces"
@@ -111,9 +114,24 @@ def _of_places(record: Record) -> t.Iterator[Unanalyzed]:
         elif not _readable(path):
             yield Unanalyzed("which systemd-networkd cannot read", _READABLE, file=path)
     place = record.place
-    if place.how == IN_FILE and not _readable(place.path):
-        what = f"which holds the private key of {record.interface} and which systemd-networkd cannot read"
-        yield Unanalyzed(what, _READABLE, file=place.path)
+    if place.how == IN_FILE:
+        why, advice = _why_no_key(place.path, record.secret())
+        if why:
+            what = f"which holds the private key of {record.interface} and which {why}"
+            yield Unanalyzed(what, advice, file=place.path)
+    if place.how == NOWHERE:
+        what = "which gives no private key, so systemd-networkd ignores all of it"
+        yield Unanalyzed(what, f"write `{BACKEND.key_line}` into it")
+
+
+def _why_no_key(path: str, text: str) -> tuple[str, str]:
+    """Why a file with a secret does not serve systemd-networkd after the next boot, a clause, and what to do; empty
+    where it does."""
+    if fixed := _why_fixed(os.path.realpath(path)):
+        return fixed, f"move it to {ETC}"
+    if not _readable(path):
+        return "systemd-networkd cannot read", _READABLE
+    return ("", "") if config.is_key(text) else ("systemd-networkd does not take for a key", "write one key into it")
 
 
 def _instead(path: str, interface: str) -> str:
@@ -166,25 +184,41 @@ def _with_psk(blocks: t.Iterable[Block]) -> tuple[list[Block], list[Unanalyzed]]
         path = config.psk_file(block) if block.kind in (PEER, STAGED, WITHDRAWN) else ""
         if path:
             block = replace(block, psk=(files.read(path) or "").strip())
-            if block.kind != WITHDRAWN and not _readable(path):
-                what = "which holds a preshared key and which systemd-networkd cannot read"
-                unanalyzed.append(Unanalyzed(what, _READABLE, (public_key(block).text,), path))
+            why, advice = ("", "") if block.kind == WITHDRAWN else _why_no_key(path, block.psk)
+            if why:
+                what = f"which holds a preshared key and which {why}"
+                unanalyzed.append(Unanalyzed(what, advice, (public_key(block).text,), path))
         found.append(block)
     return found, unanalyzed
 
 
 def _readable(path: str) -> bool:
-    """Whether there is such a file, and systemd-networkd can read it."""
+    """Whether there is such a file, and systemd-networkd can pass all directories above it, and read it."""
+    real, user = os.path.realpath(path), _user()
     try:
-        status, user = os.stat(path), _user()
+        file = os.stat(real)
+        above = [os.stat(place) for one in (path, real) for place in _above(one)]
     except OSError:
+        return False
+    if real.startswith(PROTECTED):
         return False
     if user is None:
         return True  # it runs as root there
     groups = {user.pw_gid, *(group.gr_gid for group in grp.getgrall() if USER in group.gr_mem)}
-    if status.st_uid == user.pw_uid:
-        return bool(status.st_mode & stat.S_IRUSR)
-    return bool(status.st_mode & (stat.S_IRGRP if status.st_gid in groups else stat.S_IROTH))
+    return _may(file, 4, user, groups) and all(_may(one, 1, user, groups) for one in above)
+
+
+def _above(path: str) -> t.Iterator[str]:
+    """The directories that it lies in."""
+    while path != os.path.dirname(path):
+        path = os.path.dirname(path)
+        yield path
+
+
+def _may(status: os.stat_result, bit: int, user: pwd.struct_passwd, groups: t.Container[int]) -> bool:
+    """`bit`: 4 to read, 1 to pass."""
+    shift = 6 if status.st_uid == user.pw_uid else 3 if status.st_gid in groups else 0
+    return bool(status.st_mode >> shift & bit)
 
 
 def _user() -> pwd.struct_passwd | None:
