@@ -21,8 +21,8 @@ from ..sections import INTERFACE, OTHER, PEER, STAGED, Block, Syntax, networks, 
 from ..sections import parse as parse_sections
 
 _WORDS = frozenset(
-    "WireGuard WireGuardPeer PrivateKey PrivateKeyFile FirewallMark RouteTable RouteMetric PublicKey PublicKeyFile PresharedKey "
-    "PresharedKeyFile AllowedIPs Endpoint PersistentKeepalive Name Kind Type".split()
+    "WireGuard WireGuardPeer PrivateKey PrivateKeyFile FirewallMark RouteTable RouteMetric PublicKey PublicKeyFile "
+    "PresharedKey PresharedKeyFile AllowedIPs Endpoint PersistentKeepalive Name Kind Type".split()
 )
 _KEY = r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="  # the last character has two bits that must be 0
 _16_BITS = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
