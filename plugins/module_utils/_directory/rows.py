@@ -136,14 +136,15 @@ def _column(column: t.Any) -> Column:
     return Column(column.name, kind, column.nullable, selected)
 
 
-def _read(raw: Row, columns: Sequence[Column], keys: Sequence[str], parsers: Parsers) -> Read:
-    parsed = {name: parse(raw[name]) for name, parse in parsers}
-    strange = {name for name, value in parsed.items() if value is STRANGE}
+def _read(row: Row, columns: Sequence[Column], keys: Sequence[str], parsers: Parsers) -> Read:
+    parsed = [(name, parse(row[name])) for name, parse in parsers]
+    strange = {name for name, value in parsed if value is STRANGE}
+    key = tuple([row[name] for name in keys])
+    row.update(parsed)
     if not strange:
-        row = {**raw, **parsed}
-        return Read(row, True, tuple([row[name] for name in keys]), True)
+        return Read(row, True, key, True)
     empty = {one.name: None if one.nullable else copy.copy(one.kind.empty) for one in columns if one.name in strange}
-    row = {**raw, **parsed, **empty}
+    row.update(empty)
     if "signature" in row:
         row["signature"] = ""
-    return Read(row, False, tuple(raw[name] for name in keys), strange.isdisjoint(keys))
+    return Read(row, False, key, strange.isdisjoint(keys))

@@ -200,25 +200,25 @@ def _head(connection: sa.Connection, table: str, newest: Checkpoint) -> Head:
 
 def _walked(connection: sa.Connection, table: str, newest: Checkpoint) -> Head:
     """The head that the links really have."""
-    head = EMPTY
-    for head, stored in _links(connection, table, _before(table, newest)):
-        if head.hash != stored:
+    links, last, digest = 0, 0, START
+    for values, stored in _links(connection, table, _before(table, newest)):
+        links, last, digest = links + 1, values[0], _linked(table, digest, values)
+        if digest.hex() != stored:
             return EMPTY  # no chain that was ever signed
-    return head
+    return Head(links, last, digest.hex())
 
 
-def _links(connection: sa.Connection, table: str, limits: Sequence[t.Any] = ()) -> Iterable[tuple[Head, t.Any]]:
-    """The head after each link, and the hash that is there."""
+def _links(connection: sa.Connection, table: str, limits: Sequence[t.Any] = ()) -> Iterable[tuple[list[t.Any], t.Any]]:
+    """The values of each link, and the hash that is there."""
     columns = schema.table(table).c
     selected = [_plain(columns[name]) for name in (*LINKS[table], "hash")]
     rows = connection.execute(sa.select(*selected).where(*limits).order_by(columns[LINKS[table][0]]))
-    has_json, head = LINKS[table][-1] == "details", EMPTY
+    has_json = LINKS[table][-1] == "details"
     for part in rows.partitions(BATCH):
         for *values, stored in part:
             if has_json and values[-1] is not None:
                 values[-1] = _decoded(values[-1])
-            head = _linked(table, head, values)
-            yield head, stored
+            yield values, stored
 
 
 def _plain(column: t.Any) -> t.Any:
@@ -237,9 +237,14 @@ def _decoded(value: t.Any) -> t.Any:
         return {"no JSON": value}
 
 
-def _linked(table: str, head: Head, values: Sequence[t.Any]) -> Head:
-    data = encode([table, FORM, *values])
-    return Head(head.links + 1, values[0], hashlib.sha256(bytes.fromhex(head.hash) + data.encode()).hexdigest())
+def _linked(table: str, digest: bytes, values: Sequence[t.Any]) -> bytes:
+    """The hash of a chain with one link more."""
+    return hashlib.sha256(digest + encode([table, FORM, *values]).encode()).digest()
+
+
+def _extended(table: str, head: Head, values: Sequence[t.Any]) -> Head:
+    digest = _linked(table, bytes.fromhex(head.hash), values)
+    return Head(head.links + 1, values[0], digest.hex())
 
 
 def root_at(connection: sa.Connection, number: int) -> bytes | None:
@@ -284,7 +289,7 @@ def advance(
 
 def _last_checkpoint(seal: Seal) -> Head:
     before = seal.heads["checkpoints"]
-    return _linked("checkpoints", before, [seal.checkpoint.number, seal.note]) if seal.checkpoint else before
+    return _extended("checkpoints", before, [seal.checkpoint.number, seal.note]) if seal.checkpoint else before
 
 
 def _append(connection: sa.Connection, table: str, head: Head, rows: Sequence[Row]) -> Head:
@@ -292,7 +297,7 @@ def _append(connection: sa.Connection, table: str, head: Head, rows: Sequence[Ro
     number, linked = LINKS[table][0], []
     for row in rows:
         whole = {number: head.last + 1, **row}
-        head = _linked(table, head, [whole[name] for name in LINKS[table]])
+        head = _extended(table, head, [whole[name] for name in LINKS[table]])
         linked.append({**whole, "hash": head.hash})
     if linked:
         connection.execute(sa.insert(schema.table(table)), linked)
@@ -332,7 +337,8 @@ def _rechain(connection: sa.Connection, table: str) -> Head:
     where = number == sa.bindparam("which")
     statement = sa.update(columns.hash.table).where(where).values(hash=sa.bindparam("becomes"))
     wrong = []
-    for head, stored in _links(connection, table):
+    for values, stored in _links(connection, table):
+        head = _extended(table, head, values)
         if head.hash != stored:
             wrong.append({"which": head.last, "becomes": head.hash})
     for start in range(0, len(wrong), BATCH):

@@ -430,8 +430,8 @@ def history(connection: sa.Connection, snapshot: Snapshot, only: Iterable[str] |
 
 def _unsigned(row: Row) -> Row:
     """As results show it: the column of the lock owner keeps its first name, because records are signed with it."""
-    shown = {name: value for name, value in row.items() if name not in ("signature", "lease_until")}
-    return {"lock_owner" if name == "holder" else name: value for name, value in shown.items()}
+    shown = {name: value for name, value in row.items() if name not in ("signature", "lease_until", "holder")}
+    return {**shown, "lock_owner": row["holder"]} if "holder" in row else shown
 
 
 def _rotation(row: Row) -> Row:
