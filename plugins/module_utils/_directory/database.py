@@ -10,6 +10,7 @@ What goes wrong becomes one sentence that names the database and never its passw
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -77,6 +78,19 @@ def locate(url: str, option: str = "url") -> Place:
 
 
 _EXPECTED = "it must look like sqlite:////var/lib/vpnops/directory.db or postgresql://user:password@host/database"
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Python looks for garbage again and again while a large directory is read, where there is none: a tenth of the
+    time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextmanager

@@ -50,6 +50,7 @@ Options = Mapping[str, t.Any]
 # -- reading
 
 
+@database.uncollected()
 def read(options: Options) -> Row:
     """The result of key_directory_info. Raises VpnKeysError."""
     place = database.locate(options["url"])

@@ -31,6 +31,7 @@ BATCH = 5_000
 Options = Mapping[str, t.Any]
 
 
+@database.uncollected()
 def write(options: Options, check: bool, diff: bool = False) -> Row:
     """The result of key_directory. Raises VpnKeysError; then nothing was changed."""
     work = STATES.get(options["state"])
