@@ -30,7 +30,7 @@ RESULTS = HERE / "results" / "directory.json"
 GATEWAYS, FEW = 10_000, 200
 SECONDS, MEGABYTES = 2.0, 300
 """Of one task, with all that it imports, on a machine with nothing else to do."""
-ROUNDS = 3
+ROUNDS = 5
 LOOP = 5_000_000
 """Additions that tell how fast a machine is."""
 Options = dict[str, t.Any]

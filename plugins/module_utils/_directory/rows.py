@@ -41,11 +41,9 @@ STRANGE: t.Any = object()
 
 
 def _decoded(value: t.Any) -> t.Any:
-    """JSON; PostgreSQL's driver has decoded it already."""
-    if not isinstance(value, str):
-        return value
+    """JSON; None for what is none."""
     try:
-        return json.loads(value)
+        return json.loads(value) if isinstance(value, str) else None
     except (ValueError, RecursionError):
         return None
 

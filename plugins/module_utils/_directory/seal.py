@@ -227,7 +227,7 @@ def _plain(column: t.Any) -> t.Any:
 
 
 def _decoded(value: t.Any) -> t.Any:
-    """JSON as PostgreSQL's driver has decoded it already."""
+    """JSON; what is no text is taken as it is."""
     if not isinstance(value, str):
         return value
     try:
