@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 
 
+@functools.lru_cache(maxsize=4096)
 def spelled(address: str) -> str:
     """The address in its usual spelling; a text that is not an address is returned as it is."""
     parsed = _parsed(address)

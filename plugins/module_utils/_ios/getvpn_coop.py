@@ -83,7 +83,7 @@ class _CoopGroup:
     peers: list[dict[str, str]]
 
     def add(self, field: str, value: str) -> None:
-        if session := _SESSION.fullmatch(field):
+        if field.startswith("session ") and (session := _SESSION.fullmatch(field)):
             self.peers.append({})
             if int(session[1]) != len(self.peers):
                 unreadable(f"{_COOP} shows session {session[1]} where session {len(self.peers)} is expected.")
@@ -101,13 +101,13 @@ def read_coop(listing: str) -> dict[str, Coop]:
     group: _CoopGroup | None = None
     for line in strip_noise(listing).split("\n"):
         for field, value in fields_of(line):
-            if _COOP_GROUP.fullmatch(field):
+            if field.startswith("crypto ") and _COOP_GROUP.fullmatch(field):
                 if not value:
                     unreadable(f"{_COOP} shows a group without a name.")
                 if name(value) in groups:
                     unreadable(f"{_COOP} shows group {name(value)} twice.")
                 group = groups[name(value)] = _CoopGroup({}, [])
-            elif group and _NO_REDUNDANCY.fullmatch(field):
+            elif group and field.startswith("*") and _NO_REDUNDANCY.fullmatch(field):
                 if group.peers or group.own.keys() & _COOP_OWN:
                     unreadable(f"{_COOP} shows a group with and without redundancy.")
                 group.own["alone"] = value

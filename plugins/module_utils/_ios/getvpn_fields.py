@@ -11,8 +11,9 @@ what is there: what may stand in the place of something that is missing is unrea
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from .fields import number
 from .screen import expect_no_refusal, is_echo, quote, refusal, unreadable
@@ -27,23 +28,35 @@ _FIELD_BREAK = re.compile(r"(?<![ \t])(?:[ \t]{1,40},(?:[ \t]|$)|(?:[ \t]{2}|\t)
 _LONGEST_LINE = 1000
 
 
-def fields_of(line: str) -> Iterator[tuple[str, str]]:
+_SHORT = 160
+
+
+def fields_of(line: str) -> tuple[tuple[str, str], ...]:
     """What a line says, field by field. A line that says nothing is a field of its own, without a value."""
+    return _remembered(line) if len(line) <= _SHORT else _fields_of(line)
+
+
+def _fields_of(line: str) -> tuple[tuple[str, str], ...]:
     line = line.strip()
     if not line or is_echo(line):
-        return
+        return ()
     if ":" not in line or len(line) > _LONGEST_LINE:
-        yield line[:_LONGEST_LINE], ""
-        return
+        return ((line[:_LONGEST_LINE], ""),)
     # Most lines hold one field, and a fleet's listings have many lines.
     several = "  " in line or "\t" in line or " ," in line
     parts = _FIELD_BREAK.split(line) if several else [line]
+    found = []
     for place, part in enumerate(parts, 1):
         field, colon, value = part.partition(":")
         if not value.strip() and colon and place < len(parts) and ":" not in parts[place]:
             value, parts[place] = parts[place], ""  # more blanks than one before a value
         if field := " ".join(field.split()).lower():
-            yield field, value.strip()
+            found.append((field, value.strip()))
+    return tuple(found)
+
+
+_remembered = functools.lru_cache(maxsize=4096)(_fields_of)
+"""The key servers of a fleet show the same lines again and again."""
 
 
 def put(found: dict[str, str], field: str, value: str, read: Collection[str], what: str) -> None:

@@ -27,6 +27,7 @@ says (`as_given`, `under_one_label`) counts in place of all this.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -133,7 +134,7 @@ class _Member:
     host: str
     group: GroupOnHost
 
-    @property
+    @functools.cached_property
     def peers(self) -> list[str]:
         return sorted(_normal(self.group.peers))
 
@@ -187,6 +188,7 @@ class _Configured:
         for member in self.members:
             self.on_host.setdefault((member.host, "name", member.group.name), []).append(member)
             self.on_host.setdefault((member.host, "identity", member.group.identity), []).append(member)
+        self.named_by = {member: self._named_by(member) for member in self.members}
         self.returned = {member: self._returned(member) for member in self.members}
         self.between = self._between()
         if self.between:
@@ -223,8 +225,8 @@ class _Configured:
     def _returned(self, member: _Member) -> dict[str, list[_Member]]:
         """Whom a member names, and of each the groups in which it is named back."""
         return {
-            host: [other for other in self._same_group(member, host) if member.host in self._named_by(other)]
-            for host in sorted(self._named_by(member))
+            host: [other for other in self._same_group(member, host) if member.host in self.named_by[other]]
+            for host in sorted(self.named_by[member])
         }
 
     def _tied(self) -> list[_Component]:
@@ -330,7 +332,7 @@ class _Configured:
         named = {host for member in component for host in self._believed_by_nobody(member)}
         if len(named - hosts) >= len(hosts):
             return self._not_returned(component, named - hosts)
-        waits = any(self._named_by(member) & self.unreadable for member in component)
+        waits = any(self.named_by[member] & self.unreadable for member in component)
         if len(hosts) > 1 or waits:
             return None
         outside = _sorted(peer for member in component for peer in member.peers if peer not in self.owner)
@@ -383,7 +385,7 @@ class _Configured:
         if labels and unnamed:
             without = _sorted(member.host for member in unnamed)
             findings.append(f"No RSA key is named for the rekeys of {_list(_names(unnamed))} on {_list(without)}.")
-        waits_for = {host for member in members for host in self._named_by(member) & self.unreadable}
+        waits_for = {host for member in members for host in self.named_by[member] & self.unreadable}
         return Unit(
             labels[0] if len(labels) == 1 else None,
             _names(members),
