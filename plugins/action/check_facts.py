@@ -8,6 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._errors import VpnKeysError
 from ..modules.check_facts import ARGUMENT_SPEC
 from ..plugin_utils import claimed_variables, failures
 
@@ -27,8 +28,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self.validate_argument_spec(ARGUMENT_SPEC)
         variables = task_vars or {}
         result["changed"] = False
-        names = claimed_variables.claimed(variables.get("ansible_facts") or ())
-        if names:
-            refusal = claimed_variables.refusal(str(variables["inventory_hostname"]), names)
-            result |= failures.failure(refusal, self._task)
+        try:
+            claimed_variables.refuse(variables)
+        except VpnKeysError as error:
+            result |= failures.failure(error, self._task)
         return result

@@ -10,7 +10,7 @@ Ansible makes a variable of every fact, and it outranks role defaults and the in
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..module_utils._errors import NOTHING_DONE, VpnKeysError
 from ..module_utils._printable import quoted
@@ -27,15 +27,14 @@ PREFIXES = (
     "gateway_",
     "key_directory_",
     "key_report_",
-    "key_server_rotate_",
-    "key_server_sync_",
+    # Of the roles, and key_server_addresses.
+    "key_server_",
     "tower_",
-    "vpnops_keys_",
-    # ansible_..., of the connection to a key server, that Ansible itself lets facts set.
-    "host_key_",
-    "libssh_",
-    "netconf_",
-    "paramiko_",
+)
+CONNECTION_PREFIXES = ("host_key_", "libssh_", "netconf_", "paramiko_", "vpnops_keys_")
+"""Of the connection to a key server: ansible_..., that Ansible itself lets facts set."""
+CONNECTION_NAMES = frozenset(
+    {"command_timeout", "connect_timeout", "enable_password", "private_key_passphrase", "ssh_host_key_checking"}
 )
 NAMES = frozenset(
     {
@@ -55,11 +54,6 @@ NAMES = frozenset(
         "undef",
         # ansible_..., which is there only with --limit.
         "limit",
-        "command_timeout",
-        "connect_timeout",
-        "enable_password",
-        "private_key_passphrase",
-        "ssh_host_key_checking",
     }
 )
 SHOWN = 5
@@ -72,7 +66,11 @@ def claimed(facts: Iterable[str]) -> list[str]:
 
 
 def _ours(name: str) -> bool:
-    return name in NAMES or name.startswith(PREFIXES)
+    return name in NAMES | CONNECTION_NAMES or name.startswith((*PREFIXES, *CONNECTION_PREFIXES))
+
+
+def _of_the_connection(name: str) -> bool:
+    return name in CONNECTION_NAMES or name.startswith(CONNECTION_PREFIXES)
 
 
 def listed(names: list[str]) -> str:
@@ -85,6 +83,18 @@ def result(names: list[str]) -> dict[str, t.Any]:
     about = refusal("", names)
     found = [f"Its facts hold {listed(names)}, which a device cannot set."]
     return {"failed": True, "changed": False, "code": about.code, "msg": str(about), "findings": found, "claimed": True}
+
+
+def refuse(variables: Mapping[str, t.Any], connection: bool = True) -> None:
+    """By the variables of the host that a task runs for. Raises VpnKeysError(refused).
+
+    `connection`: False where nothing is asked but whether a fact may be an option of the task. What works on a fleet
+    checks this itself: a play may ignore what the roles check first, or run a task for another host.
+    """
+    names = claimed(variables.get("ansible_facts") or ())
+    counted = [name for name in names if connection or not _of_the_connection(name.removeprefix("ansible_"))]
+    if counted:
+        raise refusal(str(variables.get("inventory_hostname", "")), names)
 
 
 def refusal(host: str, names: list[str]) -> VpnKeysError:

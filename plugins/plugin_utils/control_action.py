@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils._errors import NOTHING_DONE, VpnKeysError
-from . import failures
+from . import claimed_variables, failures
 from .internal import internal_error
 
 Result = dict[str, t.Any]
@@ -39,6 +39,10 @@ class ControlAction(ActionBase):  # type: ignore[misc]
         """The work of one task. Raises VpnKeysError."""
         raise NotImplementedError
 
+    def check_facts(self) -> None:
+        """Its options are templates, and every variable in them may be a fact. Raises VpnKeysError."""
+        claimed_variables.refuse(self.variables, connection=False)
+
     def prepare(self) -> None:
         """What comes before the options are read. Raises VpnKeysError."""
 
@@ -48,6 +52,7 @@ class ControlAction(ActionBase):  # type: ignore[misc]
         self.host = str(self.variables.get("inventory_hostname", "localhost"))
         self.check = bool(self._task.check_mode)
         try:
+            self.check_facts()
             self.prepare()
             _require(self.LIBRARIES)
             options = self.validate_argument_spec(self.ARGUMENT_SPEC, **self.CONSTRAINTS)[1]

@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import VpnKeysError, rendered
 from ..module_utils._printable import printable
-from . import advice, failures
+from . import advice, claimed_variables, failures
 
 Data = dict[str, t.Any]
 LONGEST_REASON = 1000
@@ -38,6 +38,7 @@ class DirectoryAction(ActionBase):  # type: ignore[misc]
         if getattr(self._connection, "has_pipelining", False):
             self._connection.set_option("pipelining", True)
         try:
+            claimed_variables.refuse(variables, connection=False)
             arguments = self.arguments(dict(self._task.args), variables)
         except VpnKeysError as error:
             return result | failures.failure(error, self._task)

@@ -9,12 +9,17 @@ from __future__ import annotations
 import json
 import sys
 import typing as t
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from integration.control_node import ControlNode, Run
 
+from ansible_collections.vpnops.keys.plugins.plugin_utils.gateways.action import GatewayAction
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.action import IosAction
+
 HOSTS = ("h1", "h2")
+PLUGINS = Path(__file__).parents[2] / "plugins"
 CHECK = {"vpnops.keys.check_facts": None}
 AFTERWARDS = {"ansible.builtin.debug": {"msg": "{{ gateway_keys_mode | default('as it was') }}"}}
 LIAR = """
@@ -95,6 +100,29 @@ def test_what_is_no_fact_is_left_alone(node: ControlNode) -> None:
     own = {"ansible.builtin.set_fact": {"gateway_keys_targets": ["h1"]}}
     done = node.run([usual, own, CHECK], "-e", "gateway=h1")
     assert done.code == 0, done.output
+
+
+def for_a_fleet() -> list[str]:
+    """Actions that work on others than the host that they run for: its variables are their options."""
+    names = []
+    for path in sorted(PLUGINS.glob("action/*.py")):
+        action = import_module(f"ansible_collections.vpnops.keys.plugins.action.{path.stem}").ActionModule
+        alone = issubclass(action, GatewayAction) or (issubclass(action, IosAction) and action.PER_HOST)
+        if not alone and path.stem != "check_facts":
+            names.append(path.stem)
+    return names
+
+
+def test_whoever_ignores_the_check_has_nothing_done_by_facts(node: ControlNode) -> None:
+    """By no action that works for a fleet, whatever its options are."""
+    names = for_a_fleet()
+    assert {"ios_rsa_key_sync", "ios_getvpn_rotation", "key_directory", "gateway_plan", "key_report"} <= set(names)
+    tasks = [{f"vpnops.keys.{name}": {}, "ignore_errors": True} for name in names]
+    done = node.run([lie(gateway_keys_mode="emergency"), {**CHECK, "ignore_errors": True}, *tasks])
+    for name in names:
+        code, sentence = done.error(name, "h1")
+        assert (name, code) == (name, "refused")
+        assert sentence.startswith("h1: its facts hold ")
 
 
 def test_nothing_can_be_set(node: ControlNode) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -135,3 +136,18 @@ def test_what_counts_as_taking_apart(text: str, bad: bool) -> None:
     call = ast.parse(text, mode="eval").body
     assert isinstance(call, ast.Call)
     assert any(map(_of_a_sentence, call.args)) == bad
+
+
+@pytest.mark.parametrize("role", ["key_server_sync", "key_server_rotate"])
+def test_a_role_for_key_servers_does_all_for_one_host(role: str) -> None:
+    """The facts of that one are checked; a task for every host, or its condition, would be one by facts of others."""
+    tasks = yaml.safe_load((ROOT / "roles" / role / "tasks" / "main.yml").read_text(encoding="utf-8"))
+    todo, seen = list(tasks), 0
+    while todo:
+        one = todo.pop()
+        if "block" in one:
+            todo += one["block"]
+            continue
+        assert one.get("run_once"), one["name"]
+        seen += 1
+    assert seen > 3

@@ -24,6 +24,8 @@ ROWS: dict[int, tuple[str, tuple[str, ...]]] = {
             "integration/gateways/test_tampered.py::test_a_play_that_gathers_facts",
             "integration/gateways/test_tampered.py::test_a_cache_of_facts",
             "integration/test_check_facts.py::test_a_module_that_returns_facts",
+            "integration/test_check_facts.py::test_whoever_ignores_the_check_has_nothing_done_by_facts",
+            "unit/test_house_rules.py::test_a_role_for_key_servers_does_all_for_one_host",
             "unit/plugin_utils/test_claimed_variables.py::test_every_variable_that_is_read_is_claimed",
             "unit/plugin_utils/test_device_answer.py::test_whatever_else_it_says_is_dropped_and_named",
         ),

@@ -149,10 +149,11 @@ def _too_few(name: str, proven: Sequence[str], unproven: Sequence[str], minimum_
 def _by_time_alone(
     directory: Directory, one: Gateway, carrying: t.Container[str], fetching: t.Iterable[str]
 ) -> str:
-    """Several peers that fetch have to show that the new key arrives, for one could lie; of a single one, that one."""
+    """Several peers that fetch have to show that the new key arrives, for one could lie; of two, one, as the other one
+    may be off."""
     peers = [peer for peer in fetching if peer in directory.in_use and directory.are_peers(one.name, peer)]
     silent = [peer for peer in peers if peer not in carrying and directory.pending.is_pending(peer, one.name)]
-    needed = min(SEVERAL, len(peers))
+    needed = min(SEVERAL, max(1, len(peers) - 1))
     if not silent or len(peers) - len(silent) >= needed:
         return ""
     return (

@@ -46,6 +46,11 @@ class IosAction(ControlAction):
     PER_HOST: t.ClassVar[bool] = True
     """Whether a device that cannot be reached makes this host unreachable, or is a failure of the whole task."""
 
+    def check_facts(self) -> None:
+        """Of one that works on its own host, the facts steer nobody else, and `target` refuses it."""
+        if not self.PER_HOST:
+            super().check_facts()
+
     def prepare(self) -> None:
         pipe.begin(self._task._uuid)
         interruption.leave_the_terminal()

@@ -147,7 +147,8 @@ def plan_all(seen: Mapping[str, Seen], options: Mapping[str, t.Any], addresses: 
     compromised = _compromised(seen, policy.compromised, options["allow_absent_compromised"])
     planned = [_plan(unit, seen, policy) for unit in units]
     if not options["allow_partial_inventory"]:
-        _check_whole(planned)
+        lacking = _lacking(planned)
+        planned = [_plan(_blocked(one.unit), seen, policy) if one in lacking else one for one in planned]
     # Whom the reader asked for: with a choice, the key servers of the groups, and those of the limit.
     wide = not options["only_groups"]
     allowed = options["allowed_hosts"] if wide else ()
@@ -188,19 +189,28 @@ def _chosen(
     return found
 
 
-def _check_whole(planned: Sequence[Planned]) -> None:
-    """Raises bad_input where key servers name peers that the inventory lacks. A unit of which nothing is known, and so
-    nothing is changed, does not stop the others: one key server could name anything."""
+def _lacking(planned: Sequence[Planned]) -> list[Planned]:
+    """Those with key servers that name peers that the inventory lacks. Raises bad_input where all are such. One does not
+    stop the others: a key server could name anything."""
     acting = [one for one in planned if one.plan.verdict != "unknown"]
-    lacking = dict.fromkeys(peer for one in acting or planned for peer in one.unit.unknown_peers)
-    if lacking:
+    lacking = [one for one in acting or planned if one.unit.unknown_peers]
+    if lacking and len(lacking) == len(acting or planned):
+        peers = dict.fromkeys(peer for one in lacking for peer in one.unit.unknown_peers)
         raise VpnKeysError(
-            "bad_input",
-            f"{' '.join(lacking)} A job slice looks the same. The key servers of a group must be read together",
-            state=NOTHING_CHANGED,
-            advice="add them to the inventory and set the slice count of the job template to 1, or set "
-            "O(allow_partial_inventory)",
+            "bad_input", f"{' '.join(peers)} {LOOKS_LIKE_A_SLICE}", state=NOTHING_CHANGED, advice=MAKE_IT_WHOLE
         )
+    return lacking
+
+
+LOOKS_LIKE_A_SLICE = "A job slice looks the same. The key servers of a group must be read together"
+MAKE_IT_WHOLE = (
+    "add them to the inventory and set the slice count of the job template to 1, or set O(allow_partial_inventory)"
+)
+
+
+def _blocked(unit: Unit) -> Unit:
+    why = f"{' '.join(unit.unknown_peers)} {LOOKS_LIKE_A_SLICE}; {MAKE_IT_WHOLE}."
+    return dataclasses.replace(unit, blocked=why)
 
 
 def _left_out(units: Sequence[Unit], chosen: Collection[Unit]) -> list[str]:

@@ -90,6 +90,8 @@ def test_of_a_peer_that_fetches_nothing_but_its_tunnel_tells_whether_it_has_the_
         (OTHERS, ["gw3"], ["gw2"], True),
         (OTHERS, ["gw2", "gw3"], [], True),
         (OTHERS, [], ["gw2", "gw3"], True),
+        (["gw2", "gw3"], [], ["gw3"], True),  # the other one may be off
+        (["gw2", "gw3"], [], [], False),
         (["gw2"], [], ["gw2"], True),
         (["gw2"], ["gw2"], [], True),
         (["gw2"], [], ["gw3"], False),  # whoever was sent the key does not show that it can be fetched

@@ -98,10 +98,18 @@ lies = st.one_of(
 
 
 @settings(max_examples=examples(400), deadline=None)
-@given(honest(), lies, st.booleans())
-def test_a_liar_changes_no_plan_of_others_and_is_in_none(seen: dict[str, Seen], lie: Seen, overwrite: bool) -> None:
-    alone = planned(seen, overwrite=overwrite).planned
-    found = planned({**seen, "liar": lie}, overwrite=overwrite).planned
+@given(honest(), lies, st.booleans(), st.booleans())
+def test_a_liar_changes_no_plan_of_others_and_is_in_none(
+    seen: dict[str, Seen], lie: Seen, overwrite: bool, partial: bool
+) -> None:
+    options = {"overwrite": overwrite, "allow_partial_inventory": partial}
+    alone = planned(seen, **options).planned
+    try:
+        found = planned({**seen, "liar": lie}, **options).planned
+    except VpnKeysError:  # for the liar's own group, where nothing is done to any other one
+        assert not partial
+        assert all(one.plan.verdict == "unknown" for one in alone)
+        return
     others = [one for one in found if "liar" not in one.unit.hosts]
     assert [key_servers.to_result(one, {}) for one in others] == [key_servers.to_result(one, {}) for one in alone]
     for one in found:
@@ -360,3 +368,23 @@ def test_a_part_of_the_inventory_is_refused_where_it_matters() -> None:
     assert planned(with_unknown_peers("ks3"), allow_partial_inventory=False).planned, "ASIA cannot be read anyway"
     with pytest.raises(VpnKeysError, match=r"10\.9\.9\.9, a peer of ks3, is an address"):
         planned(with_unknown_peers("ks3"), allow_partial_inventory=False, only_groups=["ASIA"])
+
+
+def test_a_key_server_that_names_any_peer_stops_its_own_group_alone() -> None:
+    def of(group: str, *hosts: str, more: tuple[str, ...] = ()) -> dict[str, Seen]:
+        peers = {name: tuple(ADDRESS[other] for other in hosts if other != name) for name in hosts}
+        more_of = {hosts[0]: more}
+        return {
+            name: survey((Group(group, "gdoi", group, "K", 1, (*peers[name], *more_of.get(name, ()))),), KeyRing(()))
+            for name in hosts
+        }
+
+    whole = of("G", "ks1", "ks2") | of("H", "ks3", "ks4")
+    lying = of("G", "ks1", "ks2", more=("10.9.9.9",)) | of("H", "ks3", "ks4")
+    expected = {one.unit.groups: one.plan for one in planned(whole, allow_partial_inventory=False).planned}
+    found = {one.unit.groups: one.plan for one in planned(lying, allow_partial_inventory=False).planned}
+    assert found["H",] == expected["H",]
+    assert found["H",].steps
+    assert not found["G",].steps
+    assert "10.9.9.9, a peer of ks1, is an address" in (found["G",].blocked or "")
+    assert "set O(allow_partial_inventory)" in (found["G",].blocked or "")
