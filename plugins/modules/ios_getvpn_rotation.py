@@ -266,7 +266,7 @@ groups:
           elements: str
           sample: []
         gone:
-          description: No key server lists them any more. They learn the key when they come back.
+          description: No key server lists them any more. They receive the key when they register again.
           type: list
           elements: str
           sample: []

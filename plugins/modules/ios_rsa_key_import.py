@@ -184,7 +184,7 @@ key:
       type: str
       sample: private-config
     generated:
-      description: When the key was generated, or imported, in the device's words and by its clock.
+      description: When the key was generated, or imported, as the device reports it, by its clock.
       type: str
       sample: 06:51:40 UTC Aug 30 2026
     fingerprint:

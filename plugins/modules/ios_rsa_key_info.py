@@ -94,7 +94,7 @@ rsa_keys:
       type: str
       sample: private-config
     generated:
-      description: When the key was generated, or imported, in the device's words and by its clock.
+      description: When the key was generated, or imported, as the device reports it, by its clock.
       type: str
       sample: 06:51:40 UTC Aug 30 2026
     fingerprint:
