@@ -187,8 +187,8 @@ class ActionModule(IosAction):
         approved = options["approved"]
         if approved is not None and unit["steps"] and one.digest not in approved:
             return unit | {
-                "error": f"what the key servers hold has changed since the plan was approved. {NOTHING_CHANGED}; plan "
-                "again."
+                "error": f"the keys of its key servers have changed since the plan was approved. {NOTHING_CHANGED}; "
+                "plan again."
             }
         touched = set(execute.hosts_of(one.plan.steps, sources=False))
         outside = touched - set(options["allowed_hosts"]) if options["allowed_hosts"] is not None else set()

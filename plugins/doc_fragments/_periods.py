@@ -68,8 +68,8 @@ options:
             description: *why
             type: str
             default: >-
-              NIST SP 800-57 Part 1, section 5.3.6: 1 to 3 years for private keys of signatures; whoever reads the
-              directory has to be given the next one
+              NIST SP 800-57 Part 1, section 5.3.6: 1 to 3 years for private keys of signatures; everyone who reads
+              the directory must get the next one
           custodian: *custodian
   at:
     description: The time at which keys are judged, as ISO 8601. The default is now.

@@ -83,7 +83,7 @@ def pem(key: PublicKey) -> str:
 def _x25519(raw: bytes) -> PublicKey:
     number = int.from_bytes(raw, "little") & ((1 << 255) - 1)
     if number % P in LOW_ORDER:
-        raise _bad("it is a point of low order, with which anybody could read the traffic")
+        raise _bad("it is a point of low order, with which anyone could decrypt the traffic")
     return PublicKey("x25519", base64.b64encode(raw).decode(), X25519_PREFIX + raw, 256)
 
 

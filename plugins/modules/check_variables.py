@@ -45,14 +45,13 @@ code:
   sample: bad_input
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ..module_utils._action_module import fail_without_action
 
 ARGUMENT_SPEC: dict[str, object] = {}
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
+    fail_without_action(ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

@@ -219,7 +219,7 @@ gateway:
         code:
           description: Error code of the last fetch, for programs. Empty if it succeeded.
           type: str
-        told:
+        msg:
           description: How the last fetch ended, in sentences.
           type: str
           sample: "Nothing new: number 41 is stored."
@@ -229,7 +229,7 @@ gateway:
         at:
           description: When the last fetch was, in Unix seconds.
           type: int
-        good_at:
+        succeeded_at:
           description: When the last successful fetch was, in Unix seconds; 0 if there was none.
           type: int
 checkpoint:
@@ -285,7 +285,7 @@ ARGUMENT_SPEC = dict(
     expect=dict(type="list", elements="dict", default=[]),
     wait_timeout=dict(type="float", default=15),
 )
-FETCHED = ("number", "root", "directory", "revision", "stored", "code", "told", "expires", "at", "good_at")
+FETCHED = ("number", "root", "directory", "revision", "stored", "code", "msg", "expires", "at", "succeeded_at")
 POLL = 0.2
 LONGEST = 450
 """Characters of a sentence about a line that an administrator wrote."""
@@ -376,7 +376,7 @@ def fetched() -> entry.Data | None:
     try:
         seen = memory.read() if os.path.exists(peer_store.CONFIG) else None
     except VpnKeysError as error:
-        seen = memory.Seen(code=error.code, told=str(error))
+        seen = memory.Seen(code=error.code, msg=str(error))
     return seen and {name: value for name, value in seen._asdict().items() if name in FETCHED}
 
 

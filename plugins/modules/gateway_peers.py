@@ -186,7 +186,7 @@ refused:
   description:
     - >-
       The given peers that were left out, because what was given of them cannot be used or this gateway cannot store it,
-      and those whose keys would not hold after the next start of the daemon. The latter have their keys in the running
+      and those whose keys would be lost at the next start of the daemon. The latter have their keys in the running
       daemon. All others are stored. They are not in RV(stored), so they stay pending.
     - >-
       A peer with O(peers[].withdrawn=true) is withdrawn even then, as far as its keys and its identity are known; its

@@ -164,12 +164,12 @@ groups:
           type: int
           sample: 100
         role:
-          description: Its role; null for any other word of the device.
+          description: Its role; null if the device reports another one.
           type: str
           choices: [Primary, Secondary]
           sample: Primary
         status:
-          description: Its status, in the device's word.
+          description: Its status, as the device reports it.
           type: str
           sample: Alive
         version:
@@ -199,11 +199,11 @@ groups:
               choices: [Primary, Secondary]
               sample: Secondary
             status:
-              description: Its status, in the device's word.
+              description: Its status, as the device reports it.
               type: str
               sample: Alive
             ike:
-              description: State of the IKE session with it, in the device's words.
+              description: State of the IKE session with it, as the device reports it.
               type: str
               sample: Established
             version:
@@ -337,7 +337,7 @@ groups:
           type: str
           sample: EUROPE
         state:
-          description: State, in the device's word.
+          description: State, as the device reports it.
           type: str
           sample: Registered
         key_server:
@@ -381,14 +381,13 @@ code:
   sample: not_exportable
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ..module_utils._action_module import fail_without_action
 
 ARGUMENT_SPEC: dict[str, object] = {}
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
+    fail_without_action(ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ code:
   sample: not_found
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ..module_utils._action_module import fail_without_action
 
 ARGUMENT_SPEC: dict[str, object] = dict(
     group=dict(type="str", required=True),
@@ -94,8 +94,7 @@ ARGUMENT_SPEC: dict[str, object] = dict(
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
+    fail_without_action(ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

@@ -266,7 +266,7 @@ groups:
           elements: str
           sample: []
         gone:
-          description: No key server lists them any more. They learn the key when they come back.
+          description: No key server lists them any more. They receive the key when they register again.
           type: list
           elements: str
           sample: []
@@ -376,7 +376,7 @@ code:
   sample: blocked
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ..module_utils._action_module import fail_without_action
 
 ARGUMENT_SPEC: dict[str, object] = dict(
     hosts=dict(type="list", elements="str", required=True),
@@ -404,8 +404,7 @@ ARGUMENT_SPEC: dict[str, object] = dict(
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
+    fail_without_action(ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

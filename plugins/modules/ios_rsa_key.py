@@ -183,7 +183,7 @@ key:
       type: str
       sample: private-config
     generated:
-      description: When the key was generated, or imported, in the device's words and by its clock.
+      description: When the key was generated, or imported, as the device reports it, by its clock.
       type: str
       sample: 06:51:40 UTC Aug 30 2026
     fingerprint:
@@ -227,7 +227,7 @@ code:
   sample: not_exportable
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ..module_utils._action_module import fail_without_action
 
 ARGUMENT_SPEC = dict(
     label=dict(type="str", required=True, no_log=False),
@@ -243,8 +243,7 @@ ARGUMENT_SPEC = dict(
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
+    fail_without_action(ARGUMENT_SPEC)
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ code:
   sample: not_exportable
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ..module_utils._action_module import fail_without_action
 
 ARGUMENT_SPEC = dict(
     label=dict(type="str", required=True, no_log=False),
@@ -178,10 +178,7 @@ REQUIRED_IF = [("return_content", True, ["passphrase"])]
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_by=REQUIRED_BY, required_if=REQUIRED_IF
-    )
-    module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
+    fail_without_action(ARGUMENT_SPEC, required_by=REQUIRED_BY, required_if=REQUIRED_IF)
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ key:
       type: str
       sample: private-config
     generated:
-      description: When the key was generated, or imported, in the device's words and by its clock.
+      description: When the key was generated, or imported, as the device reports it, by its clock.
       type: str
       sample: 06:51:40 UTC Aug 30 2026
     fingerprint:
@@ -228,7 +228,7 @@ code:
   sample: not_exportable
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ..module_utils._action_module import fail_without_action
 
 ARGUMENT_SPEC = dict(
     label=dict(type="str", required=True, no_log=False),
@@ -251,14 +251,9 @@ REQUIRED_BY = dict(from_label=["from_host"], backup_path=["backup_passphrase"])
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC,
-        supports_check_mode=True,
-        mutually_exclusive=MUTUALLY_EXCLUSIVE,
-        required_one_of=REQUIRED_ONE_OF,
-        required_by=REQUIRED_BY,
+    fail_without_action(
+        ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, required_one_of=REQUIRED_ONE_OF, required_by=REQUIRED_BY
     )
-    module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
 
 
 if __name__ == "__main__":

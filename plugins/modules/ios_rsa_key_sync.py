@@ -517,8 +517,7 @@ code:
   sample: bad_input
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._action_module import fail_without_action
 from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE, FLEET_SPEC
 
 ARGUMENT_SPEC = dict(
@@ -535,13 +534,7 @@ REQUIRED_BY = dict(backup_directory=["backup_passphrase"])
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC,
-        supports_check_mode=True,
-        mutually_exclusive=FLEET_MUTUALLY_EXCLUSIVE,
-        required_by=REQUIRED_BY,
-    )
-    module.fail_json(msg="This module runs on the control node; its action plugin was not found.")
+    fail_without_action(ARGUMENT_SPEC, mutually_exclusive=FLEET_MUTUALLY_EXCLUSIVE, required_by=REQUIRED_BY)
 
 
 if __name__ == "__main__":

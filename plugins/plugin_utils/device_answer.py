@@ -176,10 +176,10 @@ def _fetched(words: Callable[[int], Reader]) -> Reader:
             "revision": number(0, 1e15),
             "stored": flag,
             "code": word("[a-z_]{0,40}", "code"),
-            "told": words(1000),
+            "msg": words(1000),
             "expires": _UNIX,
             "at": _UNIX,
-            "good_at": _UNIX,
+            "succeeded_at": _UNIX,
         }
     )
 
@@ -487,7 +487,7 @@ def observation(found: Answer) -> Observation:
         ),
         blocked=tuple(Blocked(one["peer"], one["fingerprint"], one["why"]) for one in gateway["blocked"]),
         at_restart=tuple(gateway["at_restart"]),
-        fetch=fetched["told"] if fetched and fetched["code"] else "",
+        fetch=fetched["msg"] if fetched and fetched["code"] else "",
     )
 
 

@@ -137,7 +137,7 @@ def test_only_what_was_approved(start_fleet: StartFleet, control_node: MakeNode)
     digest = node.run([{**task("check"), "check_mode": True}]).result("check")["units"][0]["digest"]
     with unchanged(fleet):
         refused = node.run([task(overwrite=True, approved=["0" * 64])])
-    assert "what the key servers hold has changed since the plan was approved." in refused.error("sync")[1]
+    assert "the keys of its key servers have changed since the plan was approved." in refused.error("sync")[1]
     assert node.run([task(overwrite=True, approved=[digest])]).changed("sync")
     assert {held(device)[LABEL][0] for device in fleet} == {key(1).fingerprint}
 

@@ -146,7 +146,7 @@ def test_to_the_end_and_an_approved_plan(tmp_path: Path) -> None:
         assert "members have not learned" in done.output or "Members answer the rekey" in done.output
         late = node.run(ROTATE, *words(node, **given, until="retired", wait_timeout=1))
         assert late.code == 2
-        assert "OLD-KEY is kept for one more life of all keys" in late.output
+        assert "OLD-KEY is kept for one more lifetime of all keys" in late.output
         for device in fleet:
             assert OLD in device.keys
             assert_spared(device)

@@ -90,8 +90,8 @@ def refuse_tampered(snapshot: Snapshot, name: str) -> None:
     if name not in snapshot.repaired and (found := records.tampered(snapshot, [name])):
         raise VpnKeysError(
             "tampered",
-            f"its records ({_what(found)}) are not as the directory signed them, so somebody else wrote to the "
-            "database",
+            f"its records ({_what(found)}) are not as the directory signed them, so the database was "
+            "modified outside vpnops.keys",
             host=name,
             state=NOTHING_CHANGED,
             advice="restore the database from a backup, or enroll the gateway again with state=present and "

@@ -50,7 +50,8 @@ def found(connection: sa.Connection, where: str) -> Identity | None:
     if not (number and isinstance(number, str) and keys and all(one.sound for one in keys)):
         raise VpnKeysError(
             "tampered",
-            f"The directory {where} holds something that is not a record of vpnops.keys, so somebody else wrote to it",
+            f"The directory {where} holds something that is not a record of vpnops.keys, so it was modified "
+            "outside vpnops.keys",
             state=NOTHING_CHANGED,
             advice="restore the database from a backup",
         )
@@ -80,7 +81,7 @@ def verifier(identity: Identity, trusted: str, where: str) -> bytes:
         raise VpnKeysError(
             "tampered",
             f"The directory {where} is not signed by the key that is trusted here ({trusted[:12]}): it is another "
-            "directory, or somebody else wrote to it",
+            "directory, or it was modified outside vpnops.keys",
             state=NOTHING_CHANGED,
             advice="check that O(url) belongs to the signing key, or to O(verify_key)",
         )
@@ -315,7 +316,7 @@ def _refuse_tampered(kind: str, row: Row, before: Snapshot, after: Snapshot) -> 
     if name not in after.repaired and not before.genuine(kind, row):
         raise VpnKeysError(
             "tampered",
-            f"its record ({kind}) is not as the directory signed it, so somebody else wrote to the database",
+            f"its record ({kind}) is not as the directory signed it, so the database was modified outside vpnops.keys",
             host=name,
             state=NOTHING_CHANGED,
             advice="restore the database from a backup",

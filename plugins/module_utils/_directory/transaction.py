@@ -434,7 +434,7 @@ def _unconfirmed(snapshot: Snapshot, found: Snapshot, place: Place, digest: str)
         "tampered",
         f"{not_trusted(snapshot, place).what}. A repair accepts it as it is now: {counts['gateways']} gateways, "
         f"{counts['keys']} keys and {counts['rotations']} last rotations with valid signatures{without}; what peers "
-        "have stored is forgotten, so they are told everything again",
+        "have stored is forgotten, so all keys are sent to them again",
         state=NOTHING_CHANGED,
         advice="if no backup is better, compare every key with its gateway, then run vpnops.keys.key_directory with "
         f"repair=true and confirm={digest}",

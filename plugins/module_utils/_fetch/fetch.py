@@ -174,9 +174,9 @@ class Fetch:
 
     # -- how it ended
 
-    def end(self, told_: str, code: str = "") -> None:
-        good_at = self.seen.good_at if code else self.now
-        self.seen = self.seen._replace(code=code, told=told_, at=self.now, good_at=good_at)
+    def end(self, msg: str, code: str = "") -> None:
+        succeeded_at = self.seen.succeeded_at if code else self.now
+        self.seen = self.seen._replace(code=code, msg=msg, at=self.now, succeeded_at=succeeded_at)
         memory.keep(self.seen, self.place)
 
 

@@ -22,8 +22,8 @@ class Seen(t.NamedTuple):
     """The newest publication that was believed. `root` and `directory`: hex, see Publication; `stored`: whether all of
     it is stored here; `pending`: whether a peer is about to change its key; `etag`: what the server calls it.
 
-    `code`: "" if all is well, and `told`: how the last fetch ended, in sentences; `at`: when, in Unix seconds, and
-    `good_at`: when it ended well last."""
+    `code`: "" if all is well, and `msg`: how the last fetch ended, in sentences; `at`: when, in Unix seconds, and
+    `succeeded_at`: when it ended well last."""
 
     origin: str = ""
     number: int = 0
@@ -36,9 +36,9 @@ class Seen(t.NamedTuple):
     pending: bool = False
     etag: str = ""
     code: str = ""
-    told: str = ""
+    msg: str = ""
     at: int = 0
-    good_at: int = 0
+    succeeded_at: int = 0
 
 
 def read(place: str = PLACE) -> Seen | None:

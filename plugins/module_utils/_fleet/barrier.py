@@ -5,7 +5,7 @@
 """Whether peers that fetch have the next key of a gateway, so that it may use it. Pure. PRIVATE to the collection.
 
 Nobody tells them, so there are two signs: a few are asked and say so, and all have had the time to fetch it. The third
-one, tunnels with the new key, comes afterwards, see `verify`: without it, the gateway goes back.
+one, tunnels with the new key, comes afterwards, see `verify`: without it, the gateway rolls back.
 """
 
 from __future__ import annotations

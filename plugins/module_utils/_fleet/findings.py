@@ -45,7 +45,7 @@ SETTLE = (
     "Find out which side is right, then run vpnops.keys.converge_gateways with gateway_keys_converge_all=true, or "
     "vpnops.keys.enroll_gateways with gateway_keys_adopt_reported_key=true."
 )
-GOES_BACK = "In a planned rotation, a gateway whose new key was not confirmed rolls back to the old one by itself."
+ROLLS_BACK = "In a planned rotation, a gateway whose new key was not confirmed rolls back to the old one by itself."
 # In the order in which they are shown.
 ROTATE = "Run vpnops.keys.rotate_due, or vpnops.keys.regenerate_gateway with gateway={host} and confirm={host}."
 REKEY = "Run vpnops.keys.key_directory with state=rekeyed."
@@ -163,7 +163,7 @@ def open_rotations(states: Mapping[str, str]) -> str:
         return "No rotation is open. vpnops.keys.gateway_status says whether anything is left to do."
     told = [f"{name} ({state})" for name, state in states.items()]
     following = KINDS[UNFINISHED].next.replace("{host}", ",".join(states))
-    unconfirmed = f" {GOES_BACK}" if "staged" in states.values() else ""
+    unconfirmed = f" {ROLLS_BACK}" if "staged" in states.values() else ""
     return f"Open rotation{'s' if len(told) > 1 else ''}: {listed(told)}.{unconfirmed} {following}"
 
 

@@ -50,7 +50,7 @@ _SIGNATURES = f"{_NIST}: 1 to 3 years for private keys of signatures"
 DEFAULTS: Mapping[str, Period] = {
     GATEWAY: Period(365, 30, f"{_NIST}: 1 to 2 years for private keys of key agreement and authentication"),
     KEY_SERVER: Period(365, 30, _SIGNATURES),
-    SIGNING_KEY: Period(1095, 90, f"{_SIGNATURES}; whoever reads the directory has to be given the next one"),
+    SIGNING_KEY: Period(1095, 90, f"{_SIGNATURES}; everyone who reads the directory must get the next one"),
 }
 """By class of key."""
 

@@ -56,7 +56,7 @@ After=network-online.target ssh.service sshd.service
 [Service]
 Type=oneshot
 ExecStart=/usr/bin/curl --config {CONF} --header @{HEADER}
-# Until somebody answers.
+# Until the control node answers.
 Restart=on-failure
 RestartSec=30
 # It reads the token, which is root's, and can do nothing else that root can.

@@ -129,7 +129,7 @@ def rekey_now(kind: GroupKind, group: str, replace_now: bool) -> str:
 
 def _group_name(group: str) -> str:
     if not _GROUP_NAME.match(group):
-        raise VpnKeysError("bad_input", "The name of the group cannot stand in a command line.")
+        raise VpnKeysError("bad_input", "The name of the group cannot be used in an IOS command.")
     return group
 
 

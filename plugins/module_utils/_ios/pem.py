@@ -109,7 +109,7 @@ def rsa_numbers(spki: bytes) -> tuple[int, int]:
     """
     start, end = _tlv(spki, 0, 0x30)
     if end != len(spki):
-        raise ValueError("something stands behind it")
+        raise ValueError("unexpected data after its end")
     if spki[start : start + len(_RSA_ENCRYPTION)] != _RSA_ENCRYPTION:
         raise ValueError("not an RSA key")
     start, end = _tlv(spki, start + len(_RSA_ENCRYPTION), 0x03)
@@ -125,7 +125,7 @@ def _integers(der: bytes) -> list[int]:
     """The content of a sequence of nothing but integers, with nothing behind it."""
     at, end = _tlv(der, 0, 0x30)
     if end != len(der):
-        raise ValueError("something stands behind it")
+        raise ValueError("unexpected data after its end")
     numbers = []
     while at < end:
         number, at = _integer(der, at)

@@ -177,7 +177,7 @@ def generate(
     if appeared:
         raise VpnKeysError(
             "in_use",
-            f"somebody else has just made a key {label}",
+            f"another session has just generated a key {label}",
             host=tty.name,
             state="It was not changed",
             advice="run again to see it",
@@ -397,7 +397,7 @@ def save(tty: Terminal) -> Dialogue[None]:
             f"the configuration was not written{_said(reply.text)}",
             host=tty.name,
             state="The keys work, but a reload would lose what was not saved",
-            advice="clear the cause (NVRAM full? somebody else saving?) and run again",
+            advice="clear the cause (NVRAM full? another session saving?) and run again",
         )
     tty.has_saved()
 

@@ -317,7 +317,7 @@ def digest(plan: Plan) -> str:
 
 def _unreadable(servers: Sequence[KeyServer]) -> str | None:
     if not servers:
-        return "There is no key server to check: name at least one."
+        return "There is no key server to compare: set O(hosts)."
     names = [server.name for server in servers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -806,7 +806,7 @@ class _Case:
         timers = self.seen.timers
         until = self.rotation.since + (timers.kek_life + timers.tek_life if timers else 0)
         if self.seen.now < until:
-            return self.wait(f"{self.rotation.old} is kept for one more life of all keys", until)
+            return self.wait(f"{self.rotation.old} is kept for one more lifetime of all keys", until)
         using = self._others(self.rotation.old)
         if using:
             return self.blocked(f"{self.rotation.old} is the label of {_list(using)} as well", "rotate their keys, too")

@@ -61,7 +61,7 @@ class Place:
             file = _ENVIRONMENT.sub(lambda found: os.environ[found[1]], file)
             file = _TOKEN.sub(lambda found: self._tokens[found[1]], file)
         except KeyError as error:
-            raise Unusable(f"the name of the known_hosts file {file} has {error}, which stands for nothing") from None
+            raise Unusable(f"the name of the known_hosts file {file} has {error}, which is not defined") from None
         return os.path.expanduser(file)
 
     @functools.cached_property

@@ -172,7 +172,7 @@ def _changes(sheet: Data, report: Data) -> str:
 def _revoked(sheet: Data, report: Data) -> str:
     revoked = sum(row["state"] == "revoked" for row in sheet["keys"])
     accepted = sum(bool(key["accepted_by"]["count"]) for key in report["keys"])
-    return f"Revoked keys: {revoked}. Keys that may still be accepted although nobody should: {accepted}."
+    return f"Revoked keys: {revoked}. Keys that may still be accepted although they should not be: {accepted}."
 
 
 def _trail(sheet: Data, report: Data) -> str:

@@ -105,7 +105,10 @@ def test_nothing_new_is_no_change(node: ControlNode, tmp_path: Path) -> None:
     assert audit(node, at="2027-01-01T00:00:00Z", **paths).changed("key_report")
     before = [path.read_text() for path in files]
     assert {line.partition(",")[0] for line in before[2].splitlines()[1:]} == {"gateway", "key_server", "signing_key"}
-    assert not audit(node, at="2027-02-01T00:00:00Z", **paths).changed("key_report")
+    again = audit(node, at="2027-02-01T00:00:00Z", **paths)
+    assert not again.changed("key_report")
+    # No host has facts, so they are checked for the first one alone.
+    assert [one["host"] for one in again.results if one["action"].endswith("check_facts")] == ["ks1"]
     assert before == [path.read_text() for path in files]
     opened = audit(node, "--diff", at="2027-02-01T00:00:00Z", mode="0640", **paths)
     assert opened.changed("key_report")
@@ -187,6 +190,8 @@ def test_hosts_whose_facts_claim_variables_are_named_as_tampered(
     assert node.run(lying).code == 0
     done = audit(node, path=str(tmp_path / "report.html"), fail_on="nothing")
     named = "forged or unreadable answer"
+    asked = [one for one in done.results if one["action"].endswith("gateway_info") and one["status"] != "skipped"]
+    assert [one["host"] for one in asked] == ["gw2"]
     assert {host for kind, host in findings(done) if kind == named} == {liar, "gw1"}, done.output
     assert {("drifted key servers", "ks3"), ("not observed", "gw2")} <= findings(done)
     assert fleet[liar].sessions == 0

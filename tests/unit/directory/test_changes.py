@@ -261,9 +261,9 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         PREPARED,
         "tampered",
         (
-            "gw1: its records (gateway, key 1) are not as the directory signed them, so somebody else wrote to the "
-            "database. Nothing was changed; restore the database from a backup, or enroll the gateway again with "
-            "state=present and repair=true, with the public key that the gateway itself reports."
+            "gw1: its records (gateway, key 1) are not as the directory signed them, so the database was "
+            "modified outside vpnops.keys. Nothing was changed; restore the database from a backup, or enroll the "
+            "gateway again with state=present and repair=true, with the public key that the gateway itself reports."
         ),
     ),
 }

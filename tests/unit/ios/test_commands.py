@@ -153,7 +153,7 @@ def test_the_lines_about_groups() -> None:
 @pytest.mark.parametrize("name", ["", "a b", "a\nreload", "a?", "!a", "a|b", '"a"', "-a", "ä", "x" * 81])
 def test_a_group_name_that_a_command_line_could_misread_is_refused(name: str) -> None:
     for build in (lambda: commands.enter_group("gdoi", name), lambda: commands.rekey_now("gdoi", name, False)):
-        with pytest.raises(VpnKeysError, match="cannot stand in a command line"):
+        with pytest.raises(VpnKeysError, match="cannot be used in an IOS command"):
             build()
 
 

@@ -101,7 +101,7 @@ def spki(
 OTHER_ELEMENT = "another element was expected"
 LONG_LENGTH = "length not in its shortest form"
 NO_INTEGER = "not a positive integer in its shortest form"
-MORE = "something stands behind it"
+MORE = "unexpected data after its end"
 NO_RSA_KEY = "not an RSA key"
 NO_SUCH_NUMBERS = "no RSA key has these numbers"
 NO_RSA_KEYS: dict[str, tuple[bytes, str]] = {

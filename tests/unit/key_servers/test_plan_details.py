@@ -52,7 +52,7 @@ def test_all_of_a_plan_for_what_cannot_be_read() -> None:
         fingerprint=None,
         observed=(Observed("ks1", None, None), Observed("ks2", None, None), Observed("ks3", key(A), key(B))),
     )
-    assert decide([]).blocked == "There is no key server to check: name at least one."
+    assert decide([]).blocked == "There is no key server to compare: set O(hosts)."
 
 
 def test_the_order_of_the_input_does_not_matter_even_if_names_are_twice() -> None:

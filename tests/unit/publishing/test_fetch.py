@@ -150,7 +150,7 @@ def test_what_a_playbook_brought_is_not_undone(gw1: Gateway, directory: Director
     published(directory, place)
     peer_store.note(gw1.daemon, [middle + 1, None, "x", 10**20], way_back=False)  # type: ignore[arg-type]
     assert gw1.run() == 0
-    assert ("newer" in gw1.seen.told, len(gw1.daemon.calls)) == (True, 1)
+    assert ("newer" in gw1.seen.msg, len(gw1.daemon.calls)) == (True, 1)
     change(directory, place, "gw9")
     assert gw1.run() == 0
     assert (gw1.daemon.last["gw8"], gw1.daemon.last["gw9"]) == (None, None)
@@ -161,10 +161,10 @@ def test_nothing_is_stored_in_the_middle_of_a_change(gw1: Gateway) -> None:
     assert gw1.run() == 0
     memory.keep(gw1.seen._replace(stored=False), str(gw1.place / "fetch"))
     peer_store.note(gw1.daemon, [], way_back=True)  # type: ignore[arg-type]
-    assert (gw1.run(), "rolling back" in gw1.seen.told) == (0, True)
+    assert (gw1.run(), "rolling back" in gw1.seen.msg) == (0, True)
     peer_store.note(gw1.daemon, [], way_back=False)  # type: ignore[arg-type]
     gw1.daemon.state.note(ACTIVE, "f" * 64)
-    assert (gw1.run(), "changing its own key" in gw1.seen.told) == (0, True)
+    assert (gw1.run(), "changing its own key" in gw1.seen.msg) == (0, True)
     assert len(gw1.daemon.calls) == 1
     gw1.daemon.state.forget()
     assert (gw1.run(), gw1.seen.stored) == (0, True)
@@ -174,7 +174,7 @@ def test_a_gateway_that_is_revoked_learns_nothing(gw1: Gateway, directory: Direc
     assert gw1.run() == 0
     change(directory, place, "gw1")
     assert gw1.run() == main.EXITS["blocked"]
-    assert "revoked" in gw1.seen.told
+    assert "revoked" in gw1.seen.msg
     assert len(gw1.daemon.calls) == 1
 
 
@@ -182,7 +182,7 @@ def test_a_peer_that_cannot_be_stored_stops_no_other(gw1: Gateway) -> None:
     """And it is tried again at each fetch."""
     gw1.daemon.refusing = "gw3"
     assert gw1.run() == main.EXITS["refused"]
-    assert gw1.seen.told == "It is so."
+    assert gw1.seen.msg == "It is so."
     assert not gw1.seen.stored
     assert gw1.run() == main.EXITS["refused"]
     gw1.daemon.refusing = ""
@@ -286,8 +286,8 @@ def test_a_server_that_lies(
     assert gw1.run() == main.EXITS[code]
     assert time.monotonic() - began < 20
     assert (gw1.seen.code, len(gw1.daemon.calls)) == (code, 1)
-    assert gw1.seen.told.isprintable()
-    assert len(gw1.seen.told) < 500
+    assert gw1.seen.msg.isprintable()
+    assert len(gw1.seen.msg) < 500
     gw1.server.lies = {}
     monkeypatch.setattr(main, "SECONDS", 60)
     assert (gw1.run(), gw1.seen.code, gw1.daemon.last["gw7"]) == (0, "", None)
@@ -342,7 +342,7 @@ def test_two_histories(gw1: Gateway, directory: Directory, place: Path, tmp_path
     assert published(directory, other)["publication"]["number"] == gw1.seen.number
     gw1.server.folder = other
     assert (gw1.run(), len(gw1.daemon.calls)) == (main.EXITS["tampered"], 1)
-    assert "two different publications" in gw1.seen.told
+    assert "two different publications" in gw1.seen.msg
 
 
 def test_two_publishers_of_one_directory(gw1: Gateway, directory: Directory, place: Path, tmp_path: Path) -> None:
@@ -374,7 +374,7 @@ def test_a_wrong_clock_or_an_old_checkpoint(clock: str, gw1: Gateway, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(time, "time", lambda: now + CLOCKS[clock])
         assert (gw1.run(), gw1.daemon.calls) == (main.EXITS["blocked"], [])
-    assert "clock" in gw1.seen.told
+    assert "clock" in gw1.seen.msg
     assert gw1.run() == 0
 
 

@@ -337,7 +337,7 @@ class WireGuard:
         """The changes, where those are refused of which the running interface says something else."""
         runtime = self._runtime()
         still = wg_store.not_in_effect(wanted, runtime, own) if runtime else set()
-        why = f"{self.interface} still accepts a key that it was told to drop."
+        why = f"{self.interface} still accepts a key that was to be removed."
         return [
             replace(change, refused=f"Peer {change.name}: {why}")
             if change.name in still and not change.refused

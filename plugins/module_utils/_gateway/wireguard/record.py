@@ -157,7 +157,7 @@ class Record:
         return few([self.sentence(one) for one in self.unanalyzed if not one.keys])
 
     def sentence(self, one: Unanalyzed) -> str:
-        ends = "so what is stored here would not hold after the next start"
+        ends = "so what is stored here would be lost at the next start"
         return f"{one.file or self.path}, {one.what}, {ends}; {one.advice}."
 
 

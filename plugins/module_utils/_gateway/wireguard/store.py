@@ -5,7 +5,7 @@
 """What storing the keys of peers comes to on WireGuard: decided here, done elsewhere. PRIVATE to the collection.
 
 The file is edited as text, and tells what the running interface shall have. A peer that runs without being in the file
-keeps its networks; one that is in the file and does not run is set up from it. What would not hold after the next start
+keeps its networks; one that is in the file and does not run is set up from it. What would be lost at the next start
 is done all the same, and is said not to be stored.
 """
 
@@ -350,7 +350,7 @@ def _why_not_lasting(
         ends = "so its key may be accepted again after the next start"
     else:
         state = "The running interface has it" if up else "The interface is down"
-        ends = "so its key would not hold after the next start"
+        ends = "so its key would be lost at the next start"
     if reason and (change.neighbor or peer.current is None or not up):
         what = f"{reason.file or record.path}, {reason.what}, {ends}"
         return VpnKeysError("blocked", what, state=state, advice=reason.advice)

@@ -580,10 +580,10 @@ def test_a_gateway_that_something_else_sets_up_is_named_with_the_file(
     monkeypatch.setattr(others, "INTERFACES", (str(interfaces), "/no/*"))
     first, second = record(conf).sentences()
     assert first == (
-        f"{keyfile}, line 4 lets NetworkManager set up wg0 with peers of its own, so what is stored here would not "
-        "hold after the next start; remove that file, so that wg-quick alone sets up wg0."
+        f"{keyfile}, line 4 lets NetworkManager set up wg0 with peers of its own, so what is stored here would be "
+        "lost at the next start; remove that file, so that wg-quick alone sets up wg0."
     )
-    assert second.startswith(f"{interfaces}, line 2 changes the peers of wg0, so what is stored here would not hold")
+    assert second.startswith(f"{interfaces}, line 2 changes the peers of wg0, so what is stored here would be lost")
     (change,), runtime = store(conf, RUNNING, wanted(None, known=(A,)))
     assert f"{keyfile}, line 4" in change.refused
     assert runtime

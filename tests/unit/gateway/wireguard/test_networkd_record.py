@@ -132,8 +132,8 @@ def test_where_both_are_there_either_may_go(gateway: Gateway, monkeypatch: pytes
     gateway.write(**{MAIN: TYPICAL, "etc/wireguard/wg0.conf": "[Interface]\n"})
     (sentence,) = said(gateway)
     assert sentence == (
-        f"/{MAIN}, line 3 lets systemd-networkd set up wg0 with peers of its own, so what is stored here would not "
-        "hold after the next start; remove that file, so that wg-quick alone sets up wg0 (or /etc/wireguard/wg0.conf, "
+        f"/{MAIN}, line 3 lets systemd-networkd set up wg0 with peers of its own, so what is stored here would be "
+        "lost at the next start; remove that file, so that wg-quick alone sets up wg0 (or /etc/wireguard/wg0.conf, "
         "so that systemd-networkd does)."
     )
 
@@ -221,7 +221,7 @@ def test_a_peer_that_only_runs_is_not_acknowledged(gateway: Gateway) -> None:
     gateway.write(**{MAIN: TYPICAL})
     runtime = running(*RUNNING.peers.values(), running_peer(C, ("10.0.9.0/24",)))
     (change,), _runtime = gateway.store(runtime, wanted(C, known=(C,)))
-    assert "has no [WireGuardPeer] section for it, so its key would not hold after the next start" in change.refused
+    assert "has no [WireGuardPeer] section for it, so its key would be lost at the next start" in change.refused
 
 
 # ---- keys in files of their own
@@ -275,8 +275,8 @@ def test_what_netplan_has_written_is_named_with_the_file_to_edit(gateway: Gatewa
     gateway.write(**{NETPLAN: TYPICAL, "etc/netplan/50-wg.yaml": yaml, "etc/netplan/00-eth.yaml": "network: {}\n"})
     (sentence,) = said(gateway)
     assert sentence == (
-        f"/{NETPLAN}, which is a file that netplan writes anew at each start, so what is stored here would not hold "
-        "after the next start; take wg0 out of /etc/netplan/50-wg.yaml (line 4), and write a .netdev file for it in "
+        f"/{NETPLAN}, which is a file that netplan writes anew at each start, so what is stored here would be lost "
+        "at the next start; take wg0 out of /etc/netplan/50-wg.yaml (line 4), and write a .netdev file for it in "
         "/etc/systemd/network."
     )
     (change,), runtime = gateway.store(RUNNING, wanted(None, known=(A,)))
@@ -343,7 +343,7 @@ def test_a_file_that_systemd_networkd_cannot_read_does_not_count(gateway: Gatewa
     key.chmod(0o004)
     if os.getuid() == 0:  # others cannot read it either, then
         first, second = said(gateway)
-        assert first.startswith(f"/{MAIN}, which systemd-networkd cannot read, so what is stored here would not hold")
+        assert first.startswith(f"/{MAIN}, which systemd-networkd cannot read, so what is stored here would be lost")
         assert first.endswith("let it belong to root:systemd-network, with mode 0640.")
         what = "which holds the private key of wg0 and which systemd-networkd cannot read"
         assert second.startswith(f"/etc/wg0.key, {what}, so")
