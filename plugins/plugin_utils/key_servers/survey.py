@@ -190,8 +190,8 @@ def _chosen(
 
 
 def _lacking(planned: Sequence[Planned]) -> list[Planned]:
-    """Those with key servers that name peers that the inventory lacks. Raises bad_input where all are such. One does not
-    stop the others: a key server could name anything."""
+    """Those with key servers that name peers that the inventory lacks. Raises bad_input where all are such. One stops
+    no other one: a key server could name anything."""
     acting = [one for one in planned if one.plan.verdict != "unknown"]
     lacking = [one for one in acting or planned if one.unit.unknown_peers]
     if lacking and len(lacking) == len(acting or planned):

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ..._errors import NOTHING_CHANGED, VpnKeysError
 from .networkd import record as networkd
-from .record import Backend, Record, Unanalyzed
+from .record import Backend, Found, Record, Unanalyzed
 from .wg_quick import record as wg_quick
 
 BACKENDS: t.Sequence[Backend] = (wg_quick.BACKEND, networkd.BACKEND)
@@ -23,9 +23,9 @@ BACKENDS: t.Sequence[Backend] = (wg_quick.BACKEND, networkd.BACKEND)
 def read(interface: str) -> Record:
     """The record of the interface. Raises VpnKeysError(not_found, unreadable)."""
     for backend in BACKENDS:
-        path = backend.there(interface)
-        if path:
-            return _alone(backend.read(path, interface))
+        found = backend.there(interface)
+        if found:
+            return _alone(backend.read(found.path, interface))
     names = " or ".join(backend.name for backend in BACKENDS)
     raise VpnKeysError(
         "not_found",
@@ -36,15 +36,14 @@ def read(interface: str) -> Record:
 
 
 def _alone(record: Record) -> Record:
-    """With what is to be said where another backend sets up the interface, too; by drop-ins or long files as well."""
-    named = {one.file for one in record.unanalyzed}
-    also = [
-        Unanalyzed(
-            f"with which {backend.name} sets up {record.interface}, too",
-            f"leave one of {record.path} and that file",
-            file=path,
-        )
-        for backend in BACKENDS
-        if backend is not record.backend and (path := backend.there(record.interface)) and path not in named
-    ]
+    """With what is to be said where another backend sets up the interface, too."""
+    others = ((backend, backend.there(record.interface)) for backend in BACKENDS if backend is not record.backend)
+    also = [_too(record, backend, found) for backend, found in others if found]
     return replace(record, unanalyzed=(*record.unanalyzed, *also))
+
+
+def _too(record: Record, other: Backend, found: Found) -> Unanalyzed:
+    what = f"line {found.line} lets {other.name} set up {record.interface} with peers of its own"
+    alone = f"so that {record.backend.name} alone sets up {record.interface}"
+    advice = f"remove {found.path}, {alone} (or {record.path}, so that {other.name} does)"
+    return Unanalyzed(what, advice, file=found.file or found.path)

@@ -23,23 +23,16 @@ _SCRIPT_BYTES = 1 << 18
 def of_others(interface: str, path: str, mine: str) -> t.Iterator[Unanalyzed]:
     """What else gives the interface peers at a boot. `mine`: what sets it up by the file at `path`."""
     for program in others.PROGRAMS:
-        if program.name == mine:
-            continue
         for file, text in texts(program.files):
             number = others.sets_up(program, text, interface)
             if number:
                 what = f"line {number} lets {program.name} set up {interface} with peers of its own"
-                advice = f"remove that file, so that {mine} alone sets up {interface}"
-                yield Unanalyzed(what, f"{advice}{_or_this(program, path)}", file=file)
+                yield Unanalyzed(what, f"remove that file, so that {mine} alone sets up {interface}", file=file)
     for file, text in texts(others.INTERFACES):
         number = others.in_interfaces(text, interface, path)
         if number:
             what = f"line {number} changes the peers of {interface}"
             yield Unanalyzed(what, f"remove that line, and load the peers by {mine}", file=file)
-
-
-def _or_this(program: others.Program, path: str) -> str:
-    return f" (or {path}, so that {program.name} does)" if program.known else ""
 
 
 def texts(patterns: t.Iterable[str]) -> t.Iterator[tuple[str, str]]:

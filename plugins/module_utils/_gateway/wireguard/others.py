@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What else may set up the interface at a boot, with peers of its own. Text in, facts out. PRIVATE to the collection.
+"""What beside the backends may set up the interface at a boot, with peers of its own. Text in, facts out. PRIVATE.
 
-`nmcli connection import`, and a change to systemd-networkd, leave the file of wg-quick where it was.
+`nmcli connection import` leaves the file of wg-quick where it was.
 """
 
 from __future__ import annotations
@@ -21,23 +21,16 @@ _STANZA = re.compile(r"(?:iface\s+(\S+)|auto|allow-\S+|mapping|source\S*|templat
 
 
 class Program(t.NamedTuple):
-    """`files`: patterns of the paths of its files, in which `section` says the kind and the name of an interface.
-    `known`: it is a backend, too."""
+    """`files`: patterns of the paths of its files, in which `section` says the kind and the name of an interface."""
 
     name: str
     files: tuple[str, ...]
     section: str
     kind: str
     interface: str
-    known: bool = False
 
 
 PROGRAMS = (
-    Program(
-        "systemd-networkd",
-        tuple(f"{where}/systemd/network/*.netdev" for where in ("/etc", "/run", "/usr/local/lib", "/usr/lib")),
-        "NetDev", "Kind", "Name", known=True,
-    ),
     Program(
         "NetworkManager",
         tuple(f"{where}/NetworkManager/system-connections/*" for where in ("/etc", "/run", "/usr/lib")),

@@ -108,7 +108,7 @@ def test_a_file_comes_back_byte_for_byte_and_means_the_same(text: str) -> None:
         block = blocks[peer(blocks, key)]
         assert sections.networks(block) == (f"10.0.0.{number}/32", f"10.{number}.0.0/16")
     assert sections.private_key(blocks) == raw_key("secret")
-    assert config.sets_up([text]) == "wg0"
+    assert config.sets_up({"": text}).name == "wg0"
 
 
 @given(st.text(st.sampled_from("[]WireGuardPeer\n\r#;\\=/ @\0\ud800")) | st.text())
@@ -152,8 +152,8 @@ OUT_OF_RANGE = {
 
 def test_the_first_kind_counts() -> None:
     text = "[NetDev]\nName=wg0\nKind={}\nKind={}\n"
-    assert config.sets_up([text.format("vlan", "wireguard")]) == ""
-    assert config.sets_up([text.format("wireguard", "vlan")]) == "wg0"
+    assert config.sets_up({"": text.format("vlan", "wireguard")}).name == ""
+    assert config.sets_up({"": text.format("wireguard", "vlan")}) == config.Name("wg0", 2)
 
 
 NO_ENTRY = "is neither a section nor an entry of one"
@@ -203,16 +203,17 @@ def test_what_cannot_be_followed_is_refused_with_the_line(text: str, line: int, 
 @pytest.mark.parametrize(
     ("texts", "name"),
     [
-        ([TYPICAL], "wg0"),
-        ([TYPICAL, "[NetDev]\nName=wg7\n"], "wg7"),
-        ([TYPICAL.replace("Kind=wireguard", "Kind=bridge")], ""),
-        ([TYPICAL.replace("Kind", "kind")], ""),
-        (["[WireGuard]\nName=wg0\nKind=wireguard\n"], ""),
-        (["[NetDev\nName=wg0\n[NetDev]\nName=wg1\nnonsense\nKind=wireguard\n"], "wg1"),
+        ([TYPICAL], ("wg0", 3, "0")),
+        ([TYPICAL, "[NetDev]\nName=wg7\n"], ("wg7", 2, "1")),
+        ([TYPICAL.replace("Kind=wireguard", "Kind=bridge")], ("", 0, "")),
+        ([TYPICAL.replace("Kind", "kind")], ("", 0, "")),
+        (["[WireGuard]\nName=wg0\nKind=wireguard\n"], ("", 0, "")),
+        (["[NetDev]\nDescription=a \\\n b\nName=wg0\nKind=wireguard\n"], ("wg0", 4, "0")),
+        (["[NetDev\nName=wg0\n[NetDev]\nName=wg1\nnonsense\nKind=wireguard\n"], ("wg1", 4, "0")),
     ],
 )
-def test_which_interface_is_set_up(texts: list[str], name: str) -> None:
-    assert config.sets_up(texts) == name
+def test_which_interface_is_set_up(texts: list[str], name: tuple[str, int, str]) -> None:
+    assert config.sets_up({str(position): text for position, text in enumerate(texts)}) == name
 
 
 # ---- editing

@@ -94,7 +94,6 @@ def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gateway:
 
 
 FIXED = networkd._why_fixed
-PROGRAM = next(program for program in others.PROGRAMS if program.known)
 
 
 def said(gateway: Gateway) -> list[str]:
@@ -126,14 +125,12 @@ def test_a_gateway_says_by_its_files_what_sets_its_interface_up(gateway: Gateway
     assert gateway.record().backend.name == "wg-quick"
 
 
-def test_where_both_are_there_either_may_go(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = (f"{gateway.root}/etc/systemd/network/*.netdev",)
-    monkeypatch.setattr(others, "PROGRAMS", (PROGRAM._replace(files=files),))
+def test_where_both_are_there_either_may_go(gateway: Gateway) -> None:
     gateway.write(**{MAIN: TYPICAL, "etc/wireguard/wg0.conf": "[Interface]\n"})
     (sentence,) = said(gateway)
     assert sentence == (
         f"/{MAIN}, line 3 lets systemd-networkd set up wg0 with peers of its own, so what is stored here would be "
-        "lost at the next start; remove that file, so that wg-quick alone sets up wg0 (or /etc/wireguard/wg0.conf, "
+        f"lost at the next start; remove /{MAIN}, so that wg-quick alone sets up wg0 (or /etc/wireguard/wg0.conf, "
         "so that systemd-networkd does)."
     )
 
@@ -161,8 +158,9 @@ def test_drop_ins_are_read_in_the_order_of_systemd(gateway: Gateway) -> None:
 
 def test_a_drop_in_may_be_what_gives_the_file_its_name(gateway: Gateway) -> None:
     gateway.write(**{MAIN: TYPICAL, f"{MAIN}.d/x.conf": "[NetDev]\nName=wg9\n"})
-    assert networkd.there("wg9") == str(gateway.root / MAIN)
-    assert networkd.there("wg0") == ""
+    main = str(gateway.root / MAIN)
+    assert networkd.there("wg9") == wg_record.Found(main, 2, f"{main}.d/x.conf")
+    assert networkd.there("wg0") is None
 
 
 def test_an_error_in_a_drop_in_is_named_with_its_file(gateway: Gateway) -> None:
@@ -388,17 +386,23 @@ def test_without_a_private_key_nothing_comes_up(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize(
-    "files",
+    ("files", "line"),
     [
-        {MAIN: TYPICAL + "# long\n" * 50_000},
-        {MAIN: TYPICAL.replace("Name = wg0\n", ""), f"{MAIN}.d/a.conf": "[NetDev]\nName=wg0\n"},
+        ({MAIN: TYPICAL + "# long\n" * 50_000}, f"{MAIN}, line 3"),
+        (
+            {MAIN: TYPICAL.replace("Name = wg0\n", ""), f"{MAIN}.d/a.conf": "[NetDev]\nName=wg0\n"},
+            f"{MAIN}.d/a.conf, line 2",
+        ),
     ],
     ids=["a long file", "a drop-in"],
 )
-def test_beside_wg_quick_every_file_that_sets_it_up_is_named(gateway: Gateway, files: dict[str, str]) -> None:
+def test_beside_wg_quick_every_file_that_sets_it_up_is_named(
+    gateway: Gateway, files: dict[str, str], line: str
+) -> None:
     gateway.write(**files, **{"etc/wireguard/wg0.conf": f"[Interface]\nPrivateKey = {raw_key('secret')}\n"})
     (sentence,) = said(gateway)
-    assert sentence.startswith(f"/{MAIN}, with which systemd-networkd sets up wg0, too, so")
+    assert sentence.startswith(f"/{line} lets systemd-networkd set up wg0 with peers of its own, so")
+    assert f"; remove /{MAIN}, so that wg-quick alone sets up wg0 (or" in sentence
 
 
 def test_a_new_private_key_is_not_written_where_a_reboot_removes_it(gateway: Gateway) -> None:

@@ -73,22 +73,32 @@ def parse(text: str, path: str) -> list[Block]:
     return parse_sections(text, path, SYNTAX)
 
 
-def sets_up(texts: t.Iterable[str]) -> str:
+class Name(t.NamedTuple):
+    """The name that some files give an interface, with the place of the line. `file`: as in the files."""
+
+    name: str
+    line: int = 0
+    file: str = ""
+
+
+def sets_up(texts: t.Mapping[str, str]) -> Name:
     """The name of the WireGuard interface that a file and its drop-ins set up, "" where they set up none.
 
     They need not be free of errors.
     """
-    found = {"kind": "", "name": ""}
-    for text in texts:
-        section = ""
+    kind, found = "", Name("")
+    for file, text in texts.items():
+        section, number = "", 1
         for line in SYNTAX.lines(text):
             header, entry = SYNTAX.header.match(line), SYNTAX.entry.match(line)
             if header:
                 section = header.group(1)
-            elif entry and section == "NetDev" and SYNTAX.keyword(entry.group(2)) in found:
-                keyword, text = SYNTAX.keyword(entry.group(2)), SYNTAX.value(entry.group(3))
-                found[keyword] = (found[keyword] or text) if keyword == "kind" else text
-    return found["name"] if found["kind"] == "wireguard" else ""
+            elif entry and section == "NetDev":
+                keyword, value = SYNTAX.keyword(entry.group(2)), SYNTAX.value(entry.group(3))
+                kind = kind or (value if keyword == "kind" else "")
+                found = Name(value, number, file) if keyword == "name" else found
+            number += 1 + line.count("\n")
+    return found if kind == "wireguard" else Name("")
 
 
 def conditions(blocks: t.Sequence[Block], file: str) -> int:

@@ -22,7 +22,7 @@ from dataclasses import replace
 from ...._errors import NOTHING_CHANGED, VpnKeysError
 from ... import files
 from .. import boot
-from ..record import IN_FILE, NOWHERE, Backend, Record, Unanalyzed
+from ..record import IN_FILE, NOWHERE, Backend, Found, Record, Unanalyzed
 from ..sections import INTERFACE, PEER, STAGED, WITHDRAWN, Block, public_key
 from ..wg_quick import hooks, programs
 from . import config
@@ -43,13 +43,16 @@ _READABLE = f"put it into {ETC}, let it belong to root:{USER}, with mode 0640"
 # ---- which files
 
 
-def there(interface: str) -> str:
-    """The first file that sets up the interface, "" where none does."""
-    return next(iter(_all_for(interface)), "")
+def there(interface: str) -> Found | None:
+    """The first file that sets up the interface, None where none does."""
+    return next(_all_for(interface), None)
 
 
-def _all_for(interface: str) -> list[str]:
-    return [path for path in _listed("", ".netdev") if config.sets_up(_texts(path).values()) == interface]
+def _all_for(interface: str) -> t.Iterator[Found]:
+    for path in _listed("", ".netdev"):
+        said = config.sets_up(_texts(path))
+        if said.name == interface:
+            yield Found(path, said.line, said.file)
 
 
 def _listed(directory: str, suffix: str) -> list[str]:
@@ -163,8 +166,8 @@ def _of_lines(record: Record) -> t.Iterator[Unanalyzed]:
 
 def _of_service(path: str, interface: str) -> t.Iterator[Unanalyzed]:
     for other in _all_for(interface):
-        if other != path:
-            yield Unanalyzed(f"which sets up {interface}, too", f"leave one of {path} and that file", file=other)
+        if other.path != path:
+            yield Unanalyzed(f"which sets up {interface}, too", f"leave one of {path} and that file", file=other.path)
     if not _starts_at_boot():
         yield Unanalyzed(f"which nothing reads at a boot, as {UNIT} is not enabled", f"run `systemctl enable {UNIT}`")
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from ...._errors import NOTHING_CHANGED, VpnKeysError
 from ... import files
 from .. import boot
-from ..record import Backend, Record, Unanalyzed
+from ..record import Backend, Found, Record, Unanalyzed
 from ..sections import INTERFACE, TEXT, Block, setting
 from . import config, hooks, second
 from .hooks import Effects
@@ -59,9 +59,9 @@ def _peers_of(file: str) -> tuple[str, list[Block]]:
     return text, [replace(one, file=file, kind=TEXT if one.kind == INTERFACE else one.kind) for one in blocks]
 
 
-def there(interface: str) -> str:
+def there(interface: str) -> Found | None:
     path = os.path.join(DIRECTORY, f"{interface}.conf")
-    return path if os.path.lexists(path) else ""
+    return Found(path) if os.path.lexists(path) else None
 
 
 def table(blocks: t.Sequence[Block], network: str) -> str:
