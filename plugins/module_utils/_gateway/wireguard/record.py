@@ -49,8 +49,8 @@ class Unanalyzed:
 
 
 class Found(t.NamedTuple):
-    """The main file for an interface. `line`: the number of the line by which it sets the interface up, 0 where its name
-    does; `file`: where that line is, "" for the main file."""
+    """The main file for an interface. `line`: the number of the line that says so, 0 where its name does; `file`: where
+    that line is, "" for the main file."""
 
     path: str
     line: int = 0
@@ -62,8 +62,8 @@ class Backend:
     """What sets up a WireGuard interface. All that differs between backends is here, or behind one of these functions.
 
     `start`: the command that does it. `hidden`: what is said of its file where the own key cannot be analyzed, with the
-    advice; `key_line`: the line that names a file for the own key. `there`: the main file for an interface, None
-    where this backend does not set it up. `read` raises VpnKeysError(not_found, unreadable). `key_place`: where the own key
+    advice; `key_line`: the line that names a file for the own key. `there`: the main file for an interface, None where
+    this backend does not set it up. `read` raises VpnKeysError(not_found, unreadable). `key_place`: where the own key
     comes from. `table`: the routing table in which a network of a peer gets its route, "" for the main one, "off" for
     no route. `in_the_way`: why there can be no second interface of that name, in sentences. `group`: who, beside root,
     has to be able to read a new file with a secret.

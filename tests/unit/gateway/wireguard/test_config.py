@@ -10,7 +10,6 @@ import re
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from unit.gateway.wireguard.samples import NEW, PSK, TYPICAL, A, B, files, raw_key
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
@@ -47,33 +46,6 @@ def changed(before: str, after: str) -> tuple[list[str], list[str]]:
 
 
 # ---- reading
-
-
-@given(files())
-def test_a_file_comes_back_byte_for_byte(text: str) -> None:
-    assert sections.render(parse(text)) == text
-
-
-@given(st.text())
-def test_any_text_comes_back_or_is_refused_with_the_line(text: str) -> None:
-    try:
-        blocks = parse(text)
-    except VpnKeysError as error:
-        refusal = str(error)
-        assert "wg0.conf: line" in refusal
-    else:
-        assert sections.render(blocks) == text
-
-
-def test_what_a_peer_has() -> None:
-    blocks = parse(TYPICAL)
-    a, b = blocks[peer(blocks, A)], blocks[peer(blocks, B)]
-    assert sections.preshared_key(a) == PSK
-    assert sections.networks(a) == ("10.0.0.2/32", "fd00::2/128")
-    assert sections.value(a, "endpoint") == "a.example:51820"
-    assert sections.keepalive(a) == 25
-    assert sections.networks(b) == ("10.0.0.3/32", "10.3.0.0/16")
-    assert sections.keepalive(b) is None
 
 
 def test_a_file_falls_into_sections_and_what_stands_between_them() -> None:
@@ -219,24 +191,6 @@ def test_a_staged_section_goes_without_what_stands_above_it(above: str, left: st
     blocks = parse(text)
     assert sections.render(blocks) == text
     assert sections.render(block for block in blocks if block.kind != sections.STAGED) == before + left
-
-
-@given(files())
-def test_withdrawing_comments_out_and_is_undone_exactly(text: str) -> None:
-    blocks = parse(text)
-    index = peer(blocks, B)
-    length = len(blocks[index].lines)
-    blocks[index] = sections.withdrawn(blocks[index], "gw 2")
-    after = sections.render(blocks)
-    assert after.count("\n") == text.count("\n")
-    changed_lines = [new for old, new in zip(text.split("\n"), after.split("\n"), strict=True) if old != new]
-    assert len(changed_lines) == length
-    assert all(line.startswith("#vpnops.keys withdrawn gw 2# ") for line in changed_lines)
-    again = parse(after)
-    (gone,) = (index for index, block in enumerate(again) if block.kind == sections.WITHDRAWN)
-    assert (again[gone].name, sections.public_key(again[gone])) == ("gw 2", B)
-    again[gone] = sections.brought_back(again[gone])
-    assert sections.render(again) == text
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -100,39 +100,6 @@ def files(draw: st.DrawFn) -> str:
 # ---- reading
 
 
-@given(files())
-def test_a_file_comes_back_byte_for_byte_and_means_the_same(text: str) -> None:
-    blocks = parse(text)
-    assert sections.render(blocks) == text
-    for number, key in enumerate((A, B), 2):
-        block = blocks[peer(blocks, key)]
-        assert sections.networks(block) == (f"10.0.0.{number}/32", f"10.{number}.0.0/16")
-    assert sections.private_key(blocks) == raw_key("secret")
-    assert config.sets_up({"": text}).name == "wg0"
-
-
-@given(st.text(st.sampled_from("[]WireGuardPeer\n\r#;\\=/ @\0\ud800")) | st.text())
-def test_any_text_comes_back_or_is_refused_with_the_line(text: str) -> None:
-    try:
-        blocks = parse(text)
-    except VpnKeysError as error:
-        refusal = str(error)
-        assert "10-wg0.netdev: line" in refusal
-    else:
-        assert sections.render(blocks) == text
-
-
-def test_what_a_peer_has() -> None:
-    blocks = parse(TYPICAL)
-    a, b = blocks[peer(blocks, A)], blocks[peer(blocks, B)]
-    assert sections.preshared_key(a) == PSK
-    assert sections.networks(a) == ("10.0.0.2/32", "fd00::2/128")
-    assert sections.value(a, "endpoint") == "a.example:51820"
-    assert sections.keepalive(a) == 25
-    assert sections.networks(b) == ("10.0.0.3/32", "10.3.0.0/16")
-    assert sections.keepalive(b) is None
-
-
 def test_what_systemd_does_not_know_is_ignored() -> None:
     """Its names are exact, and a comment is a line of its own."""
     _own, entry, other = parse(f"[WireGuard]\n{PEER}allowedips=10.0.0.1\nMTU=x # y\n[wireguardpeer]\nPublicKey=x")
@@ -220,19 +187,6 @@ def test_which_interface_is_set_up(texts: list[str], name: tuple[str, int, str])
 
 
 @given(files())
-def test_staging_and_unstaging_leaves_every_byte(text: str) -> None:
-    blocks = parse(text)
-    index = peer(blocks, A)
-    blocks.insert(index + 1, sections.staged(blocks[index], NEW.text, "gw1"))
-    again = parse(sections.render(blocks))
-    (section,) = (block for block in again if block.kind == sections.STAGED)
-    assert (section.name, sections.public_key(section), sections.networks(section)) == ("gw1", NEW, ())
-    for keyword in ("presharedkey", "endpoint"):
-        assert sections.value(section, keyword) == sections.value(blocks[index], keyword)
-    assert sections.render(block for block in again if block.kind != sections.STAGED) == text
-
-
-@given(files())
 def test_a_new_key_of_a_peer_and_of_its_own_touch_nothing_else(text: str) -> None:
     blocks = sections.with_private_key(parse(text), raw_key("other"))
     blocks[peer(blocks, A)] = sections.with_value(blocks[peer(blocks, A)], "publickey", NEW.text)
@@ -244,19 +198,6 @@ def test_a_new_key_of_a_peer_and_of_its_own_touch_nothing_else(text: str) -> Non
         for old, new in changed.items():
             text = text.replace(old, new)
         assert sections.render(after) == text
-
-
-@given(files())
-def test_withdrawing_is_undone_exactly(text: str) -> None:
-    blocks = parse(text)
-    index = peer(blocks, A)
-    blocks[index] = sections.withdrawn(blocks[index], "gw 2")
-    again = parse(sections.render(blocks))
-    (gone,) = (index for index, block in enumerate(again) if block.kind == sections.WITHDRAWN)
-    assert (again[gone].name, sections.public_key(again[gone])) == ("gw 2", A)
-    again[gone] = sections.brought_back(again[gone])
-    assert sections.render(again) == text
-    assert sections.networks(again[gone]) == ("10.0.0.2/32", "10.2.0.0/16")
 
 
 def test_sections_are_written_in_its_own_words() -> None:
