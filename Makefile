@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The user's ~/.ssh, ~/.ansible.cfg and the like must neither help nor harm, nor be written to.
 AWAY := HOME="$(CURDIR)/.build/home"
 # Lists with | between them run side by side: each of these keeps one core busy.
-STEPS := "lint docs | test-sanity" test-unit test-integration test-oldest test-molecule
+STEPS := "lint | test-sanity docs" test-unit test-integration test-oldest test-molecule
 # What users copy first; make test-scenarios runs them all.
 SCENARIOS := default conflict gateway_regenerate_wireguard
 LAB ?= tests/lab/fleets/demo.yml
@@ -38,8 +38,8 @@ demo: setup ## four simulated key servers made equal; as root, a new key for one
 quick: setup ## under a minute: ruff, mypy and yamllint of what changed, and the pure unit tests with few examples
 	$(AWAY) scripts/quick
 
-# Pylint takes more than all other sanity tests together; make test-thorough runs it.
-test: export SANITY := --skip-test pylint
+# Pylint takes more than all other sanity tests together, and each Python takes its time; make test-thorough runs all.
+test: export SANITY := --skip-test pylint --python default
 test: setup ## all of the next ones that CI runs, and a summary
 	scripts/test $(STEPS)
 
