@@ -162,8 +162,7 @@ def now(connection: sa.Connection) -> str:
 def _engine(place: Place, write: bool, memory: bool) -> sa.Engine:
     if place.path is None:
         arguments = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "vpnops.keys"}
-        # JSON stays text, as it is in SQLite: who reads it says what is none.
-        return sa.create_engine(place.url, poolclass=NullPool, connect_args=arguments, json_deserializer=bytes.decode)
+        return sa.create_engine(place.url, poolclass=NullPool, connect_args=arguments)
     path = place.path
 
     def connect() -> sqlite3.Connection:

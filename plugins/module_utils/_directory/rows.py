@@ -41,9 +41,11 @@ STRANGE: t.Any = object()
 
 
 def _decoded(value: t.Any) -> t.Any:
-    """JSON; None for what is none."""
+    """JSON; PostgreSQL's driver has decoded it already."""
+    if not isinstance(value, str):
+        return value
     try:
-        return json.loads(value) if isinstance(value, str) else None
+        return json.loads(value)
     except (ValueError, RecursionError):
         return None
 

@@ -227,7 +227,7 @@ def _plain(column: t.Any) -> t.Any:
 
 
 def _decoded(value: t.Any) -> t.Any:
-    """JSON; what is no text is taken as it is."""
+    """JSON as PostgreSQL's driver has decoded it already."""
     if not isinstance(value, str):
         return value
     try:
