@@ -68,7 +68,7 @@ def test_the_workflow(start_fleet: StartFleet, tmp_path: Path) -> None:
     assert set(plan.artifacts) == {"key_server_sync_plan_digests"}
     for job in (alone, other):
         assert job.code == 2
-        assert "has changed since the plan was approved. Nothing was changed" in job.output
+        assert "have changed since the plan was approved. Nothing was changed" in job.output
 
     done = controller.launch(APPLY, answers, plan.artifacts)
     assert done.code == 0, done.output
