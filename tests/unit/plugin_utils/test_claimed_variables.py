@@ -262,3 +262,7 @@ def test_a_host_whose_facts_claim_our_variables_is_named_as_tampered(
     assert len(found[0].what) < 500
     assert not device_answer.own_keys(results)
     assert device_answer.acknowledgements(results) == ([], [])
+
+
+def test_the_addresses_of_a_key_server_are_no_fact() -> None:
+    assert claimed(["key_server_addresses"]) == ["key_server_addresses"]
