@@ -66,7 +66,7 @@ def claimed(facts: Iterable[str]) -> list[str]:
 
 
 def _ours(name: str) -> bool:
-    return name in NAMES | CONNECTION_NAMES or name.startswith((*PREFIXES, *CONNECTION_PREFIXES))
+    return name in NAMES or name.startswith(PREFIXES) or _of_the_connection(name)
 
 
 def _of_the_connection(name: str) -> bool:
