@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from ansible import constants as C
 from ansible import context
 
-from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
+from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError, rendered
 from ..module_utils._fleet.model import Directory
 from ..module_utils._fleet.plan import PlanOptions, check_names, not_approved, plan
 from ..modules.gateway_plan import ARGUMENT_SPEC
-from ..plugin_utils import device_answer
+from ..plugin_utils import advice, device_answer
 from ..plugin_utils.control_action import ControlAction, Result, display
 from ..plugin_utils.tables import gateways, output
 
@@ -37,6 +38,8 @@ class ActionModule(ControlAction):
         made = plan(directory, observations, names, PlanOptions(**wish, forks=forks, fetching=fetching))
         if refusals := [*made.refusals, *not_approved(made, options["approved"])]:
             raise VpnKeysError("refused", " ".join(refusals), state=NOTHING_CHANGED)
+        names = advice.of_task(self._task)
+        made = replace(made, left_out=[replace(one, why=rendered(one.why, names)) for one in made.left_out])
         shown = output.show(gateways.plan(made, display.columns)) if options["show"] else {"changed": False}
         return shown | {"plan": made.to_result()}
 

@@ -15,8 +15,11 @@ author:
 description:
   - Shows which gateways change their keys, which peers can be updated now, and all reasons not to start.
   - >-
-    Fails with these reasons. They come only from the directory and from the gateway whose key changes. A peer that
+    Fails with these reasons. They come only from the directory and from the gateways whose keys change. A peer that
     refuses, or whose answer cannot be read, is updated later, like one that is unreachable.
+  - >-
+    With several targets, one that is unreachable, refuses, or does not use the key of the directory is left out, see
+    RV(plan.left_out), and the others go on. M(vpnops.keys.gateway_report) fails for it in the end.
   - In an emergency, the gateway whose key changes cannot prevent it, because an attacker may control it.
   - This module contacts no gateway and no database.
 extends_documentation_fragment:
@@ -55,8 +58,9 @@ options:
     default: in_place
   unreachable:
     description: >-
-      What to do if peers cannot be updated now, because they are unreachable or refuse. V(defer) leaves them for
-      a later C(converge_gateways); V(fail) does not start. Only for O(mode=planned).
+      What to do if peers cannot be updated now, because they are unreachable or refuse, or if a target cannot change.
+      V(defer) leaves such peers for a later C(converge_gateways), and such targets out; V(fail) does not start. Only
+      for O(mode=planned).
     type: str
     choices: [defer, fail]
     default: defer
@@ -136,7 +140,7 @@ plan:
   type: dict
   contains:
     names:
-      description: Names of the targets.
+      description: Names of the targets that change.
       type: list
       elements: str
       sample: [gw1]
@@ -144,6 +148,12 @@ plan:
       description: >-
         For each of them C(gateway), C(platform), C(serial) and C(fingerprint) of the key that is replaced, C(resumes)
         (the state of the rotation that is open, or null), C(expected_outage), and C(note).
+      type: list
+      elements: dict
+    left_out:
+      description: >-
+        Targets that cannot change by what they answer, or because they do not, each with C(gateway) and C(why).
+        Always empty for O(mode=emergency), O(mode=revoke) and O(mode=retire).
       type: list
       elements: dict
     peers:
@@ -170,8 +180,8 @@ plan:
       elements: str
     digest:
       description: >-
-        A hash over the gateways, their old keys, the strategy, and the peers that have to store the new keys. It
-        does not depend on which peers are reachable, or on the state of an interrupted rotation.
+        A hash over the targets, their old keys, the strategy, and the peers that have to store the new keys. It
+        does not depend on which of them are reachable, or on the state of an interrupted rotation.
       type: str
     confirm_timeout:
       description: >-

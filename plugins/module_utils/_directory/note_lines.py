@@ -36,12 +36,15 @@ def opened(note: str, name: str, public: bytes, verify: Verify) -> str | None:
     signatures = lines[:-1].split("\n")
     if not blank or not lines.endswith("\n") or not all(line.startswith(DASH) for line in signatures):
         return None
-    ours = (_decoded(line[len(start) :]) for line in signatures if line.startswith(start))
+    ours = (from_base64(line[len(start) :]) for line in signatures if line.startswith(start))
     return text if any(one[:4] == number and verify(public, one[4:], text.encode()) for one in ours) else None
 
 
-def _decoded(encoded: str) -> bytes:
+def from_base64(text: str) -> bytes:
+    """Nothing for whatever is not base64 in its one usual form: in the bits that a last character has too many, a text
+    could be changed and still be taken for the signature that it was."""
     try:
-        return base64.b64decode(encoded, validate=True)
+        found = base64.b64decode(text, validate=True)
     except ValueError:
         return b""
+    return found if base64.b64encode(found).decode() == text else b""

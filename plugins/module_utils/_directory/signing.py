@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 
 from .._errors import NOTHING_READ, VpnKeysError
 from .._fingerprint import fingerprint
+from .note_lines import from_base64
 
 try:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -139,8 +140,8 @@ def is_signed(public: bytes, signature: str, message: bytes) -> bool:
     if key is None:
         return False
     try:
-        key.verify(base64.b64decode(signature, validate=True), message)
-    except (InvalidSignature, ValueError):
+        key.verify(from_base64(signature), message)
+    except InvalidSignature:
         return False
     return True
 

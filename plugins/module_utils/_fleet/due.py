@@ -124,5 +124,6 @@ def _against(directory: Directory, observations: Observations | None, name: str)
     found = observations.get(name) or absent(name)
     if found.state != READY:
         return clause(found.why)
-    refusals = planning.against(directory, name, found, PlanOptions())
+    options = PlanOptions()
+    refusals = planning.against(directory, name, options) or [planning.unable(directory, found, options)]
     return rendered(clause(" ".join(refusals)), {})

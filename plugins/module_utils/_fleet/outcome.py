@@ -15,7 +15,7 @@ from . import findings
 from .findings import SHOWN, Finding, listed
 from .model import EMERGENCY, Directory, Gateway
 from .observed import READY, REFUSED, Observation, Observations, absent
-from .plan import Plan, Target
+from .plan import DeferredPeer, Plan, Target
 from .status import status
 from .verify import Proof
 
@@ -58,8 +58,16 @@ def _unproven(row: Changed) -> list[str]:
 
 
 def outcome(directory: Directory, made: Plan, proofs: Mapping[str, Proof]) -> Outcome:
-    """What a rotation or a revocation came to, for each target."""
-    return Outcome([_changed(directory, target, proofs) for target in made.targets])
+    """What a rotation or a revocation came to, for each target, and for those that were left out."""
+    changed = [_changed(directory, target, proofs) for target in made.targets]
+    return Outcome([*changed, *(_left_out(directory, one) for one in made.left_out)])
+
+
+def _left_out(directory: Directory, left: DeferredPeer) -> Changed:
+    one = directory.gateways.get(left.gateway)
+    serial, fingerprint = (one.serial, one.fingerprint) if one else (None, None)
+    problem = f"{left.why} {left.gateway} was left out and keeps its keys; when that is fixed, run this again for it."
+    return Changed(left.gateway, fingerprint, fingerprint, serial, "left out", 0, (), (), problem)
 
 
 def _changed(directory: Directory, target: Target, proofs: Mapping[str, Proof]) -> Changed:

@@ -4,8 +4,8 @@
 
 """Who will change their key, who can be updated now, and every reason not to begin. Pure. PRIVATE to the collection.
 
-Of the peers it matters only whether they can be told. Nobody but the directory and the gateway that is meant can give a
-reason not to begin, and in an emergency not even that gateway.
+Of the peers it matters only whether they can be told. Nobody but the directory can give a reason not to begin with
+others; a gateway can give one for itself, and in an emergency not even that.
 """
 
 from __future__ import annotations
@@ -82,13 +82,15 @@ class DeferredPeer:
 
 @dataclass(frozen=True)
 class Plan:
-    """`peers` can be updated now, `fetching` fetch what they need, `unreachable` and `refused` are left for later.
+    """`names` change, `left_out` would have, but cannot now. `peers` can be updated now, `fetching` fetch what they
+    need, `unreachable` and `refused` are left for later.
     `digest`: what an approval is bound to. Seconds: `confirm_timeout`, after which a target that is not confirmed rolls
     back by itself; `begin_timeout`, after which no further one begins its change; and `change_timeout`, which each has
     for all answers until then."""
 
     names: Sequence[str]
     targets: Sequence[Target]
+    left_out: Sequence[DeferredPeer]
     peers: Sequence[str]
     fetching: Sequence[str]
     unreachable: Sequence[DeferredPeer]
@@ -106,11 +108,10 @@ class Plan:
     def from_result(cls, result: t.Any) -> Plan:
         """Raises VpnKeysError(bad_input) for any other value."""
         try:
-            parts = {
-                "targets": [Target(**one) for one in result["targets"]],
-                "unreachable": [DeferredPeer(**one) for one in result["unreachable"]],
-                "refused": [DeferredPeer(**one) for one in result["refused"]],
+            parts: dict[str, t.Any] = {
+                name: [DeferredPeer(**one) for one in result[name]] for name in ("left_out", "unreachable", "refused")
             }
+            parts["targets"] = [Target(**one) for one in result["targets"]]
             return cls(**{**result, **parts})
         except (KeyError, TypeError):
             raise VpnKeysError(
@@ -122,26 +123,32 @@ class Plan:
         return [*self.unreachable, *self.refused]
 
 
-def plan(directory: Directory, observations: Observations, targets: Sequence[str], options: PlanOptions) -> Plan:
+def plan(directory: Directory, observations: Observations, asked: Sequence[str], options: PlanOptions) -> Plan:
+    """A target that cannot change by its own answer is left out, and the others go on, unless there are none."""
+    seen = {name: observations.get(name) or absent(name) for name in (*peers_of(directory, asked), *asked)}
+    refusals = [text for name in asked for text in against(directory, name, options)]
+    reasons = {} if refusals else {name: unable(directory, seen[name], options) for name in asked}
+    stopped = {name: why for name, why in reasons.items() if why}
+    targets = [name for name in asked if name not in stopped]
+    if not targets or (stopped and options.unreachable == "fail"):
+        targets, stopped, refusals = list(asked), {}, [*refusals, *stopped.values()]
     peers = peers_of(directory, targets)
     by_themselves = options.fetching.difference(targets) if options.mode == PLANNED else frozenset()
     told = [name for name in peers if name not in by_themselves]
-    seen = {name: observations.get(name) or absent(name) for name in (*peers, *targets)}
     seen_as_peers = {name: _as_peer(directory, seen[name], set(targets)) for name in told}
     made = Plan(
-        names=list(targets),
+        names=targets,
         targets=[_target(directory.gateways.get(name), seen[name], options) for name in targets],
-        refusals=[text for name in targets for text in against(directory, name, seen[name], options)],
-        digest="",
+        left_out=[DeferredPeer(name, why) for name, why in stopped.items()],
+        refusals=refusals,
+        digest=_digest(directory, asked, options),
         fetching=[name for name in peers if name in by_themselves],
         confirm_timeout=window(options, len(targets), len(directory.gateways)),
         begin_timeout=begin_timeout(options, len(targets), len(directory.gateways)),
         change_timeout=change_timeout(options),
         **_by_reachability(told, seen_as_peers),
     )
-    if options.mode == PLANNED:
-        made = replace(made, refusals=[*made.refusals, *_too_few(made, options)])
-    return replace(made, digest=_digest(made, peers, options))
+    return replace(made, refusals=[*refusals, *_too_few(made, options)]) if options.mode == PLANNED else made
 
 
 def change_timeout(options: PlanOptions) -> float:
@@ -244,8 +251,7 @@ def _target(one: Gateway | None, observation: Observation, options: PlanOptions)
     if one is None:
         return Target(observation.host, None, None, None, None, "")
     outage = EMERGENCY_OUTAGE if options.mode == EMERGENCY else _outage(one.platform, options.strategy)
-    old = one.rotation.old if one.rotation else None
-    serial, fingerprint = old or (one.serial, one.fingerprint)
+    serial, fingerprint = _replaced(one)
     resumes = one.rotation.state if one.rotation else None
     return Target(one.name, one.platform, serial, fingerprint, resumes, outage, _note(one, observation, options))
 
@@ -277,26 +283,33 @@ def _when(moment: str | None) -> str:
     return f" ({moment})" if moment else ""
 
 
-def _digest(made: Plan, peers: Sequence[str], options: PlanOptions) -> str:
-    """SHA-256 (hex) of what an approval is bound to: who changes, from which key, how, and who has to store it.
+def _digest(directory: Directory, asked: Sequence[str], options: PlanOptions) -> str:
+    """SHA-256 (hex) of what an approval is bound to: who shall change, from which key, how, and who has to store it.
 
     Not of who is reachable, which changes by the minute and has options of its own; nor of how far a rotation has come,
     as one that was approved and interrupted is to be finished.
     """
     content = {
-        "targets": [[one.gateway, one.serial, one.fingerprint] for one in made.targets],
-        "peers": peers,
+        "targets": [[name, *_replaced(directory.gateways.get(name))] for name in asked],
+        "peers": peers_of(directory, asked),
         "mode": options.mode,
         "strategy": options.strategy,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def _replaced(one: Gateway | None) -> tuple[int | None, str | None]:
+    """Serial number and fingerprint of the key that is replaced."""
+    if one is None:
+        return None, None
+    return one.rotation.old if one.rotation and one.rotation.old else (one.serial, one.fingerprint)
+
+
 def not_approved(made: Plan, approved: Sequence[str] | None) -> list[str]:
     """Why a plan is not the one that was approved; without any approval, every plan is."""
     if approved is None or made.digest in approved:
         return []
-    what = f"The plan for {', '.join(made.names)}"
+    what = f"The plan for {', '.join([*made.names, *(one.gateway for one in made.left_out)])}"
     if not any(approved):
         return [f"{what} is not approved."]
     differs = f"its digest is {made.digest}, but the approved digest is {', '.join(approved)}"
@@ -306,7 +319,8 @@ def not_approved(made: Plan, approved: Sequence[str] | None) -> list[str]:
 # ------------------------------------------------------------------ reasons not to begin
 
 
-def against(directory: Directory, name: str, observation: Observation, options: PlanOptions) -> list[str]:
+def against(directory: Directory, name: str, options: PlanOptions) -> list[str]:
+    """What the directory says against it, whatever the gateway answers."""
     records = [one for one in directory.tampered if one.gateway == name]
     if records:
         return [f"{name}: {sentence(one.sentence)}" for one in records]
@@ -314,60 +328,69 @@ def against(directory: Directory, name: str, observation: Observation, options: 
     if one is None:
         known = listed(list(directory.gateways)) or "none"
         return [f"The directory has no gateway {name}; it has {known}."]
-    return AGAINST[options.mode](one, observation)
-
-
-def _against_change(one: Gateway, observation: Observation) -> list[str]:
-    """Why this gateway's key cannot be changed now."""
-    if one.gone:
-        return _lost(one)
-    if observation.state != READY:
-        return [f"{one.name}: {sentence(observation.why)}"]
-    if not observation.own:
-        return [f"{one.name} has no key yet; enroll it first."]
-    if observation.own & one.expected:
-        return []
-    found = ", ".join(sorted(short(key) for key in observation.own))
-    recorded = short(one.fingerprint) if one.fingerprint else "that it has none"
-    advice = "enroll it with O(adopt)=true if its own key is the right one"
-    return [f"{one.name} uses the key {found}, but the directory says {recorded}; {advice}."]
-
-
-def _against_emergency(one: Gateway, observation: Observation) -> list[str]:
-    """Nothing that the gateway itself says counts."""
-    return _lost(one) if one.gone else []
+    return AGAINST[options.mode](one)
 
 
 def _lost(one: Gateway) -> list[str]:
     """Of one that is gone."""
+    if not one.gone:
+        return []
     how = "revoked as lost" if one.revoked else f"retired{_when(one.retired_at)}"
     return [f"{one.name} is {how}; a gateway that replaces it needs another name."]
 
 
-def _against_abort(one: Gateway, observation: Observation) -> list[str]:
-    """Why this gateway cannot roll back to its old key now."""
+def _against_abort(one: Gateway) -> list[str]:
     rotation = one.rotation
     if one.gone:
         return _lost(one)
     if not rotation:
-        if one.rolled_back_at:
-            return []
-        return [f"No rotation of {one.name} is open, so there is none to abort."]
+        return [] if one.rolled_back_at else [f"No rotation of {one.name} is open, so there is none to abort."]
     if rotation.mode == EMERGENCY:
         return [f"The old key of {one.name} is revoked and cannot come back; run the rotation again to finish it."]
-    if observation.state != READY:
-        return [f"{one.name}: {sentence(observation.why)} Its old key cannot be restored now."]
-    if not rotation.old or rotation.old[1] not in observation.own | {observation.previous}:
-        return [f"The old key of {one.name} is destroyed and cannot come back; run the rotation again to finish it."]
     return []
 
 
-AGAINST: Mapping[str, Callable[[Gateway, Observation], list[str]]] = {
-    PLANNED: _against_change,
-    EMERGENCY: _against_emergency,
+AGAINST: Mapping[str, Callable[[Gateway], list[str]]] = {
+    PLANNED: _lost,
+    EMERGENCY: _lost,
     ABORT: _against_abort,
-    REVOKE: lambda one, observation: [],
-    RETIRE: lambda one, observation: _lost(one) if one.revoked else [],
+    REVOKE: lambda one: [],
+    RETIRE: lambda one: _lost(one) if one.revoked else [],
+}
+
+
+def unable(directory: Directory, observation: Observation, options: PlanOptions) -> str:
+    """Why it cannot change by its own answer, which nobody needs where it may be the thief's. Empty if it can."""
+    check = UNABLE.get(options.mode)
+    return check(directory.gateways[observation.host], observation) if check else ""
+
+
+def _unable_to_change(one: Gateway, observation: Observation) -> str:
+    if observation.state != READY:
+        return f"{one.name}: {sentence(observation.why)}"
+    if not observation.own:
+        return f"{one.name} has no key yet; enroll it first."
+    if observation.own & one.expected:
+        return ""
+    found = ", ".join(sorted(short(key) for key in observation.own))
+    recorded = short(one.fingerprint) if one.fingerprint else "that it has none"
+    advice = "enroll it with O(adopt)=true if its own key is the right one"
+    return f"{one.name} uses the key {found}, but the directory says {recorded}; {advice}."
+
+
+def _unable_to_go_back(one: Gateway, observation: Observation) -> str:
+    if not one.rotation:
+        return ""
+    if observation.state != READY:
+        return f"{one.name}: {sentence(observation.why)} Its old key cannot be restored now."
+    if not one.rotation.old or one.rotation.old[1] not in observation.own | {observation.previous}:
+        return f"The old key of {one.name} is destroyed and cannot come back; run the rotation again to finish it."
+    return ""
+
+
+UNABLE: Mapping[str, Callable[[Gateway, Observation], str]] = {
+    PLANNED: _unable_to_change,
+    ABORT: _unable_to_go_back,
 }
 
 

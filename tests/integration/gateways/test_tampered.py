@@ -420,6 +420,31 @@ def test_a_key_that_one_peer_does_not_store_stops_no_other_target(make_site: Mak
     site.assert_whole()
 
 
+def test_a_target_that_cannot_be_planned_stops_no_other_one(make_site: Make) -> None:
+    """Its first answer cannot be read: it is named, and keeps its key; the others change. So does an abort of all."""
+    site = make_site()
+    unreadable = Mutation("text", (Edit("set", ("gateway", "own"), "nonsense"),))
+    site.mesh.tamper("gw3", unreadable, "gateway_info")
+    done = site.rotate("all", settle_timeout=5)
+    assert done.code != 0
+    told = " ".join(done.output.split())
+    assert "gw3 was left out and keeps its keys; when that is fixed, run this again for it." in told, done.output
+    assert [site.serial(name) for name in site.names] == [2, 2, 1]
+    assert [site.state(name) for name in site.names] == ["", "", ""]
+    for name in ("gw1", "gw2"):
+        assert site.own(name) == site.own_file(name) == site.recorded(name)
+    before = site.own("gw1")
+    site.interrupt("gw1", "staged")
+    site.mesh.heal("gw3")
+    site.interrupt("gw3", "staged")
+    site.mesh.tamper("gw3", unreadable, "gateway_info")
+    done = site.abort("gw1", "gw3")
+    assert done.code != 0
+    assert (site.state("gw1"), site.state("gw3")) == ("", "staged"), done.output
+    assert site.own("gw1") == site.recorded("gw1") == before
+    assert "gw3 was left out and keeps its keys" in " ".join(done.output.split()), done.output
+
+
 @pytest.mark.parametrize("step", ["gateway_key active", "gateway_info wait_timeout"])
 def test_a_target_that_is_silent_undoes_no_other_change(step: str, make_site: Make) -> None:
     """Two honest gateways change their keys in the same run, and it takes all the time that it has."""

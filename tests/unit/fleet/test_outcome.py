@@ -64,6 +64,17 @@ def test_who_was_left_out_is_told_why() -> None:
     assert "state prepared: no new key of it was recorded. Run it again" in found.problems("planned")[0]
 
 
+def test_a_target_that_could_not_change_is_a_problem_in_the_end() -> None:
+    seen = all_seen(NAMES) | {"gw2": unreachable("gw2")}
+    made = plan(snapshot(*map(entry, NAMES)), seen, ["gw1", "gw2"], PlanOptions())
+    found = outcome(snapshot(entry("gw1", 2), *map(entry, NAMES[1:])), made, {})
+    assert [(row.gateway, row.state) for row in found.gateways] == [("gw1", "changed"), ("gw2", "left out")]
+    assert found.problems("planned") == [
+        "gw2: unreachable. gw2 was left out and keeps its keys; when that is fixed, run this again for it."
+    ]
+    assert not found.to_result()["done"]
+
+
 def test_who_did_not_begin_with_its_change_is_told_so() -> None:
     """While others did. An abort that failed has no proof of anybody, and says nothing of that."""
     both = snapshot(samples.rotating("gw1"), entry("gw2", 2), *map(entry, NAMES[2:]))

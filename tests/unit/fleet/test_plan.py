@@ -279,6 +279,56 @@ def test_a_target_must_be_ready_and_the_one_the_directory_knows(state: Observati
     assert refusal.startswith(words)
 
 
+CANNOT = [
+    unreachable("gw2"),
+    refused("gw2"),
+    replace(ALL["gw2"], own_file=None, own_runtime=None),
+    seen("gw2", NAMES, own=7),
+]
+
+
+@pytest.mark.parametrize("said", CANNOT)
+def test_one_target_that_cannot_change_does_not_stop_the_others(said: Observation) -> None:
+    """It is left out, and a peer like any other; the rest of the plan is as without it, and so is the approval."""
+    made = plan(ALL | {"gw2": said}, targets=["gw1", "gw2", "gw3"], minimum_share=0)
+    assert (made.names, made.refusals) == (["gw1", "gw3"], [])
+    assert [one.gateway for one in made.left_out] == ["gw2"]
+    alone = plan(ALL | {"gw2": said}, targets=["gw1", "gw3"], minimum_share=0)
+    whole = plan(targets=["gw1", "gw2", "gw3"])
+    assert replace(made, left_out=[], digest="") == replace(alone, digest="")
+    assert made.digest == whole.digest != alone.digest
+    assert f"Left out: {made.left_out[0].why}" in gateways.plan(made, 200)
+    assert Plan.from_result(made.to_result()) == made
+    (refusal,) = planning.not_approved(made, ["another"])
+    assert refusal.startswith("The plan for gw1, gw3, gw2 has changed")
+
+
+@pytest.mark.parametrize("said", CANNOT)
+def test_whoever_wants_all_peers_wants_all_targets(said: Observation) -> None:
+    made = plan(ALL | {"gw2": said}, targets=["gw1", "gw2"], unreachable="fail", minimum_share=0)
+    assert made.refusals
+    assert (made.names, made.left_out) == (["gw1", "gw2"], [])
+
+
+def test_where_no_target_can_change_every_reason_is_said() -> None:
+    made = plan(ALL | {"gw1": unreachable("gw1"), "gw2": refused("gw2")}, targets=["gw1", "gw2"], minimum_share=0)
+    assert made.refusals == ["gw1: unreachable.", "gw2: Incorrect sudo password."]
+    assert made.left_out == []
+
+
+def test_what_the_directory_says_stops_all() -> None:
+    """It is a mistake of whoever typed the names, or of the directory: nobody's answer."""
+    made = plan(ALL | {"gw2": unreachable("gw2")}, targets=["gw1", "gw2", "gw9"])
+    assert made.refusals == ["The directory has no gateway gw9; it has gw1, gw2, gw3, gw4."]
+
+
+def test_one_that_cannot_go_back_does_not_keep_the_others_from_it() -> None:
+    directory = snapshot(*map(samples.rotating, NAMES[:3]), entry("gw4"))
+    made = plan(ALL | {"gw2": unreachable("gw2")}, directory, NAMES[:3], mode="abort")
+    assert (made.names, made.refusals) == (["gw1", "gw3"], [])
+    assert made.left_out == [DeferredPeer("gw2", "gw2: unreachable. Its old key cannot be restored now.")]
+
+
 @pytest.mark.parametrize(
     "said",
     [unreachable("gw1"), refused("gw1"), seen("gw1", (), own=7), replace(ALL["gw1"], own_file=None, own_runtime=None)],

@@ -52,6 +52,15 @@ def test_any_change_is_noticed(data: st.DataObject) -> None:
     assert publication.opened(genuine[:place], ORIGIN, PUBLIC) is None
 
 
+def test_the_bits_that_base64_does_not_use_are_no_exception() -> None:
+    genuine = signed(ONE)
+    place = genuine.rindex(b"=") - 1
+    for bits in range(1, 256):
+        changed = bytearray(genuine)
+        changed[place] ^= bits
+        assert publication.opened(bytes(changed), ORIGIN, PUBLIC) is None, bits
+
+
 def test_nothing_endless_is_verified() -> None:
     assert publication.opened(signed(ONE) + b"\xe2\x80\x94 x AAAA\n" * 10_000, ORIGIN, PUBLIC) is None
 
