@@ -42,7 +42,8 @@ class ActionModule(IosAction):
         async with session.SessionPool() as pool:
             seen = await rotate.observe(list(targets.values()), options["parallel"], options["timeout"], pool)
             addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
-            chosen = _chosen(live_group.told_apart(live_group.live_groups(seen, addresses)), options)
+            groups = live_group.told_apart(live_group.live_groups(seen, addresses))
+            chosen = _chosen(_meant(groups, seen, options, self._store), options)
             await pool.only({host for live in chosen for host in live.hosts})
             with interruption.in_hand() as asked:
                 watch = asyncio.ensure_future(interruption.watch(asked, self._interrupted))
@@ -154,14 +155,25 @@ def _check(options: Mapping[str, t.Any]) -> None:
         )
 
 
+def _meant(
+    groups: list[LiveGroup], seen: Mapping[str, survey.Seen], options: Mapping[str, t.Any], store: RotationStore
+) -> list[LiveGroup]:
+    """Where none is named, and one is on its way to this label, it is meant: a key server that adds a group of its own
+    does not stop it half way."""
+    if options["only_groups"] or len(groups) < 2:
+        return groups
+    begun = [live for live in groups if rotations.is_under_way(live, seen, options["label"], store)]
+    return begun if len(begun) == 1 else groups
+
+
 def _chosen(groups: list[LiveGroup], options: Mapping[str, t.Any]) -> list[LiveGroup]:
-    """The groups that are meant. Raises bad_input where that is not clear."""
-    names = sorted({name for group in groups for name in group.known_as})
+    """The groups that are chosen. Raises bad_input where that is not clear, and says who serves which."""
     allowed, patterns = options["allowed_hosts"], options["only_groups"]
     if not patterns and len(groups) != 1:
+        some = [f"{group.title} ({', '.join(group.hosts)})" for group in groups[: host_patterns.SHOWN]]
         raise VpnKeysError(
             "bad_input",
-            f"The key servers serve {len(groups)} groups: {', '.join(names[: host_patterns.SHOWN]) or 'none'}",
+            f"The key servers serve {len(groups)} groups: {', '.join(some) or 'none'}",
             state=NOTHING_DONE,
             advice="choose one with O(only_groups)",
         )

@@ -19,7 +19,9 @@ description:
   - >-
     Fails for a host whose facts have the name of a variable that the roles and playbooks of this collection read.
     The host is then excluded from the rest of the play, and the play continues with the other hosts.
-  - The roles and playbooks of this collection do this first. It contacts no device.
+  - >-
+    The roles and playbooks of this collection do this first, the roles by a dependency, before Ansible validates their
+    arguments. It contacts no device.
   - It has no options, so that no variable can influence it.
 extends_documentation_fragment:
   - vpnops.keys._attributes

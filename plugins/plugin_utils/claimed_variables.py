@@ -16,6 +16,7 @@ from ..module_utils._errors import NOTHING_DONE, VpnKeysError
 from ..module_utils._printable import quoted
 
 PREFIXES = (
+    "__check_facts_",
     "__did_",
     "__gateway_keys_",
     "__key_server_rotate_",

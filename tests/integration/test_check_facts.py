@@ -125,6 +125,25 @@ def test_whoever_ignores_the_check_has_nothing_done_by_facts(node: ControlNode) 
         assert sentence.startswith("h1: its facts hold ")
 
 
+ROLES = {
+    "gateway_keys": ("status", "gateway_keys_fail_on"),
+    "key_server_sync": ("main", "key_server_sync_mode"),
+    "key_server_rotate": ("main", "key_server_rotate_mode"),
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_looks_before_ansible_validates_its_arguments(role: str, node: ControlNode) -> None:
+    """Ansible prints a wrong value as it is: a fact would reach the terminal with its escape sequences."""
+    tasks_from, variable = ROLES[role]
+    included = {"ansible.builtin.include_role": {"name": f"vpnops.keys.{role}", "tasks_from": tasks_from}}
+    done = node.run([lie(**{variable: "\x1b[2Jnonsense"}), included])
+    assert done.error("check_facts", "h1")[0] == "refused"
+    assert "\x1b" not in done.output.rpartition("TASK [vpnops.keys.check_facts : ")[2], done.output
+    validated = [one for one in done.results if one["action"].endswith("validate_argument_spec")]
+    assert "h1" not in [one["host"] for one in validated]
+
+
 def test_nothing_can_be_set(node: ControlNode) -> None:
     done = node.run([{"vpnops.keys.check_facts": {"ignore": "gateway_keys_"}}])
     assert done.code == 2

@@ -150,4 +150,15 @@ def test_a_role_for_key_servers_does_all_for_one_host(role: str) -> None:
             continue
         assert one.get("run_once"), one["name"]
         seen += 1
-    assert seen > 3
+    assert seen > 2
+
+
+def test_every_role_checks_facts_first() -> None:
+    """By a dependency: it is there before Ansible validates the arguments of the role, which prints what facts say."""
+    for path in ROOT.glob("roles/*/meta/argument_specs.yml"):
+        meta = yaml.safe_load((path.parent / "main.yml").read_text(encoding="utf-8"))
+        (one,) = meta["dependencies"]
+        assert one["role"] == "vpnops.keys.check_facts"
+        # Given in any case: as the default of a role a fact could replace it.
+        assert list(one["vars"]) == ["__check_facts_once"]
+    assert yaml.safe_load((ROOT / "roles/check_facts/meta/main.yml").read_text("utf-8"))["allow_duplicates"]

@@ -19,7 +19,7 @@ Data = dict[str, Any]
 
 
 ROLE_OPTIONS = scripts.load("role-options")
-ROLES = tuple(sorted(path.name for path in (ROOT / "roles").iterdir()))
+ROLES = tuple(sorted(path.parents[1].name for path in ROOT.glob("roles/*/meta/argument_specs.yml")))
 OTHER_DEFAULT = {
     ("gateway_keys_minimum_share", "key_directory", "minimum_share"): 100,
 }

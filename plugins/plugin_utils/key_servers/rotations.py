@@ -69,6 +69,16 @@ def record_for(
     return _first(live, labels, new, old)
 
 
+def is_under_way(live: LiveGroup, seen: Mapping[str, Seen], new: str, store: RotationStore) -> bool:
+    """Whether a rotation of a group to this label was begun and is not over. What is wrong with its record is said
+    where it is used."""
+    try:
+        kept = store.rotation(live)
+    except VpnKeysError:
+        return False
+    return bool(kept and kept.new == new and _under_way(kept, live_group.labels_of(live, seen)))
+
+
 def _under_way(kept: Rotation, labels: Mapping[str, str | None]) -> bool:
     return kept.state != "retired" and (kept.state != "surveyed" or kept.new in labels.values())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.effort import examples
 
-from ansible_collections.vpnops.keys.plugins.action.ios_getvpn_rotation import _chosen
+from ansible_collections.vpnops.keys.plugins.action.ios_getvpn_rotation import _chosen, _meant
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn import Survey
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_config import Group
@@ -24,6 +25,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members im
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_policy import Kek, Policy, Tek
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import KeyRing, RsaKey
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers import rotation
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import rotations
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.live_group import (
     LiveGroup,
     apart,
@@ -32,6 +34,7 @@ from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.live_group
     observation,
     told_apart,
 )
+from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.rotation_store import RotationStore
 
 A, B = "192.0.2.1", "192.0.2.2"
 ADDRESSES = {"ks1": [A], "ks2": [B]}
@@ -348,3 +351,25 @@ def test_whatever_one_says_the_groups_of_others_stay(
     assert of("ASIA", ("ks3", "ks4"), found) == usual["ASIA"]
     if liar == "ks9":
         assert of("EUROPE", ("ks1", "ks2"), found) == usual["EUROPE"]
+
+
+def test_a_group_that_is_on_its_way_needs_no_name(tmp_path: Path) -> None:
+    """Another one that a key server adds in the middle of it is not asked about; at the beginning both are named, with
+    who serves them."""
+    groups = told_apart(live_groups(honest(), FLEET))
+    asked = {"allowed_hosts": None, "only_groups": None, "label": "NEW"}
+    store = RotationStore(str(tmp_path))
+    assert _meant(groups, honest(), asked, store) == groups
+    with pytest.raises(VpnKeysError, match=r"2 groups: .*ASIA \(ks3, ks4\).*; choose one with only_groups") as caught:
+        _chosen(groups, asked)
+    assert "EUROPE (ks1, ks2)" in str(caught.value)
+    europe = next(one for one in groups if one.hosts == ("ks1", "ks2"))
+    record = rotations.record_for(europe, honest(), "NEW", None, store)
+    assert record
+    store.keep(dataclasses.replace(record, state="prepared"), europe)
+    assert _chosen(_meant(groups, honest(), asked, store), asked) == [europe]
+    assert _meant(groups, honest(), {**asked, "label": "ODD"}, store) == groups
+    assert _meant(groups, honest(), {**asked, "only_groups": ["ASIA"]}, store) == groups
+    asia = next(one for one in groups if one != europe)
+    store.keep(dataclasses.replace(record, state="prepared"), asia)
+    assert _meant(groups, honest(), asked, store) == groups, "which of two is unclear"
