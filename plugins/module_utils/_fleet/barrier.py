@@ -6,6 +6,9 @@
 
 Nobody tells them, so there are two signs: a few are asked and say so, and all have had the time to fetch it. The third
 one, tunnels with the new key, comes afterwards, see `verify`: without it, the gateway rolls back.
+
+Where those that were asked are evenly divided, one false answer decides whether the silent ones count. Nothing is lost
+by it: the rotation waits for another run, or rolls back by itself.
 """
 
 from __future__ import annotations
