@@ -38,8 +38,8 @@ class ActionModule(ControlAction):
         made = plan(directory, observations, names, PlanOptions(**wish, forks=forks, fetching=fetching))
         if refusals := [*made.refusals, *not_approved(made, options["approved"])]:
             raise VpnKeysError("refused", " ".join(refusals), state=NOTHING_CHANGED)
-        names = advice.of_task(self._task)
-        made = replace(made, left_out=[replace(one, why=rendered(one.why, names)) for one in made.left_out])
+        settable = advice.of_task(self._task)
+        made = replace(made, left_out=[replace(one, why=rendered(one.why, settable)) for one in made.left_out])
         shown = output.show(gateways.plan(made, display.columns)) if options["show"] else {"changed": False}
         return shown | {"plan": made.to_result()}
 

@@ -43,7 +43,7 @@ class ActionModule(IosAction):
             seen = await rotate.observe(list(targets.values()), options["parallel"], options["timeout"], pool)
             addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
             groups = live_group.told_apart(live_group.live_groups(seen, addresses))
-            chosen = _chosen(_meant(groups, seen, options, self._store), options)
+            chosen = _chosen(_meant(groups, options, self._store), options)
             await pool.only({host for live in chosen for host in live.hosts})
             with interruption.in_hand() as asked:
                 watch = asyncio.ensure_future(interruption.watch(asked, self._interrupted))
@@ -155,14 +155,12 @@ def _check(options: Mapping[str, t.Any]) -> None:
         )
 
 
-def _meant(
-    groups: list[LiveGroup], seen: Mapping[str, survey.Seen], options: Mapping[str, t.Any], store: RotationStore
-) -> list[LiveGroup]:
+def _meant(groups: list[LiveGroup], options: Mapping[str, t.Any], store: RotationStore) -> list[LiveGroup]:
     """Where none is named, and one is on its way to this label, it is meant: a key server that adds a group of its own
     does not stop it half way."""
     if options["only_groups"] or len(groups) < 2:
         return groups
-    begun = [live for live in groups if rotations.is_under_way(live, seen, options["label"], store)]
+    begun = rotations.under_way(groups, options["label"], store)
     return begun if len(begun) == 1 else groups
 
 

@@ -152,7 +152,8 @@ plan:
       elements: dict
     left_out:
       description: >-
-        Targets that cannot change by what they answer, or because they do not, each with C(gateway) and C(why).
+        Targets that cannot change by what they answer, or because they do not, each with C(gateway) and C(why). The
+        approval of a plan covers them: they change as well if they can when it is carried out.
         Always empty for O(mode=emergency), O(mode=revoke) and O(mode=retire).
       type: list
       elements: dict

@@ -132,12 +132,16 @@ ROLES = {
 }
 
 
+@pytest.mark.parametrize("arguments", [(), ("--tags", "other")], ids=["all", "tags"])
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_looks_before_ansible_validates_its_arguments(role: str, node: ControlNode) -> None:
+def test_a_role_looks_before_ansible_validates_its_arguments(
+    role: str, arguments: tuple[str, ...], node: ControlNode
+) -> None:
     """Ansible prints a wrong value as it is: a fact would reach the terminal with its escape sequences."""
     tasks_from, variable = ROLES[role]
-    included = {"ansible.builtin.include_role": {"name": f"vpnops.keys.{role}", "tasks_from": tasks_from}}
-    done = node.run([lie(**{variable: "\x1b[2Jnonsense"}), included])
+    imported = {"ansible.builtin.import_role": {"name": f"vpnops.keys.{role}", "tasks_from": tasks_from}}
+    lying = {**lie(**{variable: "\x1b[2Jnonsense"}), "tags": "always"}
+    done = node.run([lying, imported], *arguments)
     assert done.error("check_facts", "h1")[0] == "refused"
     assert "\x1b" not in done.output.rpartition("TASK [vpnops.keys.check_facts : ")[2], done.output
     validated = [one for one in done.results if one["action"].endswith("validate_argument_spec")]

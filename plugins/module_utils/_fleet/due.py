@@ -125,5 +125,5 @@ def _against(directory: Directory, observations: Observations | None, name: str)
     if found.state != READY:
         return clause(found.why)
     options = PlanOptions()
-    refusals = planning.against(directory, name, options) or [planning.unable(directory, found, options)]
+    refusals = planning.against(directory, name, options) or [planning.unable(directory, name, found, options)]
     return rendered(clause(" ".join(refusals)), {})

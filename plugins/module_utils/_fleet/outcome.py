@@ -66,8 +66,11 @@ def outcome(directory: Directory, made: Plan, proofs: Mapping[str, Proof]) -> Ou
 def _left_out(directory: Directory, left: DeferredPeer) -> Changed:
     one = directory.gateways.get(left.gateway)
     serial, fingerprint = (one.serial, one.fingerprint) if one else (None, None)
-    problem = f"{left.why} {left.gateway} was left out and keeps its keys; when that is fixed, run this again for it."
-    return Changed(left.gateway, fingerprint, fingerprint, serial, "left out", 0, (), (), problem)
+    unfinished = _unfinished(directory, one, begun=True) if one else ""
+    following = f". {unfinished}" if unfinished else " and keeps its key; run this again for it."
+    pending = directory.peers_pending(left.gateway) if one else ()
+    problem = f"{left.why} {left.gateway} was left out{following}"
+    return Changed(left.gateway, fingerprint, fingerprint, serial, "left out", 0, (), pending, problem)
 
 
 def _changed(directory: Directory, target: Target, proofs: Mapping[str, Proof]) -> Changed:

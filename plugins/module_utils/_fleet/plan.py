@@ -124,16 +124,17 @@ class Plan:
 
 
 def plan(directory: Directory, observations: Observations, asked: Sequence[str], options: PlanOptions) -> Plan:
-    """A target that cannot change by its own answer is left out, and the others go on, unless there are none."""
+    """A target that cannot change by its own answer is left out, and the others go on, unless there are none or
+    `unreachable` says otherwise. What the directory says against any of them stops all."""
     seen = {name: observations.get(name) or absent(name) for name in (*peers_of(directory, asked), *asked)}
     refusals = [text for name in asked for text in against(directory, name, options)]
-    reasons = {} if refusals else {name: unable(directory, seen[name], options) for name in asked}
+    reasons = {} if refusals else {name: unable(directory, name, seen[name], options) for name in asked}
     stopped = {name: why for name, why in reasons.items() if why}
     targets = [name for name in asked if name not in stopped]
-    if not targets or (stopped and options.unreachable == "fail"):
+    if not targets or (stopped and options.mode == PLANNED and options.unreachable == "fail"):
         targets, stopped, refusals = list(asked), {}, [*refusals, *stopped.values()]
     peers = peers_of(directory, targets)
-    by_themselves = options.fetching.difference(targets) if options.mode == PLANNED else frozenset()
+    by_themselves = options.fetching.difference(asked) if options.mode == PLANNED else frozenset()
     told = [name for name in peers if name not in by_themselves]
     seen_as_peers = {name: _as_peer(directory, seen[name], set(targets)) for name in told}
     made = Plan(
@@ -359,10 +360,10 @@ AGAINST: Mapping[str, Callable[[Gateway], list[str]]] = {
 }
 
 
-def unable(directory: Directory, observation: Observation, options: PlanOptions) -> str:
+def unable(directory: Directory, name: str, observation: Observation, options: PlanOptions) -> str:
     """Why it cannot change by its own answer, which nobody needs where it may be the thief's. Empty if it can."""
     check = UNABLE.get(options.mode)
-    return check(directory.gateways[observation.host], observation) if check else ""
+    return check(directory.gateways[name], observation) if check else ""
 
 
 def _unable_to_change(one: Gateway, observation: Observation) -> str:

@@ -53,6 +53,11 @@ class RotationStore:
         found = self._found(live)
         return None if found is None else self._parsed(_rotation, found[1], found[0])
 
+    def shared(self, live: LiveGroup) -> tuple[str, int] | None:
+        """The name of the record of a group, and how many of its key servers the group has."""
+        found = self._found(live)
+        return None if found is None else (found[0], len(set(found[1]["key_servers"]).intersection(live.hosts)))
+
     def facts(self) -> Facts:
         """What releases were found to do, by all rotations so far."""
         found = self._read(FACTS)

@@ -69,14 +69,22 @@ def record_for(
     return _first(live, labels, new, old)
 
 
-def is_under_way(live: LiveGroup, seen: Mapping[str, Seen], new: str, store: RotationStore) -> bool:
-    """Whether a rotation of a group to this label was begun and is not over. What is wrong with its record is said
-    where it is used."""
-    try:
-        kept = store.rotation(live)
-    except VpnKeysError:
-        return False
-    return bool(kept and kept.new == new and _under_way(kept, live_group.labels_of(live, seen)))
+def under_way(groups: Sequence[LiveGroup], new: str, store: RotationStore) -> list[LiveGroup]:
+    """The groups of which a rotation to this label was begun and is not over, by the records alone. A record is of one
+    group: of those that claim it, of that with most of its key servers. What is wrong with a record is said where it is
+    used."""
+    claims: dict[str, list[tuple[int, LiveGroup]]] = {}
+    for live in groups:
+        with contextlib.suppress(VpnKeysError):
+            kept, shared = store.rotation(live), store.shared(live)
+            if kept and shared and kept.new == new and kept.state not in ("surveyed", "retired"):
+                claims.setdefault(shared[0], []).append((shared[1], live))
+    best = [[live for number, live in found if number == max(found, key=_number)[0]] for found in claims.values()]
+    return [live for found in best for live in found]
+
+
+def _number(claim: tuple[int, LiveGroup]) -> int:
+    return claim[0]
 
 
 def _under_way(kept: Rotation, labels: Mapping[str, str | None]) -> bool:

@@ -96,7 +96,7 @@ def plan(made: Plan, width: int) -> str:
     for target in made.targets:
         if target.resumes:
             page.note(f"{target.gateway}: resumes the open rotation, state {target.resumes}.")
-    page.note(*_notes(made), *[f"Left out: {one.why}" for one in made.left_out])
+    page.note(*_notes(made), *[f"Left out unless this changes: {one.why}" for one in made.left_out])
     page.note(f"Peers that can be updated now: {listed(made.peers) or 'none'}.")
     if made.fetching:
         page.note(f"Fetch the new keys by themselves: {listed(made.fetching)}.")

@@ -297,7 +297,7 @@ def test_one_target_that_cannot_change_does_not_stop_the_others(said: Observatio
     whole = plan(targets=["gw1", "gw2", "gw3"])
     assert replace(made, left_out=[], digest="") == replace(alone, digest="")
     assert made.digest == whole.digest != alone.digest
-    assert f"Left out: {made.left_out[0].why}" in gateways.plan(made, 200)
+    assert f"Left out unless this changes: {made.left_out[0].why}" in gateways.plan(made, 200)
     assert Plan.from_result(made.to_result()) == made
     (refusal,) = planning.not_approved(made, ["another"])
     assert refusal.startswith("The plan for gw1, gw3, gw2 has changed")
@@ -308,6 +308,15 @@ def test_whoever_wants_all_peers_wants_all_targets(said: Observation) -> None:
     made = plan(ALL | {"gw2": said}, targets=["gw1", "gw2"], unreachable="fail", minimum_share=0)
     assert made.refusals
     assert (made.names, made.left_out) == (["gw1", "gw2"], [])
+
+
+def test_a_target_that_is_left_out_does_not_count_as_one_that_fetches() -> None:
+    """Its answer is known: as a peer it is as good as unreachable."""
+    away = {name: unreachable(name) for name in NAMES[1:]}
+    wish: Data = {"targets": NAMES, "fetching": frozenset(NAMES[1:]), "minimum_share": 50}
+    made = plan(ALL | away, **wish)
+    assert (made.names, made.fetching) == (["gw1"], [])
+    assert made.refusals == ["Only 0 of 3 peers can be updated now, but O(minimum_share) requires 50 %."]
 
 
 def test_where_no_target_can_change_every_reason_is_said() -> None:
@@ -324,7 +333,7 @@ def test_what_the_directory_says_stops_all() -> None:
 
 def test_one_that_cannot_go_back_does_not_keep_the_others_from_it() -> None:
     directory = snapshot(*map(samples.rotating, NAMES[:3]), entry("gw4"))
-    made = plan(ALL | {"gw2": unreachable("gw2")}, directory, NAMES[:3], mode="abort")
+    made = plan(ALL | {"gw2": unreachable("gw2")}, directory, NAMES[:3], mode="abort", unreachable="fail")
     assert (made.names, made.refusals) == (["gw1", "gw3"], [])
     assert made.left_out == [DeferredPeer("gw2", "gw2: unreachable. Its old key cannot be restored now.")]
 

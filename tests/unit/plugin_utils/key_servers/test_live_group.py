@@ -359,7 +359,7 @@ def test_a_group_that_is_on_its_way_needs_no_name(tmp_path: Path) -> None:
     groups = told_apart(live_groups(honest(), FLEET))
     asked = {"allowed_hosts": None, "only_groups": None, "label": "NEW"}
     store = RotationStore(str(tmp_path))
-    assert _meant(groups, honest(), asked, store) == groups
+    assert _meant(groups, asked, store) == groups
     with pytest.raises(VpnKeysError, match=r"2 groups: .*ASIA \(ks3, ks4\).*; choose one with only_groups") as caught:
         _chosen(groups, asked)
     assert "EUROPE (ks1, ks2)" in str(caught.value)
@@ -367,9 +367,19 @@ def test_a_group_that_is_on_its_way_needs_no_name(tmp_path: Path) -> None:
     record = rotations.record_for(europe, honest(), "NEW", None, store)
     assert record
     store.keep(dataclasses.replace(record, state="prepared"), europe)
-    assert _chosen(_meant(groups, honest(), asked, store), asked) == [europe]
-    assert _meant(groups, honest(), {**asked, "label": "ODD"}, store) == groups
-    assert _meant(groups, honest(), {**asked, "only_groups": ["ASIA"]}, store) == groups
+    assert _chosen(_meant(groups, asked, store), asked) == [europe]
+    assert _meant(groups, {**asked, "label": "ODD"}, store) == groups
+    liar = honest()
+    again = dataclasses.replace(liar["ks2"].groups[0], name="ODD", peers=())
+    liar["ks2"] = dataclasses.replace(liar["ks2"], groups=(*liar["ks2"].groups, again))
+    three = told_apart(live_groups(liar, FLEET))
+    assert len(three) == 3
+    assert [one.hosts for one in _chosen(_meant(three, asked, store), asked)] == [("ks1", "ks2")]
+    store.keep(record, europe)
+    assert record.state == "surveyed"
+    assert _meant(groups, asked, store) == groups, "aborted: whatever labels key servers name"
+    store.keep(dataclasses.replace(record, state="prepared"), europe)
+    assert _meant(groups, {**asked, "only_groups": ["ASIA"]}, store) == groups
     asia = next(one for one in groups if one != europe)
     store.keep(dataclasses.replace(record, state="prepared"), asia)
-    assert _meant(groups, honest(), asked, store) == groups, "which of two is unclear"
+    assert _meant(groups, asked, store) == groups, "which of two is unclear"
