@@ -337,7 +337,8 @@ class Mesh:
         wanted = disk.SSHD + line
         if config.read_text() != wanted:
             config.write_text(wanted)
-            self.run(name, "systemctl stop ssh; pkill -x sshd; systemctl start ssh")
+            # Whoever does it often meets the limit that systemd has for starts.
+            self.run(name, "systemctl stop ssh; pkill -x sshd; systemctl reset-failed ssh; systemctl start ssh")
             hosts.until(partial(net.ssh_answers, self.namespace(name)), PATIENCE)
 
     def reset(self) -> None:
