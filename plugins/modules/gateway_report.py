@@ -124,7 +124,8 @@ plan:
   returned: if O(what=dropped)
   type: dict
 outcome:
-  description: One entry per target, and whether all are done.
+  description: >-
+    One entry per target, with the state C(left out) for those that could not change, and whether all are done.
   returned: if O(what=outcome)
   type: dict
 converged:
