@@ -96,7 +96,7 @@ def test_what_is_due(make_site: Make) -> None:
     assert done.code == 0, done.output
     said = " ".join(done.output.split())
     assert "Skipped, although their keys are due: gw1 (unreachable" in said
-    assert "more than one run changes: gw4." in said
+    assert "because the maximum number of gateways in one run is reached: gw4." in said
     assert [site.serial(name) for name in site.names] == [1, 2, 2, 1]
     reasons = [one["why"] for one in site.view()["events"] if one["what"] == "prepared"]
     assert reasons == ["The period of the key ends."] * 2

@@ -246,7 +246,7 @@ def test_a_peer_without_one_stays_where_it_is(site: Site) -> None:
     done = site.node.run(steps, "--limit", "gw1,gw2")
     result = done.result("gateway_bridge", "gw1")
     assert (result["carried"], result["left"]) == (["gw2"], ["gw3"])
-    assert "gw3 did not answer on wg0b" in " ".join(done.output.split())
+    assert '"gw3" did not answer on wg0b' in " ".join(done.output.split())
     assert bridged(site, "gw1") == {"gw2"}
     assert not site.broken()
 
