@@ -53,10 +53,14 @@ class RotationStore:
         found = self._found(live)
         return None if found is None else self._parsed(_rotation, found[1], found[0])
 
-    def shared(self, live: LiveGroup) -> tuple[str, int] | None:
-        """The name of the record of a group, and how many of its key servers the group has."""
+    def claim(self, live: LiveGroup) -> tuple[str, int, Rotation] | None:
+        """The name of the record of a group, how many of its key servers the group has, and the rotation. Raises as
+        `rotation`."""
         found = self._found(live)
-        return None if found is None else (found[0], len(set(found[1]["key_servers"]).intersection(live.hosts)))
+        if found is None:
+            return None
+        name, record = found
+        return name, _shared(record, live), self._parsed(_rotation, record, name)
 
     def facts(self) -> Facts:
         """What releases were found to do, by all rotations so far."""

@@ -73,18 +73,16 @@ def under_way(groups: Sequence[LiveGroup], new: str, store: RotationStore) -> li
     """The groups of which a rotation to this label was begun and is not over, by the records alone. A record is of one
     group: of those that claim it, of that with most of its key servers. What is wrong with a record is said where it is
     used."""
-    claims: dict[str, list[tuple[int, LiveGroup]]] = {}
+    most: dict[str, int] = {}
+    claims: list[tuple[str, int, LiveGroup]] = []
     for live in groups:
         with contextlib.suppress(VpnKeysError):
-            kept, shared = store.rotation(live), store.shared(live)
-            if kept and shared and kept.new == new and kept.state not in ("surveyed", "retired"):
-                claims.setdefault(shared[0], []).append((shared[1], live))
-    best = [[live for number, live in found if number == max(found, key=_number)[0]] for found in claims.values()]
-    return [live for found in best for live in found]
-
-
-def _number(claim: tuple[int, LiveGroup]) -> int:
-    return claim[0]
+            found = store.claim(live)
+            if found and found[2].new == new and found[2].state not in ("surveyed", "retired"):
+                name, shared, _kept = found
+                claims.append((name, shared, live))
+                most[name] = max(shared, most.get(name, 0))
+    return [live for name, shared, live in claims if shared == most[name]]
 
 
 def _under_way(kept: Rotation, labels: Mapping[str, str | None]) -> bool:
