@@ -123,7 +123,8 @@ def test_next_contact_without_a_controller(site: Site, server: Server) -> None:
     site.assert_tunnels()
     site.mesh.run("gw3", RESTART)
     assert site.accepted("gw3", "gw1") == {new}, "what was fetched does not hold after a restart"
-    site.assert_tunnels()
+    # WireGuard starts a new session 15 s after what it sent into the old one was not answered.
+    site.assert_tunnels(within=20)
     assert_no_secret(site)
     number = site.view()["directory"]["checkpoint"]["number"]
     assert fetched(site, "gw3", number)
