@@ -90,6 +90,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import action_loader
 
 from ..module_utils._errors import NOTHING_DONE
+from ..module_utils._printable import printable
 from ..plugin_utils.progress import files, found, pipe, results, view
 from ..plugin_utils.progress.live import StatusLines, Ticker
 from ..plugin_utils.progress.model import Devices, Outcome, Run, Section
@@ -302,7 +303,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _say_debug(self, result: t.Any) -> None:
         said = result._result
         text = said.get("msg")
-        shown = text if isinstance(text, str) and text else self._dump_results(said)
+        shown = _lines(text) if isinstance(text, str) and text else self._dump_results(said)
         self._display.display(f"{self.host_label(result)}: {shown}", color=C.COLOR_DEBUG)
 
     def _begin_once(self) -> None:
@@ -418,6 +419,11 @@ def _once(task: t.Any) -> bool:
 @functools.cache
 def _bypasses(action: str) -> bool:
     return bool(getattr(action_loader.get(action, class_only=True), "BYPASS_HOST_LOOP", False))
+
+
+def _lines(text: str) -> str:
+    """It may be of a device, and hold what steers a terminal."""
+    return "\n".join(printable(line, len(line)) for line in text.split("\n"))
 
 
 def _place(task: t.Any) -> tuple[Section, list[str]]:

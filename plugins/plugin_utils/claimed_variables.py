@@ -48,9 +48,15 @@ NAMES = frozenset(
         "_raw_params",
         "confirm",
         "gateway",
-        # What templates call: a variable of that name would stand in its place.
+        # Ansible's own that facts outrank, or that templates take from a variable of that name.
+        "group_names",
+        "inventory_dir",
+        "inventory_file",
+        "inventory_hostname",
+        "inventory_hostname_short",
         "lookup",
         "now",
+        "omit",
         "query",
         "undef",
         # ansible_..., which is there only with --limit.
@@ -95,7 +101,9 @@ def refuse(variables: Mapping[str, t.Any], connection: bool = True) -> None:
     names = claimed(variables.get("ansible_facts") or ())
     counted = [name for name in names if connection or not _of_the_connection(name.removeprefix("ansible_"))]
     if counted:
-        raise refusal(str(variables.get("inventory_hostname", "")), names)
+        # Who claims another name is not called by it; Ansible says for which host the task failed.
+        host = "" if "inventory_hostname" in names else str(variables.get("inventory_hostname", ""))
+        raise refusal(host, names)
 
 
 def refusal(host: str, names: list[str]) -> VpnKeysError:

@@ -21,6 +21,8 @@ VARIABLE = re.compile(r"(?<![.\w])(?:__)?(?:gateway_keys|key_report|key_director
 REGISTERED = re.compile(r"\bregister: ([a-z0-9_]+)")
 PLAYBOOK = ("gateway", "confirm", "group")
 """Variables of the playbooks, which have no prefix."""
+ANSIBLES = ("group_names", "inventory_hostname", "inventory_hostname_short", "omit")
+"""Ansible's own that facts outrank."""
 
 
 def _texts() -> Iterator[str]:
@@ -37,8 +39,8 @@ def registered() -> frozenset[str]:
 
 @functools.cache
 def variables() -> tuple[str, ...]:
-    """All that roles and playbooks for gateways read or set."""
-    return (*PLAYBOOK, *sorted({name for text in _texts() for name in VARIABLE.findall(text)}))
+    """All that roles and playbooks for gateways read or set, and that a fact can set."""
+    return (*PLAYBOOK, *ANSIBLES, *sorted({name for text in _texts() for name in VARIABLE.findall(text)}))
 
 
 @functools.cache

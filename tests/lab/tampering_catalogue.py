@@ -184,6 +184,7 @@ def steered(me: str, other: str, key: str) -> dict[str, dict[str, Any]]:
 
 
 PATTERNS = {
+    "Ansible's own": "|".join(contract.ANSIBLES),
     "addresses": r".+_url",
     "where the directory is": r".+_directory_host",
     "signing keys": r".+_(signing|verify)_key",
@@ -216,6 +217,7 @@ def _wanted(me: str, other: str, key: str) -> dict[str, Any]:
     claim = {"gateway": other, "public_key": None, "role": "withdrawn", "peer": me}
     result = {"changed": False, "public_key": key, "algorithm": "x25519", "fingerprint": NO_KEY, "stored": [claim]}
     return {
+        "Ansible's own": other,
         "addresses": "sqlite:////tmp/tampered.db",
         "where the directory is": me,
         "signing keys": "tampered",

@@ -28,7 +28,7 @@ from ansible.utils.display import Display
 
 from ...module_utils._errors import NOTHING_DONE, VpnKeysError
 from ...module_utils._printable import quoted
-from .. import device_answer, failures
+from .. import claimed_variables, device_answer, failures
 from ..device_answer import Asked, Data
 
 LONGEST_MESSAGE = 1000
@@ -66,6 +66,10 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
         result: Data = super().run(tmp, task_vars)
         variables = task_vars or {}
+        try:
+            claimed_variables.refuse(variables, connection=False)
+        except VpnKeysError as error:
+            return result | self.failure(error)
         self.host = str(variables.get("inventory_hostname", "localhost"))
         delegated = self._task.delegate_to
         if delegated and delegated != self.host:

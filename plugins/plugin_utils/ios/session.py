@@ -186,7 +186,11 @@ class SessionPool:
 
     async def only(self, names: Collection[str]) -> None:
         """Close all sessions but those with these devices."""
-        await asyncio.gather(*(self._close(name) for name in list(self._sessions) if name not in names))
+        await self.close([name for name in self._sessions if name not in names])
+
+    async def close(self, names: Iterable[str]) -> None:
+        """Close the sessions with these devices that are open."""
+        await asyncio.gather(*(self._close(name) for name in names if name in self._sessions))
 
     @asynccontextmanager
     async def session(self, target: Target, limit: float = SESSION_LIMIT) -> AsyncIterator[Session]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import hashlib
@@ -137,20 +138,42 @@ def _on_its_own(found: Found) -> Iterator[None]:
 
 
 async def run(all_found: Sequence[Found], seen: Mapping[str, Seen], deadline: float) -> None:
-    """All groups as far as they go until the deadline, in seconds as their clock has it."""
-    running = [one for one in all_found if one.rotator and not one.error]
-    while running:
-        for one in running:
-            await _advance(one, deadline, seen)
-        seen = {}
-        running = [one for one in running if one.outcome == "waiting"]
-        clock = next((one.rotator.clock for one in running if one.rotator), None)
-        if clock is None or clock.now() >= deadline:
+    """All groups as far as they go until the deadline, in seconds as their clock has it. None waits for another one, but
+    where both have a key server: two must not change one configuration at once."""
+    running = [(one, one.rotator) for one in all_found if one.rotator and not one.error]
+    if not running:
+        return
+    turns = {host: asyncio.Lock() for one, _rotator in running for host in one.live.hosts}
+    largest = max(len(one.live.hosts) for one, _rotator in running)
+    gate = asyncio.Semaphore(max(running[0][1].wanted.parallel // largest, 1))
+    await asyncio.gather(*(_to_its_end(one, rotator, seen, deadline, turns, gate) for one, rotator in running))
+
+
+async def _to_its_end(
+    found: Found,
+    rotator: Rotator,
+    seen: Mapping[str, Seen],
+    deadline: float,
+    turns: Mapping[str, asyncio.Lock],
+    gate: asyncio.Semaphore,
+) -> None:
+    clock = rotator.clock
+    while True:
+        pause = 0.0
+        async with contextlib.AsyncExitStack() as turn:
+            waited = gate.locked() or any(turns[host].locked() for host in found.live.hosts)
+            for host in found.live.hosts:  # sorted, so that nobody waits for each other
+                await turn.enter_async_context(turns[host])
+            await turn.enter_async_context(gate)
+            await _advance(found, deadline, {} if waited else seen)
+            seen = {}
+            if found.outcome == "waiting" and found.decision:
+                pause = rotator.pause(found.decision)
+                if pause > KEPT_OPEN:
+                    with _on_its_own(found):
+                        await rotator.pool.close(found.live.hosts)
+        if found.outcome != "waiting" or clock.now() >= deadline:
             return
-        rotators = [(one.rotator, one.decision) for one in running if one.rotator and one.decision]
-        pause = min(rotator.pause(decision) for rotator, decision in rotators)
-        if pause > KEPT_OPEN:
-            await rotators[0][0].pool.only(())
         await clock.sleep(max(min(pause, deadline - clock.now()), 0.1))
 
 

@@ -194,6 +194,13 @@ def test_questions_stay_visible(node: ControlNode) -> None:
     assert seen.ever(rf"Work .*{BAR}")
 
 
+def test_what_a_device_says_does_not_steer_the_terminal(node: ControlNode) -> None:
+    said = {"ansible.builtin.debug": {"msg": "{{ 'one\ntwo \x1b[2J' ~ 'x' * 1000 }}"}, "run_once": True}
+    done = node.run(play(node, [said]))
+    assert "\x1b" not in done.output
+    assert f"one\ntwo \\x1b[2J{'x' * 1000}\n" in done.output
+
+
 def test_interrupted(node: ControlNode) -> None:
     tasks = [takes("Begin", "0"), takes("Work", "60")]
     process = subprocess.Popen(

@@ -53,6 +53,8 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, show: Callable[[str, int], Any]) -> None:
         self.show, self.looks, self.passed = show, 0, 0.0
+        self.slow: dict[str, asyncio.Event] = {}
+        """Key servers that answer when that happens."""
         self.steps: list[Any] = []
         self.store = RotationStore(str(folder))
         monkeypatch.setattr(rotate, "observe", self._look)
@@ -62,6 +64,9 @@ class World:
     async def _look(self, targets: list[Any], *_more: Any) -> dict[str, Any]:
         self.looks += 1
         assert self.looks < LOOKS, "it does not come to an end"
+        for target in targets:
+            if target.name in self.slow:
+                await self.slow[target.name].wait()
         return {target.name: self.show(target.name, self.looks) for target in targets}
 
     async def _note(self, _rotator: Rotator, step: Any) -> None:
@@ -76,7 +81,7 @@ class World:
             name: str
 
         class Pool:
-            async def only(self, _hosts: Any) -> None:
+            async def close(self, _hosts: Any) -> None:
                 pass
 
         targets: Any = {host: Target(host) for host in live.hosts}
@@ -113,6 +118,49 @@ def test_a_key_server_that_undoes_each_step_comes_to_an_end_and_stops_no_other_g
     assert (liar.outcome, other.outcome) == ("failed", "done")
     assert "lasting effect" in str(liar.error)
     assert max(world.steps.count(step) for step in world.steps) == NO_EFFECT
+
+
+def test_a_slow_key_server_delays_its_own_group_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In an emergency nobody has the half hour that it can take."""
+    world = World(monkeypatch, tmp_path, lambda host, _look: survey(host, "NEW", name="H" if host == "ks9" else "G"))
+    slow = world.group(LiveGroup("G", "7", {"ks1": "G"}), Rotation("G", "OLD", "NEW", "retired"))
+    other = world.group(LONE, Rotation("H", "OLD", "NEW", "retired"))
+
+    async def both() -> None:
+        world.slow["ks1"] = asyncio.Event()
+        work = asyncio.ensure_future(rotations.run([slow, other], {}, 1000))
+        while other.outcome != "done":
+            await asyncio.sleep(0)
+        assert slow.outcome == "blocked"
+        world.slow["ks1"].set()
+        await work
+
+    asyncio.run(asyncio.wait_for(both(), 10))
+    assert (slow.outcome, other.outcome) == ("done", "done")
+
+
+def test_groups_that_share_a_key_server_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    world = World(monkeypatch, tmp_path, lambda host, _look: survey(host, "NEW", name="H"))
+    both = [
+        world.group(LiveGroup(name, identity, {"ks9": "H"}), Rotation(name, "OLD", "NEW", "retired"))
+        for name, identity in (("G", "7"), ("H", "8"))
+    ]
+    at_work = most = 0
+
+    async def counted(self: Rotator, *more: Any) -> Any:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        await asyncio.sleep(0)
+        found = await advance(self, *more)
+        at_work -= 1
+        return found
+
+    advance = Rotator.advance
+    monkeypatch.setattr(Rotator, "advance", counted)
+    asyncio.run(rotations.run(both, {}, 1000))
+    assert [one.outcome for one in both] == ["done", "done"]
+    assert most == 1
 
 
 def test_what_goes_wrong_with_one_group_is_told_of_it_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
