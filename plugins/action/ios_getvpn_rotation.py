@@ -11,7 +11,7 @@ import time
 import typing as t
 from collections.abc import Callable, Mapping
 
-from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError, rendered
+from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError, rendered, sentence, together
 from ..module_utils._ios.labels import Label
 from ..module_utils._key_servers.rotation import Policy
 from ..modules.ios_getvpn_rotation import ARGUMENT_SPEC
@@ -43,6 +43,7 @@ class ActionModule(IosAction):
             seen = await rotate.observe(list(targets.values()), options["parallel"], options["timeout"], pool)
             addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
             groups = live_group.told_apart(live_group.live_groups(seen, addresses))
+            _some(groups, seen)
             chosen = _chosen(_meant(groups, options, self._store), options)
             await pool.only({host for live in chosen for host in live.hosts})
             with interruption.in_hand() as asked:
@@ -162,6 +163,20 @@ def _meant(groups: list[LiveGroup], options: Mapping[str, t.Any], store: Rotatio
         return groups
     begun = rotations.under_way(groups, options["label"], store)
     return begun if len(begun) == 1 else groups
+
+
+def _some(groups: list[LiveGroup], seen: Mapping[str, survey.Seen]) -> None:
+    """Raises bad_input where there is no group at all, with what could not be read."""
+    if groups:
+        return
+    errors = [(host, str(found)) for host, found in seen.items() if isinstance(found, VpnKeysError)]
+    reasons = [f"{', '.join(hosts)}: {sentence(text)}" for text, hosts in together(errors).items()]
+    raise VpnKeysError(
+        "bad_input",
+        " ".join(["No key server serves a group.", *reasons[: host_patterns.SHOWN]]),
+        state=NOTHING_DONE,
+        advice="restore access to them, or choose other key servers in O(hosts)",
+    )
 
 
 def _chosen(groups: list[LiveGroup], options: Mapping[str, t.Any]) -> list[LiveGroup]:

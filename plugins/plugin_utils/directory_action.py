@@ -47,6 +47,9 @@ class DirectoryAction(ActionBase):  # type: ignore[misc]
         for place, field in ((result, "msg"), *((one, "why") for one in result.get("refused", ()))):
             if isinstance(place.get(field), str):
                 place[field] = rendered(place[field], names)
+        if "code" in result:
+            # A refusal in our words is no crash; ansible-core 2.19 and later put its text there once more, unrendered.
+            result.pop("exception", None)
         return result | _warnings(result)
 
 

@@ -25,6 +25,8 @@ from integration import forked
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
+MARKED = re.compile(r"\b[OV]\([a-z_]\w*\)")
+"""An option in a message is marked, until it is replaced by what the reader can set."""
 FINISHED_WITHIN = 120
 PATIENCE = 5.0
 """Seconds without a reaction after which an answer is typed again."""
@@ -198,6 +200,7 @@ class ControlNode:
 
     def recorded(self, code: int, output: str) -> Run:
         """What the process that just ended left."""
+        assert not MARKED.search(output), f"an option is still marked:\n{output}"
         record = self.path / "results.jsonl"
         results = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
         return Run(code, output, results)

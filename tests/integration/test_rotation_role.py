@@ -127,6 +127,55 @@ def test_plan_consent_phases_and_abort(tmp_path: Path) -> None:
             assert_spared(device)
 
 
+def test_y_is_not_yes_and_is_told_so(tmp_path: Path) -> None:
+    with Fleet(group_of(*PAIR, label=OLD), speed=20) as fleet:
+        node = ControlNode(tmp_path, fleet.inventory())
+        with unchanged(fleet):
+            answers = [("Type yes", "y"), ("type the whole word yes", "n")]
+            refused = node.run_on_terminal(ROTATE, *words(node), answers=answers)
+        assert refused.code == 2
+        assert "There is no consent to this plan" in refused.output
+        answers = [("Type yes", "y"), ("type the whole word yes", "yes")]
+        done = node.run_on_terminal(ROTATE, *words(node, until="prepared"), answers=answers)
+        assert done.code == 0, done.output
+
+
+def test_a_rotation_that_fails_is_short_and_says_what_it_has_done(tmp_path: Path) -> None:
+    with Fleet(group_of(*PAIR, label=OLD), speed=20) as fleet:
+        node = ControlNode(tmp_path, fleet.inventory())
+        failed = node.run(ROTATE, *words(node, consent="always"))
+    assert failed.code == 2
+    assert "Generate an exportable key" in failed.output
+    said = " ".join(failed.output.split())
+    assert "The rotation stays in state timed" in said
+    assert "Nothing is changed" not in said.rpartition("TASK [Rotate the key]")[2]
+    assert "GETVPN: blocked. The reason is shown above" in said
+    assert not [line for line in failed.output.splitlines() if len(line) > 1000]
+
+
+def test_no_key_server_can_be_read(tmp_path: Path) -> None:
+    with Fleet(group_of(*PAIR, label=OLD), speed=20) as fleet:
+        node = ControlNode(tmp_path, fleet.inventory())
+        node.shared["ansible_password"] = "wrong"
+        code, sentence = node.run(ROTATE, *words(node)).error("Read all key servers and plan")
+    assert code == "bad_input"
+    assert sentence.startswith("No key server serves a group. ks1, ks2: the login was refused")
+    assert "Nothing was done; restore access to them" in sentence
+
+
+def test_one_key_server_that_cannot_be_read_stops_a_rotation_that_has_not_begun(tmp_path: Path) -> None:
+    """At once: nobody waits for hours for what may never answer."""
+    with Fleet(group_of(*PAIR, label=OLD), speed=20) as fleet:
+        node = ControlNode(tmp_path, fleet.inventory(), finished_within=60)
+        node.hosts["ks2"]["ansible_password"] = "wrong"
+        with unchanged(fleet):
+            done = node.run(ROTATE, *words(node, consent="always"))
+    said = " ".join(done.output.split())
+    assert done.code == 2
+    assert "ks2 cannot be read" in said
+    assert "Nothing is changed; restore access, then run again" in said
+
+
 @pytest.mark.thorough
 def test_to_the_end_and_an_approved_plan(tmp_path: Path) -> None:
     """The clock of the control node cannot be moved: this takes more than a minute."""

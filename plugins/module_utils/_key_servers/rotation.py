@@ -363,7 +363,9 @@ class _Case:
         return Decision("wait", self.rotation, self.facts, None, sentence(why), until, progress)
 
     def blocked(self, what: str, advice: str) -> Decision:
-        return Decision("blocked", self.rotation, self.facts, None, stated(what, NOTHING_IS_CHANGED, advice))
+        begun = self.rotation.state != "surveyed"
+        state = f"The rotation stays in state {self.rotation.state}" if begun else NOTHING_IS_CHANGED
+        return Decision("blocked", self.rotation, self.facts, None, stated(what, state, advice))
 
     def back(self, hosts: Iterable[KeyServer], why: str) -> Decision:
         self.move(trial=None)
@@ -386,8 +388,11 @@ class _Case:
         if not self.servers or old == new:
             return self.blocked("A rotation needs a key server and two labels", "name them")
         if unread:
+            what = f"{_list(_names(unread))} cannot be read"
             problems = " ".join(sentence(server.problem or "") for server in unread)
-            return self.wait(f"{_list(_names(unread))} cannot be read. {problems}")
+            if self.rotation.state == "surveyed":
+                return self.blocked(f"{what}. {problems}", "restore access, then run again")
+            return self.wait(f"{what}. {problems}")
         if foreign:
             names = "; ".join(f"{server.name} names {server.label or 'none'}" for server in foreign)
             return self.blocked(f"The rotation is from {old} to {new}, but {names}", "find out who changed that")

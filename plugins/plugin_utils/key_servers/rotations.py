@@ -162,7 +162,7 @@ async def _to_its_end(
         pause = 0.0
         async with contextlib.AsyncExitStack() as turn:
             waited = gate.locked() or any(turns[host].locked() for host in found.live.hosts)
-            for host in found.live.hosts:  # sorted, so that nobody waits for each other
+            for host in found.live.hosts:  # sorted, against deadlocks
                 await turn.enter_async_context(turns[host])
             await turn.enter_async_context(gate)
             await _advance(found, deadline, {} if waited else seen)

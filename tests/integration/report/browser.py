@@ -96,6 +96,20 @@ CROSSED = """
   return found;
 }
 """
+# Captions that are broken into narrow columns, and cells that are lower than their label beside them.
+SQUEEZED = """
+() => {
+  const found = [...document.querySelectorAll('caption:not(.hidden)')]
+    .filter(one => one.clientHeight > 60 && one.clientWidth < one.closest('section').clientWidth * 0.8)
+    .map(one => one.textContent.trim());
+  for (const cell of document.querySelectorAll('td[data-label], th[data-label]')) {
+    const label = getComputedStyle(cell, '::before');
+    const high = label.content === 'none' ? 0 : parseFloat(label.height);
+    if (label.position === 'absolute' || high > cell.getBoundingClientRect().height) found.push(cell.dataset.label);
+  }
+  return found;
+}
+"""
 Data = dict[str, t.Any]
 
 
@@ -140,6 +154,7 @@ class View:
         assert self.page.evaluate(BROKEN, 32) == []
         assert self.ask(CUT) == []
         assert self.ask(CROSSED) == []
+        assert self.ask(SQUEEZED) == []
 
     def assert_legible(self) -> None:
         contrasts = self.ask(CONTRASTS)

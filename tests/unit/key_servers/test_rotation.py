@@ -90,7 +90,11 @@ def test_a_key_server_that_does_not_tell_whether_a_key_is_saved_is_believed_to_h
 @pytest.mark.parametrize(
     ("changed", "outcome", "why"),
     [
-        (server("ks2", problem="ks2: no answer."), "wait", "ks2 cannot be read. ks2: no answer."),
+        (
+            server("ks2", problem="ks2: no answer."),
+            "blocked",
+            "ks2 cannot be read. ks2: no answer. Nothing is changed; restore access, then run again.",
+        ),
         (
             server("ks2", label="OTHER"),
             "blocked",
@@ -143,14 +147,14 @@ def test_a_group_that_is_not_whole_is_not_begun(changed: KeyServer, outcome: str
             2,
             (
                 "Members do not acknowledge rekeys, so it cannot be known which members have learned the new key. "
-                "Nothing is changed; configure rekey acknowledgement."
+                "The rotation stays in state prepared; configure rekey acknowledgement."
             ),
         ),
         (
             dataclasses.replace(TIMERS, tek_left=20000),
             2,
             (
-                "Members may need 20000 seconds to learn the new key, more than 14400. Nothing is changed; wait "
+                "Members may need 20000 seconds to learn the new key, more than 14400. The rotation stays in state prepared; wait "
                 "until the keys in use are older, or set O(max_window)."
             ),
         ),
@@ -158,7 +162,7 @@ def test_a_group_that_is_not_whole_is_not_begun(changed: KeyServer, outcome: str
             dataclasses.replace(TIMERS, tek_left=100),
             2000,
             (
-                "2000 members may register again within 100 seconds. Nothing is changed; wait until the keys in "
+                "2000 members may register again within 100 seconds. The rotation stays in state prepared; wait until the keys in "
                 "use are newer, or set O(max_rate)."
             ),
         ),
@@ -330,7 +334,7 @@ def test_the_old_key_stays_for_a_life_of_all_keys_and_while_another_group_names_
     assert ask(seen(*ALL_NEW, now=91001), **record).step == Remove(NAMES, OLD)
     shared = (*ALL_NEW[:2], dataclasses.replace(ALL_NEW[2], others=(("H", OLD),)))
     assert ask(seen(*shared, now=91001), **record).why == (
-        "GETVPN is the label of H as well. Nothing is changed; rotate their keys, too."
+        "GETVPN is the label of H as well. The rotation stays in state verified; rotate their keys, too."
     )
     gone = tuple(dataclasses.replace(one, old=None) for one in ALL_NEW)
     assert ask(seen(*gone, now=91001), **record).outcome == "done"
