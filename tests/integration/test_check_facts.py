@@ -172,6 +172,16 @@ def test_a_role_looks_before_ansible_validates_its_arguments(
     assert liar not in [one["host"] for one in validated]
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_is_checked_for_all_because_a_fact_says_so(role: str, node: ControlNode) -> None:
+    """What runs once, and fails, ends the run of all hosts."""
+    imported = {"ansible.builtin.import_role": {"name": f"vpnops.keys.{role}", "tasks_from": ROLES[role][0]}}
+    done = node.run([lie("h2", __check_facts_once="yes"), imported])
+    assert done.error("check_facts", "h2")[0] == "refused"
+    assert done.status("check_facts", "h1") == "ok"
+    assert [one for one in done.results if one["host"] == "h1" and one["action"].endswith("validate_argument_spec")]
+
+
 def test_nothing_can_be_set(node: ControlNode) -> None:
     done = node.run([{"vpnops.keys.check_facts": {"ignore": "gateway_keys_"}}])
     assert done.code == 2

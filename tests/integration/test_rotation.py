@@ -146,7 +146,8 @@ def test_after_the_primary_there_is_no_abort(tmp_path: Path) -> None:
         assert found.outcome == "blocked"
         assert found.why == (
             "The primary of EUROPE was changed to GETVPN-2, so members may hold it already, and rolling back costs as "
-            "much as continuing. The rotation stays in state verified; continue, or start a rotation from GETVPN-2 to GETVPN-1."
+            "much as continuing. The rotation stays in state verified; "
+            "continue, or start a rotation from GETVPN-2 to GETVPN-1."
         )
         assert {label for _name, label, *_more in one.end()[0]} == {NEW}
 

@@ -105,7 +105,8 @@ def up(file: Path, directory: Path, processes: int = 1, timeout: float = 60) -> 
     lab = load(file)
     directory.mkdir(parents=True, exist_ok=True)
     if any(_is_ours(pid, started) for pid, started in _pids(directory)):
-        raise LabError(f"a lab is up in {directory}: `python -m lab down --dir {directory}` stops it")
+        by_hand = f"`python -m lab down --dir {directory}`"
+        raise LabError(f"a lab is up in {directory}: stop it with `make lab-down`, or {by_hand}")
     _clean(directory)
     processes = max(1, min(processes, len(lab.devices)))
     key = host_key(directory)

@@ -159,6 +159,4 @@ def test_every_role_checks_facts_first() -> None:
         meta = yaml.safe_load((path.parent / "main.yml").read_text(encoding="utf-8"))
         (one,) = meta["dependencies"]
         assert one["role"] == "vpnops.keys.check_facts"
-        # Given in any case: as the default of a role a fact could replace it.
-        assert list(one["vars"]) == ["__check_facts_once"]
     assert yaml.safe_load((ROOT / "roles/check_facts/meta/main.yml").read_text("utf-8"))["allow_duplicates"]

@@ -100,7 +100,7 @@ def no_directory(place: Place, seen: witness.Seen | None = None, remembered: str
         "not_found",
         f"There is no directory {place.where}",
         state=NOTHING_CHANGED,
-        advice="check that O(url) is right, or make one with vpnops.keys.key_directory and state=present",
+        advice="check O(url), or make one by enrolling the gateways (vpnops.keys.enroll_gateways)",
     )
 
 

@@ -15,6 +15,7 @@ import importlib
 import logging
 import os
 import re
+import socket
 import typing as t
 from contextlib import AsyncExitStack, suppress
 
@@ -369,6 +370,12 @@ def _of_network(target: Target, where: str, error: Exception) -> tuple[Reason, .
             "bad_input",
             f"the login needs {getattr(error, 'filename', None)}, which does not exist",
             "",
+        ),
+        (
+            socket.gaierror,
+            "unreachable",
+            f"the name {target.host} cannot be resolved",
+            "check ansible_host and the name servers",
         ),
         (
             ConnectionRefusedError,

@@ -150,7 +150,10 @@ def answers(sheet: Data, report: Data) -> list[Data]:
 
 
 def _inventory(sheet: Data, report: Data) -> str:
-    return f"Keys in use: {sum(one['keys'] for one in sheet['periods'])}. The table of dates has all of them."
+    own = sum(one["keys"] for one in sheet["periods"] if one["class"] == SIGNING_KEY)
+    all_keys = sum(one["keys"] for one in sheet["periods"])
+    also = f", {own} of them of the directory itself" if own else ""
+    return f"Keys in use: {all_keys}{also}. The table of dates has all of them."
 
 
 def _periods(sheet: Data, report: Data) -> str:

@@ -138,8 +138,8 @@ def _on_its_own(found: Found) -> Iterator[None]:
 
 
 async def run(all_found: Sequence[Found], seen: Mapping[str, Seen], deadline: float) -> None:
-    """All groups as far as they go until the deadline, in seconds as their clock has it. None waits for another one, but
-    where both have a key server: two must not change one configuration at once."""
+    """All groups as far as they go until the deadline, in seconds as their clock has it. Only those with a key server
+    in common wait for each other: two must not change one configuration at once."""
     running = [(one, one.rotator) for one in all_found if one.rotator and not one.error]
     if not running:
         return

@@ -95,7 +95,7 @@ def _up(args: argparse.Namespace) -> None:
     print(
         f"{args.count} gateways are up, with a directory of their own.\n"
         f"  playbooks: {play} vpnops.keys.enroll_gateways (group gateways)\n"
-        f"  password of their administrator, for -K: {mesh.password}\n"
+        f"  password of their administrator: {mesh.password} (the inventory has it, and counts more than -K)\n"
         f"  by hand: PYTHONPATH=tests .venv/bin/python -m lab gateways exec --dir {args.dir} gw1 COMMAND"
     )
 

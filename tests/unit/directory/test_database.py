@@ -40,7 +40,7 @@ def test_home_is_meant_by_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_there_is_none(directory: Directory) -> None:
-    with pytest.raises(VpnKeysError, match=r"There is no directory /.*state=present") as caught:
+    with pytest.raises(VpnKeysError, match=r"There is no directory /.*enroll_gateways") as caught:
         directory.read()
     assert caught.value.code == "not_found"
     for state in ("prepared", "rekeyed", "revoked"):

@@ -154,7 +154,8 @@ def test_a_group_that_is_not_whole_is_not_begun(changed: KeyServer, outcome: str
             dataclasses.replace(TIMERS, tek_left=20000),
             2,
             (
-                "Members may need 20000 seconds to learn the new key, more than 14400. The rotation stays in state prepared; wait "
+                "Members may need 20000 seconds to learn the new key, more than 14400. The rotation stays in state "
+                "prepared; wait "
                 "until the keys in use are older, or set O(max_window)."
             ),
         ),
@@ -162,7 +163,8 @@ def test_a_group_that_is_not_whole_is_not_begun(changed: KeyServer, outcome: str
             dataclasses.replace(TIMERS, tek_left=100),
             2000,
             (
-                "2000 members may register again within 100 seconds. The rotation stays in state prepared; wait until the keys in "
+                "2000 members may register again within 100 seconds. The rotation stays in state prepared; "
+                "wait until the keys in "
                 "use are newer, or set O(max_rate)."
             ),
         ),

@@ -109,7 +109,8 @@ def test_without_a_canary_nothing_of_the_group_is_changed(rekey: str, strict: bo
     found = run.go()
     assert found.outcome == "blocked"
     assert found.why == (
-        "It is not known yet what 15.7, members 1.0.4 does when the label changes. The rotation stays in state timed; rotate the key "
+        "It is not known yet what 15.7, members 1.0.4 does when the label changes. The rotation stays in state timed; "
+        "rotate the key "
         "of a small group of these releases first, or set O(canary) to find out with this one."
     )
     assert {server.label for server in run.group.servers.values()} == {OLD}
