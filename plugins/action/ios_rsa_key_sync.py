@@ -51,7 +51,7 @@ def _check_backups(options: Mapping[str, t.Any]) -> None:
 
 def _needed(plans: survey.Plans) -> set[str]:
     """The key servers that are worked on."""
-    return {host for one in plans.planned for host in execute.hosts_of(one.plan.steps)}
+    return {host for one in plans.planned for host in one.plan.needs}
 
 
 def _say(text: str) -> None:
@@ -137,7 +137,7 @@ class ActionModule(IosAction):
         )
         # Units that share a device take turns: two sessions must not write the configuration of one device at once.
         turns = {name: asyncio.Lock() for name in sorted(targets)}
-        operations = 0 if self.check else sum(execute.operations_of(one.plan.steps) for one in planned)
+        operations = 0 if self.check else sum(one.plan.operations for one in planned)
         count = pipe.Count(operations, "operations")
         with interruption.in_hand(reports=True) as asked:
             self._running: list[tuple[Planned, Progress]] = []
@@ -152,7 +152,7 @@ class ActionModule(IosAction):
             "held": False,
             "units": units,
             "interrupted": interrupted,
-            "diff": [self._diff(unit) for unit in units if unit["steps"]],
+            "diff": [_diff(one, unit) for one, unit in zip(planned, units, strict=True) if unit["steps"]],
         }
         if failed or interrupted:
             reasons = together((unit["label"], unit["error"]) for unit in failed)
@@ -190,7 +190,7 @@ class ActionModule(IosAction):
                 "error": f"the keys of its key servers have changed since the plan was approved. {NOTHING_CHANGED}; "
                 "plan again."
             }
-        touched = set(execute.hosts_of(one.plan.steps, sources=False))
+        touched = set(one.plan.changes)
         outside = touched - set(options["allowed_hosts"]) if options["allowed_hosts"] is not None else set()
         if outside:
             return unit | {
@@ -204,7 +204,7 @@ class ActionModule(IosAction):
         try:
             with execute.locked(label, one.unit.hosts):
                 async with AsyncExitStack() as waiting:
-                    for host in sorted(execute.hosts_of(one.plan.steps)):
+                    for host in sorted(one.plan.needs):
                         await waiting.enter_async_context(turns[host])
                     await execute.run_plan(one.plan, targets, execution, progress, pool)
         except VpnKeysError as error:
@@ -238,20 +238,14 @@ class ActionModule(IosAction):
                 pipe.tell("result", host=host, unit=survey.title(one.unit), result=found, message=f"{state}.")
         _say(RUN_AGAIN)
 
-    @staticmethod
-    def _diff(unit: dict[str, t.Any]) -> dict[str, str]:
-        touched = {
-            host
-            for step in unit["steps"]
-            if step["kind"] == "distribute"
-            for host in (*step["missing"], *step["replace"])
-        }
-        touched |= {step["host"] for step in unit["steps"] if step["kind"] in ("finish", "generate")}
-        before = {server["host"]: server["fingerprint"] or "(none)" for server in unit["key_servers"]}
-        after = {host: unit["fingerprint"] or "(new)" if host in touched else held for host, held in before.items()}
-        return {
-            "before_header": unit["label"],
-            "after_header": unit["label"],
-            "before": "".join(f"{host}: {held}\n" for host, held in before.items()),
-            "after": "".join(f"{host}: {held}\n" for host, held in after.items()),
-        }
+
+def _diff(one: Planned, unit: Mapping[str, t.Any]) -> dict[str, str]:
+    touched = {host for step in one.plan.steps for host in step.fills}
+    before = {server["host"]: server["fingerprint"] or "(none)" for server in unit["key_servers"]}
+    after = {host: unit["fingerprint"] or "(new)" if host in touched else held for host, held in before.items()}
+    return {
+        "before_header": unit["label"],
+        "after_header": unit["label"],
+        "before": "".join(f"{host}: {held}\n" for host, held in before.items()),
+        "after": "".join(f"{host}: {held}\n" for host, held in after.items()),
+    }

@@ -153,9 +153,9 @@ async def carry(
     def tell(*dummy: object) -> None:
         return None
 
-    operations = sum(execute.operations_of(one.plan.steps) for one in outcome.planned)
+    operations = sum(one.plan.operations for one in outcome.planned)
     progress = Progress(tell, Count(operations, "operations"))
-    await pool.only({host for one in outcome.planned for host in execute.hosts_of(one.plan.steps)})
+    await pool.only({host for one in outcome.planned for host in one.plan.needs})
     try:
         for one in outcome.planned:
             if one.plan.steps:

@@ -32,13 +32,6 @@ from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members im
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_policy import Kek, Policy, Tek
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import KeyRing, RsaKey
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.grouping import Claim
-from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import (
-    Clean,
-    Distribute,
-    Finish,
-    Generate,
-    Save,
-)
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation import (
     CoopFact,
     Decision,
@@ -50,6 +43,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation 
     State,
 )
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation import Policy as RotationPolicy
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.steps import STEPS
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios import results
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios.options import OPTIONS, SSH_ARGUMENTS
 from ansible_collections.vpnops.keys.plugins.plugin_utils.ios.ssh import LEGACY
@@ -244,7 +238,7 @@ def test_documented_units(name: str, more: Data) -> None:
     agree(claims, documented()[name]["return"]["claims"], "claims")
 
     steps = units["contains"]["steps"]["contains"]
-    fields = [field for step in (Clean, Distribute, Finish, Generate, Save) for field in dataclasses.fields(step)]
+    fields = [field for step in STEPS for field in dataclasses.fields(step)]
     assert set(steps) == {field.name for field in fields}
     assert set(steps["kind"]["choices"]) == {field.default for field in fields if field.name == "kind"}
 

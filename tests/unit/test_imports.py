@@ -32,7 +32,7 @@ NOT_NEEDED = {
     "getvpn_info": ("tables",),
     "ios_rsa_key_compare": ("tables", "execute", "replacement", "manual", "rotate", "group_key", "key_files"),
     "ios_rsa_key_sync": ("manual", "rotate", "rotations", "live_group", "rotation_store", "group_key"),
-    "key_server_report": ("_ios", "_key_servers", "ios", "execute", "key_files"),
+    "key_server_report": ("_ios", "plan", "grouping", "rotation", "ios", "execute", "key_files"),
 }
 """By action, folders and files that have nothing to do with it."""
 

@@ -6,18 +6,6 @@
 Pure and total: every input gives a `Plan`, nothing is raised, nothing is read or written, and the order of
 the input does not matter. The same state and policy always give the same plan, so a run that was killed
 anywhere is continued by comparing again and planning again.
-
-What carrying out a step does, in this order (a kill may fall between any two of these):
-
-- `Finish(host)`: import the staged key under the label of the same host, then remove the scratch key.
-- `Generate(host, scratch)`: make a new exportable key under the label, or under the scratch label.
-- `Distribute`: first every host of `missing`, in order: import under the label. Then every host of `replace`,
-  in order: have the new key under the scratch label (a different one lying there is removed, an exportable
-  equal one is reused, otherwise it is imported, exportable), empty the label, import under the label, remove
-  the scratch key. The source may be in `replace`, then last; its own copy is always exportable, the others'
-  if `exportable`.
-- `Clean(hosts)`: remove the scratch key.
-- `Save(hosts)`: write the configuration, and with it the key, to the startup configuration.
 """
 
 from __future__ import annotations
@@ -26,12 +14,13 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Literal
 
 from .._addresses import rank as address_rank
 from .._errors import NOTHING_IS_CHANGED, sentence, stated, together
 from .._fingerprint import short
+from .steps import Clean, Distribute, Finish, Generate, Hosts, Save, Step
 
 Verdict = Literal["in_sync", "absent", "missing", "conflict", "split", "unknown"]
 ChosenBy = Literal["choice", "role", "priority", "address", "name"]
@@ -98,58 +87,6 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Finish:
-    """The label is empty and a staged key is on the same host: put it under the label."""
-
-    host: str
-    exportable: bool
-    kind: Literal["finish"] = field(default="finish", init=False)
-
-
-@dataclass(frozen=True)
-class Generate:
-    """Make a new exportable key, under the scratch label if `scratch`, else under the (empty) label."""
-
-    host: str
-    scratch: bool
-    bits: int
-    usage: str
-    kind: Literal["generate"] = field(default="generate", init=False)
-
-
-@dataclass(frozen=True)
-class Distribute:
-    """Copy the source's key to others. `fingerprint` is None if a `Generate` before it makes the key."""
-
-    source: str
-    from_scratch: bool
-    missing: tuple[str, ...]
-    replace: tuple[str, ...]
-    fingerprint: str | None
-    exportable: bool
-    kind: Literal["distribute"] = field(default="distribute", init=False)
-
-
-@dataclass(frozen=True)
-class Clean:
-    """Remove scratch keys that are no longer needed."""
-
-    hosts: tuple[str, ...]
-    kind: Literal["clean"] = field(default="clean", init=False)
-
-
-@dataclass(frozen=True)
-class Save:
-    """Write the startup configuration of hosts whose key would not survive a reload."""
-
-    hosts: tuple[str, ...]
-    kind: Literal["save"] = field(default="save", init=False)
-
-
-Step: TypeAlias = "Finish | Generate | Distribute | Clean | Save"
-
-
-@dataclass(frozen=True)
 class Observed:
     """What the plan was made for, per key server; part of the digest."""
 
@@ -187,6 +124,21 @@ class Plan:
     fingerprint: str | None
     observed: tuple[Observed, ...]
     primary_by: ChosenBy | None = None
+
+    @property
+    def changes(self) -> Hosts:
+        """The key servers that the steps change, each once, in the order of the steps."""
+        return tuple(dict.fromkeys(host for step in self.steps for host in step.changes))
+
+    @property
+    def needs(self) -> Hosts:
+        """Those, and the ones that a key is only taken from."""
+        return tuple(dict.fromkeys(host for step in self.steps for host in step.needs))
+
+    @property
+    def operations(self) -> int:
+        """How many moves on key servers the steps are."""
+        return sum(step.operations for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -287,7 +239,7 @@ def _all_steps(
     given = _unsaved_sources(order, equalizing)
     steps: tuple[Step, ...] = (*finishes, *_saving(given, policy), *equalizing)
     left = _to_save(finished, steps, reaches_equality=reaches_equality)
-    replaced = {host for step in equalizing if isinstance(step, Distribute) for host in step.replace}
+    replaced = {host for step in equalizing for host in step.replaces}
     steps += _saving(tuple(host for host in left if host not in given or host in replaced), policy)
     cleaned = _leftovers(finished, equalizing, policy, reaches_equality=reaches_equality)
     if cleaned:
@@ -305,7 +257,7 @@ def digest(plan: Plan) -> str:
     content = {
         "label": plan.label,
         "verdict": plan.verdict,
-        "steps": [dataclasses.asdict(step) for step in (plan.would if plan.needs_consent else plan.steps)],
+        "steps": [step.to_result() for step in (plan.would if plan.needs_consent else plan.steps)],
         "observed": [dataclasses.asdict(seen) for seen in plan.observed],
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

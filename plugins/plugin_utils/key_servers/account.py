@@ -9,18 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...module_utils._ios.labels import Label
-from ...module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Save, Step
+from ...module_utils._key_servers.steps import STEPS, Step
 
-HALF_DONE = {
-    "generated": "a key was being generated",
-    "imported": "its key was being imported: {label} may be empty",
-    "staged": "the new key was being put under {scratch}; {label} is as it was",
-    "unstaged": "the new key was being deleted under {scratch}; {label} is as it was",
-    "replaced": "its key was being replaced: {label} may be empty, and the new key is ready under {scratch}",
-    "finished": "its key was being put in place: {label} may be empty, and the key is ready under {scratch}",
-    "cleaned": "a leftover key was being deleted under {scratch}; {label} is as it was",
-    "saved": "its configuration was being saved",
-}
+HALF_DONE = {word: left for step in STEPS for word, left in step.HALF_DONE.items()}
 """What a key server is left with when it is stopped on the way to what the word says."""
 
 Words = Mapping[str, Sequence[str]]
@@ -31,24 +22,11 @@ def left(steps: Sequence[Step], done: Words) -> dict[str, list[str]]:
     """By key server, the words of the plan that are still to come true; empty where it is through."""
     found: dict[str, list[str]] = {}
     for step in steps:
-        for host, word in _wanted(step):
+        for host, word in step.words:
             words = done.get(host, ())
             there = words[-1:] == ["saved"] if word == "saved" else word in words
             found.setdefault(host, []).extend([] if there else [word])
     return found
-
-
-def _wanted(step: Step) -> list[tuple[str, str]]:
-    if isinstance(step, Finish):
-        return [(step.host, "finished")]
-    if isinstance(step, Generate):
-        return [(step.host, "generated")]
-    if isinstance(step, Distribute):
-        return [*((host, "imported") for host in step.missing), *((host, "replaced") for host in step.replace)]
-    return [(host, WORDS[type(step)]) for host in step.hosts]
-
-
-WORDS: dict[type, str] = {Clean: "cleaned", Save: "saved"}
 
 
 def by_state(steps: Sequence[Step], done: Words, doing: Mapping[str, str]) -> dict[str, str]:

@@ -25,7 +25,8 @@ from ...module_utils._ios.dialogue import Dialogue, Terminal
 from ...module_utils._ios.labels import Label
 from ...module_utils._ios.pem import Usage
 from ...module_utils._ios.rsa_keys import Sealed
-from ...module_utils._key_servers.plan import Clean, Copy, Distribute, Finish, Generate, Plan, Save, Step
+from ...module_utils._key_servers.plan import Copy, Plan
+from ...module_utils._key_servers.steps import Clean, Distribute, Finish, Generate, Save, Step
 from .. import key_files
 from ..ios import session as ios_session
 from ..ios.options import Target
@@ -69,31 +70,6 @@ class Progress:
         self.tell(f"{host}: {what} {more}".rstrip())
 
 
-def hosts_of(steps: Sequence[Step], *, sources: bool = True) -> tuple[str, ...]:
-    """Every host that the steps change, and those that a key is only taken from (`sources`), in their order, once."""
-    found: list[str] = []
-    for step in steps:
-        if isinstance(step, (Finish, Generate)):
-            found.append(step.host)
-        elif isinstance(step, Distribute):
-            found += [*([step.source] if sources else []), *step.missing, *step.replace]
-        else:
-            found += step.hosts
-    return tuple(dict.fromkeys(found))
-
-
-def operations_of(steps: Sequence[Step]) -> int:
-    """How many moves on devices the steps are. A replacement is two: the new key is staged, then swapped."""
-    return sum(
-        len(step.missing) + 2 * len(step.replace)
-        if isinstance(step, Distribute)
-        else len(step.hosts)
-        if isinstance(step, (Clean, Save))
-        else 1
-        for step in steps
-    )
-
-
 async def run_plan(
     plan: Plan,
     targets: Mapping[str, Target],
@@ -103,7 +79,7 @@ async def run_plan(
 ) -> None:
     """All steps of the plan. Raises VpnKeysError, also when it ends before the last step because the user asked for
     that (interrupted); what was done until then is in `progress`."""
-    worker = _Worker(Label.parse(plan.label), plan, targets, execution, progress, pool)
+    worker = Worker(Label.parse(plan.label), plan, targets, execution, progress, pool)
     if not progress.asked():
         await worker.unchanged_since(plan)
     for step in plan.steps:
@@ -116,7 +92,7 @@ async def run_plan(
 
 
 @dataclass
-class _Worker:
+class Worker:
     label: Label
     plan: Plan
     targets: Mapping[str, Target]
@@ -134,7 +110,7 @@ class _Worker:
     async def unchanged_since(self, plan: Plan) -> None:
         """All devices can be talked to, and what the plan was made for still stands. Raises conflict."""
         seen = {one.name: _stood(one.copy, one.staged) for one in plan.observed}
-        rings = await self._everywhere(hosts_of(plan.steps), rsa_keys.observe)
+        rings = await self._everywhere(plan.needs, rsa_keys.observe)
         changed = {
             host: _difference(seen[host], found)
             for host, found in ((host, _stood(*observed_copies(ring, self.label))) for host, ring in rings.items())
@@ -150,14 +126,7 @@ class _Worker:
             )
 
     async def take(self, step: Step) -> None:
-        operations: dict[type, Callable[[t.Any], Awaitable[None]]] = {
-            Finish: self._finish,
-            Generate: self._generate,
-            Distribute: self._distribute,
-            Clean: self._clean,
-            Save: self._save,
-        }
-        await operations[type(step)](step)
+        await self.OPERATIONS[type(step)](self, step)
 
     async def _finish(self, step: Finish) -> None:
         save, staged = self.execution.save, self.staged[step.host]
@@ -290,6 +259,14 @@ class _Worker:
             self._done(host)
 
         await self._all(step.hosts, save)
+
+    OPERATIONS: t.ClassVar[Mapping[type[Step], Callable[[Worker, t.Any], Awaitable[None]]]] = {
+        Finish: _finish,
+        Generate: _generate,
+        Distribute: _distribute,
+        Clean: _clean,
+        Save: _save,
+    }
 
     def _now_holds(self, host: str, sealed: Sealed) -> None:
         """Under the label; what was under the scratch label, if it is the same key, has been removed."""

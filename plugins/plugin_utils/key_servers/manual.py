@@ -14,7 +14,6 @@ from ...module_utils._ios import commands, rsa_keys
 from ...module_utils._ios.key_listings import HeldLabel, KeyRing, RsaKey
 from ...module_utils._ios.labels import Label
 from ...module_utils._ios.pem import Usage
-from ...module_utils._key_servers.plan import Clean, Distribute, Finish, Generate, Step
 from .survey import Planned
 
 PASSPHRASE = "<PASSPHRASE>"
@@ -40,37 +39,39 @@ def commands_for(planned: Sequence[Planned], names: Mapping[str, str]) -> str:
         if one.plan.blocked:
             lines.append(f"! {rendered(one.plan.blocked, names)}")
         for step in one.plan.steps or one.plan.would:
-            lines += _step(step, Label(str(one.unit.label)))
+            lines += step.by_hand(_Typed(Label(str(one.unit.label))))
     return "\n".join(lines) + "\n"
 
 
-def _step(step: Step, label: Label) -> list[str]:
-    if isinstance(step, Generate):
-        target = label.scratch if step.scratch else label
-        line = commands.generate(NOBODY.free(target), usage=t.cast(Usage, step.usage), exportable=True)
-        return [*_on(step.host), line, f"! answer {step.bits} to the question for the modulus", *_end()]
-    if isinstance(step, Finish):
-        return [
-            *_export(step.host, label.scratch),
-            *_import(step.host, label, step.exportable),
-            *_remove(step.host, label.scratch),
-        ]
-    if isinstance(step, Distribute):
-        lines = _export(step.source, label.scratch if step.from_scratch else label)
-        for host in step.missing:
-            lines += _import(host, label, step.exportable)
-        for host in step.replace:
-            lines += [] if step.from_scratch and host == step.source else _import(host, label.scratch, True)
-            lines += _save(host)
-            lines += (
-                _remove(host, label)
-                + _import(host, label, step.exportable or host == step.source)
-                + _remove(host, label.scratch)
-            )
-        return lines
-    if isinstance(step, Clean):
-        return [line for host in step.hosts for line in _remove(host, label.scratch)]
-    return [line for host in step.hosts for line in _save(host)]
+class _Typed:
+    """Each move as lines of IOS."""
+
+    def __init__(self, label: Label) -> None:
+        self.label = label
+
+    def _label(self, scratch: bool) -> Label:
+        return self.label.scratch if scratch else self.label
+
+    def generate(self, host: str, *, scratch: bool, bits: int, usage: str) -> list[str]:
+        free = NOBODY.free(self._label(scratch))
+        line = commands.generate(free, usage=t.cast(Usage, usage), exportable=True)
+        return _in_config(host, line, f"! answer {bits} to the question for the modulus")
+
+    def export_key(self, host: str, *, scratch: bool) -> list[str]:
+        held = _held(self._label(scratch))
+        forms = [commands.export(held, cipher, PASSPHRASE) for cipher in rsa_keys.EXPORT_CIPHERS]
+        return _in_config(host, *_one_of(forms))
+
+    def import_key(self, host: str, *, scratch: bool, exportable: bool) -> list[str]:
+        free = NOBODY.free(self._label(scratch))
+        forms = commands.imports(free, exportable=exportable, passphrase=PASSPHRASE, usage="general")
+        return _in_config(host, *_one_of(forms), *PASTE)
+
+    def remove(self, host: str, *, scratch: bool) -> list[str]:
+        return _in_config(host, commands.remove(_held(self._label(scratch))), "! answer yes")
+
+    def save(self, host: str) -> list[str]:
+        return [_on(host), commands.save()]
 
 
 def _held(label: Label) -> HeldLabel:
@@ -78,32 +79,14 @@ def _held(label: Label) -> HeldLabel:
     return KeyRing((RsaKey(label.name, "general", 0, True, None, None, False, None, b""),)).held(label)
 
 
-def _on(host: str) -> list[str]:
-    return [f"! ---- on {host}", commands.enter_config()]
+def _on(host: str) -> str:
+    return f"! ---- on {host}"
 
 
-def _end() -> list[str]:
-    return [commands.leave_config()]
-
-
-def _save(host: str) -> list[str]:
-    return [f"! ---- on {host}", commands.save()]
-
-
-def _export(host: str, label: Label) -> list[str]:
-    forms = [commands.export(_held(label), cipher, PASSPHRASE) for cipher in rsa_keys.EXPORT_CIPHERS]
-    return [*_on(host), *_one_of(forms), *_end()]
-
-
-def _import(host: str, label: Label, exportable: bool) -> list[str]:
-    forms = commands.imports(NOBODY.free(label), exportable=exportable, passphrase=PASSPHRASE, usage="general")
-    return [*_on(host), *_one_of(forms), *PASTE, *_end()]
+def _in_config(host: str, *lines: str) -> list[str]:
+    return [_on(host), commands.enter_config(), *lines, commands.leave_config()]
 
 
 def _one_of(forms: Sequence[str]) -> list[str]:
     """What releases spell in different ways: the first that a device takes is the one."""
     return [forms[0], *(INSTEAD + form for form in forms[1:])]
-
-
-def _remove(host: str, label: Label) -> list[str]:
-    return [*_on(host), commands.remove(_held(label)), "! answer yes", *_end()]

@@ -13,6 +13,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from ...module_utils._errors import NOTHING_REPORTED, VpnKeysError
+from ...module_utils._key_servers import steps
 from ..tables.key_servers import VERDICTS
 
 Check = Callable[[t.Any], bool]
@@ -48,18 +49,13 @@ _TEXT, _FLAG, _NUMBER = _is(str), _is(bool), _is(int)
 _TEXTS = _many(_TEXT)
 _MAYBE_TEXT, _MAYBE_FLAG, _MAYBE_NUMBER = _is(str, _NOTHING), _is(bool, _NOTHING), _is(int, _NOTHING)
 
-_STEPS: dict[str, Check] = {
-    "finish": _record({"host": _TEXT}),
-    "generate": _record({"host": _TEXT, "bits": _NUMBER, "scratch": _FLAG}),
-    "distribute": _record({"source": _TEXT, "missing": _TEXTS, "replace": _TEXTS}),
-    "clean": _record({"hosts": _TEXTS}),
-    "save": _record({"hosts": _TEXTS}),
-}
-
 
 def _step(value: t.Any) -> bool:
-    kind = value.get("kind") if isinstance(value, Mapping) else None
-    return isinstance(kind, str) and kind in _STEPS and _STEPS[kind](value)
+    try:
+        steps.from_result(value)
+    except ValueError:
+        return False
+    return True
 
 
 _SERVER = _record(

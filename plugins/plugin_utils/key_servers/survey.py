@@ -441,11 +441,7 @@ def _with_old_key(planned: Planned, replaced: Collection[str]) -> int:
 def to_result(planned: Planned, names: Mapping[str, str]) -> dict[str, t.Any]:
     """A plan as a result: plain data, fingerprints only. `names`: what the reader can set, by option."""
     plan = planned.plan
-    replaced = sorted(
-        {host for step in (*plan.steps, *plan.would) if step.kind == "distribute" for host in step.replace}
-    )
-    changes = [_step_to_result(step) for step in plan.steps]
-    would = [_step_to_result(step) for step in plan.would]
+    replaced = sorted({host for step in (*plan.steps, *plan.would) for host in step.replaces})
     return {
         "label": planned.unit.label,
         "groups": list(planned.unit.groups),
@@ -453,8 +449,8 @@ def to_result(planned: Planned, names: Mapping[str, str]) -> dict[str, t.Any]:
         "in_sync": plan.verdict == "in_sync",
         "blocked": rendered(plan.blocked, names) if plan.blocked else None,
         "needs_consent": plan.needs_consent,
-        "steps": changes,
-        "would": would,
+        "steps": [step.to_result() for step in plan.steps],
+        "would": [step.to_result() for step in plan.would],
         "replaces": replaced,
         "primary": plan.primary,
         "primary_by": plan.primary_by,
@@ -495,10 +491,6 @@ def claims_to_result(claims: Sequence[Claim], names: Mapping[str, str]) -> list[
         {"host": claim.host, "group": claim.group, "names": list(claim.names), "why": rendered(claim.why, names)}
         for claim in claims
     ]
-
-
-def _step_to_result(step: planning.Step) -> dict[str, t.Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(step).items()}
 
 
 def _server_to_result(server: KeyServer) -> dict[str, t.Any]:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from ...module_utils._errors import about_host, together
 from ...module_utils._fingerprint import short
+from ...module_utils._key_servers.steps import from_result
 from ..ending import ending
 
 try:
@@ -257,7 +258,8 @@ def _notes(unit: Data) -> list[str]:
     notes += _unread(problems, str(unit["blocked"]))
     if not unit["in_sync"]:
         heading = "With consent (key_server_sync_overwrite: always):" if unit["would"] else "Planned:"
-        steps = [f"  {number}. {_in_words(step)}" for number, step in enumerate(unit["would"] or unit["planned"], 1)]
+        planned = map(from_result, unit["would"] or unit["planned"])
+        steps = [f"  {number}. {step.describe()}" for number, step in enumerate(planned, 1)]
         notes += [heading, *steps] if steps else []
     if unit["members_with_old_key"]:
         notes.append(
@@ -265,21 +267,6 @@ def _notes(unit: Data) -> list[str]:
             "have the old public key: they cannot verify rekeys signed with another key until they register again."
         )
     return [*notes, *unit["findings"]]
-
-
-def _in_words(step: Mapping[str, t.Any]) -> str:
-    kind = step["kind"]
-    if kind == "finish":
-        return f"finish the interrupted replacement on {step['host']}"
-    if kind == "generate":
-        return f"generate {step['bits']} bits on {step['host']}" + (
-            " under the scratch label" if step["scratch"] else ""
-        )
-    if kind == "distribute":
-        parts = [f"import to {', '.join(step['missing'])}"] if step["missing"] else []
-        parts += [f"replace on {', '.join(step['replace'])}"] if step["replace"] else []
-        return f"take the key of {step['source']}; {'; '.join(parts)}"
-    return {"clean": "remove leftover scratch keys on ", "save": "save on "}[kind] + ", ".join(step["hosts"])
 
 
 def _key(fingerprint: str | None) -> str:

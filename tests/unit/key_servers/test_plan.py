@@ -10,18 +10,20 @@ import dataclasses
 import pytest
 
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import (
-    Clean,
     Copy,
-    Distribute,
-    Finish,
-    Generate,
     KeyServer,
     Plan,
     Policy,
-    Save,
     digest,
     holds_compromised,
     plan,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.steps import (
+    Clean,
+    Distribute,
+    Finish,
+    Generate,
+    Save,
 )
 
 LABEL = "GETVPN"

@@ -22,14 +22,8 @@ from unit.key_servers.test_plan import (
     staged,
 )
 
-from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import (
-    Finish,
-    Observed,
-    Plan,
-    Policy,
-    Save,
-    digest,
-)
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import Observed, Plan, Policy, digest
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.steps import Finish, Save
 
 
 def test_all_of_a_plan_for_what_cannot_be_read() -> None:

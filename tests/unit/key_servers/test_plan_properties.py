@@ -20,18 +20,20 @@ from hypothesis import strategies as st
 from unit.effort import examples
 
 from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import (
-    Clean,
     Copy,
-    Distribute,
-    Finish,
-    Generate,
     KeyServer,
     Plan,
     Policy,
-    Save,
-    Step,
     digest,
     plan,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.steps import (
+    Clean,
+    Distribute,
+    Finish,
+    Generate,
+    Save,
+    Step,
 )
 
 LABEL = "GETVPN"

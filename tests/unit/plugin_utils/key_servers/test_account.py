@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.labels import Label
-from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.plan import (
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.steps import (
     Clean,
     Distribute,
     Finish,

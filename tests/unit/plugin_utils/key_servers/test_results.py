@@ -15,16 +15,21 @@ from unit.plugin_utils.tables.test_key_servers import CLAIM, CONFLICT, EQUAL, MI
 
 from ansible_collections.vpnops.keys.plugins.action import key_server_report
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.steps import (
+    Clean,
+    Finish,
+    Generate,
+    Save,
+    Step,
+)
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import results
 from ansible_collections.vpnops.keys.plugins.plugin_utils.tables import key_servers
 
 Path = tuple[t.Union[str, int], ...]
-STEPS = [
-    {"kind": "finish", "host": "ks1"},
-    {"kind": "generate", "host": "ks1", "bits": 2048, "scratch": True},
-    {"kind": "clean", "hosts": ["ks1"]},
-    {"kind": "save", "hosts": ["ks1"]},
-]
+PLANNED: tuple[Step, ...] = (
+    Finish("ks1", True), Generate("ks1", True, 2048, "general"), Clean(("ks1",)), Save(("ks1",)),
+)  # fmt: skip
+STEPS = [step.to_result() for step in PLANNED]
 FOUND = copy.deepcopy(CONFLICT) | {"claims": [CLAIM], "findings": ["It is late."], "ungrouped": ["ks9"]}
 FOUND["units"][0] |= {"steps": STEPS}
 FAILED = {"failed": True, "msg": "It is down."}

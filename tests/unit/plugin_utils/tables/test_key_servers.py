@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.steps import Distribute
 from ansible_collections.vpnops.keys.plugins.plugin_utils.tables import key_servers
 
 A, B = "aa" * 32, "bb" * 32
@@ -34,7 +35,7 @@ EQUAL = compared("in_sync", server("ks1", A), server("ks2", A))
 MISSING = compared("missing", server("ks1", A), server("ks2", None))
 CONFLICT = compared(
     "conflict", server("ks1", A), server("ks2", B), blocked="They differ.", needs_consent=True, replaces=["ks2"],
-    would=[{"kind": "distribute", "source": "ks1", "missing": [], "replace": ["ks2"]}], members_with_old_key=3,
+    would=[Distribute("ks1", False, (), ("ks2",), A, True).to_result()], members_with_old_key=3,
 )  # fmt: skip
 
 
