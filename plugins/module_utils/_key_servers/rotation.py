@@ -30,10 +30,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Union
+from typing import Literal
 
 from .._errors import NOTHING_IS_CHANGED, sentence, stated
 from .plan import Copy
+from .rotation_steps import Prepare, Rekey, Remove, Save, Step, Switch
 
 State = Literal[
     "surveyed", "prepared", "timed", "canary", "secondaries", "primary", "learning", "verified", "retired"
@@ -252,46 +253,6 @@ class Policy:
 # What is decided
 
 
-@dataclass(frozen=True)
-class Prepare:
-    """Have the same exportable key under the new label on all key servers, saved; `hosts` lack something of it."""
-
-    label: str
-    hosts: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Switch:
-    """Configure the label for rekey authentication, in this order, without any delay between the hosts."""
-
-    hosts: tuple[str, ...]
-    label: str
-
-
-@dataclass(frozen=True)
-class Save:
-    """Write the startup configuration: a reload would bring another label back than the others have."""
-
-    hosts: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Rekey:
-    """Send a rekey of the group now."""
-
-    host: str
-    replace_now: bool = False
-
-
-@dataclass(frozen=True)
-class Remove:
-    """Remove the key of this label, which no group names, and save."""
-
-    hosts: tuple[str, ...]
-    label: str
-
-
-Step = Union[Prepare, Switch, Save, Rekey, Remove]
 Outcome = Literal["step", "wait", "blocked", "back", "done"]
 
 

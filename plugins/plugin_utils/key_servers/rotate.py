@@ -25,21 +25,9 @@ from ...module_utils._ios.getvpn import Survey
 from ...module_utils._ios.labels import Label
 from ...module_utils._key_servers import plan as planning
 from ...module_utils._key_servers import rotation as deciding
-from ...module_utils._key_servers.rotation import (
-    Decision,
-    Facts,
-    Observation,
-    Policy,
-    Prepare,
-    Rekey,
-    Remove,
-    Rotation,
-    Save,
-    State,
-    Step,
-    Switch,
-)
+from ...module_utils._key_servers.rotation import Decision, Facts, Observation, Policy, Rotation, State
 from ...module_utils._key_servers.rotation_outline import outline, reached
+from ...module_utils._key_servers.rotation_steps import Prepare, Rekey, Remove, Save, Step, Switch
 from ..ios import session as ios_session
 from ..ios.options import Target
 from ..progress import pipe
@@ -195,15 +183,15 @@ class Rotator:
         if self._taken[step] >= NO_EFFECT:
             raise VpnKeysError(
                 "not_proved",
-                f"the key servers show no lasting effect of a step, tried {NO_EFFECT} times: {describe(step)}",
+                f"the key servers show no lasting effect of a step, tried {NO_EFFECT} times: {step.describe()}",
                 state=f"The rotation is in state {self.record.state}",
                 advice="check the logs of the key servers, then run again",
             )
         if self._taken[step]:
             await self.clock.sleep(PAUSE)
         self._taken[step] += 1
-        await self._OPERATIONS[type(step)](self, step)
-        self._did(describe(step))
+        await self.OPERATIONS[type(step)](self, step)
+        self._did(step.describe())
 
     def _did(self, what: str) -> None:
         self.done.append(what)
@@ -246,7 +234,7 @@ class Rotator:
             held = rsa_keys.identity(t.cast(Survey, found).ring.of(label)) or ""
             await self._do(host, functools.partial(group_key.remove_key, label=label, expected=held))
 
-    _OPERATIONS: t.ClassVar[Mapping[type, Callable[[Rotator, t.Any], Awaitable[None]]]] = {
+    OPERATIONS: t.ClassVar[Mapping[type[Step], Callable[[Rotator, t.Any], Awaitable[None]]]] = {
         Prepare: _prepare,
         Switch: _switch,
         Save: _save,
@@ -269,19 +257,6 @@ async def observe(
     """All that a rotation has to know of these key servers."""
     reader = pool.read if len(targets) <= parallel else ios_session.read
     return await survey.observe(targets, parallel, timeout, reader, whole=True)
-
-
-def describe(step: Step) -> str:
-    """A step as a sentence."""
-    if isinstance(step, Prepare):
-        return f"The key {step.label} is imported to {', '.join(step.hosts)} and saved."
-    if isinstance(step, Switch):
-        return f"The label is changed to {step.label} on {', '.join(step.hosts)}."
-    if isinstance(step, Save):
-        return f"The configuration is saved on {', '.join(step.hosts)}."
-    if isinstance(step, Rekey):
-        return f"A rekey is sent from {step.host}{', which ends the keys in use at once' if step.replace_now else ''}."
-    return f"The key {step.label} is removed on {', '.join(step.hosts)}."
 
 
 def _beyond(until: State, state: State) -> bool:

@@ -18,14 +18,16 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation 
     Decision,
     Facts,
     Policy,
+    Rotation,
+    decide,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation_steps import (
     Prepare,
     Rekey,
     Remove,
-    Rotation,
     Save,
     Step,
     Switch,
-    decide,
 )
 from lab.personality import personality
 from lab.rekeying import Group, Server

@@ -23,16 +23,18 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation 
     Observation,
     Peer,
     Policy,
-    Prepare,
-    Rekey,
     RekeyFact,
-    Remove,
     Rotation,
     State,
-    Switch,
     Timers,
     Trial,
     decide,
+)
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation_steps import (
+    Prepare,
+    Rekey,
+    Remove,
+    Switch,
 )
 
 OLD, NEW = "GETVPN", "GETVPN-2"

@@ -22,8 +22,8 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation 
     Facts,
     Policy,
     RekeyFact,
-    Switch,
 )
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation_steps import Switch
 
 WORLDS = [(rekey, strict) for rekey in ("in_band", "out_of_band") for strict in (False, True)]
 KNOWN_TO_SPLIT = Facts((CoopFact(("15.7",), "splits"),), (RekeyFact("15.7", "1.0.4", "out_of_band"),))

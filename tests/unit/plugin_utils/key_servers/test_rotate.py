@@ -20,7 +20,8 @@ from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_config imp
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_coop import Coop, CoopPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members import Rekeys
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import KeyRing, RsaKey
-from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation import Policy, Prepare, Rotation
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation import Policy, Rotation
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation_steps import Prepare
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import execute, rotate, rotations
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.live_group import LiveGroup, live_groups
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.rotate import NO_EFFECT, Clock, Rotator, Wanted
@@ -58,7 +59,7 @@ class World:
         self.steps: list[Any] = []
         self.store = RotationStore(str(folder))
         monkeypatch.setattr(rotate, "observe", self._look)
-        monkeypatch.setattr(Rotator, "_OPERATIONS", dict.fromkeys(Rotator._OPERATIONS, self._note))
+        monkeypatch.setattr(Rotator, "OPERATIONS", dict.fromkeys(Rotator.OPERATIONS, self._note))
         monkeypatch.setattr(execute, "LOCKS", str(folder / "locks"))
 
     async def _look(self, targets: list[Any], *_more: Any) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def test_a_label_that_no_key_can_have_is_refused_for_its_group(tmp_path: Path) -
 
 
 def test_no_key_is_brought_to_whom_the_others_no_longer_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    prepare = Rotator._OPERATIONS[Prepare]
+    prepare = Rotator.OPERATIONS[Prepare]
     world = World(monkeypatch, tmp_path, flapping)
     found = world.group(PAIR, Rotation("G", "OLD", "NEW"))
     rotator = found.rotator
