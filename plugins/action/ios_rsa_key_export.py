@@ -9,7 +9,7 @@ import typing as t
 from ..module_utils._ios import rsa_keys
 from ..module_utils._ios.labels import Label
 from ..modules.ios_rsa_key_export import ARGUMENT_SPEC, REQUIRED_BY, REQUIRED_IF
-from ..plugin_utils import key_files
+from ..plugin_utils.ios import key_files
 from ..plugin_utils.key_servers.action import IosAction, Result
 
 

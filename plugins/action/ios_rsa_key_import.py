@@ -17,8 +17,7 @@ from ..module_utils._ios.key_listings import KeyRing, RsaKey
 from ..module_utils._ios.labels import Label
 from ..module_utils._ios.rsa_keys import Sealed
 from ..modules.ios_rsa_key_import import ARGUMENT_SPEC, MUTUALLY_EXCLUSIVE, REQUIRED_BY, REQUIRED_ONE_OF
-from ..plugin_utils import key_files
-from ..plugin_utils.ios import session
+from ..plugin_utils.ios import key_files, session
 from ..plugin_utils.ios.results import difference, to_result
 from ..plugin_utils.key_servers.action import IosAction, Result
 

@@ -14,10 +14,10 @@ from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError, 
 from ..module_utils._fleet_options import FLEET_MUTUALLY_EXCLUSIVE
 from ..module_utils._ios.labels import Label
 from ..modules.ios_rsa_key_sync import ARGUMENT_SPEC, REQUIRED_BY
-from ..plugin_utils import advice, interruption, key_files
+from ..plugin_utils import advice, interruption
 from ..plugin_utils.ending import RUN_AGAIN, ending
 from ..plugin_utils.internal import internal_error
-from ..plugin_utils.ios import session
+from ..plugin_utils.ios import key_files, session
 from ..plugin_utils.ios.options import Target
 from ..plugin_utils.key_servers import account, execute, survey
 from ..plugin_utils.key_servers.action import IosAction, Result, display

@@ -11,7 +11,7 @@ import os
 import re
 
 from ...module_utils._errors import NOTHING_WRITTEN, VpnKeysError
-from .. import key_files
+from .. import whole_file
 
 # As the event source reads it: a name, and nothing that Ansible would take for a pattern.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -55,7 +55,7 @@ def record(path: str, name: str, sha256: str, write: bool) -> bool:
         wanted = entered(text, name, sha256)
         if wanted == text and not _open_to_others(path):
             return False
-        key_files.write(path, wanted)
+        whole_file.write(path, wanted)
         return True
 
 

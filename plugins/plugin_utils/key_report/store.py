@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ...module_utils._errors import NOTHING_WRITTEN, VpnKeysError
-from .. import key_files
+from .. import whole_file
 from ..tables import output
 
 Data = dict[str, t.Any]
@@ -38,7 +38,7 @@ class File:
         if same and mode == self.mode:
             return None
         if not check:
-            key_files.write(self.path, before if same and before is not None else self.content, self.mode)
+            whole_file.write(self.path, before if same and before is not None else self.content, self.mode)
         headers = {"before_header": _header(self.path, mode), "after_header": _header(self.path, self.mode)}
         return headers | ({} if same else _shown("before", before or "") | _shown("after", self.content))
 

@@ -27,7 +27,7 @@ from ...module_utils._ios.pem import Usage
 from ...module_utils._ios.rsa_keys import Sealed
 from ...module_utils._key_servers.plan import Copy, Plan
 from ...module_utils._key_servers.steps import Clean, Distribute, Finish, Generate, Save, Step
-from .. import key_files
+from ..ios import key_files
 from ..ios import session as ios_session
 from ..ios.options import Target
 from ..progress import pipe

@@ -11,6 +11,8 @@ import typing as t
 from ansible import constants as C
 from ansible.utils.display import Display
 
+from .. import whole_file
+
 display = Display()
 
 
@@ -35,8 +37,5 @@ def keep(path: str, content: str, check: bool) -> bool:
     if read(path) == content:
         return False
     if not check:
-        # It knows keys, too, and all that is needed to read them: nothing that a mere report should load.
-        from .. import key_files
-
-        key_files.write(path, content)
+        whole_file.write(path, content)
     return True

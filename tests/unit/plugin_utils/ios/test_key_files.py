@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.plugin_utils import key_files
+from ansible_collections.vpnops.keys.plugins.plugin_utils.ios import key_files
 
 PASSPHRASE = "correct horse battery"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -94,8 +94,3 @@ def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(VpnKeysError, match="It was not changed"):
         key_files.keep(key_files.sealed(pkcs8(KEY), PASSPHRASE), str(path), PASSPHRASE, "pkcs8")
     assert path.read_text() == "not a key"
-
-
-def test_a_directory_that_is_missing_gets_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(VpnKeysError, match=r"cannot be written: No such file or directory\."):
-        key_files.write(str(tmp_path / "no" / "key.pem"), "text")

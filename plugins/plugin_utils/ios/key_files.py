@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 
-from ..module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError
-from ..module_utils._ios import commands, pem
-from ..module_utils._ios.rsa_keys import Sealed
+from ...module_utils._errors import NOTHING_CHANGED, NOTHING_DONE, VpnKeysError
+from ...module_utils._ios import commands, pem
+from ...module_utils._ios.rsa_keys import Sealed
+from .. import whole_file
 
 try:
     from cryptography.hazmat.primitives import serialization
@@ -134,11 +134,8 @@ def read(path: str) -> str:
         with open(path, encoding="ascii", errors="replace") as file:
             return file.read(pem.LARGEST + 1)
     except (OSError, ValueError) as error:
-        raise VpnKeysError("bad_input", f"{path} cannot be read: {_reason(error)}", state=NOTHING_CHANGED) from None
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return error.strerror or "" if isinstance(error, OSError) else "the path has a NUL character"
+        reason = whole_file.reason(error)
+        raise VpnKeysError("bad_input", f"{path} cannot be read: {reason}", state=NOTHING_CHANGED) from None
 
 
 def fingerprint_in(path: str, passphrase: str) -> str | None:
@@ -162,25 +159,4 @@ def fingerprint_in(path: str, passphrase: str) -> str | None:
 def keep(key: Sealed, path: str, passphrase: str, form: str) -> None:
     """The key in a file, unless it holds that very key. Raises bad_input, also for a file that is something else."""
     if fingerprint_in(path, passphrase) != key.fingerprint:
-        write(path, armored(key, passphrase, form))
-
-
-def write(path: str, content: str, mode: int = 0o600) -> None:
-    """Whole or not at all, readable by its owner alone unless told otherwise. Raises bad_input."""
-    folder = os.path.dirname(os.path.abspath(path))
-    try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".vpnops-")  # mode 0600
-        try:
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(content)
-                os.fchmod(handle, mode)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except (OSError, ValueError) as error:
-        raise VpnKeysError(
-            "bad_input", f"{path} cannot be written: {_reason(error)}", state=f"{NOTHING_CHANGED} on any device"
-        ) from None
+        whole_file.write(path, armored(key, passphrase, form))
