@@ -160,3 +160,41 @@ def test_every_role_checks_facts_first() -> None:
         (one,) = meta["dependencies"]
         assert one["role"] == "vpnops.keys.check_facts"
     assert yaml.safe_load((ROOT / "roles/check_facts/meta/main.yml").read_text("utf-8"))["allow_duplicates"]
+
+
+# -- where tests are
+
+UNIT = ROOT / "tests/unit"
+ELSEWHERE = {"lab": "tests of the simulated devices, which are in tests/lab and not part of the collection"}
+"""Folders of tests that are of no folder of plugins, and why."""
+OF_A_ROOM = {
+    "directory/test_rotations.py": "what rotations do to all that is in a directory",
+    "plugin_utils/progress/test_progress.py": "all files of progress together",
+}
+"""Tests whose names happen to be that of a file in another folder, and what they are of."""
+FOLDERS = sorted({test.parent for test in UNIT.rglob("test_*.py")} - {UNIT})
+
+
+def of_folder(tests: Path) -> Path:
+    """The folder of plugins that a folder of tests is of. The rooms of module_utils are named without their `_`."""
+    first, *rest = tests.relative_to(UNIT).parts
+    own = ROOT / "plugins" / first
+    return (own if own.is_dir() else ROOT / "plugins/module_utils" / f"_{first}").joinpath(*rest)
+
+
+def test_every_folder_of_tests_is_of_a_folder_of_plugins() -> None:
+    assert {str(one.relative_to(UNIT)) for one in FOLDERS if not of_folder(one).is_dir()} == set(ELSEWHERE)
+
+
+def test_a_test_of_one_file_is_where_the_file_is() -> None:
+    """The test of x/y.py is x/test_y.py: one of that name in another folder is in the wrong place, or of something
+    else."""
+    files = {path.stem.lstrip("_") for path in (ROOT / "plugins").rglob("*.py")}
+    astray = {
+        str(test.relative_to(UNIT))
+        for folder in FOLDERS
+        if of_folder(folder).is_dir()
+        for test in folder.glob("test_*.py")
+        if (name := test.stem.removeprefix("test_")) in files and not (of_folder(folder) / f"{name}.py").exists()
+    }
+    assert astray == set(OF_A_ROOM)

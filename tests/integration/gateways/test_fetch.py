@@ -15,7 +15,7 @@ import yaml
 from integration.control_node import Run
 from integration.gateways.hooks import RESTART
 from integration.gateways.site import Site, until
-from unit.publishing.server import Server
+from unit.fetch.server import Server
 
 from lab.gateways.net import inside
 

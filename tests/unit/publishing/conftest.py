@@ -6,12 +6,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from unit.directory.conftest import directory
 
-import pytest
-from unit.directory.samples import Directory
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Directory:
-    return Directory(f"sqlite:///{tmp_path}/directory.db", tmp_path / "directory.db.key")
+__all__ = ["directory"]

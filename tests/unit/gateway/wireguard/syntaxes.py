@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hypothesis import strategies as st
-from unit.gateway.wireguard import samples, test_networkd_config
+from unit.gateway.wireguard import samples
+from unit.gateway.wireguard.networkd import test_config as of_networkd
 
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.networkd import config as networkd
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.sections import Block
@@ -36,8 +37,8 @@ SYNTAXES = {
     "wg-quick": Written(wg_quick.parse, samples.TYPICAL, samples.files(), ("10.0.0.{}/32",), "InterfacePeer"),
     "systemd-networkd": Written(
         networkd.parse,
-        test_networkd_config.TYPICAL,
-        test_networkd_config.files(),
+        of_networkd.TYPICAL,
+        of_networkd.files(),
         ("10.0.0.{}/32", "10.{}.0.0/16"),
         "WireGuardPeer",
     ),

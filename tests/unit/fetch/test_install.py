@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from unit.publishing.test_published import ORIGIN, PUBLIC
+from unit.publishing.test_publication import ORIGIN, PUBLIC
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import note
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unit.gateway.wireguard.networkd.test_config import TYPICAL
 from unit.gateway.wireguard.samples import NEW, PSK, A, B, C, raw_key
-from unit.gateway.wireguard.test_networkd_config import TYPICAL
 from unit.gateway.wireguard.test_store import carried_out, running, wanted
 from unit.gateway.wireguard.test_store import peer as running_peer
 
@@ -440,7 +440,7 @@ def test_a_second_interface_must_not_be_set_up_by_systemd_networkd(gateway: Gate
 
 # ---- beside the real one
 
-ANSWERS = json.loads((Path(__file__).parent / "networkd_answers.json").read_text(encoding="utf-8"))
+ANSWERS = json.loads((Path(__file__).parent / "answers.json").read_text(encoding="utf-8"))
 
 
 def clamped(secret: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from unit.directory.samples import Directory, gateway, key_of, names
-from unit.publishing.server import Handler, Server
+from unit.fetch.server import Handler, Server
 from unit.publishing.test_publish import published
 
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import note
