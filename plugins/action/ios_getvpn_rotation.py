@@ -46,7 +46,7 @@ class ActionModule(IosAction):
             _some(groups, seen)
             chosen = _chosen(_meant(groups, options, self._store), options)
             await pool.only({host for live in chosen for host in live.hosts})
-            with interruption.in_hand() as asked:
+            with interruption.in_hand(reports=True) as asked:
                 watch = asyncio.ensure_future(interruption.watch(asked, self._interrupted))
                 found = [self._found(live, seen, targets, addresses, options, pool, asked) for live in chosen]
                 await self._work(found, seen, options)

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,11 @@ from typing import Any
 import pytest
 from integration.control_node import ControlNode, Data, Run
 from integration.devices import assert_spared, group_of, key, unchanged, writes
+from integration.processes import PATIENCE, interrupt, started
+from integration.rounds import at_each_line
 
 from lab import Fleet, KeySpec
+from lab.device import LogEntry
 
 OLD, NEW = "OLD-KEY", "NEW-KEY"
 ROTATE = "vpnops.keys.rotate_group_key"
@@ -174,6 +179,31 @@ def test_one_key_server_that_cannot_be_read_stops_a_rotation_that_has_not_begun(
     assert done.code == 2
     assert "ks2 cannot be read" in said
     assert "Nothing is changed; restore access, then run again" in said
+
+
+def test_an_interrupted_rotation_finishes_its_step_and_is_continued(tmp_path: Path) -> None:
+    with Fleet(group_of(*PAIR, label=OLD), speed=20) as fleet:
+        node = ControlNode(tmp_path, fleet.inventory())
+        running: list[subprocess.Popen[str]] = []
+
+        def check(entry: LogEntry) -> None:
+            if running and re.search("key import rsa", entry.text):
+                interrupt(running.pop())
+
+        for device in fleet:
+            at_each_line(device, check)
+        with started(node, ROTATE, *words(node, consent="always")) as process:
+            running.append(process)
+            output, _none = process.communicate(timeout=PATIENCE)
+        said = " ".join(output.split())
+        assert process.returncode == 2, output
+        assert "interrupted: the step in hand is finished, and no other one is started" in said
+        assert "GETVPN: interrupted. The reason is shown above" in said
+        assert "the run was interrupted. Run the same command again; it continues from there." in said
+        assert labels(fleet) == {OLD}
+        again = node.run(ROTATE, *words(node, consent="always", until="prepared"))
+        assert again.code == 0, again.output
+        assert len({device.keys[NEW].fingerprint for device in fleet}) == 1
 
 
 @pytest.mark.thorough
