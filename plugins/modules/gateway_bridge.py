@@ -43,9 +43,9 @@ options:
     description:
       - V(up) creates the second interface. It receives, but does not send yet.
       - >-
-        V(carrying) waits a few seconds for the peers, and sends over the second interface to those that answer. The
+        V(carrying) waits a few seconds for the peers, and routes traffic over the second interface to those that answer. The
         others are in RV(left).
-      - V(idle) sends over the first interface again, while the second one still receives.
+      - V(idle) routes traffic over the first interface again, while the second one still receives.
       - V(absent) removes the second interface.
       - All gateways must have finished one step before any gateway starts the next one.
       - With O(platform=strongswan) nothing is done.
@@ -100,7 +100,7 @@ EXAMPLES = r"""
     confirm_timeout: 0
   when: inventory_hostname == 'gw1'
 
-- name: Send over the first interface again
+- name: Route traffic over the first interface
   vpnops.keys.gateway_bridge:
     state: idle
 

@@ -217,7 +217,7 @@ def test_to_the_end_and_an_approved_plan(tmp_path: Path) -> None:
         node = ControlNode(tmp_path, fleet.inventory(), finished_within=400)
         given = {"consent": "always", "canary": True, "allow_split": True}
         plan = node.run(ROTATE, *words(node, **given, mode="plan"))
-        digest = group_result(plan, "Read all key servers and plan")["digest"]
+        digest = group_result(plan, "Read all key servers and plan the rotation")["digest"]
         done = node.run(ROTATE, *words(node, **given, approved=[digest]))
         assert done.code == 0, done.output
         group = group_result(done)

@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -198,3 +199,32 @@ def test_a_test_of_one_file_is_where_the_file_is() -> None:
         if (name := test.stem.removeprefix("test_")) in files and not (of_folder(folder) / f"{name}.py").exists()
     }
     assert astray == set(OF_A_ROOM)
+
+
+def named_tasks(tasks: list[dict[str, Any]]) -> Iterator[str]:
+    """The names of tasks and blocks, also of those in blocks."""
+    for one in tasks:
+        if "name" in one:
+            yield one["name"]
+        for part in ("block", "rescue", "always"):
+            yield from named_tasks(one.get(part, []))
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir()))
+def test_no_two_tasks_of_a_role_share_a_name(role: str) -> None:
+    """Their output, a log and --start-at-task know a task by its name alone."""
+    files = [path for part in ("tasks", "handlers") for path in sorted((ROOT / "roles" / role / part).rglob("*.yml"))]
+    names: dict[str, list[str]] = {}
+    for path in files:
+        for name in named_tasks(yaml.safe_load(path.read_text(encoding="utf-8")) or []):
+            names.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert names
+    assert {name: where for name, where in names.items() if len(where) > 1} == {}
+
+
+def test_names_within_blocks_are_found() -> None:
+    tasks = [
+        {"name": "A", "block": [{"name": "B"}, {"block": [{"name": "C"}]}], "rescue": [{"name": "D"}]},
+        {"meta": "noop"},
+    ]
+    assert list(named_tasks(tasks)) == ["A", "B", "C", "D"]

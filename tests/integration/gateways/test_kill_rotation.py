@@ -89,7 +89,7 @@ def test_the_gateway_goes_back_by_itself(platform: str, make_site: Make) -> None
     """Nobody confirms the change: the old key comes back, and the next run uses the same new one."""
     site = make_site(platform, 2)
     old = site.own("gw1")
-    cut(site, "before:Gather which keys carry the tunnels", confirm_timeout=6)
+    cut(site, "before:Gather which keys the tunnels use", confirm_timeout=6)
     new = site.rotation("gw1")["new"]["public_key"]  # type: ignore[index]
     until(lambda: site.own("gw1") == old, 15, lambda: "the old key never came back")
     site.assert_tunnels()
@@ -98,7 +98,7 @@ def test_the_gateway_goes_back_by_itself(platform: str, make_site: Make) -> None
     site.assert_whole()
 
 
-@pytest.mark.parametrize("where", ["before:Activate the new key", "before:Gather which keys carry the tunnels"])
+@pytest.mark.parametrize("where", ["before:Activate the new key", "before:Gather which keys the tunnels use"])
 def test_the_gateway_reboots(where: str, make_site: Make) -> None:
     site = make_site(gateways=2)
     old = site.own("gw1")
@@ -115,7 +115,7 @@ def test_ssh_is_cut_during_the_swap(make_site: Make) -> None:
     """The way to the gateway is gone from the swap on: it goes back, and the next run finishes."""
     site = make_site(gateways=2)
     old = site.own("gw1")
-    env = {"RUN_BEFORE": "Gather which keys carry the tunnels", "RUN": _no_ssh(site, "gw1")}
+    env = {"RUN_BEFORE": "Gather which keys the tunnels use", "RUN": _no_ssh(site, "gw1")}
     env["ANSIBLE_CALLBACKS_ENABLED"] = "record,meanwhile"
     done = site.rotate("gw1", env=env, confirm_timeout=8)
     assert done.code != 0
@@ -147,7 +147,7 @@ STEPS_OF_A_REVOCATION = (
     "Report which peers may still accept the revoked keys",
 )  # fmt: skip
 STEPS_OF_AN_ABORT = (
-    "Record that the rotation was rolled back", "Accept only the old keys", "Record which keys each gateway stores",
+    "Record that the rotation was rolled back", "Accept only the old keys", "Record which gateways store the old keys",
 )  # fmt: skip
 
 

@@ -133,7 +133,7 @@ def test_nothing_is_told(platform: str, make_site: Make, tmp_path: Path) -> None
     secrets.observe()
     left.append(run(site, "regenerate_gateway", *TARGET, "-e", "gateway_keys_mode=emergency"))
     secrets.observe()
-    left.append(run(site, "regenerate_gateway", *TARGET, env={"KILL_AT": "before:Gather which keys carry the tunnels"}))
+    left.append(run(site, "regenerate_gateway", *TARGET, env={"KILL_AT": "before:Gather which keys the tunnels use"}))
     secrets.observe()
     left.append(run(site, "abort_rotation", *TARGET))
     secrets.observe()

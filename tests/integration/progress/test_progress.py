@@ -263,11 +263,11 @@ def test_one_task_tells_of_all_its_devices(
     }
     seen = watch(node.command("vpnops.keys.compare_key_servers"), node.path, node.env(environment), 80)
     assert seen.code == 0, seen.end
-    assert seen.ever(r"Read all key servers and plan .*[1-5]/6 "), seen.raw
-    assert "Read all key servers and plan: ok, 6 devices" in seen.end
+    assert seen.ever(r"Read all key servers to compare them .*[1-5]/6 "), seen.raw
+    assert "Read all key servers to compare them: ok, 6 devices" in seen.end
     assert "(GETVPN" in seen.end or "in sync" in seen.end
     steps = {step["name"]: step["devices"] for step in told(node)["steps"]}
-    assert steps["Read all key servers and plan"] == {"total": 6, "done": 6, "failed": 0}
+    assert steps["Read all key servers to compare them"] == {"total": 6, "done": 6, "failed": 0}
     assert told(node)["counts"] == {"ok": 6}
 
 

@@ -139,7 +139,7 @@ def carried(interface: str) -> Carried:
 
 
 def idle(interface: str) -> None:
-    """Send over the first interface again; the second one goes on receiving."""
+    """Route traffic over the first interface again; the second one goes on receiving."""
     job = _job(interface)
     if job:
         _refresh(interface, job)
