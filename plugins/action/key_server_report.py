@@ -24,7 +24,7 @@ class ActionModule(ControlAction):
         given = options["found"], options["done"], options["proof"]
         results.check(*given)
         whole = key_servers.merge(*given)
-        complaint = key_servers.complaint(whole, options["require"])
+        complaint = key_servers.complaint(whole, options["fail_on"])
         text = key_servers.render(whole, width=display.columns, said=complaint or "")
         result: Result = output.show(text) | {"in_sync": whole["in_sync"]}
         if options["path"]:

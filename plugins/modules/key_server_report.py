@@ -16,7 +16,7 @@ description:
   - >-
     Puts the results of M(vpnops.keys.ios_rsa_key_compare) and M(vpnops.keys.ios_rsa_key_sync) together: one table
     per unit with every key server, its role, the key before, what was done, and the key now.
-  - Fails if the result does not meet O(require), with one sentence per unit.
+  - Fails if the result has what O(fail_on) names, with one sentence per unit.
   - Contacts no device.
 extends_documentation_fragment:
   - vpnops.keys._attributes
@@ -54,16 +54,16 @@ options:
         owner may read it (C(0600)).
       - Its directory must exist. An existing file is overwritten.
     type: path
-  require:
+  fail_on:
     description:
       - What makes the module fail.
-      - With V(nothing) it never fails.
       - >-
-        With V(readable) it fails if a key server could not be read, a plan failed, or there is no unit.
-      - With V(in_sync) it also fails if a unit is not in sync, or the peers of a key server do not have it configured.
+        V(problems) means a key server that could not be read, a plan that failed, or no unit at all. V(drift) means
+        these, a unit that is not in sync, and a key server that its peers do not have configured. With V(nothing) it
+        never fails.
     type: str
-    choices: [nothing, readable, in_sync]
-    default: in_sync
+    choices: [nothing, problems, drift]
+    default: drift
 notes:
   - Fingerprints in the table are cut to 12 digits.
 seealso:
@@ -89,7 +89,7 @@ RETURN = r"""
 in_sync:
   description: >-
     Whether every unit is in sync, every key server could be read, and there are no claims.
-  returned: success, or if O(require) is not met
+  returned: success, or if O(fail_on) makes the module fail
   type: bool
   sample: true
 lines:
@@ -125,7 +125,7 @@ ARGUMENT_SPEC = dict(
     done=dict(type="dict"),
     proof=dict(type="dict"),
     path=dict(type="path"),
-    require=dict(type="str", choices=["nothing", "readable", "in_sync"], default="in_sync"),
+    fail_on=dict(type="str", choices=["nothing", "problems", "drift"], default="drift"),
 )
 
 

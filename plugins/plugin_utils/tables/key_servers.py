@@ -132,25 +132,25 @@ def _saved_at_the_end(done: Sequence[str]) -> bool:
     return bool(done) and done[-1] == "saved"
 
 
-def complaint(report: Data, require: str) -> str | None:
+def complaint(report: Data, fail_on: str) -> str | None:
     """Why the run is not a success, in one sentence per key; None if it is."""
-    if require == "nothing":
+    if fail_on == "nothing":
         return None
     sentences = [report["error"]] if report["error"] else []
-    why = [(_title(unit), _why(unit)) for unit in report["units"] if _wrong(unit, require)]
+    why = [(_title(unit), _why(unit)) for unit in report["units"] if _wrong(unit, fail_on)]
     sentences += [f"{', '.join(titles)}: {text}" for text, titles in together(why).items()]
     sentences += [ending(report["units"])] if report["interrupted"] else []
     if not report["units"] and not report["problems"]:
         sentences.append("No key server serves a GET VPN group; set O(label), or check the configuration.")
     said = " ".join(sentences)
-    if require == "in_sync":
+    if fail_on == "drift":
         sentences += [claim["why"] for claim in report["claims"] if claim["why"] not in said]
     sentences += _unread(report["problems"], said)
     return " ".join(sentences) or None
 
 
-def _wrong(unit: Data, require: str) -> bool:
-    return bool(unit["error"]) or unit["verdict"] == "unknown" or (require == "in_sync" and not unit["in_sync"])
+def _wrong(unit: Data, fail_on: str) -> bool:
+    return bool(unit["error"]) or unit["verdict"] == "unknown" or (fail_on == "drift" and not unit["in_sync"])
 
 
 def _why(unit: Data) -> str:

@@ -67,7 +67,7 @@ def without(value: t.Any, at: Path) -> t.Any:
 def tell(given: t.Sequence[t.Any]) -> None:
     merged = key_servers.merge(*given)
     key_servers.render(merged, 80)
-    key_servers.complaint(merged, "in_sync")
+    key_servers.complaint(merged, "drift")
 
 
 def variants(sample: t.Sequence[t.Any]) -> Iterator[list[t.Any]]:

@@ -46,13 +46,13 @@ def synced(**done: list[str]) -> dict[str, t.Any]:
 def test_in_sync_is_no_complaint() -> None:
     merged = key_servers.merge(EQUAL, None, None)
     assert merged["in_sync"]
-    assert key_servers.complaint(merged, "in_sync") is None
+    assert key_servers.complaint(merged, "drift") is None
 
 
 def test_the_proof_decides_and_not_what_was_done() -> None:
     lied = key_servers.merge(MISSING, synced(ks2=["imported", "saved"]), MISSING)
     assert not lied["in_sync"]
-    assert "missing" in (key_servers.complaint(lied, "in_sync") or "")
+    assert "missing" in (key_servers.complaint(lied, "drift") or "")
     proved = key_servers.merge(MISSING, synced(ks2=["imported", "saved"]), EQUAL)
     assert proved["in_sync"]
     assert "in sync now" in key_servers.render(proved, 80)
@@ -64,16 +64,16 @@ def test_an_error_of_the_sync_is_a_complaint_even_where_all_are_equal() -> None:
     done["units"][0]["error"] = "ks2: NVRAM is full."
     merged = key_servers.merge(MISSING, done, EQUAL)
     assert not merged["in_sync"]
-    assert "NVRAM is full" in (key_servers.complaint(merged, "in_sync") or "")
+    assert "NVRAM is full" in (key_servers.complaint(merged, "drift") or "")
 
 
 def test_an_interrupted_sync_is_a_complaint_even_where_all_is_done() -> None:
     all_done = key_servers.merge(MISSING, synced(ks2=["imported", "saved"]) | {"interrupted": True}, EQUAL)
-    assert key_servers.complaint(all_done, "in_sync") == "The run was interrupted. All that was planned is done."
+    assert key_servers.complaint(all_done, "drift") == "The run was interrupted. All that was planned is done."
     half = synced() | {"interrupted": True}
     half["units"][0] |= {"error": "interrupted. Not started: ks2.", "interrupted": True}
     merged = key_servers.merge(MISSING, half, MISSING)
-    assert key_servers.complaint(merged, "in_sync") == (
+    assert key_servers.complaint(merged, "drift") == (
         "REKEY (G): interrupted. Not started: ks2. "
         "Run the same command again: it reads the devices again and continues with what is left."
     )
@@ -82,8 +82,8 @@ def test_an_interrupted_sync_is_a_complaint_even_where_all_is_done() -> None:
 
 def test_what_needs_consent_names_the_variable_and_the_members() -> None:
     merged = key_servers.merge(CONFLICT, None, None)
-    assert "key_server_sync_overwrite: always" in (key_servers.complaint(merged, "in_sync") or "")
-    assert key_servers.complaint(merged, "readable") is None
+    assert "key_server_sync_overwrite: always" in (key_servers.complaint(merged, "drift") or "")
+    assert key_servers.complaint(merged, "problems") is None
     text = " ".join(key_servers.render(merged, 80).split())
     assert "3 of 7 registered group members have the old public key" in text
     assert "replace on ks2" in text
@@ -92,14 +92,14 @@ def test_what_needs_consent_names_the_variable_and_the_members() -> None:
 def test_an_unreadable_key_server_is_a_complaint_also_for_a_plan() -> None:
     lost = server("ks2", None, problem="ks2: it is down.")
     merged = key_servers.merge(compared("unknown", server("ks1", A), lost, blocked="ks2: it is down."), None, None)
-    assert "it is down" in (key_servers.complaint(merged, "readable") or "")
+    assert "it is down" in (key_servers.complaint(merged, "problems") or "")
     assert "unreadable" in key_servers.render(merged, 80)
 
 
 def test_no_group_at_all_is_a_complaint() -> None:
     merged = key_servers.merge(EQUAL | {"units": [], "ungrouped": ["ks1"]}, None, None)
     assert not merged["in_sync"]
-    assert "No key server serves a GET VPN group" in (key_servers.complaint(merged, "in_sync") or "")
+    assert "No key server serves a GET VPN group" in (key_servers.complaint(merged, "drift") or "")
 
 
 CLAIM = {
@@ -113,8 +113,8 @@ CLAIM = {
 def test_what_nobody_confirms_is_shown_and_is_a_complaint_although_all_units_are_in_sync() -> None:
     merged = key_servers.merge(EQUAL | {"claims": [CLAIM], "findings": ["ks8 could not be read."]}, None, None)
     assert not merged["in_sync"]
-    assert key_servers.complaint(merged, "in_sync") == CLAIM["why"]
-    assert key_servers.complaint(merged, "readable") is None
+    assert key_servers.complaint(merged, "drift") == CLAIM["why"]
+    assert key_servers.complaint(merged, "problems") is None
     text = " ".join(key_servers.render(merged, 120).split())
     assert "ks9 names ks1 as a peer of G, and ks1 does not name it. ks8 could not be read." in text
 
@@ -122,14 +122,14 @@ def test_what_nobody_confirms_is_shown_and_is_a_complaint_although_all_units_are
 def test_a_claim_that_says_why_a_unit_is_blocked_is_told_once() -> None:
     found = compared("unknown", server("ks9", A), blocked=f"{CLAIM['why']} Nothing is changed.") | {"claims": [CLAIM]}
     merged = key_servers.merge(found, None, None)
-    assert (key_servers.complaint(merged, "in_sync") or "").count("does not name it") == 1
+    assert (key_servers.complaint(merged, "drift") or "").count("does not name it") == 1
     assert " ".join(key_servers.render(merged, 120).split()).count("does not name it") == 1
 
 
 def test_a_split_group_is_a_complaint_of_its_own() -> None:
     split = compared("split", server("ks1", A), server("ks2", A), blocked="Two primaries.")
     merged = key_servers.merge(split, None, None)
-    assert "Two primaries." in (key_servers.complaint(merged, "in_sync") or "")
+    assert "Two primaries." in (key_servers.complaint(merged, "drift") or "")
     assert "more than one primary" in key_servers.render(merged, 80)
 
 
@@ -167,7 +167,7 @@ def test_one_reason_is_told_once_however_many_share_it() -> None:
     found = compared("unknown", *lost, blocked=blocked)
     units = [found["units"][0] | {"label": label, "groups": [label]} for label in ("EAST", "WEST", "NORTH")]
     merged = key_servers.merge(found | {"units": units}, None, None)
-    complaint = key_servers.complaint(merged, "readable") or ""
+    complaint = key_servers.complaint(merged, "problems") or ""
     assert complaint == f"EAST (EAST), WEST (WEST), NORTH (NORTH): {blocked}"
     assert REASON not in key_servers.render(merged, 200, said=complaint)
     assert REASON in key_servers.render(merged, 200), "where nothing fails, the table tells it"
@@ -176,5 +176,5 @@ def test_one_reason_is_told_once_however_many_share_it() -> None:
 def test_key_servers_of_no_group_share_a_reason_too() -> None:
     problems = {f"ks{number}": f"ks{number}: {REASON}" for number in (1, 2, 3)}
     merged = key_servers.merge(EQUAL | {"units": [], "problems": problems}, None, None)
-    assert key_servers.complaint(merged, "in_sync") == f"ks1, ks2, ks3: {REASON}"
+    assert key_servers.complaint(merged, "drift") == f"ks1, ks2, ks3: {REASON}"
     assert key_servers.render(merged, 200).count(REASON) == 1
