@@ -93,10 +93,10 @@ class ActionModule(IosAction):
         if unlike and regenerate == "fail":
             raise VpnKeysError(
                 "conflict",
-                f"key {label} is not as asked: {', '.join(unlike)}",
+                f"key {label} differs from the options: {', '.join(unlike)}",
                 host=tty.name,
                 state=NOTHING_CHANGED,
-                advice="O(regenerate): partial_idempotence would replace it, never would accept it",
+                advice="set O(regenerate): partial_idempotence to replace it, or never to keep it",
             )
         if regenerate == "always" or (unlike and regenerate == "partial_idempotence"):
             return True, new

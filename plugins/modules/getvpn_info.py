@@ -216,8 +216,8 @@ groups:
               sample: 1.0.8
             heard:
               description: >-
-                Number of its last announcement that was accepted. It grows as long as the two key servers hear
-                each other.
+                Number of its last announcement that was accepted. It grows as long as this key server
+                receives COOP messages from it.
               type: int
               sample: 4711
             announcements:

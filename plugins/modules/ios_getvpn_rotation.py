@@ -18,11 +18,12 @@ description:
     member has learned it, verifies that by a rekey, and removes the old key.
   - >-
     The label changes on one secondary after the other and on the primary last. Until then everything is rolled back if
-    the key servers no longer hear each other, and can be rolled back with O(abort). After that there is no rollback,
-    because members may have the new key already; start a rotation to the old key instead.
+    the key servers no longer receive COOP messages from each other, and can be rolled back with O(abort). After that
+    there is no rollback, because members may have the new key already; start a rotation to the old key instead.
   - >-
-    Cisco has not documented how members learn the new key, nor whether key servers hear each other while their labels
-    differ. So the module finds this out with the first group of each release, and records it. See the guide.
+    Cisco has not documented how members learn the new key, nor whether key servers receive COOP messages from each
+    other while their labels differ. So the module finds this out with the first group of each release, and records it.
+    See the guide.
   - >-
     If a run was interrupted or killed, run the same task again to continue. The state is in O(state_directory) and on
     the key servers.
@@ -73,10 +74,11 @@ options:
   until:
     description:
       - The rotation stops in this state, and a later run continues from there.
+      - RV(groups[].state) has all states.
       - V(prepared) - every key server has the new key, and no group uses it.
       - V(secondaries) - all secondaries use it. This is the last state that O(abort) can roll back.
       - V(verified) - the primary uses it, and every member has learned it and accepted a rekey that is signed with it.
-      - V(retired) - the old key is removed. For that, one more lifetime of all keys must have passed.
+      - V(retired) - the old key is removed. For that, one more KEK and TEK lifetime must have passed.
     type: str
     choices: [prepared, secondaries, verified, retired]
     default: verified
@@ -94,12 +96,12 @@ options:
     default: false
   allow_split:
     description:
-      - Continue although it is not known whether the key servers hear each other while their labels differ, or
-        although it is known that they do not.
+      - Continue although it is not known whether the key servers receive COOP messages from each other while
+        their labels differ, or although it is known that they do not.
       - >-
-        A secondary that does not hear the primary becomes primary after about 60 seconds. The module restores the old
-        label, or changes the label on all others, before that; the group splits only if the run is killed meanwhile and
-        not started again within a minute.
+        A secondary that receives no COOP messages from the primary becomes primary after about 60 seconds. The module
+        restores the old label, or changes the label on all others, before that; the group splits only if the run is
+        killed meanwhile and not started again within a minute.
     type: bool
     default: false
   max_window:
@@ -210,7 +212,17 @@ groups:
       type: str
       sample: GETVPN-2027
     state:
-      description: The last state that the rotation has reached; V(timed) and V(canary) are checks after V(prepared).
+      description:
+        - The last state that the rotation has reached. RV(groups[].why) says what prevents the next one.
+        - V(surveyed) - the key servers were read. Nothing is changed, or everything was rolled back.
+        - V(prepared) - every key server has the new key, and no group uses it.
+        - V(timed) - the duration and the rate of registrations are within O(max_window) and O(max_rate).
+        - V(canary) - the behavior of the releases is known, or O(canary) allows this group to find it out.
+        - V(secondaries) - all secondaries use the new label.
+        - V(primary) - the primary uses it, too. There is no rollback any more.
+        - V(learning) - a rekey was sent, and members are learning the new key.
+        - V(verified) - every member has learned it and has accepted one more rekey that is signed with it.
+        - V(retired) - the old key is removed.
       type: str
       choices: [surveyed, prepared, timed, canary, secondaries, primary, learning, verified, retired]
       sample: learning
@@ -327,7 +339,9 @@ releases:
           elements: str
           sample: [17.09.04a]
         behavior:
-          description: Whether they hear each other, or the group splits.
+          description:
+            - V(hears) - they receive COOP messages from each other.
+            - V(splits) - they do not, and the group splits.
           type: str
           choices: [hears, splits]
           sample: hears

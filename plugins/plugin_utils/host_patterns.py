@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Patterns as Ansible has them (`*`, `!`, `&`, `:`, `,`, `~`): for hosts of the inventory, and for any other names."""
+"""Patterns as Ansible has them (`*`, `!`, `&`, `:`, `,`, `~`): for hosts of the inventory, and for GET VPN groups."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def chosen(names: Iterable[str], patterns: Iterable[str], option: str) -> list[s
             "bad_input",
             f"{option} matches nothing: {', '.join(idle or wanted)}",
             state=NOTHING_DONE,
-            advice=f"there are {_shown(known)}",
+            advice=f"the key servers serve {_shown(known)}",
         )
     return [name for name in known if name in found]
 
@@ -62,13 +62,14 @@ def meant(things: Sequence[Collection[str]], patterns: Sequence[str], option: st
     choice = [bool(found.intersection(one)) and not excluded.intersection(one) for one in things]
     if not any(choice):
         what = f"{option} excludes every group that it names: {', '.join(patterns)}"
-        raise VpnKeysError("bad_input", what, state=NOTHING_DONE, advice=f"there are {_shown(names)}")
+        raise VpnKeysError("bad_input", what, state=NOTHING_DONE, advice=f"the key servers serve {_shown(names)}")
     return choice
 
 
 def _shown(names: Iterable[str]) -> str:
     known = list(dict.fromkeys(names))
-    return ", ".join(known[:SHOWN]) + (f" and {len(known) - SHOWN} more" if len(known) > SHOWN else "") or "none"
+    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+    return ", ".join(known[:SHOWN]) + more or "no GET VPN group"
 
 
 def _manager(groups: Mapping[str, Iterable[str]]) -> InventoryManager:

@@ -61,7 +61,10 @@ def test_made_kept_replaced_and_removed(start_fleet: StartFleet, control_node: M
         assert run.result("accept", name)["key"] == made
         code, message = run.error("refuse", name)
         assert code == "conflict"
-        assert message.startswith(f"{name}: key OWN is not as asked: size is 3072, not 2048. Nothing was changed;")
+        assert message.startswith(
+            f"{name}: key OWN differs from the options: size is 3072, not 2048. Nothing was changed; set regenerate: "
+            "partial_idempotence to replace it, or never to keep it"
+        )
         assert run.result("make", name)["diff"]["before"] == ""
         assert run.result("make", name)["diff"]["after"].splitlines() == [
             "fingerprint: (new)",

@@ -112,7 +112,7 @@ def test_without_consent_only_what_takes_no_key(start_fleet: StartFleet, control
     assert run.code == 0, run.output
     assert not run.changed("sync")
     assert run.result("sync")["units"][0]["needs_consent"] is True
-    assert "overwrite would put the key of ks1" in run.result("sync")["units"][0]["blocked"]
+    assert "With overwrite, the key of ks1" in run.result("sync")["units"][0]["blocked"]
 
 
 def test_an_unreachable_key_server_holds_back_its_group_alone(start_fleet: StartFleet, control_node: MakeNode) -> None:

@@ -186,7 +186,7 @@ def test_a_stolen_key_concerns_only_the_group_that_holds_it(start_fleet: StartFl
     assert "set key_server_sync_allow_absent_compromised" in again.error("ios_rsa_key_sync")[1]
     assert allowed.code == 0, allowed.output
     assert "THIRD is not the same" not in allowed.output
-    assert "Left out, because not selected: OTHER, THIRD." in allowed.output
+    assert "Excluded, because not selected: OTHER, THIRD." in allowed.output
 
 
 def test_limit_takes_nobody_out_of_the_group(start_fleet: StartFleet, control_node: MakeNode) -> None:
@@ -213,7 +213,7 @@ def test_limit_chooses_groups(start_fleet: StartFleet, control_node: MakeNode) -
     fleet["a1"].set_fault(closed=True)
     done = control_node(fleet).run(SYNC, "--limit", "ks*")
     assert done.code == 0, done.output
-    assert "Left out, because not selected: AWAY, THIRD." in done.output
+    assert "Excluded, because not selected: AWAY, THIRD." in done.output
     assert {held(fleet[f"ks{n}"])[LABEL][0] for n in (1, 2, 3, 4)} == {key(1).fingerprint}
 
 

@@ -34,13 +34,13 @@ PLAN = [
     "Copy it to all key servers, and save: ks1, ks2, ks3 lack it.",
     (
         "Change the label to GETVPN-2 on ks2, ks3, one after the other, and save; after each, check for up to 60 "
-        "seconds that all key servers hear each other, and undo it if not."
+        "seconds that all key servers receive each other's COOP messages, and restore the old label if not."
     ),
     "Change the label on the primary, ks1, and save. From then on there is no way back.",
     "Send a rekey of EUROPE from ks1.",
     "Wait until all 6 members have learned the new key; 6 of 6 may have to register again, within 3600 seconds.",
     "Send one more rekey, which every member must accept.",
-    "Keep GETVPN-1 for 5400 seconds more, then remove it by its label on every key server, and save.",
+    "Keep GETVPN-1 for 5400 more seconds, then remove it by its label on every key server, and save.",
 ]
 
 

@@ -171,7 +171,7 @@ def _parted(blocks: Sequence[_Block], line: str) -> bool:
 
 def _no_configuration(text: str, line: str) -> NoReturn:
     expect_no_refusal(text, "its GET VPN groups")
-    unreadable(f'The configuration of the device shows a line that no configuration has there: "{quote(line)}".')
+    unreadable(f'The configuration of the device has an unexpected line: "{quote(line)}".')
 
 
 def _group(

@@ -98,7 +98,7 @@ def swap(
 
 
 def _put_back(tty: Terminal, label: Label, old: Sealed | None) -> Dialogue[str]:
-    staged = f"The new key is stored under {label.scratch}; run the same again to put it in place."
+    staged = f"The new key is stored under {label.scratch}; run the same task again to finish the replacement."
     if not (yield from tty.recover()):
         return f"The session was closed. {staged}"
     try:

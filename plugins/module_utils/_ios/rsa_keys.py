@@ -373,7 +373,7 @@ def _zeroize(tty: Terminal, label: Label, expected: str, beside: Label | None) -
         if beside and not ring.of(beside):
             raise VpnKeysError(
                 "conflict",
-                f"{named(expected)} under {label} is all that is left, as there is no key {beside} any more",
+                f"{named(expected)} under {label} is the only remaining copy, because key {beside} no longer exists",
                 host=tty.name,
                 state="It was not removed",
                 advice="another run may be changing keys there; compare again",

@@ -298,7 +298,8 @@ class _Configured:
         says = f"{host} says that {address} is its own address in {_title(group)}"
         if owner is not None:
             if owner != host:
-                yield Claim(host, group.name, (owner,), f"{says}, but by the inventory it is that of {owner}.")
+                why = f"{says}, but in the inventory this address belongs to {owner}."
+                yield Claim(host, group.name, (owner,), why)
             return
         others = _sorted(other.host for other in namers if self._may_mean(other, member))
         if others:
@@ -319,8 +320,7 @@ class _Configured:
     def _waited_for_by_nobody(self, units: Sequence[Unit]) -> tuple[str, ...]:
         waited = {host for unit in units for host in unit.hosts}
         return tuple(
-            f"{host} could not be read, and no key server names an address that the inventory gives it: "
-            "no group waits for it."
+            f"{host} could not be read, and no key server has its address as a COOP peer, so no group depends on it."
             for host in sorted(self.unreadable - waited)
         )
 
@@ -339,10 +339,11 @@ class _Configured:
         if not outside:
             return None
         (host,) = hosts
+        one = len(outside) == 1
         return stated(
-            f"{host} names {_and(outside)} as {'a peer' if len(outside) == 1 else 'peers'} of "
-            f"{_list(_names(component))}, by the inventory the address of no other key server, and no key server names "
-            f"{host}",
+            f"{host} has {_and(outside)} as {'a peer' if one else 'peers'} of {_list(_names(component))}. The "
+            f"inventory has no other key server with {'this address' if one else 'these addresses'}, and no key server "
+            f"has {host} as a peer",
             NOTHING_IS_CHANGED,
             "set key_server_addresses of the key servers that are meant, or O(groups)",
         )
@@ -424,8 +425,8 @@ def _barrier(together: Sequence[_Component]) -> str | None:
     shared = _sorted(host for number, one in enumerate(sets) for other in sets[:number] for host in one & other)
     members = [member for component in together for member in component]
     return stated(
-        f"{_list(_names(members))} share the label {_label(members)} on {_and(shared)} alone, and their other key "
-        "servers are not the same",
+        f"{_list(_names(members))} use the same label {_label(members)} only on {_and(shared)}; their other key "
+        "servers differ",
         f"{NOTHING_IS_CHANGED} while their keys differ",
         "if all of them are to hold one key, set O(groups)",
     )

@@ -195,7 +195,8 @@ def _without_consent(allowed: Plan, split: Mapping[str, Sequence[str]]) -> Plan:
         key = f"the key {short(allowed.fingerprint)} of {source}"
     else:
         key = f"a new key, made on {source},"
-    blocked = f"{_say_split(split)}. {allowed.primary} is chosen: O(overwrite) would put {key} on every key server."
+    chosen = f"{allowed.primary} is chosen. With O(overwrite), {key} becomes the key of all key servers."
+    blocked = f"{_say_split(split)}. {chosen}"
     return dataclasses.replace(allowed, blocked=blocked, needs_consent=True, steps=(), would=allowed.steps)
 
 
@@ -319,8 +320,8 @@ def _why_split(split: Mapping[str, Sequence[str]]) -> str:
     return stated(
         _say_split(split),
         NOTHING_IS_CHANGED,
-        "find out why they do not hear each other. To make them equal anyway, name the one whose key stays in "
-        "O(primary), and set O(overwrite)",
+        "find out why they do not receive COOP messages from each other. To make them equal anyway, name the one "
+        "whose key stays in O(primary), and set O(overwrite)",
     )
 
 
@@ -413,8 +414,8 @@ def _decide(label: str, order: Sequence[KeyServer], policy: Policy) -> _Decision
         holding = [server for server in order if server.copy and not _compromised(server.copy, policy)]
         because = _because(holding, policy) + ("" if winner == order[0].name else " of those that hold one")
         consent = (
-            f"{reason}: O(overwrite) would put the key of {winner} ({short(winning)}), {because},"
-            f" on {_list((*step.missing, *step.replace))}."
+            f"{reason}. With O(overwrite), the key of {winner} ({short(winning)}), {because}, replaces that of"
+            f" {_list(step.replace)}{f', and is imported on {_list(step.missing)}' if step.missing else ''}."
         )
     return _Decision(verdict, winning, source[0], (step,), consent)
 
@@ -469,8 +470,8 @@ def _new_key(verdict: Verdict, order: Sequence[KeyServer], policy: Policy, reaso
     if primary.copy and ready and ready.exportable and _fit(ready, policy) and ready.bits >= policy.bits:
         steps = (_distribute(order, (primary.name, True), ready.fingerprint, policy),)
         consent = (
-            f"{reason}: O(overwrite) would put the new key that {primary.name} already has under the scratch"
-            f" label ({short(ready.fingerprint)}) on every key server."
+            f"{reason}. With O(overwrite), the new key that {primary.name} already has under the scratch label"
+            f" ({short(ready.fingerprint)}) replaces the keys of all key servers."
         )
         return _Decision(verdict, ready.fingerprint, primary.name, steps, consent)
     if policy.bits < policy.minimum_bits and not policy.allow_weak_source:
@@ -491,8 +492,8 @@ def _new_key(verdict: Verdict, order: Sequence[KeyServer], policy: Policy, reaso
     if verdict == "absent":
         return _Decision(verdict, None, primary.name, steps)
     consent = (
-        f"{reason}: O(overwrite) would put a new key, made on {primary.name}, {_because(order, policy)}, on every key"
-        " server."
+        f"{reason}. With O(overwrite), a new key, made on {primary.name}, {_because(order, policy)}, replaces the keys"
+        " of all key servers."
     )
     return _Decision(verdict, None, primary.name, steps, consent)
 

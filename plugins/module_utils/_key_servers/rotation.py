@@ -360,9 +360,16 @@ class _Case:
         if empty:
             return self.blocked(
                 f"{_list(_names(empty))} has no key under the label that {self.rotation.group} names",
-                "synchronize that label first",
+                self._synchronize(next(str(server.label) for server in empty)),
             )
         return self._leaderless()
+
+    def _synchronize(self, label: str) -> str:
+        """How the key servers get one key under a label; by their group where this is the label that it uses."""
+        if all(server.label == label for server in self.servers):
+            return "run vpnops.keys.sync_key_servers first"
+        only = f"key_server_sync_label={label} and key_server_sync_hosts={','.join(_names(self.servers))}"
+        return f"run vpnops.keys.sync_key_servers with {only} first"
 
     def _leaderless(self) -> Decision | None:
         if self.primary is None:
@@ -371,12 +378,12 @@ class _Case:
         if len(self.primaries) > 1 and not self.unswitched:
             return self.wait(
                 f"More than one key server says that it is the primary: {_list(_names(self.primaries))}. Find out why "
-                "they do not hear each other, unless that ends by itself"
+                "they do not receive COOP messages from each other, unless that ends by itself"
             )
         if len(claims) > 1:
             return self.blocked(
                 f"More than one key server says that it is the primary: {_list(_names(claims))}",
-                "find out why they do not hear each other",
+                "find out why they do not receive COOP messages from each other",
             )
         return None
 
@@ -412,7 +419,7 @@ class _Case:
         keys = {server.old.fingerprint for server in self.servers if server.old}
         if len(keys) > 1:
             return self.blocked(
-                f"The key servers hold different keys under {self.rotation.old}", "synchronize that label first"
+                f"The key servers hold different keys under {self.rotation.old}", self._synchronize(self.rotation.old)
             )
         return self._lacking() or self.move(state="prepared")
 
@@ -422,7 +429,7 @@ class _Case:
         copies = [(server, server.new) for server in self.servers]
         keys = {copy.fingerprint for _server, copy in copies if copy}
         if len(keys) > 1:
-            return self.blocked(f"The key servers hold different keys under {new}", "synchronize that label first")
+            return self.blocked(f"The key servers hold different keys under {new}", self._synchronize(new))
         # A key server that does not tell whether a key is saved has been told to save, by the step that brought it.
         lacking = [server for server, copy in copies if copy is None or copy.saved is False]
         return self.step(Prepare(new, _names(lacking))) if lacking else None
@@ -432,7 +439,7 @@ class _Case:
         if self.policy.emergency or self.switched:
             return self.move(state="timed")
         if timers is None:
-            return self.wait("The primary does not show the keys that it hands out")
+            return self.wait("The primary does not show its KEK and TEKs")
         if not timers.acknowledged:
             return self.blocked(
                 "Members do not acknowledge rekeys, so it cannot be known which members have learned the new key",
@@ -465,7 +472,7 @@ class _Case:
         unknown = [] if self.switched or self.policy.canary or self.policy.emergency else self._unknown()
         if unknown:
             return self.blocked(
-                f"It is not known yet what {_list(unknown)} does when the label changes",
+                f"The behavior of these releases during a label change is not known yet: {_list(unknown)}",
                 "rotate the key of a small group of these releases first, or set O(canary) to find out with this one",
             )
         return self.move(state="canary")
@@ -475,7 +482,7 @@ class _Case:
         releases = {server.release for server in self.servers}
         coop = len(self.servers) > 1 and self.facts.coop_of(releases) is None
         versions = {member.version for member in self.seen.members if self._behavior(member) is None}
-        return [*(sorted(releases) if coop else ()), *(f"members {version}" for version in sorted(versions))]
+        return [*(sorted(releases) if coop else ()), *(f"GET VPN {version} on members" for version in sorted(versions))]
 
     # Secondaries
 
@@ -486,7 +493,9 @@ class _Case:
         claims = [server for server in self.primaries if server is not self.primary]
         if claims:
             return f"{_list(_names(claims))} says that it is the primary, besides {self._name()}"
-        return "; ".join(f"{a} does not hear {b}" for a, b in dead if not across or (a in new) != (b in new))
+        return "; ".join(
+            f"{a} does not receive COOP messages from {b}" for a, b in dead if not across or (a in new) != (b in new)
+        )
 
     def _name(self) -> str:
         return self.primary.name if self.primary else ""
@@ -538,10 +547,12 @@ class _Case:
         known = self._coop_with(host) == "hears"
         until = trial.seen + (SETTLE if known else PROBE)
         if self.seen.now < until and (known or heard <= (trial.heard or 0)):
-            return self.wait(f"Checking whether {host.name} hears {self._name()} with the new label", until)
+            what = f"Checking whether {host.name} receives COOP messages from {self._name()} with the new label"
+            return self.wait(what, until)
         if heard <= (trial.heard or 0):
             self._learn_coop("splits", [host])
-            return self.back([host], f"{host.name} does not hear {self._name()} while their labels differ")
+            why = f"{host.name} does not receive COOP messages from {self._name()} while their labels differ"
+            return self.back([host], why)
         self._learn_coop("hears", [host])
         self.move(trial=None)
         return self._unsaved([host]) or self._next_secondary()
@@ -586,8 +597,8 @@ class _Case:
     def _switch_one(self, host: KeyServer) -> Decision:
         if self._coop_with(host) != "hears" and not self.policy.allow_split:
             return self.blocked(
-                f"If {host.name} does not hear {self._name()} with another label, and this run is killed before it "
-                "takes that back, the group splits",
+                f"If {host.name} does not receive COOP messages from {self._name()} while their labels differ, and "
+                "this run is killed before it restores the old label, the group splits",
                 "set O(allow_split) if a split of this group does no harm",
             )
         return self.step(Switch((host.name,), self.rotation.new), trial=Trial(host.name))
@@ -615,7 +626,7 @@ class _Case:
         margin = min(ACKNOWLEDGED, timers.kek_life // 10, timers.tek_life // 10)
         age = min(timers.kek_life - timers.kek_left, timers.tek_life - timers.tek_left)
         if age < margin:
-            return self.wait("Members still answer the last rekey", self._after(margin - age))
+            return self.wait("Members are still acknowledging the last rekey", self._after(margin - age))
         if timers.time_to_rekey < margin:
             return self.wait("The next rekey is due soon", self._after(timers.time_to_rekey + margin))
         return None
@@ -697,7 +708,7 @@ class _Case:
         progress = self._progress()
         missing = (*progress.waiting, *progress.overdue)
         if self._young() and (missing or not self.rotation.proving):
-            return self.wait("Members answer the rekey", self._asked() + ACKNOWLEDGED, progress)
+            return self.wait("Members are still acknowledging the last rekey", self._asked() + ACKNOWLEDGED, progress)
         self._note_registrations()
         if missing:
             self.move(proving=False)
@@ -760,7 +771,7 @@ class _Case:
         if progress.overdue:
             return (
                 f"{len(progress.overdue)} members should have registered again by now: {_few(progress.overdue)}. Check "
-                "whether they are up; name those that will not come back in O(leave)"
+                "whether they are up; list members that no longer exist in O(leave)"
             )
         return f"{len(progress.waiting)} members have not learned the new key yet: {_few(progress.waiting)}"
 
@@ -772,7 +783,7 @@ class _Case:
         timers = self.seen.timers
         until = self.rotation.since + (timers.kek_life + timers.tek_life if timers else 0)
         if self.seen.now < until:
-            return self.wait(f"{self.rotation.old} is kept for one more lifetime of all keys", until)
+            return self.wait(f"{self.rotation.old} is kept for one more KEK and TEK lifetime", until)
         using = self._others(self.rotation.old)
         if using:
             return self.blocked(f"{self.rotation.old} is the label of {_list(using)} as well", "rotate their keys, too")

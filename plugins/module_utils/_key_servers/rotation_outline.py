@@ -9,7 +9,7 @@ It says what `decide` would do if everything goes well, as far as that can be kn
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .plan import Copy
 from .rotation import SETTLE, Facts, KeyServer, Member, Observation, Policy, Rotation, State, decide
@@ -17,12 +17,21 @@ from .rotation import SETTLE, Facts, KeyServer, Member, Observation, Policy, Rot
 ORDER: tuple[State, ...] = (
     "surveyed", "prepared", "timed", "canary", "secondaries", "primary", "learning", "verified", "retired",
 )  # fmt: skip
+NOT_NOW = "Not possible now:"
+"""How a sentence begins that is no step."""
 _SOME_KEY = Copy("", 2048, "general", exportable=True, saved=True)
 
 
 def reached(rotation: Rotation, state: State) -> bool:
     """Whether the rotation is in that state or beyond."""
     return ORDER.index(rotation.state) >= ORDER.index(state)
+
+
+def numbered(texts: Sequence[str]) -> list[str]:
+    """Steps with their numbers, and what is in the way without one."""
+    steps = [text for text in texts if not text.startswith(NOT_NOW)]
+    others = [text for text in texts if text.startswith(NOT_NOW)]
+    return [*(f"{number}. {text}" for number, text in enumerate(steps, 1)), *others]
 
 
 def outline(rotation: Rotation, seen: Observation, facts: Facts, policy: Policy, bits: int) -> tuple[str, ...]:
@@ -61,12 +70,13 @@ def _secondaries(rotation: Rotation, seen: Observation, facts: Facts) -> Iterabl
     if facts.coop_of({server.release for server in seen.servers}) == "splits":
         yield (
             f"Change the label to {rotation.new} on {', '.join([*left, primary])} within seconds, as these releases do "
-            "not hear each other while their labels differ."
+            "not receive COOP messages from each other while their labels differ."
         )
         return
     yield (
         f"Change the label to {rotation.new} on {', '.join(left)}, one after the other, and save; after each, check "
-        f"for up to {SETTLE} seconds that all key servers hear each other, and undo it if not."
+        f"for up to {SETTLE} seconds that all key servers receive each other's COOP messages, and restore the old "
+        "label if not."
     )
 
 
@@ -111,8 +121,9 @@ def _how(again: list[Member], seen: Observation, window: int) -> str:
 def _retire(rotation: Rotation, seen: Observation) -> Iterable[str]:
     if reached(rotation, "retired"):
         return
-    after = f"{seen.timers.kek_life + seen.timers.tek_life} seconds" if seen.timers else "one life of all keys"
-    yield f"Keep {rotation.old} for {after} more, then remove it by its label on every key server, and save."
+    timers = seen.timers
+    after = f"{timers.kek_life + timers.tek_life} more seconds" if timers else "one more KEK and TEK lifetime"
+    yield f"Keep {rotation.old} for {after}, then remove it by its label on every key server, and save."
 
 
 def _in_the_way(rotation: Rotation, seen: Observation, facts: Facts, policy: Policy) -> Iterable[str]:
@@ -123,7 +134,7 @@ def _in_the_way(rotation: Rotation, seen: Observation, facts: Facts, policy: Pol
     cases = ((seen, policy), (ready, policy), (ready, consenting))
     found = [decide(rotation, observed, facts, given) for observed, given in cases]
     told = dict.fromkeys(one.why for one in found if one.outcome in ("blocked", "wait"))
-    return [f"At this moment: {why}" for why in told]
+    return [f"{NOT_NOW} {why}" for why in told]
 
 
 def _with_key(server: KeyServer, held: Copy) -> KeyServer:

@@ -29,8 +29,8 @@ REPLACE_SOON = (
     "key_server_sync_compromised set to the fingerprint of the old one, after a plan. Members have to register again."
 )
 HEAL_SPLIT = (
-    "Find out why they do not hear each other; to synchronize them, run vpnops.keys.sync_key_servers with "
-    "key_server_sync_primary."
+    "Find out why they do not receive COOP messages from each other; to synchronize them, run "
+    "vpnops.keys.sync_key_servers with key_server_sync_primary."
 )
 CONFIRM = (
     "Find out who configured it. If it is correct, configure {host} as a peer on the others, or set "

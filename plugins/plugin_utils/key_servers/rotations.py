@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from ...module_utils._errors import NOTHING_CHANGED, VpnKeysError, rendered
 from ...module_utils._ios.labels import Label
 from ...module_utils._key_servers.rotation import Decision, Rotation
+from ...module_utils._key_servers.rotation_outline import numbered
 from ..internal import internal_error
 from . import execute, live_group
 from .live_group import LiveGroup
@@ -212,7 +213,7 @@ def lines(groups: Sequence[Mapping[str, t.Any]]) -> list[str]:
         way = f" from {group['old_label']} to {group['label']}" if group["label"] else ""
         state = f" (state {group['state']})" if group["state"] else ""
         found.append(f"{group['name']}{way}{state}: {group['outcome']}")
-        found += [f"  {number}. {text}" for number, text in enumerate(group["plan"] or group["done"], 1)]
+        found += [f"  {text}" for text in numbered(group["plan"] or group["done"])]
         found += [f"  {group['why']}"] if group["why"] else []
     return found
 

@@ -182,7 +182,8 @@ def _chosen(
     if of_groups and not found and not set(allowed).intersection(unreadable):
         raise VpnKeysError(
             "bad_input",
-            f"O(allowed_hosts) leaves no key server of {_names(name for unit in of_groups for name in unit.groups)}",
+            "O(allowed_hosts) excludes all key servers of "
+            f"{_names(name for unit in of_groups for name in unit.groups)}",
             state=NOTHING_DONE,
             advice="name a key server of that group",
         )
@@ -202,7 +203,7 @@ def _lacking(planned: Sequence[Planned]) -> list[Planned]:
     return lacking
 
 
-LOOKS_LIKE_A_SLICE = "A job slice looks the same. The key servers of a group must be read together"
+LOOKS_LIKE_A_SLICE = "This is also the case in a job slice. The key servers of a group must be read together"
 MAKE_IT_WHOLE = (
     "add them to the inventory and set the slice count of the job template to 1, or set O(allow_partial_inventory)"
 )
@@ -215,7 +216,7 @@ def _blocked(unit: Unit) -> Unit:
 
 def _left_out(units: Sequence[Unit], chosen: Collection[Unit]) -> list[str]:
     names = [name for unit in units if unit not in chosen for name in unit.groups or unit.hosts]
-    return [f"Left out, because not selected: {_names(names)}."] if names else []
+    return [f"Excluded, because not selected: {_names(names)}."] if names else []
 
 
 def _compromised(seen: Mapping[str, Seen], fingerprints: Sequence[str], absent: bool) -> tuple[Compromised, ...]:

@@ -256,7 +256,7 @@ def test_an_address_is_whose_the_inventory_says() -> None:
     assert found.units[0] == as_configured(honest).units[0]
     assert [claim.why for claim in found.claims] == [
         "ks9 names ks1 as a peer of G (1), and ks1 does not name it.",
-        "ks9 says that 10.0.0.2 is its own address in G (1), but by the inventory it is that of ks2.",
+        "ks9 says that 10.0.0.2 is its own address in G (1), but in the inventory this address belongs to ks2.",
     ]
 
 
@@ -270,8 +270,9 @@ def test_an_address_that_the_inventory_does_not_know_is_nobodys() -> None:
     )
     assert [one.hosts for one in found.units] == [("ks1",), ("ks2",)]
     assert found.units[0].blocked == (
-        "ks1 names 10.7.0.2 as a peer of G, by the inventory the address of no other key server, and no key server "
-        "names ks1. Nothing is changed; set key_server_addresses of the key servers that are meant, or O(groups)."
+        "ks1 has 10.7.0.2 as a peer of G. The inventory has no other key server with this address, and no key server "
+        "has ks1 as a peer. Nothing is changed; set key_server_addresses of the key servers that are meant, or "
+        "O(groups)."
     )
     assert found.claims[0] == Claim(
         "ks1",
@@ -372,7 +373,7 @@ def test_groups_with_one_label_on_a_single_common_key_server_are_changed_only_if
     (unit,) = as_configured(together(*one, *two)).units
     assert (unit.label, unit.hosts, unit.blocked) == ("K", ("ks1", "ks2", "ks3"), None)
     assert unit.barrier == (
-        "G, H share the label K on ks2 alone, and their other key servers are not the same. Nothing is changed while "
+        "G, H use the same label K only on ks2; their other key servers differ. Nothing is changed while "
         "their keys differ; if all of them are to hold one key, set O(groups)."
     )
 
@@ -419,7 +420,7 @@ def test_an_unreadable_host_that_nobody_names_stops_nobody() -> None:
     assert [one.hosts for one in found.units] == [("ks1", "ks2"), ("ks3",)]
     assert found.ungrouped == ("ks9",)
     assert found.findings == (
-        "ks9 could not be read, and no key server names an address that the inventory gives it: no group waits for it.",
+        "ks9 could not be read, and no key server has its address as a COOP peer, so no group depends on it.",
     )
 
 

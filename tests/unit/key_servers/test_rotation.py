@@ -108,31 +108,41 @@ def test_a_key_server_that_does_not_tell_whether_a_key_is_saved_is_believed_to_h
         (
             server("ks2", old=None),
             "blocked",
-            "ks2 has no key under the label that G names. Nothing is changed; synchronize that label first.",
+            (
+                "ks2 has no key under the label that G names. Nothing is changed; run vpnops.keys.sync_key_servers "
+                "first."
+            ),
         ),
         (
             server("ks2", role="Primary"),
             "blocked",
             (
                 "More than one key server says that it is the primary: ks1, ks2. Nothing is changed; find out why "
-                "they do not hear each other."
+                "they do not receive COOP messages from each other."
             ),
         ),
         (server("ks1", role="Secondary"), "wait", "No key server says that it is the primary."),
         (
             server("ks2", peers=(Peer("ks1", False, 0), Peer("ks3", True, 9))),
             "blocked",
-            "ks2 does not hear ks1. Nothing is changed; fix that first.",
+            "ks2 does not receive COOP messages from ks1. Nothing is changed; fix that first.",
         ),
         (
             server("ks2", old=key("cc")),
             "blocked",
-            "The key servers hold different keys under GETVPN. Nothing is changed; synchronize that label first.",
+            (
+                "The key servers hold different keys under GETVPN. Nothing is changed; run "
+                "vpnops.keys.sync_key_servers first."
+            ),
         ),
         (
             server("ks2", new=key("cc")),
             "blocked",
-            "The key servers hold different keys under GETVPN-2. Nothing is changed; synchronize that label first.",
+            (
+                "The key servers hold different keys under GETVPN-2. Nothing is changed; run "
+                "vpnops.keys.sync_key_servers with key_server_sync_label=GETVPN-2 and "
+                "key_server_sync_hosts=ks1,ks2,ks3 first."
+            ),
         ),
     ],
 )
@@ -218,7 +228,7 @@ def test_a_secondary_that_no_longer_hears_the_primary_goes_back_and_that_is_reme
     found = ask(seen(silent), state="canary", trial=Trial("ks2", 10, 990))
     assert (found.outcome, found.step) == ("back", Switch(("ks2",), OLD))
     assert found.facts.coop_of(["15.7"]) == "splits"
-    assert "ks2 does not hear ks1" in found.why
+    assert "ks2 does not receive COOP messages from ks1" in found.why
 
 
 def test_whoever_goes_by_it_is_told_who_showed_it() -> None:
@@ -247,8 +257,8 @@ def test_trouble_between_others_is_no_reason_to_go_back() -> None:
 @pytest.mark.parametrize(
     ("timers", "why"),
     [
-        (dataclasses.replace(TIMERS, kek_left=86390), "Members still answer the last rekey."),
-        (dataclasses.replace(TIMERS, tek_left=3590), "Members still answer the last rekey."),
+        (dataclasses.replace(TIMERS, kek_left=86390), "Members are still acknowledging the last rekey."),
+        (dataclasses.replace(TIMERS, tek_left=3590), "Members are still acknowledging the last rekey."),
         (dataclasses.replace(TIMERS, time_to_rekey=20), "The next rekey is due soon."),
     ],
 )

@@ -18,7 +18,12 @@ from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation 
     Policy,
     Rotation,
 )
-from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation_outline import ORDER, outline
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation_outline import (
+    NOT_NOW,
+    ORDER,
+    numbered,
+    outline,
+)
 
 ALLOWED = Policy(canary=True, allow_split=True)
 
@@ -36,7 +41,7 @@ def test_from_the_beginning() -> None:
     assert first == "Generate an exportable key of 3072 bits under GETVPN-2 on one key server."
     assert second == "Copy it to all key servers, and save: ks1, ks2, ks3 lack it."
     assert last == (
-        "Keep GETVPN for 90000 seconds more, then remove it by its label on every key server, and save."
+        "Keep GETVPN for 90000 more seconds, then remove it by its label on every key server, and save."
     )
 
 
@@ -50,8 +55,8 @@ def test_what_is_done_is_not_said_again() -> None:
 def test_key_servers_that_split_are_changed_together() -> None:
     facts = dataclasses.replace(KNOWN, coop=(CoopFact(("15.7",), "splits"),))
     assert plan(seen(), facts)[0] == (
-        "Change the label to GETVPN-2 on ks2, ks3, ks1 within seconds, as these releases do not hear each other while "
-        "their labels differ."
+        "Change the label to GETVPN-2 on ks2, ks3, ks1 within seconds, as these releases do not receive COOP messages "
+        "from each other while their labels differ."
     )
 
 
@@ -69,12 +74,19 @@ def test_a_loss_of_traffic_is_said_beforehand(now: bool) -> None:
 def test_all_that_is_in_the_way_is_said_at_once() -> None:
     """Also what only shows once the key is everywhere, and once it may be found out what releases do."""
     steps = plan(without_the_key(), Facts(), Policy())
-    told = [step for step in steps if step.startswith("At this moment: ")]
+    told = [step for step in steps if step.startswith(NOT_NOW)]
     assert len(told) == 2
     assert "set O(canary)" in told[0]
     assert "set O(allow_split)" in told[1]
     part = seen(server("ks1", new=key("bb")), server("ks2", new=None), server("ks3", new=None))
-    assert [step for step in plan(part, Facts(), Policy()) if step.startswith("At this moment: ")] == told
+    assert [step for step in plan(part, Facts(), Policy()) if step.startswith(NOT_NOW)] == told
+
+
+def test_what_is_in_the_way_is_no_step() -> None:
+    lines = numbered(plan(seen(), Facts(), Policy()))
+    steps = [line for line in lines if not line.startswith(NOT_NOW)]
+    assert [line.partition(". ")[0] for line in steps] == [str(number) for number in range(1, len(steps) + 1)]
+    assert len(lines) > len(steps) == lines.index(next(line for line in lines if line.startswith(NOT_NOW)))
 
 
 def test_a_window_that_is_too_long_is_said_before_the_key_is_made() -> None:

@@ -81,7 +81,7 @@ def test_a_pattern_that_chooses_nothing_is_named(patterns: list[str], culprit: s
     with pytest.raises(VpnKeysError) as caught:
         host_patterns.chosen(NAMES, patterns, "O(only_groups)")
     assert str(caught.value) == (
-        f"only_groups matches nothing: {culprit}. Nothing was done; there are EUROPE, ASIA-1, ASIA-2, A:B."
+        f"only_groups matches nothing: {culprit}. Nothing was done; the key servers serve EUROPE, ASIA-1, ASIA-2, A:B."
     )
 
 
@@ -108,5 +108,5 @@ def test_patterns_that_exclude_all_that_they_choose_are_a_mistake() -> None:
         host_patterns.meant(SEVERAL, ["AAA", "!ASIA-1"], "O(only_groups)")
     assert str(caught.value) == (
         "only_groups excludes every group that it names: AAA, !ASIA-1. Nothing was done; "
-        "there are EUROPE, AAA, ASIA-1, ASIA-2."
+        "the key servers serve EUROPE, AAA, ASIA-1, ASIA-2."
     )

@@ -169,7 +169,7 @@ def test_groups_that_a_single_key_server_shares_are_left_alone_until_their_keys_
     assert (equal.plan.verdict, equal.plan.blocked) == ("in_sync", None)
     (differ,) = planned(fleet(1, 2)).planned
     assert (differ.plan.verdict, differ.plan.steps, differ.plan.would) == ("conflict", (), ())
-    assert "share the label K on ks2 alone" in (differ.plan.blocked or "")
+    assert "use the same label K only on ks2" in (differ.plan.blocked or "")
     asked = planned(fleet(1, 2), overwrite=False).planned[0]
     assert (asked.plan.needs_consent, asked.plan.would) == (False, ())
 
@@ -243,15 +243,21 @@ def test_other_groups_than_the_chosen_are_neither_planned_nor_a_problem(
     found = planned(three(), **options)
     assert [name for one in found.planned for name in one.unit.groups] == groups
     assert list(found.problems) == problems
-    left = [text for text in found.findings if text.startswith("Left out, because not selected: ")]
+    left = [text for text in found.findings if text.startswith("Excluded, because not selected: ")]
     assert bool(left) == (len(groups) == 1)
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"only_groups": ["EUROP"]}, "matches nothing: EUROP; ks4 could not be read. Nothing was done; there are ASIA"),
-        ({"only_groups": ["ASIA"], "allowed_hosts": ["ks1"]}, "allowed_hosts leaves no key server of ASIA. Nothing"),
+        (
+            {"only_groups": ["EUROP"]},
+            "matches nothing: EUROP; ks4 could not be read. Nothing was done; the key servers serve ASIA",
+        ),
+        (
+            {"only_groups": ["ASIA"], "allowed_hosts": ["ks1"]},
+            "allowed_hosts excludes all key servers of ASIA. Nothing",
+        ),
     ],
 )
 def test_a_choice_of_nothing_is_refused(options: dict[str, t.Any], says: str) -> None:
