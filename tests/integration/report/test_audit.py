@@ -130,13 +130,13 @@ def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:
     node.inventory = {"gateways": node.inventory["gateways"]}
     gateways = audit(node)
     assert gateways.code == 2, gateways.output
-    assert gateways.error("Fail if the report says so")[1] == "gateways: No gateway could be observed."
+    assert gateways.error("Fail on findings")[1] == "gateways: No gateway could be observed."
     assert gateways.result("key_report")["summary"]["counts"]["key_servers"] == 0
     node.environment["VPNOPS_KEYS_DIRECTORY_URL"] = f"sqlite:///{tmp_path}/nowhere.db"
     lost = audit(node)
     assert lost.code == 2, lost.output
     assert findings(lost) == {("not read", "directory"), ("not read", "gateways")}
-    assert "There is no directory" in lost.error("Fail if the report says so")[1]
+    assert "There is no directory" in lost.error("Fail on findings")[1]
     assert audit(node, fail_on="nothing").code == 0
     node.inventory = {"others": {"hosts": {"h1": None}}}
     nobody = audit(node)
@@ -156,7 +156,7 @@ def test_a_revoked_gateway_that_may_still_be_accepted_comes_first(
     first = done.result("key_report")["summary"]["findings"][0]
     assert (first["kind"], first["severity"], first["hosts"]) == ("still accepted", "problem", ["gw2"])
     assert first["what"] == f"It may still accept gw1 (revoked since {first['since']}): it is unreachable."
-    assert done.error("Fail if the report says so")[1].startswith("gw2: It may still accept gw1")
+    assert done.error("Fail on findings")[1].startswith("gw2: It may still accept gw1")
     view = browser.open(tmp_path / "report.html", WIDTHS[1])
     view.assert_quiet()
     assert "still accepted by gw2" in view.rows("keys")[0][1]
