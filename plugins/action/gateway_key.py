@@ -28,7 +28,7 @@ class ActionModule(GatewayAction):
         if time.time() > float(options.pop("begin_before", None) or "inf"):
             raise VpnKeysError(
                 "timeout",
-                "its change was not started, because the gateways before it used up the time for all of them",
+                "its change was not started, because the total time of this run was used up by other gateways",
                 host=self.host,
                 state=NOTHING_CHANGED,
                 advice="run it again",

@@ -65,7 +65,7 @@ options:
       - >-
         All O(hosts) are read anyway, because the groups follow from the configuration of all of them. Other groups
         are not planned and not reported, and cannot make the task fail. Groups that share a key are selected
-        together, and left out together if one of them is excluded.
+        together, and excluded together if one of them is excluded.
     type: list
     elements: str
   allowed_hosts:

@@ -11,7 +11,7 @@ version_added: 1.0.0
 author:
   - vpnops.keys authors (@vpnops)
 description:
-  - Reads results of M(vpnops.keys.gateway_key), and leaves out hosts that failed or did not answer.
+  - Reads results of M(vpnops.keys.gateway_key), and excludes hosts that failed or did not answer.
 positional: view, role
 options:
   _input:
@@ -21,7 +21,7 @@ options:
   view:
     description:
       - Result of M(vpnops.keys.key_directory) or M(vpnops.keys.key_directory_info).
-      - If it is given, hosts whose key the directory does not have in that O(role) are left out, too.
+      - If it is given, hosts whose key the directory does not have in that O(role) are excluded, too.
     type: dict
   role:
     description: V(current), or V(staged) for the new key of an open rotation.

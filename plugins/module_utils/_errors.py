@@ -51,7 +51,7 @@ CODES = frozenset(
 )
 
 
-LEFT_OUT = "It was left out"
+LEFT_OUT = "It was excluded"
 NOTHING_CHANGED = "Nothing was changed"
 NOTHING_DONE = "Nothing was done"
 NOTHING_IS_CHANGED = "Nothing is changed"

@@ -43,8 +43,8 @@ options:
     description:
       - V(up) creates the second interface. It receives, but does not send yet.
       - >-
-        V(carrying) waits a few seconds for the peers, and routes traffic over the second interface to those that answer. The
-        others are in RV(left).
+        V(carrying) waits a few seconds for the peers, and routes traffic over the second interface to those that
+        answer. The others are in RV(left).
       - V(idle) routes traffic over the first interface again, while the second one still receives.
       - V(absent) removes the second interface.
       - All gateways must have finished one step before any gateway starts the next one.

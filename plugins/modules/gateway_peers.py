@@ -120,10 +120,10 @@ options:
     description:
       - >-
         Store nothing, but let the gateway fetch it as M(vpnops.keys.gateway_fetch) has set it up: start that at once,
-        and wait at most so many seconds until what O(peers) say is stored.
+        and wait at most this number of seconds until O(peers) are stored.
       - >-
         What has not arrived then is in RV(refused). So the gateway acknowledges what it has fetched, and shows that
-        what was published arrives.
+        the publication reaches it.
       - Check mode predicts what would be stored.
     type: float
   checkpoint:
@@ -185,7 +185,7 @@ neighbors:
 refused:
   description:
     - >-
-      The given peers that were left out, because what was given of them cannot be used or this gateway cannot store it,
+      The given peers that were excluded, because what was given of them cannot be used or this gateway cannot store it,
       and those whose keys would be lost at the next start of the daemon. The latter have their keys in the running
       daemon. All others are stored. They are not in RV(stored), so they stay pending.
     - >-

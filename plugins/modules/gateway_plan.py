@@ -18,8 +18,8 @@ description:
     Fails with these reasons. They come only from the directory and from the gateways whose keys change. A peer that
     refuses, or whose answer cannot be read, is updated later, like one that is unreachable.
   - >-
-    With several targets, one that is unreachable, refuses, or does not use the key of the directory is left out, see
-    RV(plan.left_out), and the others go on. M(vpnops.keys.gateway_report) fails for it in the end.
+    With several targets, one that is unreachable, refuses, or does not use the key of the directory is excluded, see
+    RV(plan.left_out), and the others continue. M(vpnops.keys.gateway_report) fails for it in the end.
   - In an emergency, the gateway whose key changes cannot prevent it, because an attacker may control it.
   - This module contacts no gateway and no database.
 extends_documentation_fragment:
@@ -59,8 +59,8 @@ options:
   unreachable:
     description: >-
       What to do if peers cannot be updated now, because they are unreachable or refuse, or if a target cannot change.
-      V(defer) leaves such peers for a later C(converge_gateways), and such targets out; V(fail) does not start. Only
-      for O(mode=planned).
+      V(defer) leaves such peers for a later C(converge_gateways), and excludes such targets; V(fail) does not start.
+      Only for O(mode=planned).
     type: str
     choices: [defer, fail]
     default: defer
@@ -153,7 +153,7 @@ plan:
     left_out:
       description: >-
         Targets that cannot change by what they answer, or because they do not, each with C(gateway) and C(why). The
-        approval of a plan covers them: they change as well if they can when it is carried out.
+        approval of a plan covers them: they change as well if they can when it is run.
         Always empty for O(mode=emergency), O(mode=revoke) and O(mode=retire).
       type: list
       elements: dict
@@ -187,7 +187,7 @@ plan:
     confirm_timeout:
       description: >-
         Seconds after which each target rolls back to its old key if the new one is not confirmed:
-        O(confirm_timeout), and 1 more for every 5 gateways of the directory. With several targets it includes the
+        O(confirm_timeout), plus 1 second per 5 gateways in the directory. With several targets it includes the
         time that the others may take, and more if there are more targets than forks of Ansible.
       type: float
       sample: 60.0

@@ -125,7 +125,7 @@ plan:
   type: dict
 outcome:
   description: >-
-    One entry per target, with the state C(left out) for those that could not change, and whether all are done.
+    One entry per target, with the state C(excluded) for those that could not change, and whether all are done.
   returned: if O(what=outcome)
   type: dict
 converged:

@@ -217,7 +217,7 @@ options:
   skip_refused:
     description:
       - >-
-        Leave out and name in RV(refused) the gateways of O(gateways) (with O(state=present) and O(state=staged)) and
+        Exclude and name in RV(refused) the gateways of O(gateways) (with O(state=present) and O(state=staged)) and
         O(keys) that cannot be recorded as asked, and record the others. By default one that is refused ends the task,
         and nothing is changed.
       - Of gateways that show the same key none is recorded.
@@ -739,7 +739,7 @@ learned:
     gw2: {upto: 2, also: [], missing: [gw1]}
 # directory ends
 refused:
-  description: Gateways that were left out with O(skip_refused=true).
+  description: Gateways that were excluded with O(skip_refused=true).
   returned: success
   type: list
   elements: dict

@@ -111,7 +111,7 @@ def refusal(host: str, names: list[str]) -> VpnKeysError:
     return VpnKeysError(
         "refused",
         f"its facts hold {listed(names)}. These are variables of vpnops.keys, which a device cannot set, so this host "
-        "is left out",
+        "is excluded",
         host=host,
         state=NOTHING_DONE,
         advice="find out what runs on it, then clear its facts (ansible-playbook --flush-cache)",

@@ -261,7 +261,7 @@ def refused(why: str) -> Data:
     error = VpnKeysError(
         "unreadable",
         f"refused: {why}",
-        state="It was left out",
+        state="It was excluded",
         advice="find out what runs there before it is used again",
     )
     return {"failed": True, "changed": False, "code": error.code, "msg": str(error), "findings": []}

@@ -146,8 +146,8 @@ def not_trusted(snapshot: Snapshot, place: Place) -> VpnKeysError:
         "tampered",
         f"The directory {place.where} cannot be trusted: {why}",
         state=NOTHING_CHANGED,
-        advice="find out who wrote to the database, or which old backup it is, and restore its newest backup; "
-        f"vpnops.keys.key_directory with repair=true shows what could be accepted as it is{meant}",
+        advice="find out who wrote to the database, or whether an old backup was restored, and restore its newest "
+        f"backup; vpnops.keys.key_directory with repair=true shows what could be accepted as it is{meant}",
     )
 
 

@@ -141,7 +141,7 @@ class Fetch:
         self.seen = self.seen._replace(stored=not refusals, pending=any(one["staged"] for one in mine))
         memory.keep(self.seen, self.place)
         if refusals:
-            more = f" {len(refusals) - 1} more were left out." if len(refusals) > 1 else ""
+            more = f" {len(refusals) - 1} more were excluded." if len(refusals) > 1 else ""
             raise VpnKeysError("refused", sentence(refusals[0].why) + more)
         return f"Publication {self.seen.number} is stored: {count} of {len(mine)} peers changed."
 

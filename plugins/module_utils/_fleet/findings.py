@@ -55,9 +55,9 @@ KINDS: dict[str, Kind] = {
     "tampered": Kind(
         PROBLEM,
         True,
-        "Find out who wrote to the database, or which old backup it is. Restore its newest backup, or repair it with "
-        "vpnops.keys.key_directory and repair=true: a gateway with the public key that it reports itself, the whole "
-        "directory with the confirm value that the task shows.",
+        "Find out who wrote to the database, or whether an old backup was restored. Restore its newest backup, or "
+        "repair it with vpnops.keys.key_directory and repair=true: a gateway with the public key that it reports "
+        "itself, the whole directory with the confirm value that the task shows.",
     ),
     "wrong key": Kind(PROBLEM, True, SETTLE),
     REPLACED: Kind(

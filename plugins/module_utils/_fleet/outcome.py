@@ -69,8 +69,8 @@ def _left_out(directory: Directory, left: DeferredPeer) -> Changed:
     unfinished = _unfinished(directory, one, begun=True) if one else ""
     following = f". {unfinished}" if unfinished else " and keeps its key; run this again for it."
     pending = directory.peers_pending(left.gateway) if one else ()
-    problem = f"{left.why} {left.gateway} was left out{following}"
-    return Changed(left.gateway, fingerprint, fingerprint, serial, "left out", 0, (), pending, problem)
+    problem = f"{left.why} {left.gateway} was excluded{following}"
+    return Changed(left.gateway, fingerprint, fingerprint, serial, "excluded", 0, (), pending, problem)
 
 
 def _changed(directory: Directory, target: Target, proofs: Mapping[str, Proof]) -> Changed:

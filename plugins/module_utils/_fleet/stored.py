@@ -22,8 +22,8 @@ RIGHT, CHANGING, PENDING, DRIFT, UNSEEN, APART = "right", "changing", "pending",
 STATES = {
     RIGHT: "holds the current key and no other",
     CHANGING: "stores the next key beside the current one",
-    PENDING: "has not yet stored what the directory says",
-    DRIFT: "stores something other than the directory says",
+    PENDING: "has not yet stored the latest change",
+    DRIFT: "stores other keys than the directory has, or only in one place",
     UNSEEN: "not observed",
     APART: "no tunnel is configured",
 }

@@ -29,7 +29,10 @@ def wait(gateway: Managed, peers: t.Sequence[WantedPeer], seconds: float) -> lis
     fetched."""
     if not os.path.exists(peer_store.CONFIG):
         raise VpnKeysError(
-            "not_found", "It does not fetch by itself", state="It stores what it did before", advice="run gateway_fetch"
+            "not_found",
+            "It does not fetch by itself",
+            state="Its stored keys were not changed",
+            advice="run gateway_fetch",
         )
     end, start = time.monotonic() + seconds, time.monotonic()
     while True:

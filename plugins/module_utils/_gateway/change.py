@@ -28,7 +28,7 @@ def begin(name: str, platform: Platform, state: State, confirm_timeout: float) -
     observed = platform.observe()
     key = observed.pending or observed.own.runtime or observed.own.file
     if key is None:
-        raise VpnKeysError("not_found", "There is no key to put into use", state=NOTHING_CHANGED)
+        raise VpnKeysError("not_found", "There is no key to activate", state=NOTHING_CHANGED)
     wanted = key.fingerprint
     files.remove(state.file("confirmed"))
     state.note(ACTIVATING, wanted)
@@ -36,16 +36,16 @@ def begin(name: str, platform: Platform, state: State, confirm_timeout: float) -
 
 
 def await_swap(name: str, state: State) -> None:
-    """Wait until the key is in use. Raises VpnKeysError where it could not be put into use, and the old one is back."""
+    """Wait until the key is in use. Raises VpnKeysError where it could not be activated, and the old one is back."""
     _wait(lambda: (journal := state.journal()) is None or journal.step != ACTIVATING, SWAP_SECONDS)
     journal = state.journal()
     if journal is not None and journal.step == ACTIVATING:
         raise VpnKeysError(
-            "timeout", f"The new key is not in use after {SWAP_SECONDS:.0f} seconds", advice="Run this again"
+            "timeout", f"The new key was not activated within {SWAP_SECONDS:.0f} seconds", advice="Run this again"
         )
     if journal is not None and journal.step == FAILED:
         raise VpnKeysError(
-            "refused", f"The new key could not be put into use: {journal.error}", state="The old one is in use"
+            "refused", f"The new key could not be activated: {journal.error}", state="The old one is in use"
         )
 
 

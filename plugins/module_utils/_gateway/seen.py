@@ -60,4 +60,4 @@ def refuse_older(state: State, given: str | None) -> None:
 
 
 def _other(before: Checkpoint, now: Checkpoint) -> str:
-    return f"checkpoint {now.number}" if now.number != before.number else "another one with that number"
+    return f"checkpoint {now.number}" if now.number != before.number else "a different checkpoint with the same number"

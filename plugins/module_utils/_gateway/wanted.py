@@ -25,7 +25,7 @@ _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _ENDPOINT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?")
 _IDENTITY = re.compile(r'(?:@#)?[^"{}\\#]{1,1024}')
 _LONGEST = 80  # of a text that is quoted in an error
-WITHDRAWN_SO_FAR = "It was withdrawn by its other values"
+WITHDRAWN_SO_FAR = "Its key was removed, found by the peer's other values"
 
 if t.TYPE_CHECKING:
     Entry = t.Mapping[str, t.Any]

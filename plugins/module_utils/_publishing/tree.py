@@ -71,7 +71,7 @@ def lines_of(part: Part, data: bytes) -> list[bytes]:
     """Of a page. Raises ValueError if it is not the one of that name."""
     lines = data.split(b"\n")
     if lines.pop() or len(lines) != part.lines or merkle.root([merkle.leaf(line) for line in lines]) != part.root:
-        raise ValueError("it is not what its name says")
+        raise ValueError("its hash does not match its file name")
     return lines
 
 
@@ -80,7 +80,7 @@ def below(part: Part, data: bytes) -> list[Part]:
     hashes = [data[start : start + HASH] for start in range(0, len(data), HASH)]
     each = LINES * HASHES ** (part.height - 1)
     if len(data) % HASH or len(hashes) != -(-part.lines // each) or merkle.root(hashes) != part.root:
-        raise ValueError("it is not what its name says")
+        raise ValueError("its hash does not match its file name")
     return [
         Part(one, part.height - 1, min(each, part.lines - place * each)) for place, one in enumerate(hashes)
     ]

@@ -92,11 +92,11 @@ STATUS: dict[str, Column] = {
 
 def plan(made: Plan, width: int) -> str:
     found, page = made.to_result(), Page(width)
-    page.table("To be changed", PLAN, found["targets"], NARROW)
+    page.table("Plan: keys to rotate", PLAN, found["targets"], NARROW)
     for target in made.targets:
         if target.resumes:
             page.note(f"{target.gateway}: resumes the open rotation, state {target.resumes}.")
-    page.note(*_notes(made), *[f"Left out unless this changes: {one.why}" for one in made.left_out])
+    page.note(*_notes(made), *[f"Excluded unless this changes: {one.why}" for one in made.left_out])
     page.note(f"Peers that can be updated now: {listed(made.peers) or 'none'}.")
     if made.fetching:
         page.note(f"Fetch the new keys by themselves: {listed(made.fetching)}.")
@@ -200,7 +200,9 @@ def enrolled(found: Mapping[str, t.Any], width: int) -> str:
     if found["where"]:
         page.note(f"The directory is {found['where']}.")
     if key := found["signing_key_path"] or found["signing_key_url"]:
-        page.note(f"Its signing key is {key}.", "Keep a copy of both: without them no gateway can be changed.")
+        in_file = bool(found["signing_key_path"])
+        keep = "Keep a copy of both" if in_file else "Keep a copy of the directory; the signing key stays in Vault"
+        page.note(f"Its signing key is {key}.", f"{keep}. Without both, no gateway can be changed.")
     return page.text()
 
 

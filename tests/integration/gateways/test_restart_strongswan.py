@@ -128,7 +128,7 @@ def test_a_connection_that_is_only_in_charon_survives_everything(gateways: Gatew
     other = gateways.do("gw1", "stage", algorithm="ed25519", bits=256)
     for staged in (other, None):
         refused = gateways.store("gw2", "gw1", seen if staged else other, staged, known=[seen])
-        assert refused[-1] == f"Peer gw1: {sentence} It was left out."
+        assert refused[-1] == f"Peer gw1: {sentence} It was excluded."
         assert there()
     gateways.do("gw2", "stage", algorithm="ed25519", bits=256)
     with pytest.raises(Exception, match="by-hand"):

@@ -82,7 +82,7 @@ def test_public_key(what: str, site: Site) -> None:
     assert not result["changed"]
     assert [entry["gateway"] for entry in result["refused"]] == ["gw1"]
     assert result["refused"][0]["why"].startswith("Peer gw1: This is not a public key")
-    assert result["refused"][0]["why"].endswith("It was left out.")
+    assert result["refused"][0]["why"].endswith("It was excluded.")
     enter = {"vpnops.keys.key_directory": {"gateways": [{"name": "gw8", "platform": "wireguard", "public_key": key}]}}
     done = site.node.run([{**enter, "delegate_to": "localhost", "become": False}], "--limit", "gw2")
     assert done.error("key_directory")[0] == code
@@ -99,7 +99,7 @@ def test_a_key_used_twice(site: Site) -> None:
     for host in ("gw2", "gw3"):
         refused = done.result("gateway_peers", host)["refused"]
         assert [entry["gateway"] for entry in refused] == ["gw1"]
-        assert "It was left out" in refused[0]["why"], refused
+        assert "It was excluded" in refused[0]["why"], refused
     assert site.fingerprints() == before
 
 

@@ -428,7 +428,7 @@ def test_a_target_that_cannot_be_planned_stops_no_other_one(make_site: Make) -> 
     done = site.rotate("all", settle_timeout=5)
     assert done.code != 0
     told = " ".join(done.output.split())
-    assert "gw3 was left out and keeps its key; run this again for it." in told, done.output
+    assert "gw3 was excluded and keeps its key; run this again for it." in told, done.output
     assert [site.serial(name) for name in site.names] == [2, 2, 1]
     assert [site.state(name) for name in site.names] == ["", "", ""]
     for name in ("gw1", "gw2"):
@@ -443,7 +443,7 @@ def test_a_target_that_cannot_be_planned_stops_no_other_one(make_site: Make) -> 
     assert (site.state("gw1"), site.state("gw3")) == ("", "staged"), done.output
     assert site.own("gw1") == site.recorded("gw1") == before
     told = " ".join(done.output.split())
-    assert "gw3 was left out. The rotation of gw3 is not finished, state staged" in told, done.output
+    assert "gw3 was excluded. The rotation of gw3 is not finished, state staged" in told, done.output
 
 
 @pytest.mark.parametrize("step", ["gateway_key active", "gateway_info wait_timeout"])

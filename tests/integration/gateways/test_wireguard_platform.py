@@ -343,7 +343,7 @@ def test_an_unusable_peer_stops_neither_a_new_one_nor_a_withdrawal(gateways: Gat
     changes = {change[0]: change for change in gateways.do("gw2", "store", peers=peers, follow=0, write=True)}
     running = gateways.mesh.run("gw2", "wg show wg0 peers").split()
     assert changes["gw8"][-1] == (
-        "The name in nowhere.invalid:1, the endpoint of gw8, cannot be resolved. It was left out."
+        "The name in nowhere.invalid:1, the endpoint of gw8, cannot be resolved. It was excluded."
     )
     assert [changes[name][-1] for name in ("gw1", "gw9")] == ["", ""]
     assert (old in running, raw_key("gw9") in running, first in running) == (False, True, False)
@@ -369,7 +369,7 @@ def test_an_own_key_that_a_peer_has(gateways: Gateways) -> None:
     own = gateways.observe("gw1")["file"]
     before = gateways.text("gw1")
     refused = gateways.store("gw1", name="me", current=own, endpoint="10.77.0.9:1", networks=["10.9.0.0/24"])["refused"]
-    assert refused == "Peer me: The key of me is that of this gateway itself. It was left out."
+    assert refused == "Peer me: The key of me is that of this gateway itself. It was excluded."
     assert gateways.text("gw1") == before
     lab.run("gw1", f"printf '\\n[Peer]\\nPublicKey = {own}\\n' >>{CONF}")
     (found,) = gateways.do("gw1", "obstacles", writing=True)
@@ -462,7 +462,7 @@ def test_a_route_of_others_is_left_alone_and_named(gateways: Gateways) -> None:
         for write in (False, True):
             refused = gateways.store("gw1", write=write, networks=networks, **peer)["refused"]
             assert f"There is another route to {networks[number]}, a network of gw9 (" in refused
-            assert refused.endswith("and it is not replaced. It was left out.")
+            assert refused.endswith("and it is not replaced. It was excluded.")
         assert gateways.mesh.run("gw1", "ip route; ip -6 route") == shown
         assert gateways.text("gw1") == before
         gateways.mesh.run("gw1", route.replace(" add ", " del "))

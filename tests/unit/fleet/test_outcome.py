@@ -68,14 +68,14 @@ def test_a_target_that_could_not_change_is_a_problem_in_the_end() -> None:
     seen = all_seen(NAMES) | {"gw2": unreachable("gw2")}
     made = plan(snapshot(*map(entry, NAMES)), seen, ["gw1", "gw2"], PlanOptions())
     found = outcome(snapshot(entry("gw1", 2), *map(entry, NAMES[1:])), made, {})
-    assert [(row.gateway, row.state) for row in found.gateways] == [("gw1", "changed"), ("gw2", "left out")]
+    assert [(row.gateway, row.state) for row in found.gateways] == [("gw1", "changed"), ("gw2", "excluded")]
     assert found.problems("planned") == [
-        "gw2: unreachable. gw2 was left out and keeps its key; run this again for it."
+        "gw2: unreachable. gw2 was excluded and keeps its key; run this again for it."
     ]
     assert not found.to_result()["done"]
     stuck = snapshot(entry("gw1", 2), samples.rotating("gw2"), *map(entry, NAMES[2:]), pending={"gw3": ["gw2"]})
     (row,) = [row for row in outcome(stuck, made, {}).gateways if row.gateway == "gw2"]
-    assert row.problem.startswith("gw2: unreachable. gw2 was left out. The rotation of gw2 is not finished, state ")
+    assert row.problem.startswith("gw2: unreachable. gw2 was excluded. The rotation of gw2 is not finished, state ")
     assert row.pending == ["gw3"]
 
 

@@ -297,7 +297,7 @@ def test_one_target_that_cannot_change_does_not_stop_the_others(said: Observatio
     whole = plan(targets=["gw1", "gw2", "gw3"])
     assert replace(made, left_out=[], digest="") == replace(alone, digest="")
     assert made.digest == whole.digest != alone.digest
-    assert f"Left out unless this changes: {made.left_out[0].why}" in gateways.plan(made, 200)
+    assert f"Excluded unless this changes: {made.left_out[0].why}" in gateways.plan(made, 200)
     assert Plan.from_result(made.to_result()) == made
     (refusal,) = planning.not_approved(made, ["another"])
     assert refusal.startswith("The plan for gw1, gw3, gw2 has changed")

@@ -97,7 +97,7 @@ def test_one_bad_value_leaves_out_that_peer_alone(change: dict[str, Any]) -> Non
     assert list(refused) == [bad["name"]]
     (why,) = refused.values()
     assert why.startswith(f"Peer {bad['name']}: ")
-    assert why.endswith(" It was left out.")
+    assert why.endswith(" It was excluded.")
     assert why.isprintable()
 
 

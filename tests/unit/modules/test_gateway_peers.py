@@ -149,7 +149,7 @@ def test_who_fetches_is_told_to_fetch_and_says_when_it_has(
         "revision": None, "checkpoint": "note", "require_newest": False, "fetch_timeout": 45.0,
     }  # fmt: skip
     module = SimpleNamespace(params=options, check_mode=False)
-    with pytest.raises(VpnKeysError, match=r"does not fetch by itself\. It stores what it did before"):
+    with pytest.raises(VpnKeysError, match=r"does not fetch by itself\. Its stored keys were not changed"):
         gateway_peers.operate(module, daemon)  # type: ignore[arg-type]
     assert words == []
     (place / "fetch.json").touch()

@@ -211,7 +211,7 @@ def test_what_is_said() -> None:
     error = refusal("gw3", ["gateway_keys_mode"])
     assert str(error) == (
         'gw3: its facts hold "gateway_keys_mode". These are variables of vpnops.keys, which a device cannot set, so '
-        "this host is left out. Nothing was done; find out what runs on it, then clear its facts "
+        "this host is excluded. Nothing was done; find out what runs on it, then clear its facts "
         "(ansible-playbook --flush-cache)."
     )
     assert error.code == "refused"

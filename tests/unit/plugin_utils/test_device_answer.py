@@ -161,7 +161,7 @@ def test_what_cannot_be_read_is_refused(module: str, answer: Data, why: str) -> 
     assert (result["failed"], result["code"], result["changed"]) == (True, "unreadable", False)
     assert result["msg"].startswith("refused: its answer cannot be read: ")
     assert why in result["msg"]
-    assert result["msg"].endswith(" It was left out; find out what runs there before it is used again.")
+    assert result["msg"].endswith(" It was excluded; find out what runs there before it is used again.")
 
 
 def test_a_long_answer_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:

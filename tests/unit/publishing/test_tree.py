@@ -80,7 +80,7 @@ def test_no_file_stands_for_another(data: st.DataObject, size: int) -> None:
     bad = [genuine[:place], genuine + genuine[-1:], genuine + b"x\n", bytes(changed), b""]
     bad += [other for name, other in files.items() if name != at.name][:5]
     for one in bad:
-        with pytest.raises(ValueError, match="not what its name says"):
+        with pytest.raises(ValueError, match="hash does not match its file name"):
             (tree.below if at.height else tree.lines_of)(at, one)
 
 

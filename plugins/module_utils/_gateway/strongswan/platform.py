@@ -123,7 +123,7 @@ class StrongSwan:
         self._refuse_to_unload()
         pending, own = self._key(self._state.pending), self._own()
         if pending is None:
-            raise VpnKeysError("not_found", "There is no new key to put into use", state=NOTHING_CHANGED)
+            raise VpnKeysError("not_found", "There is no new key to activate", state=NOTHING_CHANGED)
         if not own.copies:
             raise VpnKeysError("not_found", f"No private key belongs to {own.file}", state=NOTHING_CHANGED)
         if own.key != pending:

@@ -262,7 +262,7 @@ def test_of_two_peers_with_one_connection_none_is_stored_and_a_withdrawal_counts
     for order in ([one, other], [other, one]):
         found = {item.peer.name: item for item in swan_peers.find_all(View(host.site(), host.state), order)}
         assert found["gw2"].entry is None
-        assert found["gw2"].why.startswith("Peer gw2: its connection is also that of gw3. It was left out;")
+        assert found["gw2"].why.startswith("Peer gw2: its connection is also that of gw3. It was excluded;")
         assert bool(found["gw3"].entry) is withdrawn
 
 
@@ -335,7 +335,7 @@ def test_a_key_that_charon_refuses_leaves_out_its_peer_alone_and_undoes_no_withd
     changes = {change.name: change for change in gateway.store(peers, 0, write=True)}
     assert stored.calls[0] == ["gw2"]
     assert {name for name, change in changes.items() if change.refused} == {"gw4"}
-    assert changes["gw4"].refused == "Peer gw4: swanctl --load-creds failed. It was left out."
+    assert changes["gw4"].refused == "Peer gw4: swanctl --load-creds failed. It was excluded."
     assert not changes["gw4"].changed
     assert ["gw3"] in stored.calls or ["gw3", "gw5"] in stored.calls
 
@@ -384,7 +384,7 @@ def test_a_connection_that_is_only_in_charon_survives_a_repair(
         changes = {change.name: change for change in gateway.store(peers, 0, write=write)}
         assert {name for name, change in changes.items() if change.refused} == {"gw3", "gw4"}
         assert "connections that are not in swanctl.conf (by-hand)" in changes["gw3"].refused
-        assert changes["gw3"].refused.endswith("It was left out.")
+        assert changes["gw3"].refused.endswith("It was excluded.")
     assert by_hand == ["gw2"]
     assert swan_site.key_in(str(host.path / "pubkey" / "gw2.pub")) == C, "the key that nobody has"
     assert swan_site.key_in(str(host.path / "pubkey" / "gw3.pub")) == B

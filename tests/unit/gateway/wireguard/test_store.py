@@ -262,7 +262,7 @@ def test_what_cannot_be_stored_is_left_out_and_named_and_stops_nobody_else(
         (refused,) = (change for change in made.changes if change.name == bad.name)
         assert words in refused.refused
         assert refused.refused.startswith("Peer gw1: ")
-        assert refused.refused.endswith(("It was left out.", "run this again.", "Nothing was changed."))
+        assert refused.refused.endswith(("It was excluded.", "run this again.", "Nothing was changed."))
         assert not refused.changed
         assert (made.blocks, made.settings) == (alone.blocks, alone.settings)
         assert [change for change in made.changes if change is not refused] == alone.changes

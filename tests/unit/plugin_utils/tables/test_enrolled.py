@@ -23,5 +23,9 @@ def test_every_gateway_with_its_key_and_where_the_directory_is() -> None:
         assert words in text
     hidden = gateways.enrolled({**found, "where": None, "signing_key_path": None}, 100)
     engine = {"signing_key_path": None, "signing_key_url": "vault://transit/keys/vpn"}
-    assert "Its signing key is vault://transit/keys/vpn." in gateways.enrolled({**found, **engine}, 100)
+    in_vault = gateways.enrolled({**found, **engine}, 100)
+    assert "Its signing key is vault://transit/keys/vpn." in in_vault
+    told = " ".join(in_vault.split())
+    assert "Keep a copy of the directory; the signing key stays in Vault. Without both, no gateway" in told
+    assert "Keep a copy of both" not in told
     assert "directory" not in hidden

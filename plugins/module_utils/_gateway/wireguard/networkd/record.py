@@ -158,7 +158,7 @@ def _of_lines(record: Record) -> t.Iterator[Unanalyzed]:
     for file in record.texts:
         number = config.conditions(record.blocks, file)
         if number:
-            what = f"line {number} says when the file counts, which cannot be analyzed"
+            what = f"line {number} has a condition for the file, which cannot be analyzed"
             yield Unanalyzed(what, "take [Match] out", file=file)
     for key, why in config.repeated(record.blocks).items():
         yield Unanalyzed(why, "leave one of them there", (key,))

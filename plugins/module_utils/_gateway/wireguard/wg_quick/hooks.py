@@ -366,7 +366,7 @@ class _Search:
 def _why(run: Run, path: str, text: str) -> str:
     """Why it cannot be seen what something of the administrator's does, "" where it can: a clause."""
     if path.startswith(programs.VOLATILE):
-        return ", which need not be there, or be the same, at the next start"
+        return ", which may be missing or different at the next start"
     if text.startswith(DATA):
         readable = os.path.basename(path) in programs.BUILT or path.startswith(programs.STORES)
     else:

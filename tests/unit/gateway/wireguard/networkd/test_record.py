@@ -299,7 +299,7 @@ AGAIN = f"[WireGuardPeer]\nPublicKey={A.text}\n"
         ({RUN: TYPICAL}, f"/{RUN}, which is a file that a reboot removes, so"),
         ({MAIN: TYPICAL, f"{RUN}.d/x.conf": "[WireGuard]\n"}, f"/{RUN}.d/x.conf, which is a file that a reboot"),
         ({MAIN: TYPICAL, "etc/systemd/network/20.netdev": TYPICAL}, "/20.netdev, which sets up wg0, too, so"),
-        ({MAIN: "[Match]\nHost=gw1\n" + TYPICAL}, f"/{MAIN}, line 2 says when the file counts"),
+        ({MAIN: "[Match]\nHost=gw1\n" + TYPICAL}, f"/{MAIN}, line 2 has a condition for the file"),
         ({MAIN: TYPICAL + AGAIN}, f"/{MAIN}, which has more than one [WireGuardPeer] for {A.text}"),
         ({MAIN: TYPICAL, DISPATCHED: "\nwg set wg0 peer X remove\n"}, f"/{DISPATCHED}, line 2 changes peers"),
         (
