@@ -74,7 +74,7 @@ options:
   until:
     description:
       - The rotation stops in this state, and a later run continues from there.
-      - RV(groups[].state) has all states.
+      - The guide lists all states that a run can print.
       - V(prepared) - every key server has the new key, and no group uses it.
       - V(secondaries) - all secondaries use it. This is the last state that O(abort) can roll back.
       - V(verified) - the primary uses it, and every member has learned it and accepted a rekey that is signed with it.

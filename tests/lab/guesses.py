@@ -134,7 +134,7 @@ WRONG: dict[str, str] = {
     "config_quit": "nothing: `quit` is typed only inside a paste; `end` leaves configuration mode",
     "max_line": "a command would be cut: the device refuses it, nothing is changed. No line of ours is longer than 254",
     "passphrase": "nothing: the passphrases are one word of 32 letters and digits, and stand last",
-    "output_wrap": "a wrapped line cannot be read: the device is left out as unreadable. The width is set to 512 first",
+    "output_wrap": "a wrapped line cannot be read: the device is excluded as unreadable. The width is set to 512 first",
     "scroll_redraw": (
         "the echo of a line is not recognized: the answer is waited for until the prompt, which costs seconds"
     ),

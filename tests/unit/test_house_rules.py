@@ -223,7 +223,7 @@ def test_no_two_tasks_of_a_role_share_a_name(role: str) -> None:
 
 
 def test_names_within_blocks_are_found() -> None:
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"name": "A", "block": [{"name": "B"}, {"block": [{"name": "C"}]}], "rescue": [{"name": "D"}]},
         {"meta": "noop"},
     ]

@@ -49,7 +49,7 @@ OPTIONS = (
         "key_file",
         ("ansible_ssh_private_key_file", "ansible_private_key_file"),
         "IdentityFile",
-        "--private-key, else the ssh agent and the default key files",
+        "--private-key, else the SSH agent and the default key files",
         "private key for the login",
     ),
     Option(
