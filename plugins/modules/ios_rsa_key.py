@@ -76,7 +76,7 @@ options:
       - What to do if there is a key under the label already.
       - V(never) accepts any key.
       - V(fail) accepts it if its size, usage and exportability are as asked for, and fails otherwise.
-      - V(partial_idempotence) replaces it if its size, usage or exportability is not as asked for.
+      - V(partial_idempotence) replaces it if its size, usage or exportability differs from the options.
       - V(always) replaces it.
       - >-
         The device replaces the key itself, in one step. The old key is then deleted, so export it first

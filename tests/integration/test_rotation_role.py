@@ -162,7 +162,7 @@ def test_no_key_server_can_be_read(tmp_path: Path) -> None:
     with Fleet(group_of(*PAIR, label=OLD), speed=20) as fleet:
         node = ControlNode(tmp_path, fleet.inventory())
         node.shared["ansible_password"] = "wrong"
-        code, sentence = node.run(ROTATE, *words(node)).error("Read all key servers and plan")
+        code, sentence = node.run(ROTATE, *words(node)).error("Read all key servers and plan the rotation")
     assert code == "bad_input"
     assert sentence.startswith("No key server serves a group. ks1, ks2: the login was refused")
     assert "Nothing was done; restore access to them" in sentence
