@@ -187,17 +187,18 @@ def test_an_interrupted_rotation_finishes_its_step_and_is_continued(tmp_path: Pa
         running: list[subprocess.Popen[str]] = []
 
         def check(entry: LogEntry) -> None:
-            if running and re.search("key import rsa", entry.text):
+            if running and re.search("key generate rsa", entry.text):
                 interrupt(running.pop())
 
         for device in fleet:
             at_each_line(device, check)
-        with started(node, ROTATE, *words(node, consent="always")) as process:
+        asked = words(node, consent="always", canary=True, allow_split=True)
+        with started(node, ROTATE, *asked) as process:
             running.append(process)
             output, _none = process.communicate(timeout=PATIENCE)
         said = " ".join(output.split())
         assert process.returncode == 2, output
-        assert "interrupted: the step in hand is finished, and no other one is started" in said
+        assert "interrupted: the step in hand is finished, and no other one is started" in said, output
         assert "GETVPN: interrupted. The reason is shown above" in said
         assert "the run was interrupted. Run the same command again; it continues from there." in said
         assert labels(fleet) == {OLD}
