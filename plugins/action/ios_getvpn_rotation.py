@@ -108,7 +108,7 @@ class ActionModule(IosAction):
     def _result(self, found: list[Found]) -> Result:
         groups = [rotations.to_result(one, self._names) for one in found]
         result: Result = {
-            "changed": any(group["done"] or (self.check and _to_do(group)) for group in groups),
+            "changed": any(map(rotations.has_changed, found)) or (self.check and any(map(_to_do, groups))),
             "groups": groups,
             "lines": rotations.lines(groups),
             "releases": dataclasses.asdict(self._store.facts()),

@@ -191,6 +191,7 @@ def test_an_interrupted_rotation_finishes_its_step_and_is_continued(tmp_path: Pa
                 interrupt(running.pop())
 
         for device in fleet:
+            device.set_fault(latency_ms=40)
             at_each_line(device, check)
         asked = words(node, consent="always", canary=True, allow_split=True)
         with started(node, ROTATE, *asked) as process:
@@ -200,7 +201,11 @@ def test_an_interrupted_rotation_finishes_its_step_and_is_continued(tmp_path: Pa
         assert process.returncode == 2, output
         assert "interrupted: the step in hand is finished, and no other one is started" in said, output
         assert "GETVPN: interrupted. The reason is shown above" in said
-        assert "the run was interrupted. Run the same command again; it continues from there." in said
+        assert re.search(r"interrupted\. Done: ks[12]\. Not started: ks[12]\. Run the same command again;", said)
+        assert re.search(r"ks[12]: generated, saved\.", said)
+        assert "changed: [ks1]" in said.rpartition("Rotate the key]")[2]
+        for device in fleet:
+            device.clear_faults()
         assert labels(fleet) == {OLD}
         again = node.run(ROTATE, *words(node, consent="always", until="prepared"))
         assert again.code == 0, again.output

@@ -91,6 +91,8 @@ class Rotator:
         self._told = ""
         self.reached = False
         """Whether it stopped because the state that was asked for is there."""
+        self.changed = False
+        """Whether a device has been written to, also by a step that was not finished."""
         self.seen: Mapping[str, Seen] = {}
         self.observed: Observation | None = None
 
@@ -212,7 +214,12 @@ class Rotator:
             raise VpnKeysError("blocked", plan.blocked or f"there is nothing to do for the key {label}")
         execution = execute.ExecutionOptions(save=True, generation_timeout=self.wanted.generation_timeout)
         progress = execute.Progress(self.tell, pipe.Count(0), asked=self.asked)
-        await execute.run_plan(plan, self.targets, execution, progress, self.pool)
+        try:
+            await execute.run_plan(plan, self.targets, execution, progress, self.pool)
+        except VpnKeysError:
+            # A key that was generated stays, and the next run takes it.
+            self.done += [f"{host}: {', '.join(words)}." for host, words in progress.done.items()]
+            raise
 
     async def _switch(self, step: Switch) -> None:
         label = Label.parse(step.label)
@@ -248,7 +255,9 @@ class Rotator:
 
     async def _do(self, host: str, operation: Callable[[Terminal], Dialogue[T]]) -> T:
         async with self.pool.session(self.targets[host]) as session:
-            return await session.do(operation)
+            found = await session.do(operation)
+        self.changed = True
+        return found
 
 
 async def observe(

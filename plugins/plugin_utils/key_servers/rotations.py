@@ -31,7 +31,8 @@ KEPT_OPEN = 30.0
 GOOD: tuple[Outcome, ...] = ("done", "reached", "planned")
 
 
-INTERRUPTED = "the run was interrupted. Run the same command again; it continues from there."
+RUN_AGAIN = "Run the same command again; it continues from there."
+INTERRUPTED = f"the run was interrupted. {RUN_AGAIN}"
 
 
 @dataclass
@@ -133,7 +134,9 @@ def _on_its_own(found: Found) -> Iterator[None]:
     try:
         yield
     except VpnKeysError as error:
-        found.outcome, found.error = "failed", error
+        asked = error.code == "interrupted"
+        found.outcome = "interrupted" if asked else "failed"
+        found.error = VpnKeysError(error.code, f"{error.what} {RUN_AGAIN}") if asked else error
     except Exception as error:  # noqa: BLE001 - a mistake of ours is told as one
         found.outcome, found.error = "failed", internal_error(found.live.title, error)
 
@@ -194,6 +197,12 @@ def _outcome(rotator: Rotator, decision: Decision) -> Outcome:
     if decision.outcome == "wait":
         return "interrupted" if rotator.asked() else "waiting"
     return "interrupted" if decision.step else t.cast(Outcome, decision.outcome)
+
+
+def has_changed(found: Found) -> bool:
+    """Whether something was written to a device."""
+    rotator, error = found.rotator, found.error
+    return bool(rotator and (rotator.done or rotator.changed)) or bool(error and error.changed)
 
 
 def digest(found: Found) -> str:

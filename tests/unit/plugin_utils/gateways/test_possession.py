@@ -153,7 +153,7 @@ UNUSED_BITS = len(GENUINE) - 64 - 1
 """Before the signature, how many of its last bits do not count; where these are 0 some libraries take more than none."""
 
 
-@given(st.integers(0, len(GENUINE) - 1).filter(lambda place: place != UNUSED_BITS), st.integers(1, 255))
+@given(st.sampled_from([place for place in range(len(GENUINE)) if place != UNUSED_BITS]), st.integers(1, 255))
 def test_no_byte_of_it_can_be_another_one(place: int, difference: int) -> None:
     changed = bytearray(GENUINE)
     changed[place] ^= difference
