@@ -228,3 +228,16 @@ def test_names_within_blocks_are_found() -> None:
         {"meta": "noop"},
     ]
     assert list(named_tasks(tasks)) == ["A", "B", "C", "D"]
+
+
+def test_a_rotation_shows_no_task_of_the_other_mode() -> None:
+    """A task "Replace compromised keys" that is skipped alarms who rotates keys at night."""
+    role = ROOT / "roles/gateway_keys"
+    text = (role / "tasks/regenerate.yml").read_text(encoding="utf-8")
+    (block,) = yaml.safe_load(text)
+    assert not [one["name"] for one in block["block"] if "gateway_keys_mode" in str(one.get("when", ""))]
+    (included,) = [one for one in block["block"] if "gateway_keys_mode" in str(one)]
+    specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    for mode in specs["regenerate"]["options"]["gateway_keys_mode"]["choices"]:
+        file = included["ansible.builtin.include_tasks"].replace("{{ gateway_keys_mode }}", mode)
+        assert (role / "tasks" / file).is_file(), mode

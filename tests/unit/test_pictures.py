@@ -127,7 +127,7 @@ def expanded(task: Data) -> Iterator[Data]:
     yield task
     included = task.get("ansible.builtin.include_tasks") or task.get("ansible.builtin.import_tasks") or ""
     if included and "emergency" not in included:
-        yield from tasks(ROLE / included)
+        yield from tasks(ROLE / included.replace("{{ gateway_keys_mode }}", "planned"))
 
 
 def test_steps_are_the_tasks_of_the_role_in_their_order() -> None:
