@@ -75,12 +75,20 @@ options:
     description:
       - What makes O(what=status) and O(what=converged) fail.
       - >-
-        V(problems) means revoked keys that may still be accepted, forged answers, records that were tampered with, and
-        reachable gateways that did not store what they had to. V(drift) means these, and any other difference between
-        the directory and the gateways. V(overdue) means these, and keys whose period is over. With V(nothing) it never
-        fails.
+        V(problems) means revoked keys that may still be accepted, forged answers, records that were tampered with,
+        wrong keys, and reachable gateways that did not store what they had to.
+      - >-
+        V(drift) means these, and everything else that keeps a gateway from matching the directory: it could not be
+        observed, it refused, it has not stored a key yet (pending), its rotation is open, it is not enrolled, or it
+        differs in any other way. So it fails if RV(status.summary) is not C(all match the directory).
+      - V(overdue) means these, and keys whose period is over. With V(nothing) it never fails.
       - With anything but V(nothing), O(what=status) also fails if no gateway could be read.
-      - Pending changes and open rotations never make it fail.
+      - >-
+        Gateways that were not asked, because of C(--limit) or because a job slice lacks them, are shown as not asked,
+        and this alone never makes it fail.
+      - >-
+        O(what=converged) knows only what is left to store, open rotations, and forged answers. So pending peers and
+        open rotations make it fail with V(drift), and not with V(problems).
     type: str
     choices: [nothing, problems, drift, overdue]
     default: problems
@@ -149,8 +157,12 @@ status:
       description:
         - One entry per gateway.
         - >-
-          From its own answer: whether its C(own) key is the recorded one, of how many peers it C(holds) any key and
-          the right key, and how many C(tunnels) are up. C(holds) and C(tunnels) are null if it was not read.
+          From its own answer: whether its C(own) key is the recorded one (C(as recorded), C(differs), or C(next key)
+          if it runs the next key of an open rotation), of how many peers it C(holds) any key and the right key, and
+          how many C(tunnels) are up. C(holds) and C(tunnels) are null if it was not read.
+        - >-
+          C(next_key) is null, or the C(fingerprint) of the next key that it runs, whether that is C(confirmed), and
+          when it rolls back by its own clock (C(rolls_back_at), null if that is not known or it does not).
         - >-
           From the directory: C(pending), the number of gateways whose latest change it has not stored yet, and some
           of their names; C(ends), when the period of its key ends, and C(period), which is C(in time), C(due) or
@@ -188,9 +200,13 @@ status:
           type: str
           sample: Make gw2 reachable, then run vpnops.keys.converge_gateways.
     in_sync:
-      description: Whether there is no difference between the directory and the gateways.
+      description: Whether all gateways were asked and match the directory.
       type: bool
       sample: false
+    summary:
+      description: How many gateways match the directory, and why the others do not.
+      type: str
+      sample: "3 of 4 match the directory; gw4: not observed"
 path:
   description: O(path).
   returned: if O(path) is given

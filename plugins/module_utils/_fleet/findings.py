@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._errors import sentence
+from .model import EMERGENCY
 from .periods import GATEWAY, SIGNING_KEY
 
 PROBLEM, WARNING, NOTE = "problem", "warning", "note"
@@ -25,6 +26,10 @@ NOT_LASTING = "not lasting"
 NOT_FETCHING = "not fetching"
 PENDING = "pending"
 UNFINISHED = "unfinished"
+UNFINISHED_EMERGENCY = "unfinished emergency"
+OPEN = (UNFINISHED, UNFINISHED_EMERGENCY)
+NOT_OBSERVED = "not observed"
+NOT_ASKED = "not asked"
 RETIRED = "retired"
 DUE = {name: f"due {name.replace('_', ' ')}" for name in (GATEWAY, SIGNING_KEY)}
 OVERDUE = {name: f"overdue {name.replace('_', ' ')}" for name in (GATEWAY, SIGNING_KEY)}
@@ -32,75 +37,89 @@ REPLACED = "unknown own key"
 
 
 class Kind(t.NamedTuple):
-    """`drift`: whether it is a difference between the directory and a gateway. `next`: what to do, with {host}.
-    `overdue`: whether it says that the period of a key is over."""
+    """`next`: what to do, with {host}. `overdue`: whether it says that the period of a key is over."""
 
     severity: str
-    drift: bool
     next: str
     overdue: bool = False
+
+    @property
+    def differs(self) -> bool:
+        """Whether a gateway with it does not match the directory: all that is no mere note, but for the age of keys."""
+        return self.severity != NOTE and not self.overdue
 
 
 SETTLE = (
     "Find out which side is right, then run vpnops.keys.converge_gateways with gateway_keys_converge_all=true, or "
     "vpnops.keys.enroll_gateways with gateway_keys_adopt_reported_key=true."
 )
-ROLLS_BACK = "In a planned rotation, a gateway whose new key was not confirmed rolls back to the old one by itself."
-# In the order in which they are shown.
 ROTATE = "Run vpnops.keys.rotate_due, or vpnops.keys.regenerate_gateway with gateway={host} and confirm={host}."
 REKEY = "Run vpnops.keys.key_directory with state=rekeyed."
 KINDS: dict[str, Kind] = {
-    STILL_ACCEPTED: Kind(PROBLEM, True, "Make {host} reachable, then run vpnops.keys.converge_gateways."),
-    FORGED: Kind(PROBLEM, True, "Find out what runs on {host} before you trust it again."),
+    STILL_ACCEPTED: Kind(PROBLEM, "Make {host} reachable, then run vpnops.keys.converge_gateways."),
+    FORGED: Kind(PROBLEM, "Find out what runs on {host} before you trust it again."),
     "tampered": Kind(
         PROBLEM,
-        True,
         "Find out who wrote to the database, or whether an old backup was restored. Restore its newest backup, or "
         "repair it with vpnops.keys.key_directory and repair=true: a gateway with the public key that it reports "
         "itself, the whole directory with the confirm value that the task shows.",
     ),
-    "wrong key": Kind(PROBLEM, True, SETTLE),
+    "wrong key": Kind(PROBLEM, SETTLE),
     REPLACED: Kind(
         PROBLEM,
-        True,
         "If its hardware was replaced, run vpnops.keys.enroll_gateways with --limit {host} and "
         "gateway_keys_adopt_reported_key=true, then vpnops.keys.converge_gateways. If not, find out who changed its "
         "key before you trust it again.",
     ),
-    NOT_STORED: Kind(PROBLEM, True, "Fix this, then run vpnops.keys.converge_gateways."),
-    "drifted gateway": Kind(WARNING, True, SETTLE),
+    NOT_STORED: Kind(PROBLEM, "Fix this, then run vpnops.keys.converge_gateways."),
+    "drifted gateway": Kind(WARNING, SETTLE),
     NOT_LASTING: Kind(
-        WARNING, True, "Fix this on {host}, then run vpnops.keys.converge_gateways."
+        WARNING, "Fix this on {host}, then run vpnops.keys.converge_gateways."
     ),
     NOT_FETCHING: Kind(
-        WARNING, True, "Fix this, then run systemctl start vpnops-keys-fetch on {host}."
+        WARNING, "Fix this, then run systemctl start vpnops-keys-fetch on {host}."
     ),
-    "refused": Kind(WARNING, True, "Fix this on {host}, then compare again."),
-    "empty directory": Kind(WARNING, True, "Run vpnops.keys.enroll_gateways."),
-    PENDING: Kind(WARNING, False, "Run vpnops.keys.converge_gateways when {host} can be reached."),
+    "refused": Kind(WARNING, "Fix this on {host}, then compare again."),
+    "empty directory": Kind(WARNING, "Run vpnops.keys.enroll_gateways."),
+    PENDING: Kind(WARNING, "Run vpnops.keys.converge_gateways when {host} can be reached."),
     UNFINISHED: Kind(
         WARNING,
-        False,
-        "Run vpnops.keys.regenerate_gateway again with gateway={host} and confirm={host} to finish it, an emergency "
-        "with gateway_keys_mode=emergency; or vpnops.keys.abort_rotation to roll back a planned one.",
+        "To finish it, run vpnops.keys.regenerate_gateway with gateway={host} and confirm={host}. To roll back to the "
+        "old key, run vpnops.keys.abort_rotation with gateway={host} and confirm={host}.",
     ),
-    OVERDUE[GATEWAY]: Kind(WARNING, False, ROTATE, overdue=True),
-    OVERDUE[SIGNING_KEY]: Kind(WARNING, False, REKEY, overdue=True),
+    UNFINISHED_EMERGENCY: Kind(
+        WARNING,
+        "To finish it, run vpnops.keys.regenerate_gateway with gateway={host} and confirm={host} and "
+        "gateway_keys_mode=emergency. The old key is revoked and cannot come back.",
+    ),
+    NOT_OBSERVED: Kind(
+        WARNING, "Run this again when {host} can be reached; until then its row shows only what the directory has."
+    ),
+    OVERDUE[GATEWAY]: Kind(WARNING, ROTATE, overdue=True),
+    OVERDUE[SIGNING_KEY]: Kind(WARNING, REKEY, overdue=True),
     "not enrolled": Kind(
-        WARNING, False, "Run vpnops.keys.enroll_gateways, or remove {host} from the inventory group."
+        WARNING, "Run vpnops.keys.enroll_gateways, or remove {host} from the inventory group."
     ),
     RETIRED: Kind(
         NOTE,
-        False,
         "Remove {host} from the inventory group; vpnops.keys.key_directory with state=purged deletes its records.",
     ),
-    DUE[GATEWAY]: Kind(NOTE, False, ROTATE),
-    DUE[SIGNING_KEY]: Kind(NOTE, False, REKEY),
-    "unknown keys": Kind(NOTE, False, "Find out whose they are. The collection does not change them."),
-    "not observed": Kind(
-        NOTE, False, "Run this again when {host} can be reached; until then its row shows only what the directory has."
-    ),
+    DUE[GATEWAY]: Kind(NOTE, ROTATE),
+    DUE[SIGNING_KEY]: Kind(NOTE, REKEY),
+    "unknown keys": Kind(NOTE, "Find out whose they are. The collection does not change them."),
+    NOT_ASKED: Kind(NOTE, "Run this without --limit, or for {host}; its row shows only what the directory has."),
 }
+"""In the order in which they are shown."""
+
+WORDS = {
+    STILL_ACCEPTED: "may accept a revoked key",
+    "drifted gateway": "differs",
+    "empty directory": "has no gateway",
+    PENDING: "pending keys",
+    UNFINISHED: "open rotation",
+    UNFINISHED_EMERGENCY: "open emergency rotation",
+}
+"""Of a kind in a few words, where its name is not enough."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +144,7 @@ class Finding:
             "severity": self.severity,
             "what": self.what,
             "since": self.since,
-            # Not str.format: a name may hold braces.
-            "next": KINDS[self.kind].next.replace("{host}", self.host),
+            "next": next_step(self.kind, [self.host]),
         }
 
 
@@ -139,8 +157,8 @@ def worst_first(found: Iterable[Finding]) -> list[Finding]:
 FAILING: Mapping[str, t.Callable[[Kind], bool]] = {
     "nothing": lambda kind: False,
     "problems": lambda kind: kind.severity == PROBLEM,
-    "drift": lambda kind: kind.severity == PROBLEM or kind.drift,
-    "overdue": lambda kind: kind.severity == PROBLEM or kind.drift or kind.overdue,
+    "drift": lambda kind: kind.differs,
+    "overdue": lambda kind: kind.differs or kind.overdue,
 }
 """What makes a task fail, by its option `fail_on`."""
 
@@ -156,15 +174,47 @@ def listed(names: Sequence[str], count: int | None = None) -> str:
     return f"{text} and {more} more" if more > 0 else text
 
 
-def open_rotations(states: Mapping[str, str]) -> str:
-    """What an interrupted run leaves open, and how to go on or back. `states`: of each such rotation by gateway, as the
-    directory said last."""
-    if not states:
+class Open(t.NamedTuple):
+    """A rotation that is not finished, as the directory said last."""
+
+    state: str
+    mode: str
+
+
+ACTIVE = (
+    "The new key may be active now. If it is and nobody confirms it, the gateway rolls back to the old key by itself "
+    "when gateway_keys_confirm_timeout is over (60 seconds by default, longer if several gateways change in one run). "
+    "vpnops.keys.gateway_status shows which key it runs, and when it rolls back."
+)
+KEPT = "The new key is in use, and the gateway does not roll back by itself."
+IN_USE = {"prepared": "The old key is still in use.", "staged": ACTIVE, "active": KEPT, "verified": KEPT}
+"""Which key a gateway runs, by the state of its planned rotation."""
+
+
+def open_rotations(rotations: Mapping[str, Open]) -> str:
+    """What an interrupted run leaves open, by gateway: which key may be active, and how to go on or back."""
+    if not rotations:
         return "No rotation is open. vpnops.keys.gateway_status says whether anything is left to do."
-    told = [f"{name} ({state})" for name, state in states.items()]
-    following = KINDS[UNFINISHED].next.replace("{host}", ",".join(states))
-    unconfirmed = f" {ROLLS_BACK}" if "staged" in states.values() else ""
-    return f"Open rotation{'s' if len(told) > 1 else ''}: {listed(told)}.{unconfirmed} {following}"
+    told = listed([f"{name} ({one.state})" for name, one in rotations.items()])
+    planned = {name: one.state for name, one in rotations.items() if one.mode != EMERGENCY}
+    kinds = {UNFINISHED: list(planned), UNFINISHED_EMERGENCY: [name for name in rotations if name not in planned]}
+    in_use: dict[str, list[str]] = {}
+    for name, state in planned.items():
+        if state in IN_USE:
+            in_use.setdefault(IN_USE[state], []).append(name)
+    alone = len(rotations) == len(planned) and len(in_use) == 1
+    return " ".join(
+        [
+            f"Open rotation{'s' if len(rotations) > 1 else ''}: {told}.",
+            *(text if alone else f"{listed(names)}: {text}" for text, names in in_use.items()),
+            *(next_step(kind, names) for kind, names in kinds.items() if names),
+        ]
+    )
+
+
+def next_step(kind: str, hosts: Sequence[str]) -> str:
+    """What to do about a kind of finding, for all of these hosts at once. Not str.format: a name may hold braces."""
+    return KINDS[kind].next.replace("{host}", ",".join(hosts) if len(hosts) <= SHOWN else "...")
 
 
 def sentences(found: Iterable[Finding]) -> list[str]:

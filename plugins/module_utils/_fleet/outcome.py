@@ -136,12 +136,12 @@ class Converged:
     def to_result(self) -> dict[str, t.Any]:
         return {
             "gateways": list(self.rows),
-            "interrupted": [one.host for one in self.findings if one.kind == findings.UNFINISHED],
+            "interrupted": [one.host for one in self.findings if one.kind in findings.OPEN],
             "findings": [one.to_result() for one in self.findings],
         }
 
 
-LEFT = (findings.STILL_ACCEPTED, findings.FORGED, findings.PENDING, findings.UNFINISHED)
+LEFT = (findings.STILL_ACCEPTED, findings.FORGED, findings.PENDING, *findings.OPEN)
 """What a convergence knows about."""
 
 

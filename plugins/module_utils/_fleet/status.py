@@ -19,18 +19,23 @@ from dataclasses import dataclass, field
 from .._errors import beginning, clause
 from .._fingerprint import short
 from . import findings, stored
-from .findings import SHOWN, Finding, failing, listed
-from .model import Directory, Gateway, Key
+from .findings import SHOWN, Finding, listed
+from .model import EMERGENCY, Directory, Gateway, Key
 from .observed import ABSENT, READY, REFUSED, UNREACHABLE, Observation, Observations, StoredKey, absent
 from .periods import DUE, GATEWAY, OVERDUE, SIGNING_KEY, Calendar, Term
+from .running import RunningNext, running_next
 from .stored import Cell, Stored, Summary
+from .verdict import Verdict, verdict
 
 AT_ONCE = 32
+AS_RECORDED, DIFFERS, NEXT_KEY, UNKNOWN = "as recorded", "differs", "next key", "-"
+"""Of the own key of a gateway."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One gateway. `term`: of its current key, None where none is asked for. `right` of `any` peers whose keys it
+    """One gateway. `own`: which key it has itself, and `next_key` more of that where it is the next one of an open
+    rotation. `term`: of its current key, None where none is asked for. `right` of `any` peers whose keys it
     stores at all it stores as it should. `pending`: of how many gateways it has still to store the present state, and
     `first` some of them."""
 
@@ -43,6 +48,7 @@ class Row:
     pending: int
     first: tuple[str, ...]
     term: Term | None = None
+    next_key: RunningNext | None = None
 
     def to_result(self) -> dict[str, t.Any]:
         one = self.gateway
@@ -61,6 +67,7 @@ class Row:
             "why": self.observation.why,
             "observed": self.observation.seen,
             "own": self.own,
+            "next_key": self.next_key.to_result() if self.next_key else None,
             "holds": {"right": self.right, "any": self.any} if counts else None,
             "tunnels": self.tunnels if counts else None,
             "pending": {"count": self.pending, "first": list(self.first)},
@@ -83,8 +90,13 @@ class FleetStatus:
         return {
             "gateways": [row.to_result() for row in self.rows],
             "findings": [one.to_result() for one in self.findings],
-            "in_sync": not failing(self.findings, "drift"),
+            "in_sync": self.verdict.in_sync,
+            "summary": self.verdict.text,
         }
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict(self.directory.in_use, self.findings)
 
     @property
     def names(self) -> list[str]:
@@ -161,10 +173,13 @@ def status(directory: Directory, observations: Observations, calendar: Calendar 
 def _row(
     directory: Directory, one: Gateway, observation: Observation, there: Summary | None, term: Term | None
 ) -> Row:
+    next_key = running_next(one, observation)
     if not observation.seen or one.gone:
-        own = "-"
+        own = UNKNOWN
+    elif list(_own(directory, one, observation)):
+        own = DIFFERS
     else:
-        own = "differs" if list(_own(directory, one, observation)) else "as recorded"
+        own = NEXT_KEY if next_key else AS_RECORDED
     return Row(
         gateway=one,
         observation=observation,
@@ -175,6 +190,7 @@ def _row(
         pending=directory.pending.count_of(one.name),
         first=tuple(directory.pending.pending_of(one.name, SHOWN)),
         term=term,
+        next_key=next_key if own == NEXT_KEY else None,
     )
 
 
@@ -222,14 +238,13 @@ def _of_gateway(
 ) -> Iterator[Finding]:
     """What this gateway says, or has not acknowledged; nothing in it is the word of another one."""
     yield from _of_answer(observation)
-    if one.rotation:
-        rotation = one.rotation
-        what = f"A rotation ({rotation.mode}) begun by {rotation.begun_by} at {rotation.begun_at} is open, state "
-        yield Finding("unfinished", one.name, f"{what}{rotation.state}.", rotation.begun_at)
+    yield from _rotation(one, observation)
     if one.revoked:
         return
-    if observation.state in (ABSENT, UNREACHABLE):
-        yield Finding("not observed", one.name, f"It was not observed ({observation.why}).")
+    if observation.state == UNREACHABLE:
+        yield Finding(findings.NOT_OBSERVED, one.name, f"It was not observed ({clause(observation.why)}).")
+    if observation.state == ABSENT:
+        yield Finding(findings.NOT_ASKED, one.name, f"It was not asked ({observation.why}).")
     if observation.seen:
         yield from _own(directory, one, observation)
         # Even of one that refuses: it is about what it was given before.
@@ -245,6 +260,18 @@ def _of_gateway(
             number = f"{len(there.unknown_keys)} key{'' if len(there.unknown_keys) == 1 else 's'}"
             keys = listed([short(key) for key in there.unknown_keys])
             yield Finding("unknown keys", one.name, f"It accepts {number} unknown to the directory: {keys}.")
+
+
+def _rotation(one: Gateway, observation: Observation) -> Iterator[Finding]:
+    """An open one, and which key the gateway runs by its own word."""
+    rotation = one.rotation
+    if not rotation:
+        return
+    kind = findings.UNFINISHED_EMERGENCY if rotation.mode == EMERGENCY else findings.UNFINISHED
+    what = f"A rotation ({rotation.mode}) begun by {rotation.begun_by} at {rotation.begun_at} is open, state "
+    running = running_next(one, observation)
+    more = f" {running.sentence}" if running else ""
+    yield Finding(kind, one.name, f"{what}{rotation.state}.{more}", rotation.begun_at)
 
 
 def _still_listed(one: Gateway) -> Finding:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from ...module_utils._fleet.findings import Open
 from .found import Found, merged
 
 Outcome = t.Literal["failed", "unreachable", "deferred", "ignored", "changed", "ok", "skipped"]
@@ -117,8 +118,8 @@ class Run:
     problems: list[Problem] = field(default_factory=list)
     pending: dict[str, str] = field(default_factory=dict)
     """Hosts that are still to get something, as a report says, and what."""
-    rotations: Mapping[str, str] = field(default_factory=dict)
-    """Gateways whose rotation is open, as the directory said last, and its state."""
+    rotations: Mapping[str, Open] = field(default_factory=dict)
+    """Gateways whose rotation is open, as the directory said last."""
     ended: float | None = None
     interrupted: bool = False
     _open: dict[str, Step] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ...module_utils import _errors
 from ...module_utils._errors import clause
-from ...module_utils._fleet.findings import listed
+from ...module_utils._fleet.findings import Open, listed
 from ...module_utils._printable import printable
 
 Data = Mapping[str, t.Any]
@@ -89,14 +89,18 @@ def _missing(row: Data) -> str:
     return f"missing keys of {listed(row['pending']['first'], row['pending']['count'])}"
 
 
-def open_rotations(result: Data) -> dict[str, str]:
-    """Of a result of key_directory, the gateways whose rotation is open, and its state."""
+def open_rotations(result: Data) -> dict[str, Open]:
+    """Of a result of key_directory, the gateways whose rotation is open."""
     directory = result.get("directory")
     gateways = directory.get("gateways") if isinstance(directory, Mapping) else None
     if not isinstance(gateways, Mapping):
         return {}
     rotations = {str(name): one.get("rotation") for name, one in gateways.items() if isinstance(one, Mapping)}
-    return {name: printable(str(one.get("state"))) for name, one in rotations.items() if isinstance(one, Mapping)}
+    return {
+        name: Open(printable(str(one.get("state"))), printable(str(one.get("mode"))))
+        for name, one in rotations.items()
+        if isinstance(one, Mapping)
+    }
 
 
 REPORTS: dict[str, Callable[[Data], dict[str, str]]] = {

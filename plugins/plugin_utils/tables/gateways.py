@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ...module_utils._fingerprint import short
 from ...module_utils._fleet.due import Selection
-from ...module_utils._fleet.findings import PROBLEM, STILL_ACCEPTED, UNFINISHED, listed, sentences
+from ...module_utils._fleet.findings import OPEN, PROBLEM, STILL_ACCEPTED, Finding, listed, next_step, sentences
 from ...module_utils._fleet.observed import ABSENT
 from ...module_utils._fleet.outcome import Converged, Outcome
 from ...module_utils._fleet.plan import Plan
+from ...module_utils._fleet.running import RunningNext
 from ...module_utils._fleet.status import FleetStatus
 from .page import Column, Page
 
@@ -38,7 +39,7 @@ def _pending(row: Mapping[str, t.Any]) -> str:
 def _own_key(row: Mapping[str, t.Any]) -> str:
     """Nothing is known of the key of a gateway that this run did not ask, as in a slice."""
     if row["observed"]:
-        return str(row["own"])
+        return RunningNext(**row["next_key"]).text if row["next_key"] else str(row["own"])
     return "not asked" if row["reachability"] == ABSENT else str(row["reachability"])
 
 
@@ -183,14 +184,15 @@ def converged(found: Converged, width: int) -> str:
     # What is pending stands in the table.
     rest = [one for one in found.findings if one.severity == PROBLEM and one.kind != STILL_ACCEPTED]
     page.note(*sentences(rest))
-    page.note(
-        *[
-            f"{one.host}: a rotation is open; run regenerate_gateway again to finish it, or abort_rotation."
-            for one in found.findings
-            if one.kind == UNFINISHED
-        ]
-    )
+    opened = [one for one in found.findings if one.kind in OPEN]
+    page.note(*sentences(opened), *_next_steps(opened))
     return page.text()
+
+
+def _next_steps(found: Sequence[Finding]) -> list[str]:
+    """How to go on or back with the rotations that are open: one sentence for all of a kind."""
+    kinds = {kind: [one.host for one in found if one.kind == kind] for kind in OPEN}
+    return [next_step(kind, hosts) for kind, hosts in kinds.items() if hosts]
 
 
 def enrolled(found: Mapping[str, t.Any], width: int) -> str:
@@ -210,7 +212,7 @@ def status(found: FleetStatus, width: int) -> str:
     shown, page = found.to_result(), Page(width)
     problems = [one for one in found.findings if one.severity == PROBLEM]
     page.note(*sentences(problems))
-    verdict = "all match the directory" if shown["in_sync"] else "differences"
-    page.table(f"Gateways: {verdict}", STATUS, shown["gateways"], NARROW)
+    page.table(f"Gateways: {shown['summary']}", STATUS, shown["gateways"], NARROW)
     page.note(*sentences([one for one in found.findings if one.severity != PROBLEM]))
+    page.note(*_next_steps(found.findings))
     return page.text()

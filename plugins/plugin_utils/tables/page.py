@@ -49,31 +49,34 @@ class Page:
         if not widths:
             self._list(title, list(columns), cells)
             return
-        table = Table(
-            box=box.SIMPLE_HEAD, title=Text(title), title_justify="left", title_style="bold", pad_edge=False,
-            padding=(0, 1, 0, 0),
-        )  # fmt: skip
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for position, name in enumerate(columns):
             table.add_column(name, overflow="fold", no_wrap=name in narrow, max_width=widths[position])
         for row in cells:
             table.add_row(*map(Text, row))
-        self.console.print()
+        self._title(title)
         self.console.print(table)
 
     def _list(self, title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        self.console.print()
-        self.console.print(Text(title))
+        self._title(title)
         for row in rows:
             self.console.print()
             self.note(*(f"{name}: {row[position]}" for position, name in enumerate(names)))
 
+    def _title(self, title: str) -> None:
+        self.console.print()
+        self._fill(title, "", "    ")
+
     def note(self, *texts: str) -> None:
         for text in texts:
-            filled = textwrap.fill(
-                text, self.console.width, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False,
-                break_long_words=False,
-            )  # fmt: skip
-            self.console.print(Text(filled), soft_wrap=True)
+            self._fill(text, "  ", "      ")
+
+    def _fill(self, text: str, first: str, others: str) -> None:
+        filled = textwrap.fill(
+            text, self.console.width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False,
+            break_long_words=False,
+        )  # fmt: skip
+        self.console.print(Text(filled), soft_wrap=True)
 
     def text(self) -> str:
         lines = "\n".join(line.rstrip() for line in self.out.getvalue().splitlines())

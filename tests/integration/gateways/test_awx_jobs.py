@@ -183,6 +183,6 @@ def test_slices(make_site: Make) -> None:
     refused(there, "gw3: It stores no current key of gw1 in its running daemon.")
     here = awx.launch(AUDIT, inventory=some, told=slice_of(AUDIT))
     assert here.code == 0, here.output
-    assert "gw3: It was not observed (not in this play)." in here.output
+    assert "gw3: It was not asked (not in this play)." in here.output
     assert awx.launch(CONVERGE, {"gateway_keys_converge_all": "true"}).code == 0
     site.assert_whole()

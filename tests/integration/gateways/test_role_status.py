@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 
 import pytest
 from integration.control_node import Run
 from integration.gateways.conftest import Make
-from integration.gateways.site import Site
+from integration.gateways.site import Site, until
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -113,8 +114,54 @@ def test_an_open_rotation_is_told(site: Site) -> None:
     assert_told(told, "gw1: A rotation (planned) begun by", "is open, state staged.")
     done = site.play("converge_gateways", converge_all="true")
     assert done.code == 0, done.output
-    assert "gw1: a rotation is open; run regenerate_gateway again to finish it, or abort_rotation." in done.output
+    said = " ".join(done.output.split())
+    assert_told([said], "gw1: A rotation (planned) begun by", "is open, state staged.", FINISH, ABORT)
     site.assert_tunnels()
+
+
+FINISH = "run vpnops.keys.regenerate_gateway with gateway=gw1 and confirm=gw1."
+ABORT = "run vpnops.keys.abort_rotation with gateway=gw1 and confirm=gw1."
+
+
+def test_a_gateway_that_runs_its_next_key_after_an_interrupted_run(site: Site) -> None:
+    """Until it rolls back by itself. Seen before: its key was as recorded, and all matched the directory."""
+    old = site.own("gw1")
+    env = {"KILL_AT": "before:Confirm the new key", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
+    site.rotate("gw1", confirm_timeout="40", env=env)
+    assert site.own("gw1") != old
+    done = site.play("gateway_status")
+    assert done.code == 0, done.output
+    said = " ".join(done.output.split())
+    assert_told([said], "Gateways: 2 of 3 match the directory; gw1: open rotation", FINISH, ABORT)
+    runs = "It runs its next key [0-9a-f]{12}, which is not confirmed: it rolls back at 2[0-9TZ:-]+ by its own clock."
+    assert re.search(runs, said), done.output
+    (row,) = [one for one in done.result("gateway_report")["status"]["gateways"] if one["gateway"] == "gw1"]
+    assert (row["own"], row["next_key"]["confirmed"]) == ("next key", False)
+    assert site.play("gateway_status", fail_on="drift").error("gateway_report")[0] == "drift"
+    until(lambda: site.own("gw1") == old, 60, lambda: "it does not roll back")
+    assert_told(differences(site), "gw1: A rotation (planned) begun by", "is open, state staged.")
+    assert "next key" not in site.play("gateway_status").output
+
+
+def test_what_does_not_match_is_said_and_fails_for_whoever_asks_for_it(site: Site) -> None:
+    """One that is away, and what it has still to store; by default neither makes it fail."""
+    site.mesh.no_ssh("gw3")
+    assert site.rotate("gw1").code == 0
+    done = site.play("gateway_status")
+    assert done.code == 0, done.output
+    assert "Gateways: 2 of 3 match the directory; gw3: pending keys, not observed" in " ".join(done.output.split())
+    assert site.play("gateway_status", fail_on="drift").error("gateway_report")[0] == "drift"
+    assert site.play("converge_gateways", fail_on="drift").error("gateway_report")[0] == "drift"
+    others = site.play("gateway_status", "--limit", "gw1,gw2")
+    assert "Gateways: 2 of 3 match the directory; gw3: pending keys, not asked" in " ".join(others.output.split())
+    site.mesh.ssh_back("gw3")
+    assert site.play("converge_gateways", fail_on="drift").code == 0
+    done = site.play("gateway_status", fail_on="drift")
+    assert done.code == 0, done.output
+    assert "Gateways: all match the directory" in done.output
+    alone = site.play("gateway_status", "--limit", "gw1,gw2", fail_on="drift")
+    assert alone.code == 0, alone.output
+    assert "Gateways: 2 of 3 match the directory; gw3: not asked" in " ".join(alone.output.split())
 
 
 def test_drift_strongswan(make_site: Make) -> None:

@@ -11,15 +11,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from unit.fleet import samples
-from unit.fleet.samples import all_seen, entry, fp, names, refused, revoked, seen, snapshot, stored, unreachable
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit.effort import examples
+from unit.fleet import fleets, samples
+from unit.fleet.samples import all_seen, change, entry, fp, names, refused, revoked, seen, snapshot, stored, unreachable
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
-from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Observation
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Change, Observation
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import FleetStatus, status
 from ansible_collections.vpnops.keys.plugins.module_utils._tampered import WHOLE
+from ansible_collections.vpnops.keys.plugins.plugin_utils.tables import gateways as tables
 from ansible_collections.vpnops.keys.plugins.plugin_utils.tables.gateways import STATUS
 
 NAMES = names(4)
@@ -169,7 +173,7 @@ def test_a_pending_peer_is_pending_and_nothing_else() -> None:
     newer = {name: seen(name, {n: 1 for n in NAMES if n != name} | {"gw1": 2}) for name in NAMES[2:]}
     found = status(directory, {"gw1": seen("gw1", NAMES, own=2), "gw2": seen("gw2", NAMES), **newer})
     assert told(found) == {("gw2", "pending", "It has not yet stored the keys of gw1.")}
-    assert found.to_result()["in_sync"]
+    assert found.verdict.text == "3 of 4 match the directory; gw2: pending keys"
     assert [row.to_result()["pending"]["count"] for row in found.rows] == [0, 1, 0, 0]
 
 
@@ -323,7 +327,7 @@ def test_a_directory_that_cannot_be_believed_is_the_one_finding(what: str) -> No
     assert findings.failing([finding], "problems") == [finding]
 
 
-def test_an_open_rotation_is_no_drift() -> None:
+def test_an_open_rotation_makes_no_key_wrong() -> None:
     directory = snapshot(samples.rotating("gw1"), *map(entry, NAMES[1:]))
     both = samples.with_stored(ALL["gw2"], stored("gw1"), stored("gw1", 2, "staged", "staged"))
     found = status(directory, ALL | {"gw2": both})
@@ -336,17 +340,163 @@ def test_an_open_rotation_is_no_drift() -> None:
     assert found.rows[1].right == 3
 
 
+# -- a gateway that runs its next key
+
+OLD, NEXT = short("gw1"), short("gw1", 2)
+BEGUN = 1764378000.0
+"""2025-11-29T01:00:00Z"""
+RUNS_NEXT = {
+    "not confirmed": (
+        seen("gw1", NAMES, own=1, runtime=2, change=change(began=BEGUN)),
+        f"next key {NEXT}, not confirmed, rolls back at 2025-11-29T01:01:00Z by its clock",
+        f"It runs its next key {NEXT}, which is not confirmed: it rolls back at 2025-11-29T01:01:00Z by its own clock.",
+    ),
+    "it does not tell which key it uses": (
+        replace(seen("gw1", NAMES, change=change(began=BEGUN)), own_runtime=None),
+        f"next key {NEXT}, not confirmed, rolls back at 2025-11-29T01:01:00Z by its clock",
+        f"It runs its next key {NEXT}, which is not confirmed: it rolls back at 2025-11-29T01:01:00Z by its own clock.",
+    ),
+    "it is just changing": (
+        seen("gw1", NAMES, own=1, runtime=2, change=replace(change("activating", began=BEGUN), deadline=0.0)),
+        f"next key {NEXT}, not confirmed",
+        f"It runs its next key {NEXT}, which is not confirmed: it rolls back by itself.",
+    ),
+    "without a journal": (
+        seen("gw1", NAMES, own=1, runtime=2),
+        f"next key {NEXT}, not confirmed",
+        f"It runs its next key {NEXT}, which is not confirmed: it rolls back by itself.",
+    ),
+    "confirmed": (
+        seen("gw1", NAMES, own=2, change=replace(change("confirmed", began=BEGUN), deadline=0.0)),
+        f"next key {NEXT}, confirmed",
+        f"It runs its next key {NEXT}, which is confirmed: it does not roll back by itself.",
+    ),
+    "it has rolled back": (seen("gw1", NAMES, change=change("rolled_back", began=BEGUN)), "as recorded", ""),
+    "it has not begun": (seen("gw1", NAMES), "as recorded", ""),
+}
+
+
+@pytest.mark.parametrize("what", RUNS_NEXT)
+def test_a_gateway_that_runs_the_next_key_of_an_open_rotation(what: str) -> None:
+    """Seen before: its key was "as recorded", and all matched the directory."""
+    observation, cell, sentence = RUNS_NEXT[what]
+    found = status(snapshot(samples.rotating("gw1"), *map(entry, NAMES[1:])), ALL | {"gw1": observation})
+    assert STATUS["own key"](found.rows[0].to_result()) == cell
+    opened = f"A rotation (planned) begun by alice at {SINCE} is open, state staged. {sentence}".rstrip()
+    assert told(found) == {("gw1", "unfinished", opened)}
+    assert found.verdict.text == "3 of 4 match the directory; gw1: open rotation"
+    text = " ".join(tables.status(found, 200).split())
+    assert "run vpnops.keys.regenerate_gateway with gateway=gw1 and confirm=gw1." in text
+    assert "run vpnops.keys.abort_rotation with gateway=gw1 and confirm=gw1." in text
+
+
+@pytest.mark.parametrize("deadline", [0.0, -1.0, BEGUN - 1, BEGUN + 1e8, 1e12])
+def test_a_deadline_that_none_can_be_is_not_shown(deadline: float) -> None:
+    """It is what the gateway says, and it may say anything."""
+    one = seen("gw1", NAMES, own=1, runtime=2, change=replace(change(began=BEGUN), deadline=deadline))
+    found = status(snapshot(samples.rotating("gw1"), *map(entry, NAMES[1:])), ALL | {"gw1": one})
+    assert (found.rows[0].next_key or pytest.fail("it runs it")).rolls_back_at is None
+    late = replace(one, change=Change("active", fp("gw1", 2), 1e12 - 60, 1e12, ""))
+    assert "rolls back at" not in tables.status(status(found.directory, ALL | {"gw1": late}), 200)
+
+
+def test_a_recorded_new_key_is_as_recorded() -> None:
+    done = snapshot(samples.rotating("gw1", "verified"), *map(entry, NAMES[1:]))
+    assert status(done, ALL | {"gw1": seen("gw1", NAMES, own=2)}).rows[0].own == "as recorded"
+
+
+def test_an_open_emergency_names_its_own_command() -> None:
+    directory = snapshot(emergency(), *map(entry, NAMES[1:]))
+    text = " ".join(tables.status(status(directory, ALL), 200).split())
+    assert "with gateway=gw1 and confirm=gw1 and gateway_keys_mode=emergency." in text
+    assert "abort_rotation" not in text
+    assert "gw1: open emergency rotation" in text
+
+
+# -- the line that says how many match
+
+ROTATING = snapshot(samples.rotating("gw1"), *map(entry, NAMES[1:]))
+BOTH_KEYS = {name: samples.with_stored(ALL[name], stored("gw1", 2, "staged", "staged")) for name in NAMES[1:]}
+BEHIND = snapshot(*map(entry, NAMES), pending={"gw2": ["gw1"], "gw3": ["gw1"]})
+ONE_LINE: dict[str, tuple[Directory, Mapping[str, Observation], str]] = {
+    "all": (MESH, ALL, "all match the directory"),
+    "one is away": (MESH, ALL | {"gw4": unreachable("gw4")}, "3 of 4 match the directory; gw4: not observed"),
+    "one is not asked": (
+        MESH, {name: ALL[name] for name in NAMES[:3]}, "3 of 4 match the directory; gw4: not asked"
+    ),
+    "a rotation is open": (ROTATING, ALL | BOTH_KEYS, "3 of 4 match the directory; gw1: open rotation"),
+    "two have the same": (BEHIND, ALL, "2 of 4 match the directory; gw2, gw3: pending keys"),
+    "one has several": (
+        BEHIND,
+        ALL | {"gw3": unreachable("gw3"), "gw4": refused("gw4")},
+        "1 of 4 match the directory; gw4: refused; gw2: pending keys; gw3: pending keys, not observed",
+    ),
+    "one is not in the directory": (
+        MESH, ALL | {"gw5": unreachable("gw5")}, "4 of 4 match the directory; gw5: not enrolled"
+    ),
+    "two say together that they differ": (
+        MESH, ALL | {"gw2": samples.without(ALL["gw2"], "gw1")}, "2 of 4 match the directory; gw1, gw2: differs"
+    ),
+    "an empty directory": (
+        snapshot(), {"gw1": ALL["gw1"]}, "none can be compared; directory: has no gateway; gw1: not enrolled"
+    ),
+    "nothing at all": (snapshot(), {}, "the directory has no gateway"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ONE_LINE)
+def test_the_line_says_how_many_match_and_why_the_others_do_not(what: str) -> None:
+    directory, observations, line = ONE_LINE[what]
+    found = status(directory, observations)
+    assert found.to_result()["summary"] == line
+    assert f"Gateways: {line}" in tables.status(found, 200)
+    assert found.to_result()["in_sync"] == (line in ("all match the directory", "the directory has no gateway"))
+
+
+def test_the_line_stays_one_in_a_large_fleet() -> None:
+    every = names(500)
+    behind = snapshot(*map(entry, every), pending={name: ["gw1"] for name in every[1:]})
+    line = status(behind, {}).verdict.text
+    assert line.startswith("0 of 500 match the directory; gw2, gw3, ")
+    assert line.endswith("gw13 and 487 more: pending keys, not asked; gw1: not asked")
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(seed=st.integers(min_value=0, max_value=2**48))
+def test_drift_fails_for_all_that_the_line_says_but_who_was_not_asked(seed: int) -> None:
+    """So the exit code, the line and `in_sync` never contradict each other."""
+    made = fleets.fleet(seed)
+    found = status(made.directory, made.observations)
+    failing = findings.failing(found.findings, "drift")
+    not_asked = {one.host for one in found.findings if one.kind == "not asked"}
+    assert found.verdict.in_sync == (not failing and not not_asked)
+    others = {name for one in failing for name in (one.host, one.also)} | not_asked
+    assert found.verdict.matching == len(set(made.directory.in_use) - others)
+    assert {name for hosts, dummy in found.verdict.reasons for name in hosts} == others - {""}
+
+
 FAILING = {
     "nothing": set(),
     "problems": {"still accepted", "wrong key"},
-    "drift": {"still accepted", "wrong key", "drifted gateway", "refused"},
+    "drift": {"still accepted", "wrong key", "drifted gateway", "refused", "pending", "not observed"},
 }
+
+
+def test_what_drift_is() -> None:
+    """Every problem and every warning but the age of keys, whatever comes to be found."""
+    for kind, one in findings.KINDS.items():
+        finding = findings.Finding(kind, "gw1", "")
+        assert bool(findings.failing([finding], "problems")) == (one.severity == "problem"), kind
+        assert bool(findings.failing([finding], "drift")) == (one.severity != "note" and not one.overdue), kind
+        assert bool(findings.failing([finding], "overdue")) == (one.severity != "note"), kind
+        assert not findings.failing([finding], "nothing")
 
 
 @pytest.mark.parametrize("fail_on", FAILING)
 def test_what_fails(fail_on: str) -> None:
     directory = snapshot(revoked("gw1"), *map(entry, NAMES[1:]), pending={"gw4": ["gw1", "gw3"]})
-    found = status(directory, {"gw2": seen("gw2", {"gw3": 7, "gw4": 1}, own=1, runtime=9), "gw3": refused("gw3")})
+    observations = {"gw2": seen("gw2", {"gw3": 7, "gw4": 1}, own=1, runtime=9), "gw3": refused("gw3")}
+    found = status(directory, observations | {"gw4": unreachable("gw4")})
     found = replace(found, findings=[*found.findings, findings.Finding("drifted gateway", "gw2", "It has no key.")])
     assert {one.kind for one in findings.failing(found.findings, fail_on)} == FAILING[fail_on]
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
 from ansible_collections.vpnops.keys.plugins.plugin_utils.progress import files, found, pipe, results, view
 from ansible_collections.vpnops.keys.plugins.plugin_utils.progress.model import (
     OUTCOMES,
@@ -276,19 +277,61 @@ def test_an_interrupted_run_that_goes_on_to_its_report_blames_nobody_for_what_it
     assert view.summary(run)[0][0].startswith("Interrupted after")
 
 
-def test_an_interrupted_run_names_the_open_rotation_and_how_to_go_on_or_back() -> None:
+STAGED = {"state": "staged", "mode": "planned"}
+PREPARED = {"state": "prepared", "mode": "planned"}
+VERIFIED = {"state": "verified", "mode": "planned"}
+EMERGENCY = {"state": "staged", "mode": "emergency"}
+MAY_BE_ACTIVE = (
+    "The new key may be active now. If it is and nobody confirms it, the gateway rolls back to the old key by itself "
+    "when gateway_keys_confirm_timeout is over (60 seconds by default, longer if several gateways change in one run). "
+    "vpnops.keys.gateway_status shows which key it runs, and when it rolls back."
+)
+FINISH = "To finish it, run vpnops.keys.regenerate_gateway with gateway={0} and confirm={0}"
+NO_WAY_BACK = "The old key is revoked and cannot come back."
+BACK = "To roll back to the old key, run vpnops.keys.abort_rotation with gateway={0} and confirm={0}."
+LEFT_OPEN: dict[str, tuple[dict[str, t.Any], str]] = {
+    "staged": (
+        {"gw1": STAGED, "gw2": None},
+        f"Open rotation: gw1 (staged). {MAY_BE_ACTIVE} {FINISH.format('gw1')}. {BACK.format('gw1')}",
+    ),
+    "not so far": (
+        {"gw1": PREPARED},
+        f"Open rotation: gw1 (prepared). The old key is still in use. {FINISH.format('gw1')}. {BACK.format('gw1')}",
+    ),
+    "an emergency": (
+        {"gw1": EMERGENCY},
+        f"Open rotation: gw1 (staged). {FINISH.format('gw1')} and gateway_keys_mode=emergency. {NO_WAY_BACK}",
+    ),
+    "several": (
+        {"gw1": STAGED, "gw2": VERIFIED, "gw3": EMERGENCY},
+        (
+            f"Open rotations: gw1 (staged), gw2 (verified), gw3 (staged). gw1: {MAY_BE_ACTIVE} gw2: The new key is in "
+            f"use, and the gateway does not roll back by itself. {FINISH.format('gw1,gw2')}. {BACK.format('gw1,gw2')} "
+            f"{FINISH.format('gw3')} and gateway_keys_mode=emergency. {NO_WAY_BACK}"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LEFT_OPEN)
+def test_an_interrupted_run_says_which_key_may_be_active_and_how_to_go_on_or_back(what: str) -> None:
+    rotations, text = LEFT_OPEN[what]
     run = run_on("gw1", "gw2")
-    gateways = {"gw1": {"rotation": {"state": "staged"}}, "gw2": {"rotation": None}}
+    gateways = {name: {"rotation": one} for name, one in rotations.items()}
     run.rotations = results.open_rotations({"directory": {"gateways": gateways}})
     run.end(1001.0, interrupted=True)
-    told = view.summary(run)[-1][0]
-    assert told.startswith("  Open rotation: gw1 (staged). In a planned rotation, a gateway whose new key was not")
-    assert "Run vpnops.keys.regenerate_gateway again with" in told
-    assert "gateway=gw1 and confirm=gw1" in told
-    assert "vpnops.keys.abort_rotation to roll back" in told
+    assert view.summary(run)[-1][0] == f"  {text}"
     run.interrupted = False
     assert "rotation" not in " ".join(line for line, _colour in view.summary(run))
     assert results.open_rotations({"msg": "no"}) == {}
+
+
+def test_what_many_open_rotations_need_is_said_in_one_screen() -> None:
+    many = {f"gw{number}": {"rotation": STAGED} for number in range(1, 501)}
+    text = findings.open_rotations(results.open_rotations({"directory": {"gateways": many}}))
+    assert "gw12 (staged) and 488 more" in text
+    assert "gateway=... and confirm=..." in text
+    assert len(text) < 1500
 
 
 def test_what_failed_for_all_is_not_told_twice_in_a_row() -> None:
