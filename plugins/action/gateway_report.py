@@ -13,7 +13,7 @@ from ..module_utils._fleet import plan as planning
 from ..module_utils._fleet.findings import failing, sentences
 from ..module_utils._fleet.model import EMERGENCY, Directory
 from ..module_utils._fleet.observed import REFUSED, Observation, Observations, none_observed
-from ..module_utils._fleet.outcome import converged, enrolled, outcome
+from ..module_utils._fleet.outcome import converged, enrolled, outcome, without_an_answer
 from ..module_utils._fleet.status import status
 from ..module_utils._fleet.verify import Proof
 from ..modules.gateway_report import ARGUMENT_SPEC
@@ -64,11 +64,14 @@ class ActionModule(ControlAction):
 
     def enrolled(self, directory: Directory, options: Data) -> Result:
         given = options["directory"]
+        answers = device_answer.answers("gateway_key", options["answers"])
         found = {
             "gateways": enrolled(directory),
             **{name: str(given[name]) if given.get(name) else None for name in PLACES},
+            "without_key": [one.host for one in answers.values() if one.said and not one.said["public_key"]],
+            "reasons": without_an_answer({host: _reached(one) for host, one in answers.items()}),
         }
-        return output.show(gateways.enrolled(found, display.columns)) | {"enrolled": found}
+        return output.show(gateways.enrolled(found, self.check, display.columns)) | {"enrolled": found}
 
     def status(self, directory: Directory, options: Data) -> Result:
         observations = device_answer.observations(options["observations"])
@@ -101,7 +104,7 @@ def _answers(options: Data) -> Observations:
 def _reached(one: device_answer.Answer) -> Observation:
     if one.left_out:
         return Observation(one.host, REFUSED, _some(one.left_out), findings=one.findings)
-    return Observation(one.host, one.state, one.why, findings=one.findings)
+    return Observation(one.host, one.state, one.why, findings=one.findings, advice=one.advice)
 
 
 def _some(sentences: t.Sequence[str]) -> str:

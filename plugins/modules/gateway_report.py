@@ -51,7 +51,9 @@ options:
   observations:
     default: {}
   answers:
-    description: Results of M(vpnops.keys.gateway_peers), by host.
+    description: >-
+      Results of M(vpnops.keys.gateway_peers), by host. With O(what=enrolled) results of M(vpnops.keys.gateway_key), to
+      say why a gateway could not be enrolled.
     type: dict
     default: {}
   plan:
@@ -145,7 +147,9 @@ converged:
 enrolled:
   description: >-
     Each gateway with its key and the number of gateways whose key it has not stored yet (C(gateways)); the paths of
-    the directory (C(where)) and its signing key (C(signing_key_path), C(signing_key_url)), null if they are not known.
+    the directory (C(where)) and its signing key (C(signing_key_path), C(signing_key_url)), null if they are not known;
+    in check mode the gateways that would generate their first key (C(without_key)); and sentences on gateways that were
+    unreachable or refused (C(reasons)).
   returned: if O(what=enrolled)
   type: dict
 status:

@@ -23,7 +23,9 @@ from ..module_utils._backends import BACKENDS
 from ..module_utils._errors import VpnKeysError, beginning, sentence
 from ..module_utils._fleet import observed
 from ..module_utils._fleet.observed import Blocked, Change, Observation, StoredKey, Tunnel
+from ..module_utils._printable import quoted
 from ..module_utils._public_key import parse
+from . import reasons
 from .strict import (
     CODE,
     FINGERPRINT,
@@ -402,6 +404,7 @@ _ANSIBLE = record(
     {
         "msg": text(20 * MOST_SAID),
         "code": CODE,
+        "reason": text(MOST_SAID),
         "failed": flag,
         "unreachable": flag,
         "skipped": flag,
@@ -415,11 +418,13 @@ NO_REASON = "it does not say why"
 
 @dataclass(frozen=True)
 class Answer:
-    """One registered result: how far its host was reached, why no farther, what it said, and what is said of that."""
+    """One registered result: how far its host was reached, why no farther and what to check then (a sentence), what it
+    said, and what is said of that."""
 
     host: str
     state: str
     why: str = ""
+    advice: str = ""
     said: Mapping[str, t.Any] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -434,17 +439,26 @@ def answer(host: str, module: str, result: t.Any) -> Answer:
         if about.get("skipped"):
             return Answer(host, observed.ABSENT, "not in this play")
         if about.get("unreachable"):
-            why = "no answer in time" if about.get("code") == "timeout" else "unreachable"
-            return Answer(host, observed.UNREACHABLE, why, findings=findings)
+            return Answer(host, observed.UNREACHABLE, *_unreachable(about), findings=findings)
         if about.get("failed"):
-            return Answer(host, observed.REFUSED, _why(about.get("msg", "")), findings=findings)
+            message = about.get("msg", "")
+            return Answer(host, observed.REFUSED, _why(message), reasons.become_advice(message), findings=findings)
         said = _KEPT[module](result, Reading(), "the result")
         refused_ = said.get("refused", ())
         left_out = tuple(f"It did not store {one['gateway']}: {sentence(_why(one['why']))}" for one in refused_)
-        return Answer(host, observed.READY, "", said, findings, left_out)
+        return Answer(host, observed.READY, said=said, findings=findings, left_out=left_out)
     except Unreadable as error:
         why = f"refused: its answer cannot be read: {error}"
         return Answer(host, observed.REFUSED, why, findings=(_unreadable(error),))
+
+
+def _unreachable(about: Data) -> tuple[str, str]:
+    """Why, for the middle of a sentence, and what to check."""
+    if about.get("code") == "timeout":
+        return "no answer in time", reasons.TIMEOUT
+    reason = about.get("reason") or reasons.of_connection(about.get("msg", ""))
+    why = f"unreachable: {quoted(reason, reasons.LONGEST)}" if reason else "unreachable"
+    return why, reasons.advice(reason)
 
 
 def _why(message: str) -> str:
@@ -464,7 +478,7 @@ def observations(results: Mapping[str, t.Any]) -> dict[str, Observation]:
 
 def observation(found: Answer) -> Observation:
     """What a result of gateway_info says."""
-    about: Data = {"host": found.host, "state": found.state, "why": found.why, "findings": found.findings}
+    about: Data = {name: getattr(found, name) for name in ("host", "state", "why", "advice", "findings")}
     if found.state != observed.READY:
         return Observation(**about)
     if obstacles := found.said.get("obstacles"):

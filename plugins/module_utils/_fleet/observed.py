@@ -13,6 +13,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._errors import sentence
+
 READY, REFUSED, UNREACHABLE, ABSENT = "ready", "refused", "unreachable", "absent"
 """Reachability: it answered; it answered in a way that cannot be used; it did not answer; nobody asked it."""
 
@@ -70,8 +72,10 @@ class Blocked:
 
 @dataclass(frozen=True)
 class Observation:
-    """One gateway as it was seen. Fingerprints are SHA-256, hex. Without `seen` nothing but `state` and `why` counts.
+    """One gateway as it was seen. Fingerprints are SHA-256, hex. Without `seen` nothing but `state`, `why` and `advice`
+    counts.
 
+    `advice`: what to check where it was not reached or refused, a sentence, or "".
     `seen`: it said what keys there are; it may be REFUSED all the same, for its `obstacles`.
     `at_restart`: what its next start would change for its peers, in sentences.
     `fetch`: why it has not fetched what was published, in sentences; "" where it has, or does not fetch.
@@ -93,6 +97,12 @@ class Observation:
     at_restart: tuple[str, ...] = ()
     fetch: str = ""
     findings: tuple[str, ...] = ()
+    advice: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be used, and what to check: sentences."""
+        return f"{sentence(self.why)} {self.advice}".rstrip()
 
     @property
     def own(self) -> set[str]:

@@ -14,8 +14,8 @@ from .._errors import sentence
 from . import findings
 from .findings import SHOWN, Finding, listed
 from .model import EMERGENCY, Directory, Gateway
-from .observed import READY, REFUSED, Observation, Observations, absent
-from .plan import DeferredPeer, Plan, Target
+from .observed import READY, REFUSED, UNREACHABLE, Observation, Observations, absent
+from .plan import DeferredPeer, Plan, Target, reasons_of
 from .status import status
 from .verify import Proof
 
@@ -176,6 +176,12 @@ def _not_stored(now: Directory, one: Observation) -> Finding:
 
 
 # ------------------------------------------------------------------ enrollment
+
+
+def without_an_answer(answers: Observations) -> list[str]:
+    """Why gateways told no key, what is the same of several once. `answers`: to the question which key they have."""
+    away = {name: f"{name}: {one.reason}" for name, one in answers.items() if one.state in (UNREACHABLE, REFUSED)}
+    return reasons_of(away)
 
 
 def enrolled(directory: Directory) -> list[dict[str, t.Any]]:

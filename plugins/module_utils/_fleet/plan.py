@@ -16,10 +16,11 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from .. import _errors
 from .._backends import BACKENDS, IN_PLACE
 from .._errors import NOTHING_CHANGED, NOTHING_REPORTED, VpnKeysError, clause, sentence
 from .._fingerprint import short
-from .findings import listed
+from .findings import SHOWN, listed
 from .model import EMERGENCY, Directory, Gateway
 from .observed import ABSENT, READY, REFUSED, UNREACHABLE, Observation, Observations, absent
 
@@ -80,6 +81,23 @@ class DeferredPeer:
         return f"{self.gateway} ({clause(self.why)})"
 
 
+def grouped(deferred: Iterable[DeferredPeer], *, every: bool = False) -> str:
+    """Those with the same reason at once: `gw1, gw2 (unreachable)`. `every`: all of them, however many."""
+    names: dict[str, list[str]] = {}
+    for one in deferred:
+        names.setdefault(clause(one.why), []).append(one.gateway)
+    parts = [f"{', '.join(some) if every else listed(some)} ({why})" for why, some in names.items()]
+    if every or len(parts) <= SHOWN:
+        return ", ".join(parts)
+    return f"{', '.join(parts[:SHOWN])} and {sum(map(len, list(names.values())[SHOWN:]))} more"
+
+
+def reasons_of(stopped: Mapping[str, str]) -> list[str]:
+    """Of sentences by gateway, most of which begin with its name: what is said of several is said once."""
+    found = _errors.together(stopped.items())
+    return [text if text == stopped[hosts[0]] else f"{listed(hosts)}: {text}" for text, hosts in found.items()]
+
+
 @dataclass(frozen=True)
 class Plan:
     """`names` change, `left_out` would have, but cannot now. `peers` can be updated now, `fetching` fetch what they
@@ -132,7 +150,7 @@ def plan(directory: Directory, observations: Observations, asked: Sequence[str],
     stopped = {name: why for name, why in reasons.items() if why}
     targets = [name for name in asked if name not in stopped]
     if not targets or (stopped and options.mode == PLANNED and options.unreachable == "fail"):
-        targets, stopped, refusals = list(asked), {}, [*refusals, *stopped.values()]
+        targets, stopped, refusals = list(asked), {}, [*refusals, *reasons_of(stopped)]
     peers = peers_of(directory, targets)
     by_themselves = options.fetching.difference(asked) if options.mode == PLANNED else frozenset()
     told = [name for name in peers if name not in by_themselves]
@@ -238,12 +256,11 @@ def _too_few(made: Plan, options: PlanOptions) -> list[str]:
     able = len(made.peers) + len(made.fetching)
     number = able + len(made.deferred)
     if made.deferred and options.unreachable == "fail":
-        names = listed([str(one) for one in made.deferred])
-        refusals.append(f"{names} cannot be updated now, but O(unreachable)=fail requires all peers.")
+        refusals.append(f"{grouped(made.deferred)} cannot be updated now, but O(unreachable)=fail requires all peers.")
     if number and 100 * able < options.minimum_share * number:
         refusals.append(
             f"Only {able} of {number} peers can be updated now, but O(minimum_share) requires "
-            f"{options.minimum_share} %."
+            f"{options.minimum_share} %. Not now: {grouped(made.deferred)}."
         )
     return refusals
 
@@ -368,7 +385,7 @@ def unable(directory: Directory, name: str, observation: Observation, options: P
 
 def _unable_to_change(one: Gateway, observation: Observation) -> str:
     if observation.state != READY:
-        return f"{one.name}: {sentence(observation.why)}"
+        return f"{one.name}: {observation.reason}"
     if not observation.own:
         return f"{one.name} has no key yet; enroll it first."
     if observation.own & one.expected:
@@ -383,7 +400,7 @@ def _unable_to_go_back(one: Gateway, observation: Observation) -> str:
     if not one.rotation:
         return ""
     if observation.state != READY:
-        return f"{one.name}: {sentence(observation.why)} Its old key cannot be restored now."
+        return f"{one.name}: {observation.reason} Its old key cannot be restored now."
     if not one.rotation.old or one.rotation.old[1] not in observation.own | {observation.previous}:
         return f"The old key of {one.name} is destroyed and cannot come back; run the rotation again to finish it."
     return ""

@@ -242,7 +242,7 @@ def _of_gateway(
     if one.revoked:
         return
     if observation.state == UNREACHABLE:
-        yield Finding(findings.NOT_OBSERVED, one.name, f"It was not observed ({clause(observation.why)}).")
+        yield Finding(findings.NOT_OBSERVED, one.name, _not_observed(observation))
     if observation.state == ABSENT:
         yield Finding(findings.NOT_ASKED, one.name, f"It was not asked ({observation.why}).")
     if observation.seen:
@@ -283,7 +283,12 @@ def _of_answer(observation: Observation) -> Iterator[Finding]:
     for text in observation.findings:
         yield Finding(findings.FORGED, observation.host, text)
     if observation.state == REFUSED:
-        yield Finding("refused", observation.host, beginning(observation.why) or "It refused.")
+        why = observation.reason if observation.advice else observation.why
+        yield Finding("refused", observation.host, beginning(why) or "It refused.")
+
+
+def _not_observed(observation: Observation) -> str:
+    return f"It was not observed ({clause(observation.why)}). {observation.advice}".rstrip()
 
 
 def _of_stranger(directory: Directory, observation: Observation) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ from ansible.utils.display import Display
 
 from ...module_utils._errors import NOTHING_DONE, VpnKeysError
 from ...module_utils._printable import quoted
-from .. import claimed_variables, device_answer, failures
+from .. import claimed_variables, device_answer, failures, reasons
 from ..device_answer import Asked, Data
 
 LONGEST_MESSAGE = 1000
@@ -129,7 +129,8 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
             return _silent(f"No answer within {seconds:g} s. {unknown}.")
         except AnsibleConnectionFailure as error:
             self.silent = True
-            return {"unreachable": True, "msg": _of_ansible(error)}
+            reason = reasons.of_connection(str(error))
+            return {"unreachable": True, "msg": _of_ansible(error), "reason": reason}
         except VpnKeysError as error:
             return self.failure(error)
         except AnsibleError as error:

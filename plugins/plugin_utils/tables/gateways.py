@@ -14,7 +14,7 @@ from ...module_utils._fleet.due import Selection
 from ...module_utils._fleet.findings import OPEN, PROBLEM, STILL_ACCEPTED, Finding, listed, next_step, sentences
 from ...module_utils._fleet.observed import ABSENT
 from ...module_utils._fleet.outcome import Converged, Outcome
-from ...module_utils._fleet.plan import Plan
+from ...module_utils._fleet.plan import Plan, grouped, reasons_of
 from ...module_utils._fleet.running import RunningNext
 from ...module_utils._fleet.status import FleetStatus
 from .page import Column, Page
@@ -97,16 +97,19 @@ def plan(made: Plan, width: int) -> str:
     for target in made.targets:
         if target.resumes:
             page.note(f"{target.gateway}: resumes the open rotation, state {target.resumes}.")
-    page.note(*_notes(made), *[f"Excluded unless this changes: {one.why}" for one in made.left_out])
+    page.note(*_notes(made), *[f"Excluded unless this changes: {text}" for text in _left_out(made)])
     page.note(f"Peers that can be updated now: {listed(made.peers) or 'none'}.")
     if made.fetching:
         page.note(f"Fetch the new keys by themselves: {listed(made.fetching)}.")
     if made.unreachable:
-        deferred = listed([str(one) for one in made.unreachable])
-        page.note(f"Unreachable, updated later by converge_gateways: {deferred}.")
-    page.note(*[f"{one.gateway}: {one.why}" for one in made.refused])
+        page.note(f"Unreachable, updated later by converge_gateways: {grouped(made.unreachable)}.")
+    page.note(*reasons_of({one.gateway: f"{one.gateway}: {one.why}" for one in made.refused}))
     page.note(f"Digest: {made.digest}")
     return page.text()
+
+
+def _left_out(made: Plan) -> list[str]:
+    return reasons_of({one.gateway: one.why for one in made.left_out})
 
 
 def due(found: Selection, width: int) -> str:
@@ -118,7 +121,7 @@ def due(found: Selection, width: int) -> str:
     elif not (found.skipped or found.waiting):
         page.note("No key of a gateway is due.")
     if found.skipped:
-        page.note(f"Skipped, although their keys are due: {listed([str(one) for one in found.skipped])}.")
+        page.note(f"Skipped, although their keys are due: {grouped(found.skipped)}.")
     if found.waiting:
         most = "the maximum number of gateways in one run is reached"
         why = "the maintenance window is closed" if found.closed else most
@@ -137,8 +140,7 @@ def retired(made: Plan, width: int) -> str:
     """Nothing is urgent about it."""
     page, names = Page(width), listed(made.names)
     if made.deferred:
-        deferred = listed([str(one) for one in made.deferred])
-        still = f"Pending peers: {deferred}. Run converge_gateways when they are reachable."
+        still = f"Pending peers: {grouped(made.deferred)}. Run converge_gateways when they are reachable."
         page.note(f"Retired: {names}. {still}")
     else:
         page.note(f"Retired: {names}. No peer accepts the key any more.")
@@ -153,7 +155,7 @@ def _notes(made: Plan) -> list[str]:
 def _still(made: Plan) -> str:
     if not made.deferred:
         return "No peer accepts the old key any more."
-    still = ", ".join(str(one) for one in made.deferred)
+    still = grouped(made.deferred, every=True)
     return f"STILL ACCEPT THE OLD KEY: {still}. Make them reachable, then run converge_gateways."
 
 
@@ -170,7 +172,7 @@ def outcome(found: Outcome, made: Plan, emergency: bool, width: int) -> str:
         fetching = f"Fetch by themselves: {listed(made.fetching)}. They are pending until they have acknowledged it"
         page.note(f"{fetching}; converge_gateways asks them.")
     if made.deferred and not emergency:
-        page.note(f"To be updated by converge_gateways: {listed([str(one) for one in made.deferred])}.")
+        page.note(f"To be updated by converge_gateways: {grouped(made.deferred)}.")
     return page.text()
 
 
@@ -195,10 +197,16 @@ def _next_steps(found: Sequence[Finding]) -> list[str]:
     return [next_step(kind, hosts) for kind, hosts in kinds.items() if hosts]
 
 
-def enrolled(found: Mapping[str, t.Any], width: int) -> str:
-    """`found`: rows, and `where` the directory and its signing key are (None where that is not known)."""
+def enrolled(found: Mapping[str, t.Any], predicted: bool, width: int) -> str:
+    """`found`: rows, `where` the directory and its signing key are (None where that is not known), and the gateways
+    `without_key`. `predicted`: in check mode, where there may be no directory yet."""
     page = Page(width)
-    page.table("Enrolled", ENROLLED, found["gateways"], NARROW)
+    title = "Would be enrolled (check mode)" if predicted else "Enrolled"
+    page.table(title, ENROLLED, found["gateways"], NARROW)
+    if predicted:
+        if found["without_key"]:
+            page.note(f"Would generate their first key, and be enrolled with it: {listed(found['without_key'])}.")
+        return page.text()
     if found["where"]:
         page.note(f"The directory is {found['where']}.")
     if key := found["signing_key_path"] or found["signing_key_url"]:

@@ -94,7 +94,7 @@ GATEWAYS = (
     Step(NEW_MACHINE, "neither the old nor the new one of its open rotation", code=2, before=without_a_key),
     Step(
         f"{REGENERATE} -e gateway_keys_mode=emergency",
-        "STILL ACCEPT THE OLD KEY: gw3 (unreachable). Make them reachable, then run converge_gateways.",
+        'OLD KEY: gw3 (unreachable: "Connection closed"). Make them reachable, then run converge_gateways.',
         before=lambda mesh: mesh.no_ssh("gw3"),
     ),
     Step(f"{PLAY}converge_gateways -K", "gw3 gw1 done", before=lambda mesh: mesh.ssh_back("gw3")),

@@ -12,6 +12,7 @@ import pytest
 from integration.control_node import Run
 from integration.gateways.conftest import Make
 from integration.gateways.site import Site
+from integration.gateways.test_role_enroll import NEW_GATEWAY, forget
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -27,7 +28,7 @@ def told(done: Run, what: str) -> Told:
     }
 
 
-def predicted(site: Site, playbook: str, *arguments: str) -> None:
+def predicted(site: Site, playbook: str, *arguments: str) -> tuple[Run, Run]:
     """A run in check mode, which must change nothing, and the real one."""
     gateways, records = site.fingerprints(), site.database.read_bytes() if site.database.exists() else b""
     check = site.play(playbook, "--check", "--diff", *arguments)
@@ -43,6 +44,7 @@ def predicted(site: Site, playbook: str, *arguments: str) -> None:
     for done in (check, real):
         for task, diff in told(done, "diff").items():
             assert not BASE64.search(str(diff)), (task, diff)
+    return check, real
 
 
 TARGET = ("-e", "gateway=gw1", "-e", "confirm=gw1", "-e", "gateway_keys_settle_timeout=5")
@@ -61,9 +63,26 @@ def test_emergency(site: Site) -> None:
 
 
 def test_enrolment(make_site: Make) -> None:
+    """Its report shows the rows of the real one, and says nothing of files that do not exist."""
     site = make_site(enrolled=False)
-    predicted(site, "enroll_gateways")
+    check, real = predicted(site, "enroll_gateways")
     site.assert_whole()
+    rows = [done.result("gateway_report")["enrolled"]["gateways"] for done in (check, real)]
+    assert rows[0] == rows[1]
+    assert [row["pending"]["count"] for row in rows[0]] == [0] * len(site.names)
+    assert "Would be enrolled (check mode)" in check.output
+    assert not [words for words in ("The directory is", "Keep a copy") if words in check.output]
+    assert "Keep a copy of both" in " ".join(real.output.split())
+
+
+def test_enrolment_of_a_gateway_without_a_key(make_site: Make) -> None:
+    site = make_site(enrolled=False)
+    forget(site, "gw2", "gw1")
+    forget(site, "gw3", "gw1")
+    site.mesh.run("gw1", NEW_GATEWAY)
+    done = site.play("enroll_gateways", "--check")
+    assert done.code == 0, done.output
+    assert "Would generate their first key, and be enrolled with it: gw1." in " ".join(done.output.split())
 
 
 def test_convergence(site: Site) -> None:
@@ -84,5 +103,6 @@ def test_plan_only(site: Site) -> None:
         assert site.fingerprints() == before
         assert site.database.read_bytes() == records
     done = site.rotate("gw1", plan_only="true")
-    assert "gw3 (unreachable)" in " ".join(done.output.split())
+    said = " ".join(done.output.split())
+    assert 'Unreachable, updated later by converge_gateways: gw3 (unreachable: "Connection closed").' in said
     assert "1 -> 2" in done.output

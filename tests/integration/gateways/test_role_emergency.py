@@ -25,7 +25,7 @@ def test_peers_drop_the_key_first(platform: str, make_site: Make) -> None:
     site.mesh.no_ssh("gw3")
     env = {"KILL_AT": "before:Generate a new key (or reuse the staged one)", "ANSIBLE_CALLBACKS_ENABLED": "record,kill"}
     killed = site.rotate("gw1", mode="emergency", env=env)
-    first = "STILL ACCEPT THE OLD KEY: gw3 (unreachable). Make them reachable, then run converge_gateways."
+    first = 'OLD KEY: gw3 (unreachable: "Connection closed"). Make them reachable, then run converge_gateways.'
     assert first in " ".join(killed.output.split()), killed.output
     assert not thief.gets_in(site.mesh, "gw4", "gw2", stolen)
     assert thief.gets_in(site.mesh, "gw4", "gw3", stolen), "the thief is no good any more"
@@ -93,7 +93,7 @@ def test_revoke(site: Site) -> None:
     assert site.accepted("gw2", "gw1")
     done = site.revoke("gw1")
     assert done.code == 0, done.output
-    assert "STILL ACCEPT THE OLD KEY: gw3 (unreachable)" in done.output
+    assert "STILL ACCEPT THE OLD KEY: gw3 (unreachable: " in done.output
     assert not thief.gets_in(site.mesh, "gw4", "gw2", stolen)
     site.mesh.ssh_back("gw3")
     done = site.play("converge_gateways")
@@ -115,7 +115,7 @@ def test_retire(site: Site) -> None:
     site.mesh.no_ssh("gw3")
     done = site.retire("gw1")
     assert done.code == 0, done.output
-    assert "Pending peers: gw3 (unreachable)" in done.output
+    assert "Pending peers: gw3 (unreachable: " in done.output
     assert not site.accepted("gw2", "gw1")
     site.mesh.ssh_back("gw3")
     red = site.play("gateway_status", fail_on="problems")

@@ -107,6 +107,20 @@ def test_a_key_that_the_directory_does_not_know(site: Site) -> None:
     site.assert_whole()
 
 
+def test_why_gateways_could_not_be_reached_or_used(make_site: Make) -> None:
+    """With what to check, and what is the same of several once."""
+    site = make_site(enrolled=False)
+    for name in ("gw1", "gw2"):
+        site.node.hosts[name]["ansible_become_password"] = "not-the-password"
+    site.mesh.no_ssh("gw3")
+    done = site.play("enroll_gateways")
+    sentence = done.error("Report gateways that were not enrolled")[1]
+    password = 'gw1, gw2: Ansible says "Incorrect sudo password". Check ansible_become_password or -K.'
+    assert password in sentence, sentence
+    assert 'gw3: unreachable: "Connection ' in sentence, sentence
+    assert '". Check ansible_host, ansible_port and the network. Run it again' in sentence
+
+
 def test_a_name_that_no_gateway_can_have(make_site: Make) -> None:
     """As people have them in inventories: it is named with what to do, and the others are enrolled and rotated."""
     site, name = make_site(enrolled=False), "10.0.0.3 (Zürich)"

@@ -201,7 +201,8 @@ def test_peers_that_fetch_come_by_themselves() -> None:
     assert planned.digest == plan().digest
     assert "Fetch the new keys by themselves: gw3, gw4." in gateways.plan(planned, 120)
     few = plan(observations, fetching=frozenset({"gw3"}), minimum_share=67)
-    assert few.refusals == ["Only 2 of 3 peers can be updated now, but O(minimum_share) requires 67 %."]
+    share = "Only 2 of 3 peers can be updated now, but O(minimum_share) requires 67 %."
+    assert few.refusals == [f"{share} Not now: gw4 (not in this play)."]
     assert plan(targets=NAMES, fetching=frozenset(NAMES)).peers == NAMES
 
 
@@ -316,13 +317,42 @@ def test_a_target_that_is_left_out_does_not_count_as_one_that_fetches() -> None:
     wish: Data = {"targets": NAMES, "fetching": frozenset(NAMES[1:]), "minimum_share": 50}
     made = plan(ALL | away, **wish)
     assert (made.names, made.fetching) == (["gw1"], [])
-    assert made.refusals == ["Only 0 of 3 peers can be updated now, but O(minimum_share) requires 50 %."]
+    assert made.refusals == [
+        ("Only 0 of 3 peers can be updated now, but O(minimum_share) requires 50 %. "
+        "Not now: gw2, gw3, gw4 (unreachable).")
+    ]
 
 
 def test_where_no_target_can_change_every_reason_is_said() -> None:
     made = plan(ALL | {"gw1": unreachable("gw1"), "gw2": refused("gw2")}, targets=["gw1", "gw2"], minimum_share=0)
     assert made.refusals == ["gw1: unreachable.", "gw2: Incorrect sudo password."]
     assert made.left_out == []
+
+
+def test_what_is_the_same_of_several_is_said_once_with_what_to_check() -> None:
+    """A wrong password for sudo is wrong on all of them."""
+    wrong = {
+        name: refused(name, 'Ansible says "Incorrect sudo password"', advice="Check -K.") for name in NAMES
+    }
+    text = 'gw1, gw2: Ansible says "Incorrect sudo password". Check -K.'
+    peers = 'gw1, gw2, gw3, gw4 (Ansible says "Incorrect sudo password")'
+    made = plan(wrong, targets=["gw1", "gw2"])
+    assert made.refusals[0] == text
+    assert made.refusals[1].endswith(f"Not now: {peers}.")
+    left = plan(ALL | {name: wrong[name] for name in ("gw1", "gw2")}, targets=NAMES)
+    assert f"Excluded unless this changes: {text}" in " ".join(gateways.plan(left, 200).split())
+    others = plan(wrong | {"gw1": ALL["gw1"]}, minimum_share=0)
+    assert '\n  gw2, gw3, gw4: Ansible says "Incorrect sudo password"' in gateways.plan(others, 200)
+
+
+def test_peers_with_the_same_reason_are_named_together_and_in_bounds() -> None:
+    every = [DeferredPeer("gw1", "unreachable"), DeferredPeer("gw2", "full."), DeferredPeer("gw3", "unreachable")]
+    assert planning.grouped(every) == "gw1, gw3 (unreachable), gw2 (full)"
+    many = [DeferredPeer(f"gw{number}", f"reason {number}") for number in range(100)]
+    assert planning.grouped(many).endswith("gw11 (reason 11) and 88 more")
+    assert planning.grouped(many, every=True).endswith("gw99 (reason 99)"), "who accepts a revoked key is named"
+    alike = [DeferredPeer(f"gw{number}", "away") for number in range(100)]
+    assert planning.grouped(alike).endswith("gw11 and 88 more (away)")
 
 
 def test_what_the_directory_says_stops_all() -> None:

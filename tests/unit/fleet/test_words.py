@@ -27,7 +27,9 @@ from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import s
 from ansible_collections.vpnops.keys.plugins.module_utils._printable import quoted
 from ansible_collections.vpnops.keys.plugins.plugin_utils import claimed_variables, device_answer
 from ansible_collections.vpnops.keys.plugins.plugin_utils.device_answer import Asked
+from ansible_collections.vpnops.keys.plugins.plugin_utils.gateways import action as gateway_action
 from ansible_collections.vpnops.keys.plugins.plugin_utils.progress import results
+from ansible_collections.vpnops.keys.plugins.plugin_utils.reasons import of_connection
 from ansible_collections.vpnops.keys.plugins.plugin_utils.tables import gateways as tables
 
 NAMES = names(3)
@@ -83,11 +85,13 @@ def told(words: str) -> list[str]:
         "failed": failed,
         "left out": arrived("gateway_peers", left_out, peers=[peer]),
     }
+    away = {"unreachable": True, "msg": gateway_action._of_ansible(words), "reason": of_connection(words)}
     texts = [failed["msg"], results.sentence(failed), *unknown["findings"], *answers["left out"]["findings"]]
     texts += [str(claimed_variables.refusal(LIAR, [words])), *claimed_variables.result([words])["findings"]]
-    for result in (failed, unknown, arrived("gateway_info", info(words, obstacles=[words, words]))):
+    refusing = arrived("gateway_info", info(words, obstacles=[words, words]))
+    for result in (away, {"unreachable": True, "msg": words}, failed, unknown, refusing):
         texts += _observed(device_answer.observations({LIAR: result})[LIAR])
-    for result in answers.values():
+    for result in (*answers.values(), away):
         texts += _answered(device_answer.answer(LIAR, "gateway_peers", result))
     return texts
 

@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import observed
 from ansible_collections.vpnops.keys.plugins.module_utils._public_key import parse
-from ansible_collections.vpnops.keys.plugins.plugin_utils import device_answer
+from ansible_collections.vpnops.keys.plugins.plugin_utils import device_answer, reasons
 from ansible_collections.vpnops.keys.plugins.plugin_utils.device_answer import Asked
 
 Data = dict[str, t.Any]
@@ -283,7 +283,10 @@ def test_an_observation_is_what_was_said() -> None:
     [
         ({}, observed.ABSENT, "not in this play"),
         ({"skipped": True, "changed": False}, observed.ABSENT, "not in this play"),
-        ({"unreachable": True, "msg": "no route"}, observed.UNREACHABLE, "unreachable"),
+        ({"unreachable": True, "msg": "no route"}, observed.UNREACHABLE, 'unreachable: "no route"'),
+        ({"unreachable": True, "msg": "x", "reason": 'no". gw2'}, observed.UNREACHABLE, r'unreachable: "no\". gw2"'),
+        ({"unreachable": True, "msg": "\n"}, observed.UNREACHABLE, r'unreachable: "\n"'),
+        ({"unreachable": True}, observed.UNREACHABLE, "unreachable"),
         ({"unreachable": True, "code": "timeout", "msg": "x"}, observed.UNREACHABLE, "no answer in time"),
         ({"failed": True, "msg": "no sudo"}, observed.REFUSED, "no sudo"),
         (INFO | {"obstacles": ["It is full.", "no"]}, observed.REFUSED, 'it says "It is full." and it says "no"'),
@@ -300,6 +303,24 @@ def test_how_far_a_host_was_reached(result: t.Any, state: str, why: str) -> None
     found = device_answer.answer("gw1", "gateway_info", result)
     seen = device_answer.observation(found)
     assert (seen.state, seen.why) == (state, why)
+
+
+ADVICE: dict[str, tuple[Data, str]] = {
+    "no such name": ({"unreachable": True, "reason": "Could not resolve hostname gw4: x"}, "Check ansible_host."),
+    "refused": ({"unreachable": True, "reason": "Connection refused"}, reasons.NETWORK),
+    "anything": ({"unreachable": True, "msg": "x"}, reasons.NETWORK),
+    "hangs": ({"unreachable": True, "code": "timeout", "msg": "x"}, reasons.TIMEOUT),
+    "sudo": ({"failed": True, "msg": 'Ansible says "Incorrect sudo password"'}, reasons.BECOME),
+    "no sudo": ({"failed": True, "msg": 'Ansible says "Missing sudo password"'}, reasons.BECOME),
+    "another failure": ({"failed": True, "msg": 'It says "/etc cannot be written."'}, ""),
+    "nothing": (INFO, ""),
+}
+
+
+@pytest.mark.parametrize("what", ADVICE)
+def test_what_to_check(what: str) -> None:
+    result, advice = ADVICE[what]
+    assert device_answer.observation(device_answer.answer("gw1", "gateway_info", result)).advice == advice
 
 
 def test_a_variable_that_came_another_way_is_read_as_strictly() -> None:
