@@ -135,7 +135,8 @@ plan:
   type: dict
 outcome:
   description: >-
-    One entry per target, with the state C(excluded) for those that could not change, and whether all are done.
+    One entry per target, with the state C(excluded) for those that could not change, and whether all are done. C(idle)
+    means that no tunnel was up before, so that none was verified to use the new key.
   returned: if O(what=outcome)
   type: dict
 converged:

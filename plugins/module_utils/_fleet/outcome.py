@@ -23,7 +23,8 @@ from .verify import Proof
 @dataclass(frozen=True)
 class Changed:
     """One target. `before` and `fingerprint`: its key then and now. `tunnels`: so many are proved to use it.
-    `no_tunnel`: the peers whose tunnel is not, although they have it. `pending`: the peers that do not have it yet."""
+    `no_tunnel`: the peers whose tunnel is not, although they have it. `pending`: the peers that do not have it yet.
+    `idle`: no tunnel was up before, so none is proved, and this is no problem."""
 
     gateway: str
     before: str | None
@@ -34,6 +35,7 @@ class Changed:
     no_tunnel: Sequence[str]
     pending: Sequence[str]
     problem: str
+    idle: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def _changed(directory: Directory, target: Target, proofs: Mapping[str, Proof]) 
         no_tunnel=proof.unproven if proof else (),
         pending=directory.peers_pending(one.name),
         problem=(proof.problem if proof else "") or _unfinished(directory, one, begun=bool(proof) or not proofs),
+        idle=bool(proof and proof.nothing_to_prove),
     )
 
 

@@ -23,6 +23,7 @@ from .._fingerprint import short
 from .findings import SHOWN, listed
 from .model import EMERGENCY, Directory, Gateway
 from .observed import ABSENT, READY, REFUSED, UNREACHABLE, Observation, Observations, absent
+from .verify import peers_with_tunnels
 
 PLANNED, ABORT, REVOKE, RETIRE = "planned", "abort", "revoke", "retire"
 
@@ -59,7 +60,8 @@ class PlanOptions:
 @dataclass(frozen=True)
 class Target:
     """A gateway that changes its key: `serial` and `fingerprint` of the one that is replaced. `resumes`: the state of
-    the rotation that is open. `note`: what is odd about it and yet no reason not to begin."""
+    the rotation that is open. `note`: what is odd about it and yet no reason not to begin. `idle`: by its own word no
+    tunnel is up, so that none can be verified afterwards."""
 
     gateway: str
     platform: str | None
@@ -68,6 +70,7 @@ class Target:
     resumes: str | None
     expected_outage: str
     note: str = ""
+    idle: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ def plan(directory: Directory, observations: Observations, asked: Sequence[str],
     seen_as_peers = {name: _as_peer(directory, seen[name], set(targets)) for name in told}
     made = Plan(
         names=targets,
-        targets=[_target(directory.gateways.get(name), seen[name], options) for name in targets],
+        targets=[_target(directory, directory.gateways.get(name), seen[name], options) for name in targets],
         left_out=[DeferredPeer(name, why) for name, why in stopped.items()],
         refusals=refusals,
         digest=_digest(directory, asked, options),
@@ -265,13 +268,22 @@ def _too_few(made: Plan, options: PlanOptions) -> list[str]:
     return refusals
 
 
-def _target(one: Gateway | None, observation: Observation, options: PlanOptions) -> Target:
+def _target(
+    directory: Directory, one: Gateway | None, observation: Observation, options: PlanOptions
+) -> Target:
     if one is None:
         return Target(observation.host, None, None, None, None, "")
     outage = EMERGENCY_OUTAGE if options.mode == EMERGENCY else _outage(one.platform, options.strategy)
     serial, fingerprint = _replaced(one)
     resumes = one.rotation.state if one.rotation else None
-    return Target(one.name, one.platform, serial, fingerprint, resumes, outage, _note(one, observation, options))
+    note, idle = _note(one, observation, options), _is_idle(directory, one, observation, options)
+    return Target(one.name, one.platform, serial, fingerprint, resumes, outage, note, idle)
+
+
+def _is_idle(directory: Directory, one: Gateway, observation: Observation, options: PlanOptions) -> bool:
+    """An emergency does not wait for what was up before: the old key is revoked first."""
+    told = options.mode == PLANNED and observation.state == READY and observation.seen
+    return told and not peers_with_tunnels(directory, one, observation.tunnels)
 
 
 def _outage(platform: str, strategy: str) -> str:

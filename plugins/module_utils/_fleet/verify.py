@@ -42,6 +42,11 @@ class Proof:
     def to_result(self) -> dict[str, t.Any]:
         return asdict(self)
 
+    @property
+    def nothing_to_prove(self) -> bool:
+        """Whether no tunnel was up before, so that none tells whether the new key works."""
+        return self.verified and not (self.proven or self.unproven or self.not_stored)
+
     @classmethod
     def from_result(cls, result: t.Any) -> Proof:
         """Raises VpnKeysError(bad_input) for any other value."""
@@ -87,7 +92,7 @@ def _proof(
     emergency = bool(one.rotation and one.rotation.mode == EMERGENCY)
     new = one.rotation.new[1] if one.rotation and one.rotation.new else one.fingerprint
     carrying = _carrying(directory, one, after.tunnels, new)
-    expected = _peers(directory, one, before.tunnels)
+    expected = peers_with_tunnels(directory, one, before.tunnels)
     if emergency and not expected:
         # With the old key revoked there is nothing to see before: whom it knows tells whom it should see.
         expected = set(stored.read(directory, after).of)
@@ -106,7 +111,8 @@ def _proof(
     return Proof(not problem, problem, proven, unproven, not_stored, measured)
 
 
-def _peers(directory: Directory, one: Gateway, tunnels: Iterable[Tunnel]) -> set[str]:
+def peers_with_tunnels(directory: Directory, one: Gateway, tunnels: Iterable[Tunnel]) -> set[str]:
+    """The peers in use to which the gateway has one of these tunnels."""
     owners = (directory.owner(tunnel.peer, tunnel.with_peer) for tunnel in tunnels)
     return {
         owner
@@ -121,7 +127,7 @@ def _carrying(
     """The tunnels that the new key provably authenticated, by peer."""
     found: dict[str, list[Tunnel]] = {}
     for tunnel in tunnels:
-        for peer in _peers(directory, one, [tunnel]) if tunnel.with_own == new else ():
+        for peer in peers_with_tunnels(directory, one, [tunnel]) if tunnel.with_own == new else ():
             found.setdefault(peer, []).append(tunnel)
     return found
 

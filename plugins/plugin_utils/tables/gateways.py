@@ -97,6 +97,8 @@ def plan(made: Plan, width: int) -> str:
     for target in made.targets:
         if target.resumes:
             page.note(f"{target.gateway}: resumes the open rotation, state {target.resumes}.")
+    if idle := [target.gateway for target in made.targets if target.idle]:
+        page.note(f"{listed(idle)}: no tunnel is up now, so none can be verified to use the new key.")
     page.note(*_notes(made), *[f"Excluded unless this changes: {text}" for text in _left_out(made)])
     page.note(f"Peers that can be updated now: {listed(made.peers) or 'none'}.")
     if made.fetching:
@@ -159,12 +161,17 @@ def _still(made: Plan) -> str:
     return f"STILL ACCEPT THE OLD KEY: {still}. Make them reachable, then run converge_gateways."
 
 
+IDLE = "no tunnel was up before the change, so none was verified to use the new key."
+
+
 def outcome(found: Outcome, made: Plan, emergency: bool, width: int) -> str:
     page = Page(width)
     if emergency:
         page.note(_still(made))
     page.table("Outcome", OUTCOME, found.to_result()["gateways"], NARROW)
     page.note(*[row.problem for row in found.gateways if row.problem], *_notes(made))
+    if not emergency and (idle := [row.gateway for row in found.gateways if row.idle]):
+        page.note(f"{listed(idle)}: {IDLE}")
     for row in found.gateways:
         if row.no_tunnel and not row.problem:
             page.note(f"{row.gateway}: no tunnel with the new key yet to {listed(row.no_tunnel)}.")

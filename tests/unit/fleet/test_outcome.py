@@ -14,6 +14,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.outcome import converged, outcome
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.plan import Plan, PlanOptions, plan
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.verify import Proof
+from ansible_collections.vpnops.keys.plugins.plugin_utils.tables import gateways as tables
 
 NAMES = names(4)
 ROTATING = snapshot(samples.rotating("gw1"), *map(entry, NAMES[1:]))
@@ -31,6 +32,19 @@ def test_a_change_and_whom_it_has_not_reached() -> None:
     assert (row.before, row.fingerprint, row.state) == (fp("gw1"), fp("gw1", 2), "changed")
     assert row.pending == ["gw4"]
     assert found.to_result()["done"]
+
+
+def test_that_nothing_was_verified_is_said_and_is_no_failure() -> None:
+    """Seen before: a success with `tunnels verified 0`."""
+    after = snapshot(entry("gw1", 2), *map(entry, NAMES[1:]))
+    found = outcome(after, planned(), {"gw1": Proof(True, "", [], [], [], None)})
+    assert found.gateways[0].idle
+    assert found.problems("planned") == []
+    assert found.to_result()["done"]
+    text = "gw1: no tunnel was up before the change, so none was verified to use the new key."
+    assert text in tables.outcome(found, planned(), False, 200)
+    assert text not in tables.outcome(found, planned(), True, 200)
+    assert text not in tables.outcome(outcome(after, planned(), {"gw1": PROOF}), planned(), False, 200)
 
 
 def test_a_tunnel_that_is_not_proved_fails_the_run_but_not_the_change() -> None:

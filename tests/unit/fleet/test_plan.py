@@ -345,6 +345,20 @@ def test_what_is_the_same_of_several_is_said_once_with_what_to_check() -> None:
     assert '\n  gw2, gw3, gw4: Ansible says "Incorrect sudo password"' in gateways.plan(others, 200)
 
 
+def test_that_no_tunnel_is_up_is_said_before_anything_begins() -> None:
+    """Then nothing verifies the new key. Tunnels with peers that are gone, or with others, are none."""
+    idle = replace(ALL["gw1"], tunnels=(samples.tunnel("road warrior", fp("gw1")),))
+    text = "gw1: no tunnel is up now, so none can be verified to use the new key."
+    made = plan(ALL | {"gw1": idle})
+    assert made.targets[0].idle
+    assert made.refusals == []
+    assert text in gateways.plan(made, 200)
+    assert Plan.from_result(made.to_result()) == made
+    for other in (plan(), plan(ALL | {"gw1": idle}, mode="emergency"), plan(ALL | {"gw1": unreachable("gw1")})):
+        assert not other.targets[0].idle
+        assert text not in gateways.plan(other, 200)
+
+
 def test_peers_with_the_same_reason_are_named_together_and_in_bounds() -> None:
     every = [DeferredPeer("gw1", "unreachable"), DeferredPeer("gw2", "full."), DeferredPeer("gw3", "unreachable")]
     assert planning.grouped(every) == "gw1, gw3 (unreachable), gw2 (full)"

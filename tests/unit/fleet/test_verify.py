@@ -109,7 +109,13 @@ def test_time_alone_is_not_enough_for_the_old_key_to_be_destroyed(
 
 
 def test_no_tunnel_was_expected() -> None:
-    assert proof(changed(), before=samples.without(BEFORE, *OTHERS)).verified
+    found = proof(changed(), before=samples.without(BEFORE, *OTHERS))
+    assert (found.verified, found.nothing_to_prove) == (True, True)
+    away = snapshot(samples.rotating("gw1"), *map(entry, OTHERS), pending={name: ["gw1"] for name in OTHERS})
+    for other in (proof(changed(*OTHERS)), proof(changed("gw2"), share=33), proof(changed(), directory=away)):
+        assert other.verified
+        assert not other.nothing_to_prove
+    assert not proof(seen("gw1", NAMES), before=samples.without(BEFORE, *OTHERS)).nothing_to_prove
 
 
 @pytest.mark.parametrize(
