@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from ..module_utils._errors import NOTHING_CHANGED, VpnKeysError
 from ..module_utils._fleet.due import Window, select
 from ..module_utils._fleet.model import Directory
+from ..module_utils._fleet.observed import none_reached
 from ..module_utils._fleet.periods import moment
 from ..modules.gateway_due import ARGUMENT_SPEC
 from ..plugin_utils import device_answer
@@ -32,7 +33,10 @@ class ActionModule(ControlAction):
             raise VpnKeysError("bad_input", "O(max_gateways) must be at least 1", state=NOTHING_CHANGED)
         found = select(directory, observations, judged, options["max_gateways"], _is_open(options, judged.at))
         shown = output.show(gateways.due(found, display.columns)) if options["show"] else {"changed": False}
-        return shown | {"due": found.to_result()}
+        result: Result = shown | {"due": found.to_result()}
+        if found.skipped and not found.names and (why := none_reached(observations or {})):
+            result |= {"failed": True, "code": "unreachable", "msg": f"{why} {NOTHING_CHANGED}."}
+        return result
 
 
 def _is_open(options: dict[str, t.Any], at: str) -> bool:

@@ -12,7 +12,7 @@ from ..module_utils._errors import NOTHING_REPORTED
 from ..module_utils._fleet import plan as planning
 from ..module_utils._fleet.findings import failing, sentences
 from ..module_utils._fleet.model import EMERGENCY, Directory
-from ..module_utils._fleet.observed import REFUSED, Observation, Observations, none_observed
+from ..module_utils._fleet.observed import ABSENT, REFUSED, Observation, Observations, none_observed, none_reached
 from ..module_utils._fleet.outcome import converged, enrolled, outcome, without_an_answer
 from ..module_utils._fleet.status import status
 from ..module_utils._fleet.verify import Proof
@@ -58,8 +58,13 @@ class ActionModule(ControlAction):
 
     def converged(self, directory: Directory, options: Data) -> Result:
         before = Directory.from_result(options["before"]) if options["before"] else directory
-        found = converged(before, directory, _answers(options))
+        answers = _answers(options)
+        found = converged(before, directory, answers)
         problems = sentences(failing(found.findings, options["fail_on"]))
+        # Who alone has something to store is often away for long; that nobody at all is there is another matter.
+        everybody = {name for name, one in answers.items() if one.state != ABSENT} >= set(directory.in_use)
+        if options["fail_on"] != "nothing" and everybody and (why := none_reached(answers)):
+            problems.append(why)
         return self._result(options, found.to_result(), gateways.converged(found, display.columns), "drift", problems)
 
     def enrolled(self, directory: Directory, options: Data) -> Result:

@@ -442,7 +442,9 @@ def answer(host: str, module: str, result: t.Any) -> Answer:
             return Answer(host, observed.UNREACHABLE, *_unreachable(about), findings=findings)
         if about.get("failed"):
             message = about.get("msg", "")
-            return Answer(host, observed.REFUSED, _why(message), reasons.become_advice(message), findings=findings)
+            # Not where a module says it: so a gateway would ask for that password.
+            check = "" if message.startswith("It says") else reasons.become_advice(message)
+            return Answer(host, observed.REFUSED, _why(message), check, findings=findings)
         said = _KEPT[module](result, Reading(), "the result")
         refused_ = said.get("refused", ())
         left_out = tuple(f"It did not store {one['gateway']}: {sentence(_why(one['why']))}" for one in refused_)

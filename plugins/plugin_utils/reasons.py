@@ -16,13 +16,15 @@ from ..module_utils._printable import printable
 
 LONGEST = 200
 """Characters of a reason."""
+READ = 2000
+"""Characters of a message that are looked at, its last ones: a host may print without end."""
 NETWORK = "Check ansible_host, ansible_port and the network."
 TIMEOUT = "Check the gateway and the network; a higher gateway_keys_timeout gives it more time."
 BECOME = "Check ansible_become_password or -K."
 # What ssh says, without the address: gateways with the same reason are named together.
 _CORES = {
     r"Could not resolve hostname .+": "Check ansible_host.",
-    r"Permission denied \(.+?\)": "Check ansible_user and its SSH key or password.",
+    r"Permission denied \([^()]{1,200}\)": "Check ansible_user and its SSH key or password.",
     r"Host key verification failed": "Compare its host key with the one in known_hosts.",
     r"Connection (?:refused|timed out|closed|reset)|Operation timed out": NETWORK,
     r"No route to host|Network is unreachable": NETWORK,
@@ -33,7 +35,7 @@ _BEFORE = re.compile(r"^(?:Failed to connect to the host via ssh: )?(?:ssh: )?")
 
 def of_connection(message: str) -> str:
     """The reason in the last line, where ssh says it, behind banners and warnings."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    lines = [line.strip() for line in message[-READ:].splitlines() if line.strip()]
     last = lines[-1] if lines else ""
     found = next((match for core in _CORES if (match := re.search(core, last))), None)
     return printable(found[0] if found else _BEFORE.sub("", last), LONGEST)
@@ -46,4 +48,4 @@ def advice(reason: str) -> str:
 
 def become_advice(message: str) -> str:
     """What to check where that is why the user did not become root; empty where it is something else."""
-    return BECOME if _NO_ROOT.search(message) else ""
+    return BECOME if _NO_ROOT.search(message[:READ]) else ""

@@ -35,7 +35,7 @@ def test_the_action_that_is_named_is_carried_out(action: str, tmp_path: Path) ->
     assert done.code != 0
     included = [line for line in done.output.splitlines() if line.startswith("included:")]
     assert [line.split()[1].rpartition("/")[2] for line in included] == [f"{action}.yml"], done.output
-    assert "h1 is not in the inventory group gateways" in " ".join(done.output.split())
+    assert "There is no gateway in the inventory group gateways" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize("variables", [{}, {"gateway_keys_action": ""}, {"gateway_keys_action": "main"}])

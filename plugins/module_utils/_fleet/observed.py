@@ -13,12 +13,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._errors import sentence
+from .._errors import sentence, together
 
 READY, REFUSED, UNREACHABLE, ABSENT = "ready", "refused", "unreachable", "absent"
 """Reachability: it answered; it answered in a way that cannot be used; it did not answer; nobody asked it."""
 
 PLACES = ("file", "runtime")
+SHOWN = 5
+"""Names, and reasons, in one message."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,20 @@ Observations = t.Mapping[str, Observation]
 
 
 def none_observed(observations: Observations) -> str:
-    """That of all that were asked not one could be observed, as a sentence; "" otherwise. One that is away is normal,
-    but who asks for the state of a fleet and sees nothing of it has to hear that."""
+    """That of all that were asked not one could be observed, as sentences with the reasons; "" otherwise. One that is
+    away is normal, but who asks for the state of a fleet and sees nothing of it has to hear that."""
     asked = [one for one in observations.values() if one.state != ABSENT]
-    return "No gateway could be observed." if asked and not any(one.seen for one in asked) else ""
+    return _nobody("observed", asked) if asked and not any(one.seen for one in asked) else ""
+
+
+def none_reached(observations: Observations) -> str:
+    """The same where gateways were to store something: that not one of them could be reached."""
+    asked = [one for one in observations.values() if one.state != ABSENT]
+    return _nobody("reached", asked) if asked and all(one.state == UNREACHABLE for one in asked) else ""
+
+
+def _nobody(what: str, asked: t.Sequence[Observation]) -> str:
+    reasons = together((one.host, one.reason) for one in asked)
+    more = {True: " and others", False: ""}
+    told = [f"{', '.join(hosts[:SHOWN])}{more[len(hosts) > SHOWN]}: {why}" for why, hosts in reasons.items()]
+    return " ".join([f"No gateway could be {what}.", *told[:SHOWN]])

@@ -478,8 +478,14 @@ def _are_dropped(directory: Directory, names: Sequence[str]) -> bool:
 
 
 def still_accepting(made: Plan) -> list[str]:
-    """Peers that were reached and yet failed to drop a key: this does not end by itself, it has to be fixed."""
-    return [
+    """Peers that were reached and yet failed to drop a key: this does not end by itself, it has to be fixed. And that
+    nobody was reached at all, so that nothing is revoked anywhere."""
+    nobody = made.unreachable and not made.peers and not made.refused
+    all_of_them = (
+        f"No peer could be reached, so all of them may still accept the old key: {grouped(made.unreachable)}. Run "
+        "vpnops.keys.converge_gateways when they can be reached."
+    )
+    return [all_of_them] if nobody else [
         f"{one.gateway} still accepts the old key: {sentence(one.why)} Fix that, then run "
         "vpnops.keys.converge_gateways."
         for one in made.refused

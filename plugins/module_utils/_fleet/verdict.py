@@ -12,6 +12,7 @@ for gateways that nobody asked.
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -45,11 +46,16 @@ class Verdict:
 
 
 def verdict(in_use: t.Collection[str], found: Iterable[Finding]) -> Verdict:
-    """`in_use`: the gateways that shall match. A difference that rests on the word of two counts for both."""
+    """`in_use`: the gateways that shall match. A difference that rests on the word of two counts for the one that
+    differs from more others, else for both: one that lies about all of them does not make all of them differ."""
+    found = worst_first(found)
+    pairs = Counter(name for one in found if one.also for name in (one.host, one.also))
     words: dict[str, dict[str, None]] = {}
-    for one in worst_first(found):
+    for one in found:
         if KINDS[one.kind].differs or one.kind == NOT_ASKED:
-            for host in filter(None, (one.host, one.also)):
+            both = [name for name in (one.host, one.also) if name]
+            most = max(pairs[name] for name in both)
+            for host in both if not one.also else [name for name in both if pairs[name] == most]:
                 words.setdefault(host, {})[WORDS.get(one.kind, one.kind)] = None
     reasons: dict[str, list[str]] = {}
     for host, told in words.items():

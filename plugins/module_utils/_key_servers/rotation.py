@@ -514,7 +514,8 @@ class _Case:
         trial = self.rotation.trial
         host = next((server for server in self.switched if trial and server.name == trial.host), None)
         if self._coop() == "splits":
-            if self.policy.allow_split:
+            # Of a change that is being watched the label is restored first, as without that consent.
+            if self.policy.allow_split and trial is None:
                 return self._together()
             where = self.facts.split_on(self._releases())
             return self.back(self.switched, f"Key servers of these releases split while their labels differ{where}")

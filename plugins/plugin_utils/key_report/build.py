@@ -46,8 +46,9 @@ def usable(inputs: Inputs) -> tuple[Inputs, list[Finding]]:
     for part, result in (("key servers", inputs.key_servers), ("directory", inputs.directory)):
         if result and result.get("failed"):
             found.append(about("not read", part, str(result.get("msg"))))
-    if why := none_observed(inputs.gateways):
-        found.append(about("not read", "gateways", why))
+    if none_observed(inputs.gateways):
+        # Each has a finding of its own, with the reason.
+        found.append(about("not read", "gateways", "No gateway could be observed."))
     left = replace(inputs, key_servers=_read(inputs.key_servers), directory=_read(inputs.directory))
     servers.check(left.key_servers, left.rsa_keys, left.groups)
     return left, found

@@ -156,7 +156,13 @@ class Rotator:
         if found.rotation.trial and not found.step:
             return False
         last = isinstance(found.step, Switch) and self._has_primary(found.step) and not _beyond(until, "secondaries")
-        return last or reached(found.rotation, until)
+        return (last and not self._must_not_stay(found)) or reached(found.rotation, until)
+
+    def _must_not_stay(self, found: Decision) -> bool:
+        """Whether labels differ on key servers that are known to split then."""
+        servers = self.observed.servers if self.observed else ()
+        splits = found.facts.coop_of({server.release for server in servers}) == "splits"
+        return splits and len({server.label for server in servers}) > 1
 
     def _has_primary(self, step: Switch) -> bool:
         roles = {server.name: server.role for server in (self.observed.servers if self.observed else ())}
@@ -216,7 +222,7 @@ class Rotator:
         progress = execute.Progress(self.tell, pipe.Count(0), asked=self.asked)
         try:
             await execute.run_plan(plan, self.targets, execution, progress, self.pool)
-        except VpnKeysError:
+        except Exception:
             # A key that was generated stays, and the next run takes it.
             self.done += [f"{host}: {', '.join(words)}." for host, words in progress.done.items()]
             raise

@@ -149,8 +149,15 @@ async def run(all_found: Sequence[Found], seen: Mapping[str, Seen], deadline: fl
         return
     turns = {host: asyncio.Lock() for one, _rotator in running for host in one.live.hosts}
     largest = max(len(one.live.hosts) for one, _rotator in running)
-    gate = asyncio.Semaphore(max(running[0][1].wanted.parallel // largest, 1))
-    await asyncio.gather(*(_to_its_end(one, rotator, seen, deadline, turns, gate) for one, rotator in running))
+    wanted = running[0][1].wanted
+    # What is found out with one group must be known before the next one is changed.
+    tries = wanted.policy.canary or wanted.policy.allow_split
+    gate = asyncio.Semaphore(1 if tries else max(wanted.parallel // largest, 1))
+    work = (_to_its_end(one, rotator, seen, deadline, turns, gate) for one, rotator in running)
+    # All of them have ended before anything that ended one of them is told.
+    for ended in await asyncio.gather(*work, return_exceptions=True):
+        if ended:
+            raise ended
 
 
 async def _to_its_end(

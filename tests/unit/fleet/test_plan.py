@@ -486,6 +486,19 @@ def test_who_has_not_acknowledged_still_accepts_whatever_it_answers() -> None:
     assert sentence.startswith("gw3 still accepts the old key: it has not acknowledged that it dropped the key. Fix")
 
 
+def test_where_no_peer_can_be_reached_nothing_is_revoked_anywhere() -> None:
+    """Some that are away is normal; that all are is not, and the run must not end well."""
+    lost = snapshot(revoked("gw1"), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[1:]})
+    away = {name: unreachable(name) for name in NAMES[1:]}
+    (sentence,) = planning.still_accepting(planning.dropped(lost, away, plan(mode="emergency")))
+    assert sentence == (
+        "No peer could be reached, so all of them may still accept the old key: gw2, gw3, gw4 (unreachable). Run "
+        "vpnops.keys.converge_gateways when they can be reached."
+    )
+    one_there = snapshot(revoked("gw1"), *map(entry, NAMES[1:]), pending={name: ["gw1"] for name in NAMES[2:]})
+    assert planning.still_accepting(planning.dropped(one_there, away, plan(mode="emergency"))) == []
+
+
 # -- out of use in peace
 
 

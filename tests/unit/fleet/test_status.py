@@ -20,8 +20,15 @@ from unit.fleet.samples import all_seen, change, entry, fp, names, refused, revo
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet import findings
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.model import Directory
-from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import Change, Observation
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.observed import (
+    Change,
+    Observation,
+    absent,
+    none_observed,
+    none_reached,
+)
 from ansible_collections.vpnops.keys.plugins.module_utils._fleet.status import FleetStatus, status
+from ansible_collections.vpnops.keys.plugins.module_utils._fleet.verdict import verdict
 from ansible_collections.vpnops.keys.plugins.module_utils._tampered import WHOLE
 from ansible_collections.vpnops.keys.plugins.plugin_utils.tables import gateways as tables
 from ansible_collections.vpnops.keys.plugins.plugin_utils.tables.gateways import STATUS
@@ -470,9 +477,33 @@ def test_drift_fails_for_all_that_the_line_says_but_who_was_not_asked(seed: int)
     failing = findings.failing(found.findings, "drift")
     not_asked = {one.host for one in found.findings if one.kind == "not asked"}
     assert found.verdict.in_sync == (not failing and not not_asked)
-    others = {name for one in failing for name in (one.host, one.also)} | not_asked
-    assert found.verdict.matching == len(set(made.directory.in_use) - others)
-    assert {name for hosts, dummy in found.verdict.reasons for name in hosts} == others - {""}
+    named = {name for hosts, dummy in found.verdict.reasons for name in hosts}
+    assert found.verdict.matching == len(set(made.directory.in_use) - named)
+    assert all(named & {one.host, one.also} for one in failing)
+    assert named >= not_asked
+    assert named <= {name for one in failing for name in (one.host, one.also)} | not_asked
+
+
+def test_that_nobody_is_there_is_said_with_the_reasons() -> None:
+    away = {name: unreachable(name) for name in ("gw1", "gw2")}
+    said = "No gateway could be {}. gw1, gw2: unreachable."
+    assert none_observed(away) == said.format("observed")
+    assert none_reached(away) == said.format("reached")
+    assert none_reached({**away, "gw3": refused("gw3")}) == none_reached({"gw3": absent("gw3")}) == ""
+    many = {name: unreachable(name) for name in names(9)}
+    assert none_reached(many) == "No gateway could be reached. gw1, gw2, gw3, gw4, gw5 and others: unreachable."
+
+
+@pytest.mark.parametrize("liar_stores", [True, False])
+def test_one_that_lies_about_all_does_not_make_all_of_them_differ(liar_stores: bool) -> None:
+    """Whether it claims keys of everybody that nobody else has, or none where everybody has one."""
+    found = [
+        findings.Finding("drifted gateway", "gw4" if liar_stores else name, "", also=name if liar_stores else "gw4")
+        for name in ("gw1", "gw2", "gw3")
+    ]
+    line = verdict(["gw1", "gw2", "gw3", "gw4"], found)
+    assert (line.matching, line.in_sync) == (3, False)
+    assert line.text == "3 of 4 match the directory; gw4: differs"
 
 
 FAILING = {

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +44,16 @@ def test_the_part_that_people_need_and_what_to_check(message: str) -> None:
     """Without the address, so that gateways with the same reason are named together."""
     reason = reasons.of_connection(message)
     assert (reason, reasons.advice(reason)) == SAID[message]
+
+
+@pytest.mark.parametrize("text", ["Permission denied (", "Could not resolve hostname ", "Incorrect x", "ssh: ", "\n"])
+def test_who_prints_without_end_costs_nothing(text: str) -> None:
+    """It is looked at where no limit of time holds any more."""
+    began = time.process_time()
+    reason = reasons.of_connection(SSH + text * 200_000)
+    reasons.advice(reason)
+    reasons.become_advice(text * 200_000)
+    assert time.process_time() - began < 1
 
 
 @given(st.text(max_size=5000))

@@ -20,8 +20,8 @@ from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_config imp
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_coop import Coop, CoopPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.getvpn_members import Rekeys
 from ansible_collections.vpnops.keys.plugins.module_utils._ios.key_listings import KeyRing, RsaKey
-from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation import Policy, Rotation
-from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation_steps import Prepare
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation import CoopFact, Facts, Policy, Rotation
+from ansible_collections.vpnops.keys.plugins.module_utils._key_servers.rotation_steps import Prepare, Switch
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers import execute, rotate, rotations
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.live_group import LiveGroup, live_groups
 from ansible_collections.vpnops.keys.plugins.plugin_utils.key_servers.rotate import NO_EFFECT, Clock, Rotator, Wanted
@@ -76,7 +76,7 @@ class World:
     async def _sleep(self, seconds: float) -> None:
         self.passed += seconds
 
-    def group(self, live: LiveGroup, record: Rotation) -> Found:
+    def group(self, live: LiveGroup, record: Rotation, **wanted_: Any) -> Found:
         @dataclasses.dataclass
         class Target:
             name: str
@@ -87,7 +87,7 @@ class World:
 
         targets: Any = {host: Target(host) for host in live.hosts}
         pool: Any = Pool()
-        clock, wanted = Clock(lambda: self.passed, self._sleep), Wanted(Policy(emergency=True))
+        clock, wanted = Clock(lambda: self.passed, self._sleep), Wanted(**{"policy": Policy(emergency=True), **wanted_})
         rotator = Rotator(live, targets, ADDRESSES, record, self.store, pool, wanted, clock, lambda _text: None)
         return Found(live, record, rotator)
 
@@ -140,11 +140,24 @@ def test_a_slow_key_server_delays_its_own_group_alone(monkeypatch: pytest.Monkey
     assert (slow.outcome, other.outcome) == ("done", "done")
 
 
-def test_groups_that_share_a_key_server_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("hosts", "policy", "at_once"),
+    [
+        (("ks9", "ks9"), Policy(emergency=True), 1),
+        (("ks1", "ks9"), Policy(emergency=True), 2),
+        (("ks1", "ks9"), Policy(canary=True), 1),
+        (("ks1", "ks9"), Policy(allow_split=True), 1),
+    ],
+    ids=["shared", "apart", "canary", "split"],
+)
+def test_groups_that_share_a_key_server_or_try_something_out_take_turns(
+    hosts: tuple[str, str], policy: Policy, at_once: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What one finds out must be known before the next one is changed."""
     world = World(monkeypatch, tmp_path, lambda host, _look: survey(host, "NEW", name="H"))
     both = [
-        world.group(LiveGroup(name, identity, {"ks9": "H"}), Rotation(name, "OLD", "NEW", "retired"))
-        for name, identity in (("G", "7"), ("H", "8"))
+        world.group(LiveGroup(name, identity, {host: "H"}), Rotation(name, "OLD", "NEW", "retired"), policy=policy)
+        for host, (name, identity) in zip(hosts, (("G", "7"), ("H", "8")), strict=True)
     ]
     at_work = most = 0
 
@@ -161,7 +174,20 @@ def test_groups_that_share_a_key_server_take_turns(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Rotator, "advance", counted)
     asyncio.run(rotations.run(both, {}, 1000))
     assert [one.outcome for one in both] == ["done", "done"]
-    assert most == 1
+    assert most == at_once
+
+
+def test_key_servers_that_split_are_not_left_with_two_labels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also where it is to stop at the secondaries: what a killed run left is finished."""
+    world = World(monkeypatch, tmp_path, lambda host, _look: survey(host, "OLD" if host == "ks1" else "NEW",
+                                                                    "ks2" if host == "ks1" else "ks1"))  # fmt: skip
+    world.store.keep_facts(Facts((CoopFact(("15.7",), "splits"),)))
+    left = world.group(
+        PAIR, Rotation("G", "OLD", "NEW", "canary"), policy=Policy(canary=True, allow_split=True), until="secondaries"
+    )
+    asyncio.run(rotations.run([left], {}, 1000))
+    assert left.outcome != "reached"
+    assert Switch(("ks1",), "NEW") in world.steps or Switch(("ks2", "ks1"), "NEW") in world.steps
 
 
 def test_what_goes_wrong_with_one_group_is_told_of_it_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
