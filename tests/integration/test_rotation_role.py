@@ -154,7 +154,8 @@ def test_a_rotation_that_fails_is_short_and_says_what_it_has_done(tmp_path: Path
     said = " ".join(failed.output.split())
     assert "The rotation stays in state timed" in said
     assert "Nothing is changed" not in said.rpartition("TASK [Rotate the key]")[2]
-    assert "GETVPN: blocked. The reason is shown above" in said
+    assert "GETVPN: The behavior of these releases during a label change is not known yet" in said
+    assert "failed_when" not in said
     assert not [line for line in failed.output.splitlines() if len(line) > 1000]
 
 
@@ -162,8 +163,7 @@ def test_no_key_server_can_be_read(tmp_path: Path) -> None:
     with Fleet(group_of(*PAIR, label=OLD), speed=20) as fleet:
         node = ControlNode(tmp_path, fleet.inventory())
         node.shared["ansible_password"] = "wrong"
-        code, sentence = node.run(ROTATE, *words(node)).error("Read all key servers and plan the rotation")
-    assert code == "bad_input"
+        _code, sentence = node.run(ROTATE, *words(node)).error("Check that every group can be rotated")
     assert sentence.startswith("No key server serves a group. ks1, ks2: the login was refused")
     assert "Nothing was done; restore access to them" in sentence
 
@@ -200,7 +200,6 @@ def test_an_interrupted_rotation_finishes_its_step_and_is_continued(tmp_path: Pa
         said = " ".join(output.split())
         assert process.returncode == 2, output
         assert "interrupted: the step in hand is finished, and no other one is started" in said, output
-        assert "GETVPN: interrupted. The reason is shown above" in said
         assert re.search(r"interrupted\. Done: ks[12]\. Not started: ks[12]\. Run the same command again;", said)
         assert re.search(r"ks[12]: generated, saved\.", said)
         assert "changed: [ks1]" in said.rpartition("Rotate the key]")[2]
