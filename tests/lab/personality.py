@@ -31,7 +31,7 @@ class Personality:
     passphrase: Literal["word", "line"] = "word"
     output_wrap: Literal["none", "hard"] = "none"
     scroll_redraw: Literal["backspace", "carriage_return"] = "backspace"
-    pty_size: Literal["ignore", "honour"] = "ignore"
+    pty_size: Literal["ignore", "honor"] = "ignore"
     typeahead_limit: int = 0
     questions_drop_typeahead: bool = False
     logging_synchronous: bool = False

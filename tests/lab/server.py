@@ -135,7 +135,7 @@ class _Session(asyncssh.SSHServerSession[bytes]):
         level = device.faults.low_privilege or device.config.users.get(login.user, ("", 1))[1]
         shell = Shell(device, login.user, login.peer, self._transmit, self._drop, self._bye, level)
         self._shell = shell
-        if self._size and device.personality.pty_size == "honour":
+        if self._size and device.personality.pty_size == "honor":
             shell.term.width, shell.term.length = self._size
         device.sessions += 1
         shell.number = device.sessions

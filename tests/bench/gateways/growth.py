@@ -23,7 +23,7 @@ Run = dict[str, Any]
 
 
 def runs(count: int, tell: Callable[[str], None]) -> Iterator[Run]:
-    """Enrolment, a key for one, keys for all, in a mesh of WireGuard gateways."""
+    """Enrollment, a key for one, keys for all, in a mesh of WireGuard gateways."""
     with tempfile.TemporaryDirectory(prefix="bench") as made:
         folder = Path(made)
         with Mesh(count, platform="wireguard", directory=folder) as mesh:

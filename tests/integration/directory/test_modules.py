@@ -37,19 +37,19 @@ def step(state: str, *gateways: str, **more: t.Any) -> Data:
 
 
 def test_the_default_directory(node: ControlNode) -> None:
-    enrol = enrolled("gw1", "gw2")
-    predicted = node.run([enrol], "--check", "--diff")
+    enroll = enrolled("gw1", "gw2")
+    predicted = node.run([enroll], "--check", "--diff")
     assert predicted.changed("key_directory")
     home = node.path / ".ansible/vpnops.keys"
     assert not home.exists()
-    done = node.run([enrol, {READ: {}}], "--diff")
+    done = node.run([enroll, {READ: {}}], "--diff")
     assert done.result("key_directory")["diff"] == predicted.result("key_directory")["diff"]
     files = [f"directory.db{end}" for end in ("", ".key", ".key.witness")]
     assert sorted(path.name for path in home.iterdir()) == files
     found = done.result("key_directory_info")
     assert set(found["directory"]["gateways"]) == {"gw1", "gw2"}
     assert pending(found) == {"gw1": ["gw2"], "gw2": ["gw1"]}
-    assert not node.run([enrol]).changed("key_directory")
+    assert not node.run([enroll]).changed("key_directory")
 
 
 def test_names_are_enough_for_a_step_and_the_next_run_goes_on(node: ControlNode) -> None:
@@ -91,12 +91,12 @@ def test_secrets_are_shown_nowhere(server: postgres.Server, node: ControlNode, h
     pem = signing.to_pem(signing.new_private_key())
     node.environment["VPNOPS_KEYS_DIRECTORY_URL"] = server.new_database()
     key = {"signing_key": pem}
-    enrol = {WRITE: {**enrolled("gw1", "gw2")[WRITE], **key}}
+    enroll = {WRITE: {**enrolled("gw1", "gw2")[WRITE], **key}}
     other = {"signing_key": pem, "new_signing_key": signing.to_pem(signing.new_private_key())}
     wrong = {WRITE: {"url": server.url("nowhere"), **key}, "ignore_errors": True, "name": "wrong"}
-    assert node.run([enrol]).code == 0
+    assert node.run([enroll]).code == 0
     rekey = {WRITE: {"state": "rekeyed", **other}}
-    run = node.run([enrol, step("prepared", "gw1", **key), {READ: key}, rekey, wrong], *how)
+    run = node.run([enroll, step("prepared", "gw1", **key), {READ: key}, rekey, wrong], *how)
     assert run.code == 0, run.output
     assert run.error("wrong")[0] == "unreachable"
     for secret in (server.password, *(text.splitlines()[1] for text in (pem, other["new_signing_key"]))):

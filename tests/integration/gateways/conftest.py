@@ -68,7 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Meshes:
-    """One mesh for each platform, from its first use to the end, and the directory of each enrolment."""
+    """One mesh for each platform, from its first use to the end, and the directory of each enrollment."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -84,7 +84,7 @@ class Meshes:
             self.up[platform] = mesh.up()
         return self.up[platform]
 
-    def enrol(self, site: Site) -> None:
+    def enroll(self, site: Site) -> None:
         """Give a site its directory. The keys of a mesh are the same after each reset, so once is enough."""
         key = (site.mesh.plan.platform, *site.names)
         if key not in self.enrolled:
@@ -116,7 +116,7 @@ def make_site(meshes: Meshes, tmp_path: Path) -> Make:
         mesh = meshes.fresh(platform)
         site = Site(mesh, mesh.names[:gateways], tmp_path)
         if enrolled:
-            meshes.enrol(site)
+            meshes.enroll(site)
         return site
 
     return make

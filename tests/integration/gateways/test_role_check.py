@@ -62,7 +62,7 @@ def test_emergency(site: Site) -> None:
     site.assert_whole()
 
 
-def test_enrolment(make_site: Make) -> None:
+def test_enrollment(make_site: Make) -> None:
     """Its report shows the rows of the real one, and says nothing of files that do not exist."""
     site = make_site(enrolled=False)
     check, real = predicted(site, "enroll_gateways")
@@ -75,7 +75,7 @@ def test_enrolment(make_site: Make) -> None:
     assert "Keep a copy of both" in " ".join(real.output.split())
 
 
-def test_enrolment_of_a_gateway_without_a_key(make_site: Make) -> None:
+def test_enrollment_of_a_gateway_without_a_key(make_site: Make) -> None:
     site = make_site(enrolled=False)
     forget(site, "gw2", "gw1")
     forget(site, "gw3", "gw1")

@@ -117,7 +117,7 @@ TARGET = ["-e", "gateway=gw1", "-e", "confirm=gw1", "-e", "gateway_keys_settle_t
 
 @pytest.mark.parametrize("platform", ["wireguard", "strongswan"])
 def test_nothing_is_told(platform: str, make_site: Make, tmp_path: Path) -> None:
-    """A whole life: enrolment, a rotation that is killed when the new key waits, its end, an emergency, an abort."""
+    """A whole life: enrollment, a rotation that is killed when the new key waits, its end, an emergency, an abort."""
     site = make_site(platform, 2, enrolled=False)
     del site.node.shared["ansible_ssh_pipelining"]
     secrets = Secrets(site)

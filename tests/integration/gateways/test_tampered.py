@@ -210,7 +210,7 @@ def test_facts_steer_nothing(act: Act, liar: str, make_site: Make) -> None:
 
 
 def test_another_gateways_key_is_not_entered(make_site: Make) -> None:
-    """Row 1: at enrolment, in the name of one that is not there: gw1 is off."""
+    """Row 1: at enrollment, in the name of one that is not there: gw1 is off."""
     site = make_site(enrolled=False)
     before = Honest(site, "gw3")
     entry = {"name": "gw1", "platform": "wireguard", "algorithm": "x25519", "networks": [], "public_key": ATTACKERS}

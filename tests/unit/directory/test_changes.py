@@ -297,7 +297,7 @@ def test_no_step_goes_on_with_forged_records(records: Records, state: str) -> No
     assert records.do("prepared", gateways=names("gw2"))
 
 
-# -- enrolment
+# -- enrollment
 
 
 @pytest.mark.parametrize("name", ["g", "_", "g" * 253, "9.gw:1@site-2_b"])

@@ -67,12 +67,12 @@ def found(directory: Directory, place: Path) -> tuple[int, dict[str, Data]]:
     return one.number, {entry["name"]: entry for entry in map(entries.read, lines)}
 
 
-def enrol(directory: Directory, count: int) -> None:
+def enroll(directory: Directory, count: int) -> None:
     directory.write(gateways=[gateway(f"gw{number}", key_of(f"gw{number}")) for number in range(count)])
 
 
 def test_once(directory: Directory, place: Path) -> None:
-    enrol(directory, 3)
+    enroll(directory, 3)
     predicted = published(directory, place, check=True)
     assert not place.exists()
     made = published(directory, place)
@@ -85,7 +85,7 @@ def test_once(directory: Directory, place: Path) -> None:
 
 
 def test_one_key_costs_one_page(directory: Directory, place: Path) -> None:
-    enrol(directory, 300)
+    enroll(directory, 300)
     assert published(directory, place)["files_written"] == 20
     before = files(place)
     directory.write(gateways=[gateway("gw7", key_of("gw7"), endpoint="other.example.net:1")])
@@ -97,7 +97,7 @@ def test_one_key_costs_one_page(directory: Directory, place: Path) -> None:
 def test_old_files_are_removed_after_a_day(
     directory: Directory, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    enrol(directory, 3)
+    enroll(directory, 3)
     published(directory, place)
     old = set(files(place))
     directory.write("revoked", gateways=names("gw1"))
@@ -112,7 +112,7 @@ def test_old_files_are_removed_after_a_day(
 
 
 def test_it_is_renewed_at_half_time(directory: Directory, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    enrol(directory, 1)
+    enroll(directory, 1)
     first = published(directory, place)["publication"]
     later = first["time"] + 4 * publish.DAY
     monkeypatch.setattr(time, "time", lambda: later)
@@ -126,7 +126,7 @@ def test_it_is_renewed_at_half_time(directory: Directory, place: Path, monkeypat
 
 def test_an_older_directory_replaces_nothing(directory: Directory, place: Path, tmp_path: Path) -> None:
     """The database was put back, and with it what this control node remembers."""
-    enrol(directory, 3)
+    enroll(directory, 3)
     database = tmp_path / "directory.db"
     kept = database.read_bytes()
     directory.write("revoked", gateways=names("gw1"))
@@ -143,16 +143,16 @@ def test_an_older_directory_replaces_nothing(directory: Directory, place: Path, 
 
 
 def test_two_directories_do_not_share_a_folder(directory: Directory, place: Path, tmp_path: Path) -> None:
-    enrol(directory, 1)
+    enroll(directory, 1)
     published(directory, place)
     other = Directory(f"sqlite:///{tmp_path}/other.db", tmp_path / "other.db.key")
-    enrol(other, 1)
+    enroll(other, 1)
     assert refused(other, place)[0] == "conflict"
     assert refused(directory, place, name_salt="salt")[0] == "conflict"
 
 
 def test_two_publishers_take_turns(directory: Directory, place: Path) -> None:
-    enrol(directory, 1)
+    enroll(directory, 1)
     published(directory, place)
     with (place / ".lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -161,7 +161,7 @@ def test_two_publishers_take_turns(directory: Directory, place: Path) -> None:
 
 
 def test_after_a_change_of_the_directorys_key(directory: Directory, place: Path) -> None:
-    enrol(directory, 2)
+    enroll(directory, 2)
     first = published(directory, place)["publication"]["number"]
     directory.write("rekeyed")
     assert published(directory, place)["changed"]
@@ -173,13 +173,13 @@ def test_after_a_change_of_the_directorys_key(directory: Directory, place: Path)
     [({"valid_days": 0}, "bad_input"), ({"verify_key": "0" * 64}, "tampered"), ({"signing_key": "x"}, "signing_key")],
 )
 def test_refused(given: Data, code: str, directory: Directory, place: Path) -> None:
-    enrol(directory, 1)
+    enroll(directory, 1)
     assert refused(directory, place, **given)[0] == code
     assert not (place / "checkpoint").exists()
 
 
 def test_nobody_publishes_without_the_signing_key(directory: Directory, place: Path) -> None:
-    enrol(directory, 1)
+    enroll(directory, 1)
     key = signing.from_pem(directory.key_path.read_text())
     directory.key_path.unlink()
     trusted = fingerprint(signing.public_der(key))
@@ -240,7 +240,7 @@ def killed(directory: Directory, place: Path, at: int) -> bool:
 
 def test_killed_anywhere(directory: Directory, place: Path) -> None:
     """A reader finds the old publication or the new one, whole; the next run ends what was begun."""
-    enrol(directory, 40)
+    enroll(directory, 40)
     published(directory, place)
     number, before = found(directory, place)
     directory.write("revoked", gateways=names("gw1"))

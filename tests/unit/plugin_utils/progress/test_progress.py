@@ -322,7 +322,7 @@ def test_an_interrupted_run_says_which_key_may_be_active_and_how_to_go_on_or_bac
     run.end(1001.0, interrupted=True)
     assert view.summary(run)[-1][0] == f"  {text}"
     run.interrupted = False
-    assert "rotation" not in " ".join(line for line, _colour in view.summary(run))
+    assert "rotation" not in " ".join(line for line, _color in view.summary(run))
     assert results.open_rotations({"msg": "no"}) == {}
 
 
@@ -430,7 +430,7 @@ def test_bars_fit(width: int) -> None:
     assert all(len(line) < max(width, 2) for line in view.bars(run, 1042.0, Terminal(width)))
 
 
-def test_bars_have_colours_only_where_they_may() -> None:
+def test_bars_have_colors_only_where_they_may() -> None:
     assert not any("\x1b" in line for line in view.bars(half_done(), 1042.0, Terminal(80)))
     assert any(
         "\x1b[31m  3 failed" in line for line in view.bars(half_done(), 1042.0, Terminal(80, color=True))

@@ -137,7 +137,7 @@ def test_pending_until_acknowledged(directory: Directory) -> None:
     assert not directory.write(acknowledgements=by_key)["changed"]
 
 
-def test_with_the_enrolment_itself(directory: Directory) -> None:
+def test_with_the_enrollment_itself(directory: Directory) -> None:
     given = [gateway("gw1", new_key()), gateway("gw2", new_key())]
     result = directory.write(
         gateways=given, acknowledgements=[*acknowledgements("gw1", "gw2"), *acknowledgements("gw2", "gw1")]
