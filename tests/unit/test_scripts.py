@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def test_a_setup_that_fails_says_all(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "Collecting package-1\n" in done.stderr
     assert "ERROR: no network" in done.stderr
+
+
+def test_the_time_that_the_setup_announces_is_the_measured_one() -> None:
+    text = (ROOT / "scripts/setup").read_text()
+    (announced,) = re.findall(r"This takes (\d+) to (\d+) seconds, plus the download", text)
+    (measured,) = re.findall(r"(\d+) s of one core .*, (\d+) s on a busy machine, measured", text)
+    least, most = map(int, announced)
+    assert all(least <= int(one) <= most for one in measured)
 
 
 def quick(checkout: Path) -> dict[str, str]:
