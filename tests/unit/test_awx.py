@@ -68,17 +68,18 @@ def test_every_field_is_applied(play: Data) -> None:
     """Nothing stands in the data that the playbook does not pass on, and the other way round."""
     passed = {one["name"]: one["args"] for one in tasks(play["tasks"]) if "args" in one}
     nodes = [node for one in WORKFLOWS.values() for node in one["simplified_workflow_nodes"]]
+    workflows = [{k: v for k, v in one.items() if k != "simplified_workflow_nodes"} for one in WORKFLOWS.values()]
     kinds = {
-        "Credential types": shipped("credential_types")["controller_credential_types"],
-        "Job templates": TEMPLATES.values(),
-        "Workflows": [{k: v for k, v in one.items() if k != "simplified_workflow_nodes"} for one in WORKFLOWS.values()],
-        "Schedules": shipped("schedules")["__schedules"],
+        "Create or update the credential types": shipped("credential_types")["controller_credential_types"],
+        "Create or update the job templates": TEMPLATES.values(),
+        "Create or update the workflows": workflows,
+        "Create or update the schedules": shipped("schedules")["__schedules"],
     }
     for kind, entries in kinds.items():
         assert {name for one in entries for name in one} == set(passed[kind])
-    links = passed["Links that do not belong to a workflow"]
+    links = passed["Remove links that do not belong to a workflow"]
     found = {name for node in nodes for name in node}
-    assert found <= {*passed["Nodes of workflows"], *links}
+    assert found <= {*passed["Create or update the nodes of workflows"], *links}
 
 
 # What a job does is changed by these fields of a job template of AWX 24.6, by its API's documentation. Left alone are
@@ -105,11 +106,11 @@ def test_every_field_of_awx_is_passed_or_named_as_left_alone(play: Data) -> None
     one = {each["name"]: each for each in tasks(play["tasks"])}
     guide = (CHECKOUT / "docs/docsite/rst/guide_awx.rst").read_text()
     left = " ".join(guide.partition("The run does not change")[2].partition("\n\n")[0].split())
-    for kind, task in (("job_templates", "Job templates"), ("workflow_job_templates", "Workflows")):
-        for field in FIELDS[kind].keys() - one[task]["args"].keys():
+    for kind, what in (("job_templates", "job templates"), ("workflow_job_templates", "workflows")):
+        for field in FIELDS[kind].keys() - one[f"Create or update the {what}"]["args"].keys():
             assert field in left, field
-    prompts = set(one["Schedules with a value that the template does not ask for"]["vars"]["__prompts"])
-    assert FIELDS["schedules"].keys() - one["Schedules"]["args"].keys() == prompts
+    prompts = set(one["Remove schedules with a value that the template does not ask for"]["vars"]["__prompts"])
+    assert FIELDS["schedules"].keys() - one["Create or update the schedules"]["args"].keys() == prompts
     passed = {name for task, each in one.items() if "odes" in task for name in each.get("args", ())}
     assert FIELDS["workflow_job_template_nodes"].keys() - passed == prompts | {"extra_data"}
 
