@@ -39,7 +39,7 @@ class ActionModule(ControlAction):
         if refusals := [*made.refusals, *not_approved(made, options["approved"])]:
             raise VpnKeysError("refused", " ".join(refusals), state=NOTHING_CHANGED)
         settable = advice.of_task(self._task)
-        made = replace(made, left_out=[replace(one, why=rendered(one.why, settable)) for one in made.left_out])
+        made = replace(made, excluded=[replace(one, why=rendered(one.why, settable)) for one in made.excluded])
         shown = output.show(gateways.plan(made, display.columns)) if options["show"] else {"changed": False}
         return shown | {"plan": made.to_result()}
 

@@ -19,7 +19,7 @@ description:
     refuses, or whose answer cannot be read, is updated later, like one that is unreachable.
   - >-
     With several targets, one that is unreachable, refuses, or does not use the key of the directory is excluded, see
-    RV(plan.left_out), and the others continue. M(vpnops.keys.gateway_report) fails for it in the end.
+    RV(plan.excluded), and the others continue. M(vpnops.keys.gateway_report) fails for it in the end.
   - In an emergency, the gateway whose key changes cannot prevent it, because an attacker may control it.
   - This module contacts no gateway and no database.
 extends_documentation_fragment:
@@ -150,7 +150,7 @@ plan:
         (the state of the rotation that is open, or null), C(expected_outage), and C(note).
       type: list
       elements: dict
-    left_out:
+    excluded:
       description: >-
         Targets that cannot change by what they answer, or because they do not, each with C(gateway) and C(why). The
         approval of a plan covers them: they change as well if they can when it is run.

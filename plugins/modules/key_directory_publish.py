@@ -142,7 +142,7 @@ files_removed:
   returned: success
   type: int
   sample: 0
-left_out:
+excluded:
   description: Gateways whose records are not as the directory signed them. Nothing is published of them.
   returned: success
   type: list

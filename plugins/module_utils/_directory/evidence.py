@@ -118,7 +118,7 @@ def a_few(found: Evidence, asked: Collection[str]) -> Collection[str]:
     return found.strange.keys() if not anything_proved and 2 * len(found.strange) < len(asked) else ()
 
 
-def left_out(found: Evidence, names: Collection[str]) -> list[dict[str, str]]:
+def excluded(found: Evidence, names: Collection[str]) -> list[dict[str, str]]:
     """For each of them why it is not enrolled, as key_directory returns it."""
     about = {
         name: VpnKeysError(

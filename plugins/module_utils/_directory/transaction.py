@@ -286,7 +286,7 @@ class Opening:
         self.former = migrations.revision_of(connection)
         self.upgrades: list[Row] = []
         self.repairs: list[Row] = []
-        self.left_out: list[Row] = []
+        self.excluded: list[Row] = []
         self.created = self.rename = False
         self.evidence = evidence.Evidence()
 
@@ -346,7 +346,7 @@ class Opening:
         if not some:
             evidence.refuse_empty(self.evidence, self.place.where)
             return
-        self.left_out = evidence.left_out(self.evidence, some)
+        self.excluded = evidence.excluded(self.evidence, some)
         self.options = {**self.options, "gateways": [one for one in asked if str(one["name"]) not in some]}
 
     def _repaired(self, snapshot: Snapshot) -> Snapshot:
@@ -367,7 +367,7 @@ class Opening:
         before = self.snapshot()
         begun = records.renamed_states(before) if self.is_old else before
         after = states.apply(begun, self.options["state"], self.options, self.context)
-        after.refused += self.left_out
+        after.refused += self.excluded
         if self.is_old:
             acknowledgements.compact(after, self.context.now)
         return self._saved(before, after)

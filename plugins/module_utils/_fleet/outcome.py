@@ -62,10 +62,10 @@ def _unproven(row: Changed) -> list[str]:
 def outcome(directory: Directory, made: Plan, proofs: Mapping[str, Proof]) -> Outcome:
     """What a rotation or a revocation came to, for each target, and for those that were left out."""
     changed = [_changed(directory, target, proofs) for target in made.targets]
-    return Outcome([*changed, *(_left_out(directory, one) for one in made.left_out)])
+    return Outcome([*changed, *(_excluded(directory, one) for one in made.excluded)])
 
 
-def _left_out(directory: Directory, left: DeferredPeer) -> Changed:
+def _excluded(directory: Directory, left: DeferredPeer) -> Changed:
     one = directory.gateways.get(left.gateway)
     serial, fingerprint = (one.serial, one.fingerprint) if one else (None, None)
     unfinished = _unfinished(directory, one, begun=True) if one else ""

@@ -103,7 +103,7 @@ def reasons_of(stopped: Mapping[str, str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Plan:
-    """`names` change, `left_out` would have, but cannot now. `peers` can be updated now, `fetching` fetch what they
+    """`names` change, `excluded` would have, but cannot now. `peers` can be updated now, `fetching` fetch what they
     need, `unreachable` and `refused` are left for later.
     `digest`: what an approval is bound to. Seconds: `confirm_timeout`, after which a target that is not confirmed rolls
     back by itself; `begin_timeout`, after which no further one begins its change; and `change_timeout`, which each has
@@ -111,7 +111,7 @@ class Plan:
 
     names: Sequence[str]
     targets: Sequence[Target]
-    left_out: Sequence[DeferredPeer]
+    excluded: Sequence[DeferredPeer]
     peers: Sequence[str]
     fetching: Sequence[str]
     unreachable: Sequence[DeferredPeer]
@@ -130,7 +130,7 @@ class Plan:
         """Raises VpnKeysError(bad_input) for any other value."""
         try:
             parts: dict[str, t.Any] = {
-                name: [DeferredPeer(**one) for one in result[name]] for name in ("left_out", "unreachable", "refused")
+                name: [DeferredPeer(**one) for one in result[name]] for name in ("excluded", "unreachable", "refused")
             }
             parts["targets"] = [Target(**one) for one in result["targets"]]
             return cls(**{**result, **parts})
@@ -161,7 +161,7 @@ def plan(directory: Directory, observations: Observations, asked: Sequence[str],
     made = Plan(
         names=targets,
         targets=[_target(directory, directory.gateways.get(name), seen[name], options) for name in targets],
-        left_out=[DeferredPeer(name, why) for name, why in stopped.items()],
+        excluded=[DeferredPeer(name, why) for name, why in stopped.items()],
         refusals=refusals,
         digest=_digest(directory, asked, options),
         fetching=[name for name in peers if name in by_themselves],
@@ -339,7 +339,7 @@ def not_approved(made: Plan, approved: Sequence[str] | None) -> list[str]:
     """Why a plan is not the one that was approved; without any approval, every plan is."""
     if approved is None or made.digest in approved:
         return []
-    what = f"The plan for {', '.join([*made.names, *(one.gateway for one in made.left_out)])}"
+    what = f"The plan for {', '.join([*made.names, *(one.gateway for one in made.excluded)])}"
     if not any(approved):
         return [f"{what} is not approved."]
     differs = f"its digest is {made.digest}, but the approved digest is {', '.join(approved)}"

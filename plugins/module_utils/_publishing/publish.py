@@ -41,7 +41,7 @@ def publish(options: Mapping[str, t.Any], check: bool) -> Data:
         "files_written": done.files,
         "bytes_written": done.size,
         "files_removed": done.removed,
-        "left_out": sorted({one["gateway"] for one in view["directory"]["tampered"] if one["gateway"]}),
+        "excluded": sorted({one["gateway"] for one in view["directory"]["tampered"] if one["gateway"]}),
         "diff": {"before": _outline(done.before), "after": _outline(shown)},
     }
 

@@ -99,7 +99,7 @@ def plan(made: Plan, width: int) -> str:
             page.note(f"{target.gateway}: resumes the open rotation, state {target.resumes}.")
     if idle := [target.gateway for target in made.targets if target.idle]:
         page.note(f"{listed(idle)}: no tunnel is up now, so none can be verified to use the new key.")
-    page.note(*_notes(made), *[f"Excluded unless this changes: {text}" for text in _left_out(made)])
+    page.note(*_notes(made), *[f"Excluded unless this changes: {text}" for text in _excluded(made)])
     page.note(f"Peers that can be updated now: {listed(made.peers) or 'none'}.")
     if made.fetching:
         page.note(f"Fetch the new keys by themselves: {listed(made.fetching)}.")
@@ -110,8 +110,8 @@ def plan(made: Plan, width: int) -> str:
     return page.text()
 
 
-def _left_out(made: Plan) -> list[str]:
-    return reasons_of({one.gateway: one.why for one in made.left_out})
+def _excluded(made: Plan) -> list[str]:
+    return reasons_of({one.gateway: one.why for one in made.excluded})
 
 
 def due(found: Selection, width: int) -> str:

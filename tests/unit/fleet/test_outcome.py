@@ -66,15 +66,15 @@ def test_a_rotation_that_is_stuck_is_a_problem() -> None:
 
 def test_who_was_left_out_is_told_why() -> None:
     """Before it used its new key, for which the run on the others went on."""
-    left_out = samples.rotating("gw1", "prepared")
-    found = outcome(snapshot(left_out, *map(entry, NAMES[1:]), pending={"gw3": ["gw1"]}), planned(), {})
+    excluded = samples.rotating("gw1", "prepared")
+    found = outcome(snapshot(excluded, *map(entry, NAMES[1:]), pending={"gw3": ["gw1"]}), planned(), {})
     (sentence,) = found.problems("planned")
     assert sentence == (
         "The rotation of gw1 is not finished, state prepared: too few peers accept its new key, and gw3 may not accept "
         "it yet. Run it again, or abort it."
     )
-    left_out["rotation"]["new"] = None
-    found = outcome(snapshot(left_out, *map(entry, NAMES[1:])), planned(), {})
+    excluded["rotation"]["new"] = None
+    found = outcome(snapshot(excluded, *map(entry, NAMES[1:])), planned(), {})
     assert "state prepared: no new key of it was recorded. Run it again" in found.problems("planned")[0]
 
 

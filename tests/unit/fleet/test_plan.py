@@ -293,12 +293,12 @@ def test_one_target_that_cannot_change_does_not_stop_the_others(said: Observatio
     """It is left out, and a peer like any other; the rest of the plan is as without it, and so is the approval."""
     made = plan(ALL | {"gw2": said}, targets=["gw1", "gw2", "gw3"], minimum_share=0)
     assert (made.names, made.refusals) == (["gw1", "gw3"], [])
-    assert [one.gateway for one in made.left_out] == ["gw2"]
+    assert [one.gateway for one in made.excluded] == ["gw2"]
     alone = plan(ALL | {"gw2": said}, targets=["gw1", "gw3"], minimum_share=0)
     whole = plan(targets=["gw1", "gw2", "gw3"])
-    assert replace(made, left_out=[], digest="") == replace(alone, digest="")
+    assert replace(made, excluded=[], digest="") == replace(alone, digest="")
     assert made.digest == whole.digest != alone.digest
-    assert f"Excluded unless this changes: {made.left_out[0].why}" in gateways.plan(made, 200)
+    assert f"Excluded unless this changes: {made.excluded[0].why}" in gateways.plan(made, 200)
     assert Plan.from_result(made.to_result()) == made
     (refusal,) = planning.not_approved(made, ["another"])
     assert refusal.startswith("The plan for gw1, gw3, gw2 has changed")
@@ -308,7 +308,7 @@ def test_one_target_that_cannot_change_does_not_stop_the_others(said: Observatio
 def test_whoever_wants_all_peers_wants_all_targets(said: Observation) -> None:
     made = plan(ALL | {"gw2": said}, targets=["gw1", "gw2"], unreachable="fail", minimum_share=0)
     assert made.refusals
-    assert (made.names, made.left_out) == (["gw1", "gw2"], [])
+    assert (made.names, made.excluded) == (["gw1", "gw2"], [])
 
 
 def test_a_target_that_is_left_out_does_not_count_as_one_that_fetches() -> None:
@@ -318,15 +318,17 @@ def test_a_target_that_is_left_out_does_not_count_as_one_that_fetches() -> None:
     made = plan(ALL | away, **wish)
     assert (made.names, made.fetching) == (["gw1"], [])
     assert made.refusals == [
-        ("Only 0 of 3 peers can be updated now, but O(minimum_share) requires 50 %. "
-        "Not now: gw2, gw3, gw4 (unreachable).")
+        (
+            "Only 0 of 3 peers can be updated now, but O(minimum_share) requires 50 %. "
+            "Not now: gw2, gw3, gw4 (unreachable)."
+        )
     ]
 
 
 def test_where_no_target_can_change_every_reason_is_said() -> None:
     made = plan(ALL | {"gw1": unreachable("gw1"), "gw2": refused("gw2")}, targets=["gw1", "gw2"], minimum_share=0)
     assert made.refusals == ["gw1: unreachable.", "gw2: Incorrect sudo password."]
-    assert made.left_out == []
+    assert made.excluded == []
 
 
 def test_what_is_the_same_of_several_is_said_once_with_what_to_check() -> None:
@@ -379,7 +381,7 @@ def test_one_that_cannot_go_back_does_not_keep_the_others_from_it() -> None:
     directory = snapshot(*map(samples.rotating, NAMES[:3]), entry("gw4"))
     made = plan(ALL | {"gw2": unreachable("gw2")}, directory, NAMES[:3], mode="abort", unreachable="fail")
     assert (made.names, made.refusals) == (["gw1", "gw3"], [])
-    assert made.left_out == [DeferredPeer("gw2", "gw2: unreachable. Its old key cannot be restored now.")]
+    assert made.excluded == [DeferredPeer("gw2", "gw2: unreachable. Its old key cannot be restored now.")]
 
 
 @pytest.mark.parametrize(
