@@ -461,8 +461,8 @@ proof:
   sample: null
 interrupted:
   description: >-
-    Whether the run was interrupted while the plans were run. The key servers in hand were finished, and no other one
-    was started.
+    Whether the run was interrupted while the plans were run. The key servers that were being changed were finished,
+    and no other one was started.
   returned: success or failure, once the key servers were read
   type: bool
   sample: false

@@ -36,7 +36,7 @@ PLAN = [
         "Change the label to GETVPN-2 on ks2, ks3, one after the other, and save; after each, check for up to 60 "
         "seconds that all key servers receive each other's COOP messages, and restore the old label if not."
     ),
-    "Change the label on the primary, ks1, and save. From then on there is no way back.",
+    "Change the label on the primary, ks1, and save. After this, it cannot be rolled back.",
     "Send a rekey of EUROPE from ks1.",
     "Wait until all 6 members have learned the new key; 6 of 6 may have to register again, within 3600 seconds.",
     "Send one more rekey, which every member must accept.",

@@ -319,10 +319,11 @@ class _Configured:
 
     def _waited_for_by_nobody(self, units: Sequence[Unit]) -> tuple[str, ...]:
         waited = {host for unit in units for host in unit.hosts}
-        return tuple(
-            f"{host} could not be read, and no key server has its address as a COOP peer, so no group depends on it."
-            for host in sorted(self.unreadable - waited)
-        )
+        if not (alone := sorted(self.unreadable - waited)):
+            return ()
+        them = "it as a COOP peer" if len(alone) == 1 else "them as COOP peers"
+        text = f"{', '.join(alone)} could not be read. No key server has {them}, so no other group is held up."
+        return (text,)
 
     # Units
 

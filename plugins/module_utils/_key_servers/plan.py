@@ -194,7 +194,7 @@ def _without_consent(allowed: Plan, split: Mapping[str, Sequence[str]]) -> Plan:
     if allowed.fingerprint:
         key = f"the key {short(allowed.fingerprint)} of {source}"
     else:
-        key = f"a new key, made on {source},"
+        key = f"a new key, generated on {source},"
     chosen = f"{allowed.primary} is chosen. With O(overwrite), {key} becomes the key of all key servers."
     blocked = f"{_say_split(split)}. {chosen}"
     return dataclasses.replace(allowed, blocked=blocked, needs_consent=True, steps=(), would=allowed.steps)
@@ -492,8 +492,8 @@ def _new_key(verdict: Verdict, order: Sequence[KeyServer], policy: Policy, reaso
     if verdict == "absent":
         return _Decision(verdict, None, primary.name, steps)
     consent = (
-        f"{reason}. With O(overwrite), a new key, made on {primary.name}, {_because(order, policy)}, replaces the keys"
-        " of all key servers."
+        f"{reason}. With O(overwrite), a new key, generated on {primary.name}, {_because(order, policy)}, replaces the"
+        " keys of all key servers."
     )
     return _Decision(verdict, None, primary.name, steps, consent)
 

@@ -83,7 +83,7 @@ def _secondaries(rotation: Rotation, seen: Observation, facts: Facts) -> Iterabl
 def _primary(rotation: Rotation, seen: Observation, policy: Policy) -> Iterable[str]:
     primary = _primary_name(seen)
     if any(server.name == primary and server.label != rotation.new for server in seen.servers):
-        yield f"Change the label on the primary, {primary}, and save. From then on there is no way back."
+        yield f"Change the label on the primary, {primary}, and save. After this, it cannot be rolled back."
     if not reached(rotation, "learning"):
         now = policy.emergency and policy.replace_now
         how = "; the keys in use end at once, and traffic is lost until members have the new ones" if now else ""

@@ -158,7 +158,7 @@ def _still(made: Plan) -> str:
     if not made.deferred:
         return "No peer accepts the old key any more."
     still = grouped(made.deferred, every=True)
-    return f"STILL ACCEPT THE OLD KEY: {still}. Make them reachable, then run converge_gateways."
+    return f"MAY STILL ACCEPT THE OLD KEY: {still}. Make them reachable, then run converge_gateways."
 
 
 IDLE = "no tunnel was up before the change, so none was verified to use the new key."

@@ -40,7 +40,7 @@ EVIL = "EVIL"
 PIECES = (
     EVIL, '"', '".', '\\"', "\\", "\\\\", "'", '" [3 more characters]', "\n", "\r\n", "\t", " ", ".", "\x1b[2J", "\x00",
     "\u201d", "\u201c", "\uff02", "\u2033", "\u02ba", "\u3003", "\u202e", "\u05d0", "\u2028", "\ud800", "\u0301",
-    "gw2: STILL ACCEPT THE OLD KEY: gw2.", "gw2 (unreachable)", "It says ", 'it says "', "gw2 says: ",
+    "gw2: MAY STILL ACCEPT THE OLD KEY: gw2.", "gw2 (unreachable)", "It says ", 'it says "', "gw2 says: ",
     "No peer accepts the old key any more.",
     "\u2500" * 20, "\u2502", "| gw2 | ok |", "  gw2      2  9a8b  current  as recorded  2/2",
     "fatal: [gw2]: FAILED! => {",

@@ -420,7 +420,15 @@ def test_an_unreadable_host_that_nobody_names_stops_nobody() -> None:
     assert [one.hosts for one in found.units] == [("ks1", "ks2"), ("ks3",)]
     assert found.ungrouped == ("ks9",)
     assert found.findings == (
-        "ks9 could not be read, and no key server has its address as a COOP peer, so no group depends on it.",
+        "ks9 could not be read. No key server has it as a COOP peer, so no other group is held up.",
+    )
+
+
+def test_unreadable_hosts_that_nobody_names_are_named_in_one_sentence() -> None:
+    away = [host(f"ks{number}", readable=False) for number in (9, 7, 8)]
+    found = as_configured([*full("ks1", "ks2"), *away])
+    assert found.findings == (
+        "ks7, ks8, ks9 could not be read. No key server has them as COOP peers, so no other group is held up.",
     )
 
 

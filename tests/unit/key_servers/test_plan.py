@@ -140,8 +140,8 @@ def test_some_lack_it_and_no_copy_is_exportable() -> None:
     assert (found.verdict, found.steps, found.needs_consent) == ("missing", (), True)
     assert found.blocked == (
         "GETVPN is missing on ks3, and no copy of key aaaaaaaaaaaa is exportable."
-        " With O(overwrite), a new key, made on ks1, which says that it is the primary, replaces the keys of all key"
-        " servers."
+        " With O(overwrite), a new key, generated on ks1, which says that it is the primary, replaces the keys of all"
+        " key servers."
     )
     assert found.would == (
         make("ks1", scratch=True),
@@ -268,7 +268,7 @@ def test_a_compromised_key_that_all_hold_gives_way_to_a_new_one() -> None:
     asked = decide(servers, policy)
     assert (asked.verdict, asked.steps, asked.needs_consent) == ("conflict", (), True)
     assert asked.blocked == (
-        f"GETVPN is a compromised key ({A[:12]} on ks1, ks2, ks3). With O(overwrite), a new key, made on ks1,"
+        f"GETVPN is a compromised key ({A[:12]} on ks1, ks2, ks3). With O(overwrite), a new key, generated on ks1,"
         " which says that it is the primary, replaces the keys of all key servers."
     )
     assert asked.findings == (f"ks1, ks2, ks3: the compromised key {A[:12]} under GETVPN.",)
@@ -445,7 +445,8 @@ def test_even_what_takes_no_key_from_anybody_needs_consent_in_a_split_group() ->
     assert (missing.steps, missing.needs_consent) == ((), True)
     absent = decide(split(None, None, None), choice)
     assert (absent.steps, absent.needs_consent) == ((), True)
-    assert "With O(overwrite), a new key, made on ks1, becomes the key of all key servers." in (absent.blocked or "")
+    becomes = "With O(overwrite), a new key, generated on ks1, becomes the key of all key servers."
+    assert becomes in (absent.blocked or "")
     unsaved = decide(split(key(A), key(A, saved=False), key(A)), choice)
     assert (unsaved.verdict, unsaved.steps, unsaved.would) == ("in_sync", (), (Save(("ks2",)),))
 
