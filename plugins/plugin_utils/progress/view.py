@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...module_utils._errors import about_host, together
+from ...module_utils._errors import about_host, clause, together
 from ...module_utils._fleet import findings
 from .model import Outcome, Run, Step, clock, remaining
 
@@ -191,7 +192,9 @@ def summary(run: Run, just_shown: str = "") -> list[tuple[str, str]]:
     lines = [(f"{begin} {took}. {_hosts(len(run.hosts))}{': ' + counted if counted else ''}.", worst)]
     texts = [(FOR_ALL if one.for_all else one.host, one.sentence) for one in run.unsolved]
     said = " ".join(text for host, text in texts if host == FOR_ALL)
-    texts += [(one.host, one.message) for one in run.unlike if one.state != "differs" and one.message not in said]
+    unlike = [(one.host, one.message) for one in run.unlike if one.state != "differs"]
+    for text, hosts in together(unlike).items():
+        texts += [] if _is_told(hosts, text, said) else [(host, text) for host in hosts]
     lines += [(f"  {text}", "failed") for text in _grouped(texts) if text != f"{FOR_ALL}: {just_shown}"]
     if run.interrupted and run.rotations:
         lines.append((f"  {findings.open_rotations(run.rotations)}", "failed"))
@@ -201,6 +204,12 @@ def summary(run: Run, just_shown: str = "") -> list[tuple[str, str]]:
 
 def _hosts(count: int) -> str:
     return f"{count} host{'' if count == 1 else 's'}"
+
+
+def _is_told(hosts: Sequence[str], text: str, said: str) -> bool:
+    """Whether what failed for all says this of all of them: where only some are named, the others look fine."""
+    named = set(re.split(r"[\s,:;()]+", said))
+    return clause(text) in said and (named.issuperset(hosts) or f"{_names(hosts)}: {text}" in said)
 
 
 def _grouped(texts: Sequence[tuple[str, str]]) -> list[str]:

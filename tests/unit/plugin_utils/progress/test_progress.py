@@ -342,6 +342,25 @@ def test_what_failed_for_all_is_not_told_twice_in_a_row() -> None:
     assert len(view.summary(run, "h1: failed.")) == 1
 
 
+@pytest.mark.parametrize("count", [3, 5])
+@pytest.mark.parametrize("told", [True, False])
+def test_who_could_not_be_read_is_named_together_and_nobody_is_missing(count: int, told: bool) -> None:
+    """Where the failure for all says it of all of them, it alone; where it names some of them, all once more."""
+    hosts = [f"ks{number}" for number in range(1, count + 1)]
+    run = run_on(*hosts)
+    sentence = f"{', '.join(hosts if told else hosts[-1:])}: No route to host. Nothing was changed."
+    run.begin("a", "a", 1000.0, once=True)
+    run.finish("a", "ks1", "failed", sentence)
+    problems = {host: f"{host}: No route to host. Nothing was changed." for host in hosts}
+    run.find(found.on_key_servers({"units": [], "problems": problems}))
+    run.end(1001.0, failed=hosts)
+    whole = f"  {', '.join(hosts)}: No route to host. Nothing was changed."
+    others = [] if told else [whole]
+    assert [text for text, _color in view.summary(run)[1:]] == [f"  for all: {sentence}", *others]
+    assert [text for text, _color in view.summary(run, sentence)[1:]] == others
+    assert [text for text, _color in view.summary(run, "of something else")[1:]] == [f"  for all: {sentence}", *others]
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), st.sampled_from(HOSTS), st.sampled_from(OUTCOMES), st.booleans(), st.booleans())
