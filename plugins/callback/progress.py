@@ -115,8 +115,12 @@ COLORS = {
     "failed": C.COLOR_ERROR,
     "unreachable": C.COLOR_UNREACHABLE,
 }
-FOR_MANY = ("ios_rsa_key_compare", "ios_rsa_key_sync")
-"""Modules of which one task works on many hosts, and says so in its result."""
+FOR_MANY: dict[str, t.Callable[[dict[str, t.Any]], list[found.Found]]] = {
+    "ios_rsa_key_compare": found.on_key_servers,
+    "ios_rsa_key_sync": found.on_key_servers,
+    "ios_getvpn_rotation": found.of_rotations,
+}
+"""Modules of which one task works on many hosts, and what its result says of each."""
 PARTS: tuple[Section, ...] = ("rescue", "always")
 ALWAYS_SAID: tuple[Outcome, ...] = ("failed", "unreachable", "ignored", "deferred")
 
@@ -247,7 +251,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         sentence = results.sentence(said, items) if outcome in ALWAYS_SAID else ""
         self._begin(task)
         with self._guard:
-            elsewhere = task.delegate_to not in (None, host) or task.action.endswith(FOR_MANY)
+            elsewhere = task.delegate_to not in (None, host) or _module(task.action) in FOR_MANY
             self._run.finish(task._uuid, host, outcome, sentence, elsewhere=elsewhere)
             self._read(task.action, said)
         self._handle_warnings(said)
@@ -274,9 +278,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._run.find(found.on_gateways(said))
         if action.endswith("key_directory"):
             self._run.rotations = results.open_rotations(said)
-        if action.endswith(FOR_MANY):
-            self._run.find(found.on_key_servers(said))
-            self._run.interrupted |= said.get("interrupted") is True
+        if read := FOR_MANY.get(_module(action)):
+            self._run.find(read(said))
+            self._run.interrupted |= found.is_interrupted(said)
 
     def _close(self, key: str | None = None) -> None:
         """The task, or all of them, is over: its line."""
@@ -414,6 +418,11 @@ def _as_ctrl_c(dummy: int, frame: t.Any) -> None:
 def _once(task: t.Any) -> bool:
     """Whether a task runs once, for all hosts: it says so, or its action is of that kind."""
     return bool(task.run_once) or _bypasses(task.action)
+
+
+def _module(action: str) -> str:
+    """A module without its collection."""
+    return action.rpartition(".")[2]
 
 
 @functools.cache

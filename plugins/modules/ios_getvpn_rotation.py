@@ -203,6 +203,11 @@ groups:
       description: Its identity number or address.
       type: str
       sample: "1234"
+    hosts:
+      description: Names of its key servers in the inventory.
+      type: list
+      elements: str
+      sample: [ks1, ks2]
     old_label:
       description: Label of the key that is replaced; null if there is nothing to replace.
       type: str

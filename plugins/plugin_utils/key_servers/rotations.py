@@ -243,6 +243,7 @@ def to_result(found: Found, names: Mapping[str, str]) -> dict[str, t.Any]:
     return {
         "name": found.live.title,
         "identity": found.live.identity,
+        "hosts": list(found.live.hosts),
         "old_label": record.old if record else None,
         "label": record.new if record else None,
         "state": record.state if record else None,

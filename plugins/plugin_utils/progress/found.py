@@ -102,6 +102,37 @@ def _unlike(unit: Data, server: Data) -> tuple[State, str]:
     return "differs", f"It has {holds} under {label}, not the key {short(wanted)}{of}."
 
 
+# ------------------------------------------------------------------ rotations of key servers
+
+
+def of_rotations(result: Data) -> list[Found]:
+    """A result of ios_getvpn_rotation. A group goes its way as one, so its key servers share what became of it."""
+    groups = [group for group in result.get("groups") or () if isinstance(group, Mapping)]
+    return [one for group in groups for one in _in_rotation(group)]
+
+
+def is_interrupted(result: Data) -> bool:
+    """Of a task that works for many: whether the user has ended it before its end."""
+    groups = [group for group in result.get("groups") or () if isinstance(group, Mapping)]
+    return result.get("interrupted") is True or any(group.get("outcome") == "interrupted" for group in groups)
+
+
+def _in_rotation(group: Data) -> Iterator[Found]:
+    problems = {str(one["host"]): one.get("problem") for one in group.get("key_servers") or ()}
+    for host in dict.fromkeys([*map(str, group.get("hosts") or ()), *problems]):
+        state, why = _of_rotation(group)
+        if problems.get(host):
+            state, why = "failed", str(problems[host])
+        yield Found(host, str(group["name"]), state, why)
+
+
+def _of_rotation(group: Data) -> tuple[State, str]:
+    outcome, why = group.get("outcome"), sentence(str(group.get("why") or "The rotation did not get further."))
+    if outcome in ("done", "reached", "planned"):
+        return ("changed" if group.get("done") else "ok"), ""
+    return ("not finished" if outcome in ("waiting", "interrupted") else "failed"), why
+
+
 # ------------------------------------------------------------------ gateways
 
 

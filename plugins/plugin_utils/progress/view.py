@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...module_utils._errors import about_host, clause, together
@@ -192,9 +192,7 @@ def summary(run: Run, just_shown: str = "") -> list[tuple[str, str]]:
     lines = [(f"{begin} {took}. {_hosts(len(run.hosts))}{': ' + counted if counted else ''}.", worst)]
     texts = [(FOR_ALL if one.for_all else one.host, one.sentence) for one in run.unsolved]
     said = " ".join(text for host, text in texts if host == FOR_ALL)
-    unlike = [(one.host, one.message) for one in run.unlike if one.state != "differs"]
-    for text, hosts in together(unlike).items():
-        texts += [] if _is_told(hosts, text, said) else [(host, text) for host in hosts]
+    texts += _untold([(one.host, one.message) for one in run.unlike if one.state != "differs"], said)
     lines += [(f"  {text}", "failed") for text in _grouped(texts) if text != f"{FOR_ALL}: {just_shown}"]
     if run.interrupted and run.rotations:
         lines.append((f"  {findings.open_rotations(run.rotations)}", "failed"))
@@ -206,10 +204,15 @@ def _hosts(count: int) -> str:
     return f"{count} host{'' if count == 1 else 's'}"
 
 
-def _is_told(hosts: Sequence[str], text: str, said: str) -> bool:
-    """Whether what failed for all says this of all of them: where only some are named, the others look fine."""
+def _untold(texts: Sequence[tuple[str, str]], said: str) -> Iterator[tuple[str, str]]:
+    """What failed for all does not say. What is of single hosts it must say of all that have it: else the others look
+    fine."""
     named = set(re.split(r"[\s,:;()]+", said))
-    return clause(text) in said and (named.issuperset(hosts) or f"{_names(hosts)}: {text}" in said)
+    new = [(host, text) for host, text in texts if text not in said or text != about_host(host, text)]
+    for text, hosts in together(new).items():
+        is_told = named.issuperset(hosts) or f"{_names(hosts)}: {text}" in said
+        if not is_told or clause(text) not in said:
+            yield from ((host, text) for host in hosts)
 
 
 def _grouped(texts: Sequence[tuple[str, str]]) -> list[str]:

@@ -220,6 +220,57 @@ def test_one_task_that_looks_works_and_proves_tells_all_of_it() -> None:
     assert [one.state for one in run.found("ks2")] == ["changed"]
 
 
+def rotated(**outcomes: str) -> dict[str, t.Any]:
+    """A result of ios_getvpn_rotation: groups of two key servers each, of which one was changed where it is done."""
+    groups = []
+    for number, (name, outcome) in enumerate(outcomes.items()):
+        hosts = [f"ks{2 * number + 1}", f"ks{2 * number + 2}"]
+        good = outcome in ("done", "reached", "planned")
+        done = [f"The label is changed to NEW on {hosts[0]}."] if outcome == "reached" else []
+        group = {"name": name, "hosts": hosts, "outcome": outcome, "why": "" if good else f"{name} is {outcome}."}
+        # Of a group that cannot begin none was read for it.
+        read = [] if outcome == "blocked" else [{"host": host, "problem": None} for host in hosts]
+        groups.append(group | {"done": done, "key_servers": read})
+    return {"groups": groups}
+
+
+def test_a_rotation_tells_of_every_key_server_and_group() -> None:
+    result = rotated(A="reached", B="done", C="waiting", D="blocked", E="failed")
+    result["groups"][4]["key_servers"][0]["problem"] = "ks9: no answer."
+    run = run_on(*(f"ks{number}" for number in range(1, 11)))
+    did(run, "rotate", {"ks1": "failed"}, once=True)
+    run.find(found.of_rotations(result))
+    run.end(1001.0, failed=[])
+    told = {(one["host"], one["group"]): (one["result"], one["message"]) for one in files.as_data(run)["results"]}
+    assert told == {
+        ("ks1", "A"): ("changed", None), ("ks2", "A"): ("changed", None),
+        ("ks3", "B"): ("ok", None), ("ks4", "B"): ("ok", None),
+        ("ks5", "C"): ("not finished", "C is waiting."), ("ks6", "C"): ("not finished", "C is waiting."),
+        ("ks7", "D"): ("failed", "D is blocked."), ("ks8", "D"): ("failed", "D is blocked."),
+        ("ks9", "E"): ("failed", "ks9: no answer."), ("ks10", "E"): ("failed", "E is failed."),
+    }  # fmt: skip
+    (suite,) = ElementTree.fromstring(files.as_junit(run))
+    cases = {str(case.get("name")): [one.tag for one in case] for case in suite}
+    assert (cases["ks1: A"], cases["ks5: C"], cases["ks7: D"]) == ([], ["error"], ["failure"])
+    assert not found.is_interrupted(result)
+
+
+def test_a_rotation_that_was_interrupted_blames_no_key_server() -> None:
+    result = rotated(A="interrupted", B="planned")
+    assert found.is_interrupted(result)
+    assert [one.state for one in found.of_rotations(result)] == ["not finished"] * 2 + ["ok"] * 2
+    assert found.of_rotations({"msg": "no"}) == []
+
+
+def test_why_a_group_went_no_further_is_told_once() -> None:
+    run = run_on("ks1", "ks2")
+    run.begin("a", "a", 1000.0, once=True)
+    run.finish("a", "ks1", "failed", "A: A is blocked.")
+    run.find(found.of_rotations(rotated(A="blocked")))
+    run.end(1001.0, failed=["ks1", "ks2"])
+    assert [text for text, _color in view.summary(run)[1:]] == ["  for all: A: A is blocked."]
+
+
 def test_a_gateway_that_a_report_complains_of_is_to_blame() -> None:
     run = run_on("gw1", "gw2", "gw3")
     did(run, "look", dict.fromkeys(("gw1", "gw2", "gw3"), "ok"))
