@@ -11,6 +11,7 @@ import typing as t
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ...module_utils._errors import about_host
 from ...module_utils._fleet import findings as fleet
 from ...module_utils._fleet.findings import NOTE, PROBLEM, SEVERITIES, WARNING
 from ...module_utils._fleet.model import natural
@@ -73,7 +74,7 @@ class Finding:
 
 
 def about(kind: str, host: str, what: str) -> Finding:
-    return Finding(kind, (host,), what)
+    return Finding(kind, (host,), about_host(host, what))
 
 
 def to_result(findings: Iterable[Finding]) -> list[dict[str, t.Any]]:

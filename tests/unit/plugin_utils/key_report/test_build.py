@@ -98,7 +98,7 @@ def test_weak_keys() -> None:
 def test_unreadable_ones_are_named_once() -> None:
     told = report(key_servers=compared(unit("unknown", server("ks1"), server("ks2", None, problem="ks2: no answer."))))
     assert [(one["kind"], one["hosts"], one["what"]) for one in told["findings"]] == [
-        ("unreadable", ["ks2"], "ks2: no answer.")
+        ("unreadable", ["ks2"], "no answer.")
     ]
 
 
