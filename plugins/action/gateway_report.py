@@ -20,6 +20,8 @@ from ..modules.gateway_report import ARGUMENT_SPEC
 from ..plugin_utils import device_answer
 from ..plugin_utils.control_action import ControlAction, Result, display
 from ..plugin_utils.key_report.calendar import calendar
+from ..plugin_utils.progress import results
+from ..plugin_utils.progress.found import in_brief, on_gateways
 from ..plugin_utils.tables import gateways, output
 
 Data = dict[str, t.Any]
@@ -84,14 +86,20 @@ class ActionModule(ControlAction):
         problems = sentences(failing(found.findings, options["fail_on"]))
         if options["fail_on"] != "nothing" and (why := none_observed(observations)):
             problems.append(why)
-        return self._result(options, found.to_result(), gateways.status(found, display.columns), "drift", problems)
+        text = gateways.status(found, display.columns, " ".join(problems[:MOST]))
+        return self._result(options, found.to_result(), text, "drift", problems)
 
     def _result(self, options: Data, found: Data, text: str, code: str, problems: list[str]) -> Result:
         """Shown, kept where a file is asked for, and failed where there are problems."""
         result = output.show(text) | {options["what"]: found} | self._written(options["path"], found)
-        if problems:
-            del result["lines"]
-        return result | _failure(code, problems)
+        if not problems:
+            return result
+        # Ansible prints all of a result that failed, in one line: only what its message does not say.
+        failure = _failure(code, problems)
+        brief = in_brief(on_gateways(result), failure["msg"])
+        lacking = results.in_brief(results.pending(result) or {})
+        del result["lines"], result[options["what"]]
+        return result | failure | {"by_gateway": brief, "pending": lacking}
 
     def _written(self, path: str | None, found: Data) -> Result:
         if not path:

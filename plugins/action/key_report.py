@@ -30,7 +30,7 @@ class ActionModule(ControlAction):
         report = build.build(inputs, fleet, failures)
         table = sheet.to_csv(report["sheet"])
         html = page.render(report, fleet) if options["path"] or options["return_content"] else ""
-        result: Result = output.show(text.render(report, display.columns))
+        result: Result = output.show(text.render(report, display.columns, options["fail_on"]))
         result["summary"] = {name: report[name] for name in ("at", "counts", "findings", "digest")}
         files = {
             "path": (html, page.template_digest(report)),

@@ -137,14 +137,57 @@ outcome:
   description: >-
     One entry per target, with the state C(excluded) for those that could not change, and whether all are done. C(idle)
     means that no tunnel was up before, so that none was verified to use the new key.
-  returned: if O(what=outcome)
+  returned: success, if O(what=outcome)
   type: dict
 converged:
   description: >-
     The pending changes of each gateway and whether they are acknowledged now (C(gateways)), the gateways with an
     open rotation (C(interrupted)), and C(findings) as in RV(status).
-  returned: if O(what=converged)
+  returned: success, if O(what=converged)
   type: dict
+by_gateway:
+  description:
+    - What was found, in brief; with O(path) all of it is in that file.
+  returned: if O(what=outcome), O(what=converged) or O(what=status) failed
+  type: list
+  elements: dict
+  contains:
+    gateways:
+      description: The gateways and other hosts for which it is the same.
+      type: list
+      elements: str
+      sample: [gw1, gw2]
+    result:
+      description: What was found there.
+      type: str
+      choices: [failed, differs, ok]
+      sample: differs
+    message:
+      description: Why, as a sentence.
+      returned: if RV(ignore:msg) does not say it
+      type: str
+      sample: It has not yet stored the keys of gw3.
+    in_msg:
+      description: Where in RV(ignore:msg) it stands, as the positions of its beginning and its end.
+      returned: if RV(ignore:msg) says it
+      type: list
+      elements: int
+      sample: [5, 43]
+pending:
+  description: Who has pending changes.
+  returned: if O(what=outcome), O(what=converged) or O(what=status) failed
+  type: list
+  elements: dict
+  contains:
+    gateways:
+      description: The gateways.
+      type: list
+      elements: str
+      sample: [gw1]
+    missing:
+      description: What they have not stored yet.
+      type: str
+      sample: missing keys of gw3
 enrolled:
   description: >-
     Each gateway with its key and the number of gateways whose key it has not stored yet (C(gateways)); the paths of
@@ -155,7 +198,7 @@ enrolled:
   type: dict
 status:
   description: The state of the fleet.
-  returned: if O(what=status)
+  returned: success, if O(what=status)
   type: dict
   contains:
     gateways:

@@ -26,14 +26,15 @@ def sentence(one: Data) -> str:
     return f"{listed(one['hosts'])}: {one['what']}"
 
 
-def render(report: Data, width: int) -> str:
-    """At most `width` columns wide."""
+def render(report: Data, width: int, fail_on: str = "nothing") -> str:
+    """At most `width` columns wide; without what the complaint says, which follows."""
     lines = [f"{report['title']}: {counted(report)}"]
-    for one in report["findings"][:MOST]:
+    found = [one for one in report["findings"] if one["severity"] not in UNWANTED[fail_on]]
+    for one in found[:MOST]:
         whole = f"{one['severity']:<9}{sentence(one)}"
         lines += textwrap.wrap(whole, max(width, 60) - 2, subsequent_indent=" " * 9, break_on_hyphens=False)
-    if len(report["findings"]) > MOST:
-        lines.append(f"{len(report['findings']) - MOST} more")
+    if len(found) > MOST:
+        lines.append(f"{len(found) - MOST} more")
     return "\n".join(line if number == 0 else f"  {line}" for number, line in enumerate(lines))
 
 

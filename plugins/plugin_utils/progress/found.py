@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...module_utils._errors import sentence
@@ -137,11 +137,40 @@ def _of_rotation(group: Data) -> tuple[State, str]:
 
 
 def on_gateways(result: Data) -> list[Found]:
-    """A result of gateway_report."""
+    """A result of gateway_report; one that failed has it in brief."""
+    if isinstance(result.get("by_gateway"), Sequence):
+        return [one for part in result["by_gateway"] for one in _in_full(part, str(result.get("msg")))]
     for key in ("outcome", "converged", "status"):
         if isinstance(result.get(key), Mapping):
             return [*_rows(result[key].get("gateways") or ()), *_findings(result[key].get("findings") or ())]
     return []
+
+
+def in_brief(found: Iterable[Found], msg: str) -> list[dict[str, t.Any]]:
+    """What counts of each gateway, without repeating anything: who has the same together, and of a message that is a
+    part of `msg` only where it stands there."""
+    last: dict[str, Found] = {}
+    for one in found:
+        last[one.host] = merged(last.get(one.host), one)
+    groups: dict[tuple[State, str], list[str]] = {}
+    for one in last.values():
+        groups.setdefault((one.state, one.message), []).append(one.host)
+    return [
+        {"gateways": hosts, "result": state, **_message(message, msg)} for (state, message), hosts in groups.items()
+    ]
+
+
+def _message(message: str, msg: str) -> dict[str, t.Any]:
+    if not message:
+        return {}
+    start = msg.find(message)
+    return {"message": message} if start < 0 else {"in_msg": [start, start + len(message)]}
+
+
+def _in_full(part: Data, msg: str) -> Iterator[Found]:
+    message = str(part.get("message") or "") or msg[slice(*part.get("in_msg") or (0, 0))]
+    for host in part["gateways"]:
+        yield Found(str(host), "", part["result"], message)
 
 
 def _rows(rows: Iterable[Data]) -> Iterator[Found]:

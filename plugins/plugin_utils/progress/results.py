@@ -59,10 +59,20 @@ def _last_line(text: t.Any) -> str:
 
 def pending(result: Data) -> dict[str, str] | None:
     """Who has still to store something, as a result of gateway_report knows it; None where it does not tell."""
+    if isinstance(result.get("pending"), Sequence):
+        return {str(host): str(part["missing"]) for part in result["pending"] for host in part["gateways"]}
     for key, read in REPORTS.items():
         if isinstance(result.get(key), Mapping):
             return read(result[key])
     return None
+
+
+def in_brief(pending: Mapping[str, str]) -> list[dict[str, t.Any]]:
+    """For a result that failed: what several lack is said once."""
+    groups: dict[str, list[str]] = {}
+    for host, missing in pending.items():
+        groups.setdefault(missing, []).append(host)
+    return [{"gateways": hosts, "missing": missing} for missing, hosts in groups.items()]
 
 
 def _by_outcome(found: Data) -> dict[str, str]:

@@ -223,11 +223,16 @@ def enrolled(found: Mapping[str, t.Any], predicted: bool, width: int) -> str:
     return page.text()
 
 
-def status(found: FleetStatus, width: int) -> str:
+def status(found: FleetStatus, width: int, said: str = "") -> str:
+    """`said`: what follows it anyway, and is not told here, too."""
     shown, page = found.to_result(), Page(width)
     problems = [one for one in found.findings if one.severity == PROBLEM]
-    page.note(*sentences(problems))
+    page.note(*_untold(problems, said))
     page.table(f"Gateways: {shown['summary']}", STATUS, shown["gateways"], NARROW)
-    page.note(*sentences([one for one in found.findings if one.severity != PROBLEM]))
+    page.note(*_untold([one for one in found.findings if one.severity != PROBLEM], said))
     page.note(*_next_steps(found.findings))
     return page.text()
+
+
+def _untold(found: Sequence[Finding], said: str) -> list[str]:
+    return [text for text in sentences(found) if text not in said]

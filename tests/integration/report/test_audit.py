@@ -144,6 +144,62 @@ def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:
     assert "There are no key servers and no gateways in this inventory." in nobody.output
 
 
+NO_SSH = "127.0.0.1 port 1 refuses the connection"
+
+
+def longest(output: str) -> int:
+    return max(map(len, output.splitlines()))
+
+
+@pytest.fixture
+def unreachable(start_fleet: StartFleet, control_node: MakeNode) -> ControlNode:
+    """Three key servers that are not where the inventory says."""
+    node = control_node(start_fleet(*group_of(*((f"ks{number}", "xe17", ()) for number in (1, 2, 3)))))
+    for one in node.hosts.values():
+        one |= {"ansible_host": "127.0.0.1", "ansible_port": 1}
+    return node
+
+
+def test_a_failing_audit_says_why_once(unreachable: ControlNode) -> None:
+    """ansible-core from 2.19 on prints the message of a failed task twice."""
+    done = audit(unreachable)
+    assert done.code == 2, done.output
+    assert done.error("Fail on findings")[1].startswith(f"ks1, ks2, ks3: {NO_SSH}.")
+    assert 1 <= " ".join(done.output.split()).count(NO_SSH) <= 2, done.output
+    assert longest(done.output) < 1500
+    assert [one["task"] for one in done.results if one["status"] in ("failed", "ignored")] == ["Fail on findings"]
+    summary = done.result("set_stats")["ansible_stats"]["data"]["key_report"]
+    assert [one["hosts"] for one in summary["findings"]] == [["ks1", "ks2", "ks3"]]
+    wrong = audit(unreachable, fail_on="never")
+    assert wrong.code == 2, wrong.output
+    assert "value of fail_on must be one of" in wrong.output
+
+
+def test_a_failing_status_says_why_once(node: ControlNode, tmp_path: Path) -> None:
+    """Of gateways that are unreachable, after Ansible's own lines on each of them."""
+    directory = Directory(node.environment["VPNOPS_KEYS_DIRECTORY_URL"], tmp_path / "directory.db.key")
+    directory.write("present", gateways=[gateway("gw3", new_key())], by="alice")
+    hosts = node.inventory["gateways"]["hosts"]
+    node.inventory = {"gateways": {"hosts": {**hosts, "gw3": hosts["gw1"]}}}
+    node.environment["VPNOPS_KEYS_PROGRESS_JSON"] = str(tmp_path / "run.json")
+    status = "vpnops.keys.gateway_status"
+    done = node.run(status, "-e", "gateway_keys_fail_on=drift")
+    assert done.code == 2, done.output
+    reported = done.output.partition("Report the status]")[2]
+    assert longest(reported) < 1500, longest(reported)
+    code, msg = done.error("gateway_report")
+    assert code == "drift"
+    for reason in ("No gateway could be observed.", "It was not observed", "gw2: It has not yet stored the keys of"):
+        assert reason in msg
+        assert " ".join(reported.split()).count(reason) <= 2, done.output
+    assert "status" not in done.result("gateway_report")
+    node.environment["ANSIBLE_STDOUT_CALLBACK"] = "vpnops.keys.progress"
+    assert node.run(status, "-e", "gateway_keys_fail_on=drift").code == 2
+    data = json.loads((tmp_path / "run.json").read_text())
+    assert {one["host"]: one["result"] for one in data["results"]} == dict.fromkeys(("gw1", "gw2", "gw3"), "differs")
+    assert all(one["message"] for one in data["results"])
+
+
 def test_a_revoked_gateway_that_may_still_be_accepted_comes_first(
     node: ControlNode, browser: Browser, tmp_path: Path
 ) -> None:

@@ -285,6 +285,28 @@ def test_a_gateway_that_a_report_complains_of_is_to_blame() -> None:
     assert [one.state for one in found.on_gateways({"outcome": {"gateways": [target]}})] == ["failed"]
 
 
+def test_a_report_that_failed_says_the_same_in_brief() -> None:
+    """What the callback reads of it, without what its message says already."""
+    rows = [{"gateway": f"gw{number}", "pending": {"count": 1, "first": ["gw9"]}} for number in (1, 2, 3, 4)]
+    why = "It is unreachable."
+    complaints = [{"host": "gw4", "what": "It is odd."}, *({"host": f"gw{number}", "what": why} for number in (1, 2))]
+    whole = {"status": {"gateways": rows, "findings": complaints}}
+    msg = f"gw1, gw2: {why}"
+    full = found.on_gateways(whole)
+    brief: dict[str, t.Any] = {"failed": True, "msg": msg, "by_gateway": found.in_brief(full, msg)}
+    brief["pending"] = results.in_brief(results.pending(whole) or {})
+    assert brief["by_gateway"] == [
+        {"gateways": ["gw1", "gw2"], "result": "differs", "in_msg": [10, 28]},
+        {"gateways": ["gw3"], "result": "ok"},
+        {"gateways": ["gw4"], "result": "differs", "message": "It is odd."},
+    ]
+    runs = [run_on(), run_on()]
+    for run, result in zip(runs, (full, found.on_gateways(brief)), strict=True):
+        run.find(result)
+    assert [runs[0].found(host) for host in runs[0].hosts] == [runs[1].found(host) for host in runs[1].hosts]
+    assert results.pending(brief) == results.pending(whole)
+
+
 @pytest.mark.parametrize(
     ("before", "now", "counts"),
     [
