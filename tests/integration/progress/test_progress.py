@@ -289,7 +289,7 @@ def test_what_is_done_to_devices_moves_the_bar_as_well(
     command = node.command("vpnops.keys.sync_key_servers", "-e", "key_server_sync_overwrite=always")
     seen = watch(command, node.path, node.env(environment), 80)
     assert seen.code == 0, seen.end
-    assert seen.ever(r"Make .*: steps .*[1-9]/11 "), seen.raw
+    assert seen.ever(r"Synchronize the keys: steps .*[1-9]/11 "), seen.raw
     (step,) = (one for one in told(node)["steps"] if one["steps"])
     assert step["devices"]["done"] == 5
     assert step["steps"] == {"total": 11, "done": 11}
