@@ -10,7 +10,7 @@ from typing import Any
 
 from .cases import CALM, FLOOR, HERE, NORNIR, ONE_TASK, OURS, SCRAPLI, START, TASK_EACH, TOOLS
 
-GUIDE = HERE.parent.parent / "docs" / "docsite" / "rst" / "guide_performance.rst"
+GUIDE = HERE.parent.parent / "docs" / "docsite" / "rst" / "guide_performance_figures.rst"
 BEGIN, END = ".. BEGIN of what make bench writes", ".. END of what make bench writes"
 Results = dict[str, Any]
 Best = dict[tuple[str, int, int, str], dict[str, Any]]
