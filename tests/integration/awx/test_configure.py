@@ -69,6 +69,14 @@ def awx() -> Iterator[Awx]:
     with ready(Awx()) as made:
         yield made
 
+FORETELLS = {
+    "Predict the nodes of new workflows (check mode)": "Create or update the nodes of workflows",
+    "Predict the links between new nodes (check mode)": "Link the nodes of workflows",
+    "Predict new schedules (check mode)": "Create or update the schedules",
+    "Predict the roles of the teams (check mode)": "Grant the roles of the teams",
+}
+"""Tasks of check mode, and those that do it."""
+
 
 class Administrator:
     """Who runs the playbook; the modules run in one process, which costs a third."""
@@ -93,7 +101,7 @@ class Administrator:
         done = self.run(values, *arguments)
         assert done.code == 0, done.output
         return {
-            (one["task"].partition(" that are to be ")[0], number)
+            (FORETELLS.get(one["task"], one["task"]), number)
             for one in done.results
             for number, item in enumerate(one["result"].get("results", []))
             if item.get("changed")
