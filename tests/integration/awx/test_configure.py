@@ -101,7 +101,7 @@ class Administrator:
         done = self.run(values, *arguments)
         assert done.code == 0, done.output
         return {
-            (FORETELLS.get(one["task"], one["task"]), number)
+            (FORETELLS.get(str(one["task"]), str(one["task"])), number)
             for one in done.results
             for number, item in enumerate(one["result"].get("results", []))
             if item.get("changed")
