@@ -55,7 +55,7 @@ class ActionModule(ControlAction):
         proofs = {str(name): Proof.from_result(one) for name, one in options["proof"].items()}
         found = outcome(directory, made, proofs)
         problems = [*found.problems(options["mode"]), *(planning.still_accepting(made) if emergency else ())]
-        text = gateways.outcome(found, made, emergency, display.columns)
+        text = gateways.outcome(found, made, emergency, display.columns, " ".join(problems[:MOST]))
         return self._result(options, found.to_result(), text, "not_proved", problems)
 
     def converged(self, directory: Directory, options: Data) -> Result:
@@ -67,7 +67,8 @@ class ActionModule(ControlAction):
         everybody = {name for name, one in answers.items() if one.state != ABSENT} >= set(directory.in_use)
         if options["fail_on"] != "nothing" and everybody and (why := none_reached(answers)):
             problems.append(why)
-        return self._result(options, found.to_result(), gateways.converged(found, display.columns), "drift", problems)
+        text = gateways.converged(found, display.columns, " ".join(problems[:MOST]))
+        return self._result(options, found.to_result(), text, "drift", problems)
 
     def enrolled(self, directory: Directory, options: Data) -> Result:
         given = options["directory"]

@@ -164,12 +164,13 @@ def _still(made: Plan) -> str:
 IDLE = "no tunnel was up before the change, so none was verified to use the new key."
 
 
-def outcome(found: Outcome, made: Plan, emergency: bool, width: int) -> str:
+def outcome(found: Outcome, made: Plan, emergency: bool, width: int, said: str = "") -> str:
+    """`said`: as in `status`."""
     page = Page(width)
     if emergency:
         page.note(_still(made))
     page.table("Outcome", OUTCOME, found.to_result()["gateways"], NARROW)
-    page.note(*[row.problem for row in found.gateways if row.problem], *_notes(made))
+    page.note(*[row.problem for row in found.gateways if row.problem and row.problem not in said], *_notes(made))
     if not emergency and (idle := [row.gateway for row in found.gateways if row.idle]):
         page.note(f"{listed(idle)}: {IDLE}")
     for row in found.gateways:
@@ -183,18 +184,19 @@ def outcome(found: Outcome, made: Plan, emergency: bool, width: int) -> str:
     return page.text()
 
 
-def converged(found: Converged, width: int) -> str:
+def converged(found: Converged, width: int, said: str = "") -> str:
+    """`said`: as in `status`."""
     page = Page(width)
-    page.note(*sentences([one for one in found.findings if one.kind == STILL_ACCEPTED]))
+    page.note(*_untold([one for one in found.findings if one.kind == STILL_ACCEPTED], said))
     if found.rows:
         page.table("Converged", CONVERGED, found.rows, NARROW)
     else:
         page.note("Nothing is pending: all gateways have acknowledged what the directory says.")
     # What is pending stands in the table.
     rest = [one for one in found.findings if one.severity == PROBLEM and one.kind != STILL_ACCEPTED]
-    page.note(*sentences(rest))
+    page.note(*_untold(rest, said))
     opened = [one for one in found.findings if one.kind in OPEN]
-    page.note(*sentences(opened), *_next_steps(opened))
+    page.note(*_untold(opened, said), *_next_steps(opened))
     return page.text()
 
 
