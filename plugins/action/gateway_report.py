@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import typing as t
 from collections.abc import Callable
@@ -55,8 +56,8 @@ class ActionModule(ControlAction):
         proofs = {str(name): Proof.from_result(one) for name, one in options["proof"].items()}
         found = outcome(directory, made, proofs)
         problems = [*found.problems(options["mode"]), *(planning.still_accepting(made) if emergency else ())]
-        text = gateways.outcome(found, made, emergency, display.columns, " ".join(problems[:MOST]))
-        return self._result(options, found.to_result(), text, "not_proved", problems)
+        table = functools.partial(gateways.outcome, found, made, emergency, display.columns)
+        return self._result(options, found.to_result(), table, "not_proved", problems)
 
     def converged(self, directory: Directory, options: Data) -> Result:
         before = Directory.from_result(options["before"]) if options["before"] else directory
@@ -67,8 +68,8 @@ class ActionModule(ControlAction):
         everybody = {name for name, one in answers.items() if one.state != ABSENT} >= set(directory.in_use)
         if options["fail_on"] != "nothing" and everybody and (why := none_reached(answers)):
             problems.append(why)
-        text = gateways.converged(found, display.columns, " ".join(problems[:MOST]))
-        return self._result(options, found.to_result(), text, "drift", problems)
+        table = functools.partial(gateways.converged, found, display.columns)
+        return self._result(options, found.to_result(), table, "drift", problems)
 
     def enrolled(self, directory: Directory, options: Data) -> Result:
         given = options["directory"]
@@ -87,12 +88,16 @@ class ActionModule(ControlAction):
         problems = sentences(failing(found.findings, options["fail_on"]))
         if options["fail_on"] != "nothing" and (why := none_observed(observations)):
             problems.append(why)
-        text = gateways.status(found, display.columns, " ".join(problems[:MOST]))
-        return self._result(options, found.to_result(), text, "drift", problems)
+        table = functools.partial(gateways.status, found, display.columns)
+        return self._result(options, found.to_result(), table, "drift", problems)
 
-    def _result(self, options: Data, found: Data, text: str, code: str, problems: list[str]) -> Result:
-        """Shown, kept where a file is asked for, and failed where there are problems."""
-        result = output.show(text) | {options["what"]: found} | self._written(options["path"], found)
+    def _result(
+        self, options: Data, found: Data, table: t.Callable[[str], str], code: str, problems: list[str]
+    ) -> Result:
+        """Shown, kept where a file is asked for, and failed where there are problems. `table`: without what is said by
+        the message of the failed task."""
+        shown = output.show(table(" ".join(problems[:MOST])))
+        result = shown | {options["what"]: found} | self._written(options["path"], found)
         if not problems:
             return result
         # Ansible prints all of a result that failed, in one line: only what its message does not say.

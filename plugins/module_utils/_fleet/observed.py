@@ -134,6 +134,7 @@ def none_reached(observations: Observations) -> str:
 
 def _nobody(what: str, asked: t.Sequence[Observation]) -> str:
     reasons = together((one.host, one.reason) for one in asked)
-    more = {True: " and others", False: ""}
-    told = [f"{', '.join(hosts[:SHOWN])}{more[len(hosts) > SHOWN]}: {why}" for why, hosts in reasons.items()]
+    told = [
+        f"{', '.join(hosts[:SHOWN])}{' and others' if len(hosts) > SHOWN else ''}: {why}" for why, hosts in reasons.items()
+    ]
     return " ".join([f"No gateway could be {what}.", *told[:SHOWN]])

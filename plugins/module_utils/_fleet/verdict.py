@@ -55,7 +55,7 @@ def verdict(in_use: t.Collection[str], found: Iterable[Finding]) -> Verdict:
         if KINDS[one.kind].differs or one.kind == NOT_ASKED:
             both = [name for name in (one.host, one.also) if name]
             most = max(pairs[name] for name in both)
-            for host in both if not one.also else [name for name in both if pairs[name] == most]:
+            for host in (name for name in both if pairs[name] == most):
                 words.setdefault(host, {})[WORDS.get(one.kind, one.kind)] = None
     reasons: dict[str, list[str]] = {}
     for host, told in words.items():
