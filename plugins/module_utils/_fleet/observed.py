@@ -135,6 +135,7 @@ def none_reached(observations: Observations) -> str:
 def _nobody(what: str, asked: t.Sequence[Observation]) -> str:
     reasons = together((one.host, one.reason) for one in asked)
     told = [
-        f"{', '.join(hosts[:SHOWN])}{' and others' if len(hosts) > SHOWN else ''}: {why}" for why, hosts in reasons.items()
+        f"{', '.join(hosts[:SHOWN])}{' and others' if len(hosts) > SHOWN else ''}: {why}"
+        for why, hosts in reasons.items()
     ]
     return " ".join([f"No gateway could be {what}.", *told[:SHOWN]])
