@@ -69,6 +69,7 @@ def awx() -> Iterator[Awx]:
     with ready(Awx()) as made:
         yield made
 
+
 FORETELLS = {
     "Predict the nodes of new workflows (check mode)": "Create or update the nodes of workflows",
     "Predict the links between new nodes (check mode)": "Link the nodes of workflows",
