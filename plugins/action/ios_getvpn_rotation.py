@@ -38,10 +38,10 @@ class ActionModule(IosAction):
         Label.parse(options["label"])
         _check(options)
         targets = self.fleet({**options, "groups": None, "primary": []})
+        addresses = self.addresses(targets)
         self._store = RotationStore(options["state_directory"])
         async with session.SessionPool() as pool:
             seen = await rotate.observe(list(targets.values()), options["parallel"], options["timeout"], pool)
-            addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
             groups = live_group.told_apart(live_group.live_groups(seen, addresses))
             _some(groups, seen)
             chosen = _chosen(_meant(groups, options, self._store), options)

@@ -23,9 +23,8 @@ class ActionModule(IosAction):
 
     async def operate(self, options: dict[str, t.Any]) -> Result:
         targets = self.fleet(options)
-        details = options["details"]
+        addresses, details = self.addresses(targets), options["details"]
         seen = await survey.observe(list(targets.values()), options["parallel"], options["timeout"], policies=details)
-        addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
         plans, names = survey.plan_all(seen, options, addresses), advice.of_task(self._task)
         result: Result = {"changed": False, **survey.compared(plans, targets, names)}
         if details:

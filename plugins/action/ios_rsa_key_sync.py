@@ -67,6 +67,7 @@ class ActionModule(IosAction):
     async def operate(self, options: dict[str, t.Any]) -> Result:
         _check_backups(options)
         targets = self.fleet(options)
+        self._addresses = self.addresses(targets)
         async with session.SessionPool() as pool:
             plans = await self._observe(targets, options, pool)
             if options["hold_for_consent"] and not self.check and any(one.plan.needs_consent for one in plans.planned):
@@ -88,8 +89,7 @@ class ActionModule(IosAction):
         # at once.
         reader = pool.read if len(targets) <= options["parallel"] else session.read
         seen = await survey.observe(list(targets.values()), options["parallel"], options["timeout"], reader)
-        addresses = survey.own_addresses(targets, self.variables.get("hostvars", {}))
-        return survey.plan_all(seen, options, addresses)
+        return survey.plan_all(seen, options, self._addresses)
 
     async def _proof(
         self, result: Result, targets: dict[str, Target], options: dict[str, t.Any], pool: session.SessionPool

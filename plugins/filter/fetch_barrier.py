@@ -72,19 +72,24 @@ _value:
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ..module_utils._fleet.barrier import barrier
-from ..module_utils._fleet.observed import ABSENT, READY, REFUSED
-from ..plugin_utils import device_answer
+if t.TYPE_CHECKING:
+    from ..plugin_utils.device_answer import Answer
 
 
 def fetch_barrier(fetching: Sequence[str], answers: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    # Ansible loads all filters of a collection for one of them, also for key servers.
+    from ..module_utils._fleet.barrier import barrier
+    from ..plugin_utils import device_answer
+
     found = device_answer.answers("gateway_peers", answers)
     return barrier(list(fetching), {host: _state(one) for host, one in found.items()}).to_result()
 
 
-def _state(one: device_answer.Answer) -> str:
+def _state(one: Answer) -> str:
     """One key that it stores shows that what is published arrives; whose keys it refuses concerns these gateways alone.
     An answer that says neither is none."""
+    from ..module_utils._fleet.observed import ABSENT, READY, REFUSED
+
     if one.state != READY:
         return one.state
     return READY if one.said["stored"] else REFUSED if one.left_out else ABSENT

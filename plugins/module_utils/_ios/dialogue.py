@@ -84,7 +84,8 @@ class Terminal:
     def __init__(self, name: str, timeout: float = DEFAULT_TIMEOUT) -> None:
         self.name = name
         self.timeout = timeout
-        self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{screen.ANY_PROMPT})\s*\Z")
+        self._host = ""
+        """How the host name in its prompts begins, as soon as that is known."""
         self.note: object = None
         """What the last answer said, so that no question is sent twice; forgotten when anything else is sent."""
         self.wrote = False
@@ -124,8 +125,7 @@ class Terminal:
         yield from self._first_prompt()
         # Only the prompt behind the echo of our own lines is surely one; before it, a banner may look like it.
         yield from self.send_ahead(commands.terminal_setup())
-        host = re.escape(screen.host_of(self._last_prompt)[: screen.SHOWN_HOST_NAME])
-        self._prompt = re.compile(rf"(?:^|(?<=\n))(?P<prompt>{host}{screen.PROMPT_REST})\s*\Z")
+        self._host = screen.host_of(self._last_prompt)[: screen.SHOWN_HOST_NAME]
         if not self.privileged:
             yield from self._enable(enable_password, enable)
 
@@ -243,8 +243,9 @@ class Terminal:
                     silent, wait = 0.0, FIRST_PROBE
             echoed = echoed or echo in out.head
             tail = out.tail
-            if (echoed or (quiet and self._prompts(out) > pending)) and self._prompt_in(tail):
-                self._pending_prompts = max(0, pending + nudges + 1 - self._prompts(out)) if pending + nudges else 0
+            if (echoed or (quiet and out.prompts(self._host) > pending)) and self._prompt_in(tail):
+                owed = pending + nudges
+                self._pending_prompts = max(0, owed + 1 - out.prompts(self._host)) if owed else 0
                 return self._reply(out, echo)
 
             # After a silence a question counts wherever it stands: a log message may have been printed behind it.
@@ -357,19 +358,16 @@ class Terminal:
     # ---------------------------------------------------------------- reading
 
     def _prompt_in(self, tail: str) -> bool:
-        if found := self._prompt.search(tail):
-            self._last_prompt = found["prompt"].strip()
+        if found := screen.prompt_at_end(tail, self._host):
+            self._last_prompt = found[1]
         return found is not None
-
-    def _prompts(self, out: Output) -> int:
-        """How many prompts there are, also those behind which something was typed."""
-        return out.count(re.compile(self._prompt.pattern.removesuffix(r"\s*\Z")))
 
     def _reply(self, out: Output, echo: str) -> Reply:
         text: str = out.text()
         end = ""
-        if found := self._prompt.search(text):
-            text, end = text[: found.start()], found["prompt"]
+        if found := screen.prompt_at_end(text, self._host):
+            start, end = found
+            text = text[:start]
         if echo and echo in text:
             text = text.split(echo, 1)[1].removeprefix("\n")
         return Reply(screen.Clean(text), end)

@@ -8,10 +8,9 @@ collection."""
 from __future__ import annotations
 
 import io
-import re
 
 from .._errors import VpnKeysError
-from .screen import Clean, strip_noise
+from .screen import Clean, prompts, strip_noise
 
 MOST_OUTPUT = 4 * 1024 * 1024
 """Characters of one answer. A group member takes some 400 of them in the longest listing there is, so this is a key
@@ -65,14 +64,13 @@ class Output:
     def text(self) -> Clean:
         return strip_noise(self._whole.getvalue())
 
-    def count(self, pattern: re.Pattern[str]) -> int:
-        """How often there is what only the beginning of a line can be. Always the same pattern: whole lines are
-        counted once."""
+    def prompts(self, host: str) -> int:
+        """How many lines begin with a prompt of a host. Always the same host: whole lines are counted once."""
         lines, last = _whole_lines(self._uncounted.getvalue())
-        self._count += len(pattern.findall(strip_noise(lines)))
+        self._count += prompts(strip_noise(lines), host)
         self._uncounted = io.StringIO()
         self._uncounted.write(last)
-        return self._count + len(pattern.findall(strip_noise(last[:TAIL])))
+        return self._count + prompts(strip_noise(last[:TAIL]), host)
 
 
 def _whole_lines(text: str) -> tuple[str, str]:

@@ -114,7 +114,6 @@ _MODE = r"(?:\([^()\s]{1,60}\)){0,3}[>#]"
 ANY_PROMPT = rf"{_HOST}{{1,64}}{_MODE}"
 # IOS shows fewer characters of a long host name, the deeper the mode is.
 SHOWN_HOST_NAME = 10
-PROMPT_REST = rf"{_HOST}{{0,64}}{_MODE}"
 
 LOGIN_QUESTION = r"(?:[Uu]sername|[Ll]ogin): ?"
 PASSWORD_QUESTION = r"[Pp]assword: ?"
@@ -130,7 +129,23 @@ OVERWRITE_NVRAM_QUESTION = r"Overwrite the previous NVRAM configuration\? ?\[con
 ANY_QUESTION = r"(?:\[[^\]\n]{0,200}\] ?[:?]?|[^\s:][:?]|on a line by itself\.) ?"
 
 _MODULUS_RANGE = re.compile(r"in the range of\s{1,4}(\d{1,6})\s{1,4}to\s{1,4}(\d{1,6})\b")
+_PROMPT = re.compile(ANY_PROMPT)
 _PROMPT_PARTS = re.compile(rf"({_HOST}{{1,64}}?){_MODE}")
+
+
+def prompt_at_end(text: str, host: str) -> tuple[int, str] | None:
+    """Where the prompt begins with which a text ends, and the prompt. `host`: how its host name begins."""
+    text = text.rstrip()
+    start = text.rfind("\n") + 1
+    line = text[start:]
+    return (start, line) if line.startswith(host) and _PROMPT.fullmatch(line) else None
+
+
+def prompts(text: str, host: str) -> int:
+    """How many lines begin with a prompt, also those with something behind it."""
+    if host not in text:
+        return 0
+    return sum(line.startswith(host) and _PROMPT.match(line) is not None for line in text.split("\n"))
 
 
 _ECHO = re.compile(rf"(?:{ANY_PROMPT})?[ \t]*(?:(?:do )?show [\w |.-]*)?")

@@ -81,13 +81,27 @@ class IosAction(ControlAction):
         if name not in hostvars:
             raise VpnKeysError("bad_input", f"There is no host {name} in the inventory", state=NOTHING_DONE)
         # Only what is needed: reading a variable of hostvars means templating it, and hosts may be hundreds.
-        own = hostvars[name]
+        own = self._of_host(name)
         said = {variable: own[variable] for variable in VARIABLES if variable in own}
         return self._read(name, {**self._of_play, **said}, self._given_to_all, own.get("ansible_facts"))
 
     def fleet(self, options: Mapping[str, t.Any]) -> dict[str, Target]:
         """How to reach every host that `hosts` and `groups` name. Raises bad_input."""
         return {name: self.target(name) for name in survey.check_options(options, self.variables.get("groups", {}))}
+
+    def addresses(self, targets: Mapping[str, Target]) -> dict[str, tuple[str, ...]]:
+        """The addresses that the inventory gives each key server. Raises bad_input."""
+        return survey.own_addresses(targets, {name: self._of_host(name) for name in targets})
+
+    def _of_host(self, name: str) -> Mapping[str, t.Any]:
+        """What the inventory says of a host. Ansible merges it anew at each look."""
+        if name not in self._hosts:
+            self._hosts[name] = self.variables["hostvars"][name]
+        return self._hosts[name]
+
+    @functools.cached_property
+    def _hosts(self) -> dict[str, t.Any]:
+        return {}
 
     def _read(self, name: str, variables: Mapping[str, t.Any], given: Mapping[str, t.Any], facts: t.Any) -> Target:
         if claimed_name := variable_among_facts(facts):

@@ -100,7 +100,7 @@ class Plans:
 
 def own_addresses(targets: Mapping[str, Target], hostvars: Mapping[str, t.Any]) -> dict[str, tuple[str, ...]]:
     """The addresses that the inventory gives each key server. Raises bad_input."""
-    given = {name: _given_addresses(name, hostvars.get(name) or {}) for name in targets}
+    given = {name: _given_addresses(name, hostvars[name]) for name in targets}
     owners: dict[str, list[str]] = {}
     for name, addresses in given.items():
         for address in dict.fromkeys(map(spelled, addresses)):

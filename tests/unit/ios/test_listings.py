@@ -742,7 +742,12 @@ def test_prompts(prompt: str) -> None:
     assert re.fullmatch(screen.ANY_PROMPT, prompt)
     host = screen.host_of(prompt)
     assert host == re.split(r"[(>#]", prompt)[0]
-    assert re.fullmatch(re.escape(host[: screen.SHOWN_HOST_NAME]) + screen.PROMPT_REST, prompt)
+    begin = host[: screen.SHOWN_HOST_NAME]
+    assert screen.prompt_at_end(f"a banner#\n{prompt} \n", begin) == (10, prompt)
+    assert screen.prompt_at_end(prompt, "") == (0, prompt)
+    for text, said in ((prompt, "x"), (f"{prompt}show", begin), (f"said {prompt}", begin), (f"{prompt}\n.", begin)):
+        assert screen.prompt_at_end(text, said) is None
+    assert screen.prompts(f"{prompt}show clock\n12:00\n {prompt}\n{prompt}", begin) == 2
     assert not ends_with(screen.ANY_QUESTION, prompt)
 
 

@@ -343,7 +343,6 @@ def test_addresses_come_from_the_inventory() -> None:
     assert own() == {"ks1": ("192.0.2.1",)}
     assert own(**{ADDRESSES: "10.0.0.1"}) == {"ks1": ("192.0.2.1", "10.0.0.1")}
     assert own(**{ADDRESSES: ["10.0.0.1", "::1"]}) == {"ks1": ("192.0.2.1", "10.0.0.1", "::1")}
-    assert key_servers.own_addresses({"ks1": Target("ks1", "192.0.2.1")}, {}) == {"ks1": ("192.0.2.1",)}
 
 
 def test_addresses_that_facts_tell_do_not_count() -> None:
