@@ -13,6 +13,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 from integration.control_node import Run
+from integration.gateways import thief
+from integration.gateways.conftest import Make
 from integration.gateways.hooks import RESTART
 from integration.gateways.site import Site, until
 from unit.fetch.server import Server
@@ -23,6 +25,20 @@ pytestmark = pytest.mark.timeout(1800)
 
 OUTSIDE = "gw4"
 """It is none of the collection's; a web server is there."""
+
+
+PLATFORMS = ("wireguard", "strongswan")
+
+
+@pytest.fixture
+def platform() -> str:
+    return "wireguard"
+
+
+@pytest.fixture
+def site(platform: str, make_site: Make) -> Site:
+    """Three gateways."""
+    return make_site(platform)
 
 
 @pytest.fixture
@@ -52,6 +68,7 @@ def install(server: Server, **more: t.Any) -> dict[str, t.Any]:
     options = {
         "url": server.url, "ca": str(server.ca), "verify_key": "{{ published.verify_key }}", "interval": 10,
         "number": "{{ published.publication.number }}", "gateway": "{{ inventory_hostname }}",
+        "platform": "{{ gateway_platform | default('wireguard') }}", "identity": "{{ gateway_id | default(omit) }}",
     }  # fmt: skip
     return {"vpnops.keys.gateway_fetch": {**options, **more}, "become": True}
 
@@ -77,8 +94,12 @@ def installed(site: Site, server: Server) -> None:
 
 def rotated(site: Site, *fetching: str, **more: t.Any) -> Run:
     """The key of gw1, with the playbook that publishes and tells these peers nothing."""
-    path = str(site.path / "www")
-    return site.rotate("gw1", publish_path=path, fetching_hosts=",".join(fetching), fetch_timeout=60, **more)
+    return site.rotate("gw1", fetch_timeout=60, **publishing(site, *fetching), **more)
+
+
+def publishing(site: Site, *fetching: str) -> dict[str, t.Any]:
+    """Variables of a playbook that publishes."""
+    return {"publish_path": str(site.path / "www"), "fetching_hosts": ",".join(fetching)}
 
 
 def said(run: Run) -> str:
@@ -194,6 +215,58 @@ def test_without_a_tunnel_that_proves_it_the_old_key_comes_back(site: Site, serv
     assert done.code == 0, done.output
     assert site.own("gw1") == site.recorded("gw1") != old
     site.assert_tunnels()
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_an_emergency_reaches_a_peer_that_only_fetches(site: Site, server: Server) -> None:
+    """No playbook reaches gw3: by itself it drops the stolen key, and later accepts the new one."""
+    installed(site, server)
+    stolen, old = thief.steal(site.mesh), site.own("gw1")
+    site.mesh.no_ssh("gw3")
+    done = site.rotate("gw1", mode="emergency", **publishing(site, "gw3"))
+    assert done.code == 0, done.output
+    assert "MAY STILL ACCEPT THE OLD KEY: gw3" in said(done)
+    new = site.own("gw1")
+    assert new != old
+    until(lambda: site.accepted("gw3", "gw1") == {new}, 60, lambda: str(seen(site, "gw3")))
+    site.assert_tunnels(within=30)
+    if site.wireguard:
+        assert not thief.gets_in(site.mesh, OUTSIDE, "gw3", stolen)
+    assert set(site.all_pending()) == {"gw3"}, "somebody else acknowledged for gw3"
+    site.mesh.ssh_back("gw3")
+    assert site.play("converge_gateways", **publishing(site, "gw3")).code == 0
+    site.assert_whole()
+    assert_no_secret(site)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("action", ["revoke", "retire"])
+def test_a_lost_gateway_is_dropped_by_a_peer_that_only_fetches(action: str, site: Site, server: Server) -> None:
+    installed(site, server)
+    site.mesh.no_ssh("gw3")
+    done = (site.revoke if action == "revoke" else site.retire)("gw1", **publishing(site, "gw3"))
+    assert done.code == 0, done.output
+    until(lambda: not site.accepted("gw3", "gw1"), 60, lambda: str(seen(site, "gw3")))
+    site.assert_tunnels("gw1")
+    assert set(site.all_pending()) == {"gw3"}, "somebody else acknowledged for gw3"
+    site.mesh.ssh_back("gw3")
+    assert site.play("converge_gateways", "--limit", "gw2,gw3", **publishing(site, "gw3")).code == 0
+    assert not site.all_pending()
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_key_that_is_due_is_changed_where_peers_only_fetch(site: Site, server: Server) -> None:
+    installed(site, server)
+    old = {name: site.own(name) for name in site.names}
+    site.mesh.no_ssh("gw3")
+    periods = {"gateway_keys_periods": {"gateway": {"days": 1, "due_days": 1}}}
+    options: dict[str, t.Any] = {"max_gateways": 1, "fetch_timeout": 60, "settle_timeout": 20, **publishing(site, "gw3")}
+    done = site.play("rotate_due", "-e", json.dumps(periods), **options)
+    assert done.code == 0, done.output
+    [changed] = [name for name in site.names if site.own(name) != old[name]]
+    assert changed in ("gw1", "gw2")
+    until(lambda: site.accepted("gw3", changed) == {site.own(changed)}, 60, lambda: str(seen(site, "gw3")))
+    site.assert_tunnels(within=30)
 
 
 def test_no_more(site: Site, server: Server) -> None:
