@@ -260,13 +260,29 @@ def test_a_key_that_is_due_is_changed_where_peers_only_fetch(site: Site, server:
     old = {name: site.own(name) for name in site.names}
     site.mesh.no_ssh("gw3")
     periods = {"gateway_keys_periods": {"gateway": {"days": 1, "due_days": 1}}}
-    options: dict[str, t.Any] = {"max_gateways": 1, "fetch_timeout": 60, "settle_timeout": 20, **publishing(site, "gw3")}
-    done = site.play("rotate_due", "-e", json.dumps(periods), **options)
+    options = {"fetch_timeout": 60, "settle_timeout": 20, **publishing(site, "gw3")}
+    done = site.play("rotate_due", "-e", json.dumps(periods), max_gateways=1, **options)
     assert done.code == 0, done.output
     [changed] = [name for name in site.names if site.own(name) != old[name]]
     assert changed in ("gw1", "gw2")
     until(lambda: site.accepted("gw3", changed) == {site.own(changed)}, 60, lambda: str(seen(site, "gw3")))
     site.assert_tunnels(within=30)
+
+
+def test_a_second_interface_where_a_peer_only_fetches(site: Site, server: Server) -> None:
+    """That peer has no second interface: its tunnel changes in place."""
+    installed(site, server)
+    site.mesh.no_ssh("gw3")
+    old = site.own("gw1")
+    done = rotated(site, "gw3", strategy="second_interface")
+    assert done.code == 0, done.output
+    new = site.own("gw1")
+    assert new == site.recorded("gw1") != old
+    until(lambda: site.accepted("gw3", "gw1") == {new}, 60, lambda: str(seen(site, "gw3")))
+    site.assert_tunnels(within=30)
+    for name in ("gw1", "gw2"):
+        assert site.mesh.run(name, "wg show interfaces").split() == ["wg0"], name
+    assert set(site.all_pending()) == {"gw3"}, "somebody else acknowledged for gw3"
 
 
 def test_no_more(site: Site, server: Server) -> None:
