@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the vpnops.keys authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m bench [key_servers | gateways | directory]`, with PYTHONPATH=.build:tests: all of it, some thirty minutes.
+"""`python -m bench [WHAT]`, with PYTHONPATH=.build:tests: all of it, some thirty minutes.
 
 `--quick`: see that it works.
 """
@@ -18,18 +18,19 @@ from pathlib import Path
 from lab.daemon import LabError
 from lab.gateways import GatewayLabError
 
-from . import directory, report
+from . import directory, fetching, report
 from .cases import CASES, HERE, QUICK, TOOLS
 from .gateways import run as gateways
 from .run import BenchError, Run, machine, run_case
 
+PARTS = ("key_servers", "gateways", "directory", "fetching")
 RESULTS = HERE / "results" / "latest.json"
 
 
 def main() -> int:
     """Measure, write the results, show them."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["key_servers", "gateways", "directory"], help="default: all")
+    parser.add_argument("what", nargs="?", choices=PARTS, help="default: all")
     parser.add_argument("--quick", action="store_true", help="small and once; nothing is written but to --output")
     parser.add_argument("--only", default="", metavar="WORD", help="only cases whose name has this; writes as --quick")
     parser.add_argument("--tools", metavar="A,B", help=f"key_servers: only of {', '.join(TOOLS)}; writes as --quick")
@@ -45,6 +46,8 @@ def main() -> int:
             key_servers(args)
         if args.what in (None, "directory") and not args.report:
             directory.measure(args.quick, args.output if args.what else None)
+        if args.what in (None, "fetching") and not args.report:
+            fetching.measure(args.quick, args.output if args.what else None)
         if args.what not in (None, "gateways"):
             return 0
         if args.report:

@@ -44,16 +44,17 @@ from importlib import import_module
 OURS = "ansible_collections.vpnops.keys.plugins."
 spec = import_module(OURS + "modules." + task["module"]).ARGUMENT_SPEC
 options = {name: one.get("default") for name, one in spec.items()} | task["options"]
-from ansible_collections.vpnops.keys.plugins.module_utils._directory import transaction, transfer
-if task["module"] == "key_directory":
-    result = transfer.write(options, check=False)
+if task["module"] == "key_directory_publish":
+    result = import_module(OURS + "module_utils._publishing.publish").publish(options, check=False)
+elif task["module"] == "key_directory":
+    result = import_module(OURS + "module_utils._directory.transfer").write(options, check=False)
 else:
-    result = transaction.read(options)
+    result = import_module(OURS + "module_utils._directory.transaction").read(options)
 used = resource.getrusage(resource.RUSAGE_SELF)
 peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
-number = result["directory"]["checkpoint"]["number"]
-json.dump({"cpu_s": used.ru_utime + used.ru_stime, "peak_mb": peak / 1024, "number": number,
-           "revision": result["directory"]["revision"], "gateways": len(result["directory"]["gateways"])}, sys.stdout)
+json.dump({"cpu_s": used.ru_utime + used.ru_stime, "peak_mb": peak / 1024,
+           "revision": result.get("directory", {}).get("revision"), "verify_key": result.get("verify_key"),
+           "bytes_written": result.get("bytes_written")}, sys.stdout)
 """
 
 
@@ -61,11 +62,11 @@ def _key(name: str) -> str:
     return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
-def _gateway(name: str, **more: t.Any) -> Options:
+def gateway(name: str, **more: t.Any) -> Options:
     return {"name": name, "platform": "wireguard", "endpoint": f"{name}.example.net:51820", **more}
 
 
-def _task(place: Options, module: str, **options: t.Any) -> Options:
+def run_task(place: Options, module: str, **options: t.Any) -> Options:
     """Its cost. Raises BenchError."""
     paths = [str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
@@ -81,18 +82,18 @@ def _task(place: Options, module: str, **options: t.Any) -> Options:
     return t.cast(Options, json.loads(done.stdout))
 
 
-def _filled(place: Options, names: list[str]) -> None:
+def filled(place: Options, names: list[str]) -> None:
     """All have stored everything, and then the first one has changed."""
-    made = _task(place, "key_directory", gateways=[_gateway(name, public_key=_key(name)) for name in names])
+    made = run_task(place, "key_directory", gateways=[gateway(name, public_key=_key(name)) for name in names])
     learned = [{"peer": name, "revision": made["revision"]} for name in names]
-    _task(place, "key_directory", learned=learned)
-    _task(place, "key_directory", gateways=[_gateway(names[0], endpoint="192.0.2.1:51820")])
+    run_task(place, "key_directory", learned=learned)
+    run_task(place, "key_directory", gateways=[gateway(names[0], endpoint="192.0.2.1:51820")])
 
 
 WORKS: dict[str, tuple[str, t.Callable[[int], Options]]] = {
     "write one change": (
         "key_directory",
-        lambda turn: {"gateways": [_gateway("gw2", endpoint=f"192.0.2.{turn + 2}:51820")]},
+        lambda turn: {"gateways": [gateway("gw2", endpoint=f"192.0.2.{turn + 2}:51820")]},
     ),
     "make a checkpoint": ("key_directory", lambda turn: {"events": [{"what": "looked"}]}),
     "read the status": ("key_directory_info", lambda turn: {}),
@@ -115,9 +116,9 @@ def measure(quick: bool, output: Path | None) -> None:
     where, runs = {**machine(), "loop_s": _loop()}, list[Options]()
     with _places() as places:
         for database, place in places.items():
-            _filled(place, [f"gw{number}" for number in range(1, count + 1)])
+            filled(place, [f"gw{number}" for number in range(1, count + 1)])
             for work, (module, options) in WORKS.items():
-                found = [_task(place, module, **options(turn)) for turn in range(rounds)]
+                found = [run_task(place, module, **options(turn)) for turn in range(rounds)]
                 least = {"cpu_s": min(one["cpu_s"] for one in found), "peak_mb": max(one["peak_mb"] for one in found)}
                 runs.append({"work": work, "database": database, "gateways": count, **least})
                 print(_line(runs[-1]), flush=True)

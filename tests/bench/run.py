@@ -107,7 +107,7 @@ def _one(case: Case, tool: Tool, folder: Path, tell: Callable[[str], None]) -> R
     command = [word.format(**places) for word in tool.commands[case.work]]
     result, output = folder / "measured.json", folder / "output"
     pids = [int(line.split()[0]) for line in (folder / "pids").read_text(encoding="utf-8").splitlines()]
-    before, lab_before = _sessions(folder), [_cpu(pid) for pid in pids]
+    before, lab_before = _sessions(folder), [cpu_of(pid) for pid in pids]
     with output.open("w", encoding="utf-8") as sink:
         subprocess.run(
             [sys.executable, "-m", "bench.meter", str(result), str(LIMIT), *command],
@@ -117,7 +117,7 @@ def _one(case: Case, tool: Tool, folder: Path, tell: Callable[[str], None]) -> R
             env=_environment(folder, tool),
         )
     run: Run = json.loads(result.read_text(encoding="utf-8"))
-    lab = [_cpu(pid) - start for pid, start in zip(pids, lab_before, strict=True)]
+    lab = [cpu_of(pid) - start for pid, start in zip(pids, lab_before, strict=True)]
     after = _sessions(folder)
     sessions = [count - before[name] for name, count in after.items()]
     timeline, started = run.pop("cpu_timeline"), run.pop("started")
@@ -203,7 +203,7 @@ def _waiting(case: Case, folder: Path, timeline: list[list[float]], started: flo
     }
 
 
-def _cpu(pid: int) -> float:
+def cpu_of(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return sum(map(int, fields[11:13])) / _TICK
 

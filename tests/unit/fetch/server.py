@@ -71,7 +71,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.lies: dict[str, Lie] = {}
         self.asked: list[str] = []
         self.ca = place / "ca.pem"
-        _certificate(self.ca, place / "server.pem", address)
+        certificate(self.ca, place / "server.pem", address)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(place / "server.pem")
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
@@ -91,8 +91,8 @@ class Server(http.server.ThreadingHTTPServer):
         self.server_close()
 
 
-def _certificate(ca: Path, chain: Path, address: str) -> None:
-    """One that signs itself."""
+def certificate(ca: Path, chain: Path, address: str) -> None:
+    """One that signs itself. `chain`: with its private key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "publisher")])
     now = datetime.datetime.now(datetime.timezone.utc)
