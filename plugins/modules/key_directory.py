@@ -561,7 +561,7 @@ directory:
         note:
           description: >-
             The whole of it as a signed note, as programs for transparency logs read it
-            (U(https://c2sp.org/tlog-checkpoint)).
+            (U(https://c2sp.org/tlog-checkpoint)). Empty where check mode only predicts the checkpoint.
           type: str
           sample: "vpnops.keys/e7de404f-ce7e-4349-88f6-639533cbd125\n42\n..."
     gateways:

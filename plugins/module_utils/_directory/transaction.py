@@ -151,13 +151,15 @@ def not_trusted(snapshot: Snapshot, place: Place) -> VpnKeysError:
     )
 
 
-def about(identity: store.Identity, snapshot: Snapshot) -> Row:
+def about(identity: store.Identity, snapshot: Snapshot, *, predicted: bool = False) -> Row:
+    """`predicted`: nothing of it is kept. Its signature would be evidence against the directory: a gateway that was
+    given it could show it later, beside what became the next checkpoint instead."""
     return {
         "id": identity.id,
         "schema": migrations.REVISIONS[-1].revision,
         "key_fingerprint": identity.fingerprint,
         "signing_keys": [{name: row.get(name) for name in _OF_KEY} for row in _newest_first(identity)],
-        "checkpoint": _shown(snapshot.seal),
+        "checkpoint": _shown(snapshot.seal, "" if predicted or snapshot.seal is None else snapshot.seal.note),
     }
 
 
@@ -168,7 +170,7 @@ def _newest_first(identity: store.Identity) -> list[Row]:
     return sorted(identity.keys, key=lambda row: -int(row["id"]))
 
 
-def _shown(found: seal.Seal | None) -> Row | None:
+def _shown(found: seal.Seal | None, signed: str) -> Row | None:
     if found is None or found.checkpoint is None:
         return None
     one = found.checkpoint
@@ -179,7 +181,7 @@ def _shown(found: seal.Seal | None) -> Row | None:
         "size": one.size,
         "time": one.time,
         "expires": one.expires,
-        "note": found.note,
+        "note": signed,
     }
 
 
@@ -219,7 +221,7 @@ def write(options: Options, check: bool, diff: bool = False) -> Row:
         "refused": done.after.refused,
         "claimed": list(done.claimed),
         **place_of(options, database.locate(options["url"])),
-        **view.build(done.after, about(done.identity, done.after), options["only"]),
+        **view.build(done.after, about(done.identity, done.after, predicted=check), options["only"]),
     }
     if diff:
         result["diff"] = {"before": view.outline(done.before), "after": view.outline(done.after)}

@@ -92,9 +92,17 @@ def _need_empty(connection: sa.Connection, place: Place) -> None:
     migrations.upgrade(connection, place.where)
 
 
-def _shown(options: Options, place: Place, snapshot: Snapshot, identity: store.Identity, changed: bool) -> Row:
+def _shown(
+    options: Options,
+    place: Place,
+    snapshot: Snapshot,
+    identity: store.Identity,
+    changed: bool,
+    *,
+    predicted: bool = False,
+) -> Row:
     lists: Row = {"events": snapshot.events, "ignored": [], "refused": [], "claimed": []}
-    shown = view.build(snapshot, transaction.about(identity, snapshot), options["only"])
+    shown = view.build(snapshot, transaction.about(identity, snapshot, predicted=predicted), options["only"])
     return {"changed": changed, **lists, **transaction.place_of(options, place), **shown}
 
 
@@ -151,7 +159,7 @@ def move(options: Options, check: bool) -> Row:
         else:
             witness.keep(transaction.witness_path(options, place), transaction.checkpoint_of(after))
             migrations.mark_moved(source)
-    shown = _shown(options, to, after, opening.identity, True)
+    shown = _shown(options, to, after, opening.identity, True, predicted=check)
     return {**shown, **signers.shown(options, place)}
 
 
@@ -243,7 +251,7 @@ def restore(options: Options, check: bool) -> Row:
                 database.rollback(target)
     if not check:
         witness.keep(remembered, transaction.checkpoint_of(after))
-    return _shown(options, place, after, opening.identity, True)
+    return _shown(options, place, after, opening.identity, True, predicted=check)
 
 
 def _need_confirmation(options: Options, kept: Place, snapshot: Snapshot, seen: witness.Seen | None) -> None:

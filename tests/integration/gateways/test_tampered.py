@@ -366,15 +366,18 @@ def test_a_finding_does_not_disappear(make_site: Make) -> None:
 
 @pytest.mark.parametrize("act", [planned, emergency, converge, enroll], ids=lambda act: act.__name__)
 def test_check_mode(act: Act, make_site: Make) -> None:
-    """Nothing is changed on anybody, and nothing reaches the liar."""
+    """Nothing is changed on anybody, and nothing reaches the liar: no signature of what is not recorded either, which
+    it could show later as another history of the directory."""
     site = make_site(enrolled=act is not enroll)
     before = Honest(site, "gw3")
+    recorded = site.view()["directory"]["checkpoint"]["number"] if act is not enroll else 0
     site.mesh.tamper("gw3", facts(**STEERING))
     untouched = site.fingerprints(*before.others)
     done = act(site, "gw3", "--check")
     assert site.fingerprints(*before.others) == untouched, done.output
     received = site.mesh.received("gw3")
     assert not [secret for secret in before.secrets() if secret in received]
+    assert all(int(number) <= recorded for number in re.findall(rb"\\nnumber (\d+)\\", received))
 
 
 def test_abort(make_site: Make) -> None:

@@ -226,3 +226,28 @@ def test_as_many_signatures_are_verified_as_there_are_different_notes(
     directory.read(witnesses=seen(text, *(f"gw{number}" for number in range(500))))
     # One is that of the directory itself.
     assert len(counted) <= 2
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        ("prepared", {"gateways": names("gw1")}),
+        ("revoked", {"gateways": names("gw3"), "lost": True}),
+        ("present", {"gateways": [gateway("gw9", new_key())]}),
+        ("rekeyed", {}),
+    ],
+    ids=lambda step: step[0],
+)
+def test_what_check_mode_predicts_is_not_signed(directory: Directory, step: tuple[str, Data]) -> None:
+    """A gateway that was given the note could show it beside what became the next checkpoint: another history."""
+    mesh(directory)
+    state, options = step
+    predicted = directory.write(state, check=True, **options)["directory"]["checkpoint"]
+    assert predicted["number"] == directory.read()["directory"]["checkpoint"]["number"] + 1
+    assert predicted["note"] == ""
+
+
+def test_check_mode_signs_no_directory_that_is_not_there(directory: Directory) -> None:
+    added = directory.write(check=True, gateways=[gateway("gw1", new_key())])
+    assert added["directory"]["checkpoint"]["note"] == ""
+    assert directory.write(check=True)["directory"]["checkpoint"]["note"] == ""

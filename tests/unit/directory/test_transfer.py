@@ -148,7 +148,8 @@ def test_check_mode_writes_nothing(directory: Directory, tmp_path: Path) -> None
     lived(directory)
     before, files = directory.read(), sorted(tmp_path.iterdir())
     to, kept = elsewhere(directory), str(tmp_path / "kept.db")
-    assert directory.write("moved", check=True, to_url=to.url)["changed"]
+    moved = directory.write("moved", check=True, to_url=to.url)
+    assert (moved["changed"], moved["directory"]["checkpoint"]["note"]) == (True, "")
     assert directory.write("backed_up", check=True, path=kept)["changed"]
     assert (directory.read(), sorted(tmp_path.iterdir())) == (before, files)
 
@@ -176,7 +177,8 @@ def test_the_newest_backup_comes_back_as_it_was(directory: Directory, tmp_path: 
     before, kept = directory.read(), str(tmp_path / "kept.db")
     directory.write("backed_up", path=kept)
     os.unlink(directory.url.removeprefix("sqlite:///"))
-    assert directory.write("restored", check=True, path=kept)["changed"]
+    restored = directory.write("restored", check=True, path=kept)
+    assert (restored["changed"], restored["directory"]["checkpoint"]["note"]) == (True, "")
     with pytest.raises(VpnKeysError, match="this control node has seen"):
         directory.read()
     directory.write("restored", path=kept)
