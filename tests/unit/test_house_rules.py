@@ -241,3 +241,14 @@ def test_a_rotation_shows_no_task_of_the_other_mode() -> None:
     for mode in specs["regenerate"]["options"]["gateway_keys_mode"]["choices"]:
         file = included["ansible.builtin.include_tasks"].replace("{{ gateway_keys_mode }}", mode)
         assert (role / "tasks" / file).is_file(), mode
+
+
+def test_nothing_is_read_of_others_while_a_new_key_is_to_be_confirmed() -> None:
+    """The answer of a peer may be as long as any: the time to read it is not that of who changes its key."""
+    files = (ROOT / "roles/gateway_keys/tasks").rglob("*.yml")
+    tasks = [one for path in files for one in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    options = [one["vpnops.keys.gateway_verify"] for one in tasks if "vpnops.keys.gateway_verify" in one]
+    assert len(options) == 2
+    for given in options:
+        assert given["before"].partition(" | ")[0] == given["targets"].rpartition(" ")[0]
+        assert given["observations"].partition(" | ")[0] == given["targets"].rpartition(" ")[0]
