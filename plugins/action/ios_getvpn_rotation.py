@@ -43,6 +43,7 @@ class ActionModule(IosAction):
         async with session.SessionPool() as pool:
             seen = await rotate.observe(list(targets.values()), options["parallel"], options["timeout"], pool)
             groups = live_group.told_apart(live_group.live_groups(seen, addresses))
+            groups = rotations.told_apart(groups, seen, self._store)
             _some(groups, seen)
             chosen = _chosen(_meant(groups, options, self._store), options)
             await pool.only({host for live in chosen for host in live.hosts})

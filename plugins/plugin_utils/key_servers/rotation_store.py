@@ -38,6 +38,16 @@ FACTS = "releases"
 _FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
+class Claim(t.NamedTuple):
+    """A record that a group has by what its key servers say. `rank`: how much it is that of this group: how many of its
+    key servers the group has, and whether the group has its very name."""
+
+    name: str
+    rank: tuple[int, bool]
+    key_servers: frozenset[str]
+    rotation: Rotation
+
+
 class RotationStore:
     """The records in one directory. Raises VpnKeysError signing_key, tampered, bad_input."""
 
@@ -53,14 +63,14 @@ class RotationStore:
         found = self._found(live)
         return None if found is None else self._parsed(_rotation, found[1], found[0])
 
-    def claim(self, live: LiveGroup) -> tuple[str, int, Rotation] | None:
-        """The name of the record of a group, how many of its key servers the group has, and the rotation. Raises as
-        `rotation`."""
+    def claim(self, live: LiveGroup) -> Claim | None:
+        """The record of a group, which another group may claim as well. Raises as `rotation`."""
         found = self._found(live)
         if found is None:
             return None
         name, record = found
-        return name, _shared(record, live), self._parsed(_rotation, record, name)
+        rank = (_shared(record, live), name == _name(live.title, live.identity))
+        return Claim(name, rank, frozenset(record.get("key_servers", ())), self._parsed(_rotation, record, name))
 
     def facts(self) -> Facts:
         """What releases were found to do, by all rotations so far."""

@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...module_utils._errors import NOTHING_CHANGED, VpnKeysError, rendered
+from ...module_utils._errors import NOTHING_CHANGED, NOTHING_IS_CHANGED, VpnKeysError, rendered, stated
 from ...module_utils._ios.labels import Label
 from ...module_utils._key_servers.rotation import Decision, Rotation
 from ...module_utils._key_servers.rotation_outline import numbered
@@ -22,7 +22,7 @@ from ..internal import internal_error
 from . import execute, live_group
 from .live_group import LiveGroup
 from .rotate import Rotator
-from .rotation_store import RotationStore
+from .rotation_store import Claim, RotationStore
 from .survey import Seen
 
 Outcome = t.Literal["done", "reached", "waiting", "blocked", "failed", "interrupted", "planned"]
@@ -72,20 +72,59 @@ def record_for(
     return _first(live, labels, new, old)
 
 
+def told_apart(groups: Sequence[LiveGroup], seen: Mapping[str, Seen], store: RotationStore) -> list[LiveGroup]:
+    """A record is of one group: of those that claim it, of that with most of its key servers, once all of these could
+    be read. The others are blocked: a key server that adds a group of its own could go on with the rotation of the
+    others."""
+    claimed = [(live, _claim(live, store)) for live in groups]
+    return [live if live.blocked else _told_apart(live, one, claimed, seen) for live, one in claimed]
+
+
+def _told_apart(
+    live: LiveGroup,
+    claim: Claim | None,
+    claimed: Sequence[tuple[LiveGroup, Claim | None]],
+    seen: Mapping[str, Seen],
+) -> LiveGroup:
+    if claim is None:
+        return live
+    rivals = [
+        f"{other.title} ({', '.join(other.hosts)})"
+        for other, one in claimed
+        if other is not live and one and one.name == claim.name and one.rank >= claim.rank
+    ]
+    unread = [host for host in sorted(claim.key_servers) if isinstance(seen.get(host), VpnKeysError)]
+    away = [host for host in unread if host not in live.names]
+    if not rivals and not away:
+        return live
+    why = f"is also that of {', '.join(rivals)}" if rivals else f"is also of {', '.join(away)}, which cannot be read"
+    blocked = stated(
+        f"the record of a rotation that {', '.join(live.hosts)} would continue for {live.title} {why}",
+        NOTHING_IS_CHANGED,
+        "find out which of them belong to the group, and name only those in O(hosts)",
+    )
+    return dataclasses.replace(live, blocked=blocked)
+
+
+def _claim(live: LiveGroup, store: RotationStore) -> Claim | None:
+    """What is wrong with a record is said where it is used."""
+    with contextlib.suppress(VpnKeysError):
+        return store.claim(live)
+    return None
+
+
 def under_way(groups: Sequence[LiveGroup], new: str, store: RotationStore) -> list[LiveGroup]:
-    """The groups of which a rotation to this label was begun and is not over, by the records alone. A record is of one
-    group: of those that claim it, of that with most of its key servers. What is wrong with a record is said where it is
-    used."""
-    most: dict[str, int] = {}
-    claims: list[tuple[str, int, LiveGroup]] = []
-    for live in groups:
-        with contextlib.suppress(VpnKeysError):
-            found = store.claim(live)
-            if found and found[2].new == new and found[2].state not in ("surveyed", "retired"):
-                name, shared, _kept = found
-                claims.append((name, shared, live))
-                most[name] = max(shared, most.get(name, 0))
-    return [live for name, shared, live in claims if shared == most[name]]
+    """The groups of which a rotation to this label was begun and is not over, by the records alone."""
+    claims = [(live, _claim(live, store)) for live in groups]
+    begun = [(live, one) for live, one in claims if one and one.rotation.new == new and _is_open(one.rotation)]
+    most: dict[str, tuple[int, bool]] = {}
+    for _live, one in begun:
+        most[one.name] = max(one.rank, most.get(one.name, one.rank))
+    return [live for live, one in begun if one.rank == most[one.name]]
+
+
+def _is_open(rotation: Rotation) -> bool:
+    return rotation.state not in ("surveyed", "retired")
 
 
 def _under_way(kept: Rotation, labels: Mapping[str, str | None]) -> bool:

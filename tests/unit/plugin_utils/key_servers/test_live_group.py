@@ -383,3 +383,39 @@ def test_a_group_that_is_on_its_way_needs_no_name(tmp_path: Path) -> None:
     asia = next(one for one in groups if one != europe)
     store.keep(dataclasses.replace(record, state="prepared"), asia)
     assert _meant(groups, asked, store) == groups, "which of two is unclear"
+
+
+def adds_a_group(found: dict[str, Any], liar: str) -> dict[str, Any]:
+    """One key server serves the identity of its group alone as well, under another name."""
+    again = dataclasses.replace(found[liar].groups[0], name="ODD", peers=(), label="NEW")
+    return {**found, liar: dataclasses.replace(found[liar], groups=(*found[liar].groups, again))}
+
+
+def test_a_record_is_of_one_group(tmp_path: Path) -> None:
+    """Or one key server would go on with the rotation of all: it says that its members have learned the key."""
+    store = RotationStore(str(tmp_path))
+    asia, europe = live_groups(honest(), FLEET)
+    record = rotations.record_for(europe, honest(), "NEW", None, store)
+    assert record
+    store.keep(dataclasses.replace(record, state="learning"), europe)
+    liar = adds_a_group(honest(), "ks2")
+    first, second, odd = rotations.told_apart(told_apart(live_groups(liar, FLEET)), liar, store)
+    assert (first, second, odd.hosts) == (asia, europe, ("ks2",))
+    assert (odd.blocked or "").startswith(
+        "the record of a rotation that ks2 would continue for ODD is also that of EUROPE (ks1, ks2). Nothing is changed"
+    )
+
+
+def test_a_record_waits_for_its_key_servers(tmp_path: Path) -> None:
+    """ks1 cannot be read, and ks2 names it no more."""
+    store = RotationStore(str(tmp_path))
+    asia, europe = live_groups(honest(), FLEET)
+    store.keep(rotation.Rotation("EUROPE", "OLD", "NEW", "learning"), europe)
+    away: dict[str, Any] = {**honest(), "ks1": VpnKeysError("timeout", "no answer", host="ks1")}
+    told = rotations.told_apart(live_groups(away, FLEET), away, store)
+    assert [(one.hosts, one.blocked) for one in told] == [(asia.hosts, None), (europe.hosts, None)]
+    alone = dataclasses.replace(away["ks2"], groups=(dataclasses.replace(away["ks2"].groups[0], peers=()),))
+    liar = {**away, "ks2": alone}
+    told = rotations.told_apart(live_groups(liar, FLEET), liar, store)
+    assert [one.hosts for one in told if one.blocked] == [("ks2",)]
+    assert "is also of ks1, which cannot be read" in str(told[1].blocked)
