@@ -50,6 +50,13 @@ options:
     type: list
     elements: str
     default: []
+  fleet_size:
+    description:
+      - How many gateways there are.
+      - >-
+        An answer that is far longer than that of a gateway with so many peers is refused, because reading it would
+        delay the run for all others. Without it only the absolute limits hold, 16 MiB among them.
+    type: int
 requirements:
   - Python 3.8 or later on the gateway
   - C(wg) of wireguard-tools, or C(swanctl) and C(pki) of strongSwan, on the gateway

@@ -50,6 +50,10 @@ Data = dict[str, t.Any]
 MOST_BYTES = 16 * 1024 * 1024
 """Of one answer. A gateway with 10,000 peers, each with two keys and a tunnel, says 8 MB."""
 MOST_ENTRIES = 50_000
+FEW_ENTRIES, FEW_CHARACTERS = 5_000, 2_000_000
+"""Of one answer in all, whatever the fleet: an interface may have peers that are no gateways."""
+ENTRIES_EACH, CHARACTERS_EACH = 10, 4_000
+"""More for each gateway of the fleet: two keys, some tunnels, one reason."""
 MOST_LINES = 500
 """Of one side of a diff: Ansible compares them line by line, in quadratic time, outside of our limits."""
 MOST_OBSTACLES = 20
@@ -240,17 +244,25 @@ SILENT = frozenset(("invocation", "warnings", "deprecations"))
 
 @dataclass(frozen=True)
 class Asked:
-    """What a module was asked: its name, its options, and whether to predict only."""
+    """What a module was asked: its name, its options, and whether to predict only. `gateways`: so many there are, as
+    far as that is known; an answer that is much longer than theirs takes the time of all others."""
 
     module: str
     options: Mapping[str, t.Any] = field(default_factory=dict)
     check: bool = False
+    gateways: int | None = None
+
+    def reading(self) -> Reading:
+        if self.gateways is None:
+            return Reading()
+        entries = FEW_ENTRIES + ENTRIES_EACH * self.gateways
+        return Reading(entries=entries, characters=FEW_CHARACTERS + CHARACTERS_EACH * self.gateways)
 
 
 def arrived(host: str, asked: Asked, output: str) -> Data:
     """The result of a task, from what a module printed on `host`. What cannot be trusted is a failure in one
     sentence; never raises."""
-    reading = Reading()
+    reading = asked.reading()
     try:
         result = _believed(host, asked, output, reading)
     except Unreadable as error:

@@ -32,10 +32,20 @@ class Unreadable(ValueError):
 
 @dataclass
 class Reading:
-    """What was met while something was read."""
+    """What was met while something was read. `entries` of lists and `characters` of texts: so many more may come, in
+    all; characters as they are kept, which may be ten for one that was read."""
 
     dropped: dict[str, None] = field(default_factory=dict)
     more: int = 0
+    entries: float = math.inf
+    characters: float = math.inf
+
+    def count(self, entries: int, characters: int) -> None:
+        """Raises Unreadable."""
+        self.entries -= entries
+        self.characters -= characters
+        if min(self.entries, self.characters) < 0:
+            raise Unreadable("it is far longer than that of a gateway with as many peers as there can be")
 
     def drop(self, name: str) -> None:
         if len(self.dropped) < NAMED:
@@ -54,7 +64,7 @@ def text(longest: int) -> Reader:
     def read(value: t.Any, reading: Reading, at: str) -> str:
         if not isinstance(value, str):
             raise Unreadable(f"{at} is no text")
-        return printable(value, longest)
+        return _counted(printable(value, longest), reading)
 
     return read
 
@@ -65,9 +75,14 @@ def said(longest: int) -> Reader:
     def read(value: t.Any, reading: Reading, at: str) -> str:
         if not isinstance(value, str):
             raise Unreadable(f"{at} is no text")
-        return _printable.said(value, longest)
+        return _counted(_printable.said(value, longest), reading)
 
     return read
+
+
+def _counted(found: str, reading: Reading) -> str:
+    reading.count(0, len(found))
+    return found
 
 
 def word(pattern: str, what: str) -> Reader:
@@ -91,7 +106,7 @@ def public_key(value: t.Any, reading: Reading, at: str) -> str:
     if not isinstance(value, str) or len(value) > 4096:
         raise Unreadable(f"{at} is no public key")
     try:
-        return parse(value).text
+        return _counted(parse(value).text, reading)
     except VpnKeysError:
         raise Unreadable(f"{at} is no public key") from None
 
@@ -135,6 +150,7 @@ def many(reader: Reader, most: int) -> Reader:
             raise Unreadable(f"{at} is no list")
         if len(value) > most:
             raise Unreadable(f"{at} has more than {most} entries")
+        reading.count(len(value), 0)
         return [reader(one, reading, f"{at}[{place}]") for place, one in enumerate(value)]
 
     return read

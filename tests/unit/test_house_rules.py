@@ -250,5 +250,24 @@ def test_nothing_is_read_of_others_while_a_new_key_is_to_be_confirmed() -> None:
     options = [one["vpnops.keys.gateway_verify"] for one in tasks if "vpnops.keys.gateway_verify" in one]
     assert len(options) == 2
     for given in options:
-        assert given["before"].partition(" | ")[0] == given["targets"].rpartition(" ")[0]
-        assert given["observations"].partition(" | ")[0] == given["targets"].rpartition(" ")[0]
+        for answers in [given["observations"], *filter(None, [given.get("before")])]:
+            assert answers.partition(" | ")[0] == given["targets"].rpartition(" ")[0]
+
+
+@pytest.mark.parametrize("name", ["regenerate/emergency", "revoke", "retire"])
+def test_no_gateway_is_asked_before_its_key_is_revoked(name: str) -> None:
+    """One that a thief has could answer late, and so could many."""
+    folder = ROOT / "roles/gateway_keys/tasks"
+    [*whole] = yaml.safe_load((folder / f"{name}.yml").read_text(encoding="utf-8"))
+    tasks = [task for one in whole for task in one.get("block", [one])]
+    modules = [next(key for key in task if "." in key) for task in tasks]
+    here = [task.get("ansible.builtin.include_tasks") for task in tasks].index("common/revoke_on_peers.yml")
+    included = [task[module] for task, module in zip(tasks[:here], modules, strict=False) if "_tasks" in module]
+    assert set(modules[:here]) <= {
+        "ansible.builtin.import_tasks", "ansible.builtin.include_tasks",
+        "vpnops.keys.gateway_plan", "vpnops.keys.key_directory",
+    }  # fmt: skip
+    assert set(included) <= {
+        "common/assert_gateway.yml", "common/read_directory.yml", "common/assert_full_inventory.yml",
+        "common/resolve_targets.yml", "common/publish_digest.yml",
+    }  # fmt: skip

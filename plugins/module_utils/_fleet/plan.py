@@ -276,7 +276,7 @@ def _target(
     outage = EMERGENCY_OUTAGE if options.mode == EMERGENCY else _outage(one.platform, options.strategy)
     serial, fingerprint = _replaced(one)
     resumes = one.rotation.state if one.rotation else None
-    note, idle = _note(one, observation, options), _is_idle(directory, one, observation, options)
+    note, idle = _note(one, options), _is_idle(directory, one, observation, options)
     return Target(one.name, one.platform, serial, fingerprint, resumes, outage, note, idle)
 
 
@@ -291,11 +291,9 @@ def _outage(platform: str, strategy: str) -> str:
     return backend.outage[backend.strategy(strategy)] if backend else ""
 
 
-def _note(one: Gateway, observation: Observation, options: PlanOptions) -> str:
-    """In an emergency the gateway may be the thief's, and whatever it answers is only worth a note. A revocation and an
-    abort are recorded at once, and peers may not have heard of it when the run ends: another one tells them."""
-    if options.mode == EMERGENCY and observation.state == REFUSED:
-        return sentence(observation.why)
+def _note(one: Gateway, options: PlanOptions) -> str:
+    """A revocation and an abort are recorded at once, and peers may not have heard of it when the run ends: another one
+    tells them."""
     if options.mode == REVOKE and one.revoked:
         return _before(f"It was revoked before{_when(one.revoked_at)}")
     if options.mode == RETIRE and one.retired:

@@ -24,6 +24,7 @@ GATEWAY_SPEC: Data = dict(
     identity=dict(type="str", default=""),
     timeout=dict(type="float", default=120),
     earlier=dict(type="list", elements="str", default=[]),
+    fleet_size=dict(type="int"),
 )
 
 

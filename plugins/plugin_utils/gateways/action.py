@@ -88,7 +88,8 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
             return result | self.failure(error)
         if "timeout" in (options.pop("earlier", None) or ()):
             return result | _silent("It did not answer in time before, so it was not asked again in this run.")
-        self.asked = Asked(self.MODULE, options, bool(self._task.check_mode))
+        gateways = int(_number(options.pop("fleet_size", None), 0)) or None
+        self.asked = Asked(self.MODULE, options, bool(self._task.check_mode), gateways)
         self.answer: Data | None = None
         return result | self._with_warnings(self._asked(variables))
 

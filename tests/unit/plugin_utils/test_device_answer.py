@@ -170,6 +170,35 @@ def test_a_long_answer_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> No
     assert "it is longer than 1 MiB" in result["msg"]
 
 
+def of_peers(count: int, stored: int, tunnels: int, blocked: int, why: str = "It is busy.") -> Data:
+    """An answer with so many of each for every peer."""
+    gateway = INFO["gateway"]
+    lists = {"stored": stored, "tunnels": tunnels}
+    many = {name: each * count * gateway[name][:1] for name, each in lists.items()}
+    reasons = [{"peer": "gw2", "fingerprint": None, "why": why}] * (blocked * count)
+    return {**INFO, "gateway": {**gateway, **many, "blocked": reasons}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "gateways", "believed"),
+    [
+        (of_peers(4, 2, 3, 1), 4, True),
+        (of_peers(10_000, 2, 3, 1), 10_000, True),
+        (of_peers(2_000, 1, 1, 0), 4, True),
+        (of_peers(20_000, 1, 1, 1), 4, False),
+        (of_peers(20_000, 1, 1, 1), None, True),
+        (of_peers(1_500, 0, 0, 1, "\U000e0001" * 500), 4, False),
+        (of_peers(4_000, 0, 0, 1, "x" * 300), 4, True),
+    ],
+)
+def test_how_long_an_answer_may_be_goes_by_the_fleet(answer: Data, gateways: int | None, believed: bool) -> None:
+    """Else one gateway has the time of all others: what it says goes through Ansible again and again."""
+    asked = Asked("gateway_info", gateways=gateways)
+    result = device_answer.arrived("gw1", asked, json.dumps(answer))
+    assert result.get("failed", False) is not believed
+    assert believed or "far longer than that of a gateway with as many peers" in result["msg"]
+
+
 def test_a_failure_is_one_printable_sentence_in_quotation_marks() -> None:
     result = arrived("gateway_info", {"failed": True, "msg": "\x1b[31mno\n", "code": "refused", "ansible_facts": {}})
     assert (result["failed"], result["msg"], result["code"]) == (True, r'It says "\x1b[31mno\n"', "refused")
