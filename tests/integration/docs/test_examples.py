@@ -83,11 +83,21 @@ def test_key_servers_are_reached_by_that_inventory(start_fleet: Callable[..., Fl
     for name, values in fleet.inventory()["key_servers"]["hosts"].items():
         place = {variable: values[variable] for variable in ("ansible_host", "ansible_port") if variable in values}
         group["hosts"][name] |= {"ansible_host": "127.0.0.1", **place}
-    passwords = {"KEY_SERVER_PASSWORD": specs[0].password, "KEY_SERVER_ENABLE": str(specs[0].enable)}
-    done = node.run("vpnops.keys.compare_key_servers", env=passwords)
-    assert done.code == 0, done.output
-    assert f"{LABEL} (GETVPN): in sync" in done.output
     assert set(group["hosts"]) == {"ks1", "ks2", "ks3"}
+    # As after the installation in the quick start: no ansible.netcommon, whose become method the inventory names.
+    only = tmp_path / "only" / "ansible_collections" / "vpnops" / "keys"
+    only.parent.mkdir(parents=True)
+    only.symlink_to(CHECKOUT)
+    env = {
+        "KEY_SERVER_PASSWORD": specs[0].password,
+        "KEY_SERVER_ENABLE": str(specs[0].enable),
+        "ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "only"),
+        "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false",
+    }
+    for playbook, says in (("compare_key_servers", f"{LABEL} (GETVPN): in sync"), ("audit_keys", "no problems")):
+        done = node.run(f"vpnops.keys.{playbook}", env=env)
+        assert done.code == 0, done.output
+        assert says in done.output
 
 
 # -- commands
