@@ -222,9 +222,9 @@ class ActionModule(IosAction):
 
     def _announce(self) -> None:
         doing = {host: None for _one, progress in self._running for host in progress.doing}
-        finished = f"{', '.join(doing)} {'is' if len(doing) == 1 else 'are'} finished, " if doing else ""
+        first = f"{', '.join(doing)} {'is' if len(doing) == 1 else 'are'} being finished, " if doing else ""
         _say(
-            f"interrupted: {finished}no other key server is started. The next interrupt stops at once and leaves "
+            f"interrupted: {first}no other key server is started. A second interrupt stops at once and leaves "
             "work half done."
         )
 

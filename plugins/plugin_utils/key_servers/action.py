@@ -189,7 +189,7 @@ class IosAction(ControlAction):
 
     def _interrupted(self, times: int) -> None:
         self._say(
-            "interrupted: it is finished first. The next interrupt stops at once and leaves work half done"
+            "interrupted: it is finished first. A second interrupt stops at once and leaves work half done"
             if times == 1
             else "stopped at once, with work half done: check its keys, and run the same command again"
         )
