@@ -81,6 +81,7 @@ def _environment() -> jinja2.Environment:
         yes=yes,
         details=details,
         hosts=hosts,
+        number=number,
         unbroken=unbroken,
         newest=folds.newest,
         apart_keys=lambda keys: folds.apart(keys, folds.good_key),
@@ -121,6 +122,11 @@ def day(moment: str | None) -> str:
 
 def yes(value: bool | None) -> str:
     return "?" if value is None else "yes" if value else "no"
+
+
+def number(what: int | t.Sized, noun: str) -> str:
+    many = what if isinstance(what, int) else len(what)
+    return f"{many} {noun}" if many == 1 else f"{many} {noun}s"
 
 
 def hosts(names: list[str]) -> str:

@@ -60,8 +60,8 @@ def test_every_pair_on_the_page_is_that_of_the_status(seed: int) -> None:
     assert len(rows) == len(paper.differing) == report["mesh"]["differing"] == len(differing)
     for one in differing:
         row, wanted = rows[one.holder, one.owner], found.directory.gateways[one.owner].serial
-        assert row["stores"] == (" and ".join(one.serials) or "-")
-        assert row["current"] == ("-" if wanted is None else str(wanted))
+        assert row["stores serial"] == (" and ".join(one.serials) or "-")
+        assert row["current serial"] == ("-" if wanted is None else str(wanted))
         assert row["state"].endswith(STATES[one.state])
     assert {(one["holder"], one["owner"], one["state"], tuple(one["serials"])) for one in report["mesh"]["cells"]} == {
         (one.holder, one.owner, one.state, one.serials) for one in differing

@@ -213,6 +213,11 @@ def test_each_legend_is_there_once(inputs: build.Inputs) -> None:
 # -- names
 
 
+@pytest.mark.parametrize(("what", "text"), [(0, "0 keys"), (1, "1 key"), (["a", "b"], "2 keys")])
+def test_one_is_singular(what: int | list[str], text: str) -> None:
+    assert page.number(what, "key") == text
+
+
 @given(st.text(max_size=60))
 def test_a_text_is_kept_however_it_is_broken(text: str) -> None:
     assert "".join(read(page.unbroken(text)).text) == "".join(read(str(escape(page.visible(text)))).text)
