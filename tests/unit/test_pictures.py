@@ -106,6 +106,19 @@ def test_texts_fit_into_their_boxes() -> None:
 # -- a rotation
 
 
+def test_no_text_is_on_a_note() -> None:
+    """The plates behind texts end above the box, or begin below it."""
+    drawn = ElementTree.parse(PICTURES.IMAGES / "rotation.svg").getroot()
+    spans = [
+        (one.get("fill"), float(one.get("y", 0)), float(one.get("y", 0)) + float(one.get("height", 0)))
+        for one in drawn.iterfind("{*}rect[@x]")
+    ]
+    ((top, bottom),) = [span for color, *span in spans if color == PICTURES.WARN]
+    plates = [span for color, *span in spans if color == PICTURES.PAPER]
+    assert len(plates) > 10
+    assert [span for span in plates if span[0] < bottom and top < span[1]] == []
+
+
 def test_states_are_those_of_the_directory() -> None:
     picture = source("states")
     assert tuple(one["name"] for one in picture["row"]) == rotation.STATES
