@@ -50,7 +50,7 @@ def _is_open(options: dict[str, t.Any], at: str) -> bool:
     except (LookupError, ValueError, OSError):
         raise VpnKeysError(
             "bad_input",
-            f"O(timezone) is {options['timezone']}, which is no time zone that this control node knows",
+            f"O(timezone) is {options['timezone']}, which is not a time zone that this control node knows",
             state=NOTHING_CHANGED,
             advice="write it like Europe/Berlin, or install the package tzdata",
         ) from None

@@ -43,7 +43,7 @@ def _check_backups(options: Mapping[str, t.Any]) -> None:
         if not os.path.isdir(options["backup_directory"]):
             raise VpnKeysError(
                 "bad_input",
-                f"O(backup_directory) {options['backup_directory']} is no directory",
+                f"O(backup_directory) {options['backup_directory']} is not a directory",
                 state=NOTHING_DONE,
                 advice="create it, or set another one",
             )

@@ -92,7 +92,7 @@ class TooLong(Unreadable):
 def _lines(value: t.Any, reading: Reading, at: str) -> str:
     """A text of several lines, each of them printable."""
     if not isinstance(value, str):
-        raise Unreadable(f"{at} is no text")
+        raise Unreadable(f"{at} is not text")
     found = value.split("\n")
     if len(found) > MOST_LINES:
         raise TooLong(f"{at} has more than {MOST_LINES} lines")

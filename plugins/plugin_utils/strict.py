@@ -63,7 +63,7 @@ def text(longest: int) -> Reader:
 
     def read(value: t.Any, reading: Reading, at: str) -> str:
         if not isinstance(value, str):
-            raise Unreadable(f"{at} is no text")
+            raise Unreadable(f"{at} is not text")
         return _counted(printable(value, longest), reading)
 
     return read
@@ -74,7 +74,7 @@ def said(longest: int) -> Reader:
 
     def read(value: t.Any, reading: Reading, at: str) -> str:
         if not isinstance(value, str):
-            raise Unreadable(f"{at} is no text")
+            raise Unreadable(f"{at} is not text")
         return _counted(_printable.said(value, longest), reading)
 
     return read
@@ -91,7 +91,7 @@ def word(pattern: str, what: str) -> Reader:
 
     def read(value: t.Any, reading: Reading, at: str) -> str:
         if not isinstance(value, str) or not compiled.fullmatch(value):
-            raise Unreadable(f"{at} is no {what}")
+            raise Unreadable(f"{at} is not a valid {what}")
         return value[:]
 
     return read
@@ -104,11 +104,11 @@ CODE = word("[a-z_]{1,40}", "code")
 def public_key(value: t.Any, reading: Reading, at: str) -> str:
     """The text of a usable public key, in its one form."""
     if not isinstance(value, str) or len(value) > 4096:
-        raise Unreadable(f"{at} is no public key")
+        raise Unreadable(f"{at} is not a public key")
     try:
         return _counted(parse(value).text, reading)
     except VpnKeysError:
-        raise Unreadable(f"{at} is no public key") from None
+        raise Unreadable(f"{at} is not a public key") from None
 
 
 def flag(value: t.Any, reading: Reading, at: str) -> bool:
@@ -120,7 +120,7 @@ def flag(value: t.Any, reading: Reading, at: str) -> bool:
 def number(low: float, high: float) -> Reader:
     def read(value: t.Any, reading: Reading, at: str) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise Unreadable(f"{at} is no number")
+            raise Unreadable(f"{at} is not a number")
         # A comparison with a number that is none is false.
         if not low <= value <= high:
             raise Unreadable(f"{at} is not between {low:g} and {high:g}")
@@ -147,7 +147,7 @@ def many(reader: Reader, most: int) -> Reader:
 
     def read(value: t.Any, reading: Reading, at: str) -> list[t.Any]:
         if not isinstance(value, list):
-            raise Unreadable(f"{at} is no list")
+            raise Unreadable(f"{at} is not a list")
         if len(value) > most:
             raise Unreadable(f"{at} has more than {most} entries")
         reading.count(len(value), 0)
@@ -162,7 +162,7 @@ def record(fields: dict[str, Reader], optional: dict[str, Reader] | None = None)
 
     def read(value: t.Any, reading: Reading, at: str) -> dict[str, t.Any]:
         if not isinstance(value, dict):
-            raise Unreadable(f"{at} is no dictionary")
+            raise Unreadable(f"{at} is not a dictionary")
         for name in value:
             if name not in known:
                 reading.drop(str(name))

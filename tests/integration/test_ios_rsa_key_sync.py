@@ -173,7 +173,7 @@ def test_backups_that_cannot_be(start_fleet: StartFleet, control_node: MakeNode,
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "nowhere": (
             {"backup_directory": str(tmp_path / "no"), "backup_passphrase": PASSPHRASE},
-            "is no directory. Nothing was done; create it, or set another one.",
+            "is not a directory. Nothing was done; create it, or set another one.",
         ),
         "short": (
             {"backup_directory": str(tmp_path), "backup_passphrase": "short"},

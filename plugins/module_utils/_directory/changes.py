@@ -292,7 +292,7 @@ def _refuse_duplicate(snapshot: Snapshot, gateway: str, key: _public_key.PublicK
             f"{row['state']}), and a key is never used twice",
             host=gateway,
             state=NOTHING_CHANGED,
-            advice=f"make a new key on {gateway}",
+            advice=f"generate a new key on {gateway}",
         )
 
 
@@ -491,8 +491,8 @@ def _each(
 def _refuse_shared(names: Sequence[str]) -> None:
     raise VpnKeysError(
         "duplicate_key",
-        f"{', '.join(names)} report the same key, and only one of them can have made it; none was recorded",
-        advice="find out which, and make a new key on the others",
+        f"{', '.join(names)} report the same key, and only one of them can have generated it; none was recorded",
+        advice="find out which, and generate a new key on the others",
     )
 
 

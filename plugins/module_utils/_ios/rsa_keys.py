@@ -265,7 +265,7 @@ def export(tty: Terminal, label: Label) -> Dialogue[Sealed]:
             f"key {label} is not exportable, and IOS cannot make it exportable",
             host=tty.name,
             state=_untouched(tty),
-            advice="use an exportable copy of another key server, or make a new key with O(overwrite)",
+            advice="use an exportable copy of another key server, or generate a new key with O(overwrite)",
         )
     passphrase = commands.one_time_passphrase()
     for cipher in EXPORT_CIPHERS:

@@ -129,7 +129,7 @@ class RotationStore:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no record"
+            why = error.strerror if isinstance(error, OSError) else "it is not a record"
             raise self._tampered(name, f"cannot be read: {why}") from None
         whole = found if isinstance(found, dict) else {}
         signature, record = whole.get("signature"), whole.get("record")

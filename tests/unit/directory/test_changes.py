@@ -145,7 +145,7 @@ REFUSALS: dict[str, tuple[tuple[Step, ...], Step, str, str]] = {
         "duplicate_key",
         (
             f"gw9: the key {short('gw2')} already belongs to gw2 (serial 1, current), and a key is never used twice. "
-            "Nothing was changed; make a new key on gw9."
+            "Nothing was changed; generate a new key on gw9."
         ),
     ),
     "a key beside both of a rotation": (

@@ -111,8 +111,8 @@ def test_of_two_that_show_one_key_neither_is_recorded() -> None:
     assert {one["gateway"] for one in events} == {"gw2"}
     assert [one["gateway"] for one in records.snapshot.refused] == ["gw1", LIAR]
     assert records.snapshot.refused[0]["why"] == (
-        "gw1, gw3 report the same key, and only one of them can have made it; none was recorded. Find out which, and "
-        "make a new key on the others."
+        "gw1, gw3 report the same key, and only one of them can have generated it; none was recorded. Find out which, "
+        "and generate a new key on the others."
     )
 
 

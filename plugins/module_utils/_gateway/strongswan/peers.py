@@ -184,7 +184,8 @@ def _why_not(connection: Connection) -> str:
 def _why_shared(site: Site, mine: t.Sequence[Connection]) -> str:
     used = sorted({item.remote.keys[0] for item in mine})
     if len(used) > 1:
-        return f"The connections to {mine[0].remote.identity} use several key files ({', '.join(used)}); leave one."
+        files = ", ".join(used)
+        return f"The connections to {mine[0].remote.identity} use several key files ({files}); keep one of them."
     names = {item.name for item in mine}
     for item in (*site.connections, *site.others):
         if used[0] in item.local.keys or (item.name not in names and used[0] in item.remote.keys):

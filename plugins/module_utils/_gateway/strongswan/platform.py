@@ -318,7 +318,7 @@ class StrongSwan:
         own = swan_site.own(site)
         lasting = [path for path in own.copies if not path.endswith(NEXT)]
         if len(lasting) > 1:
-            return f"The own private key lies in several files ({', '.join(lasting)}); leave one."
+            return f"Its own private key is in several files ({', '.join(lasting)}); keep one of them."
         if own.key is None and os.path.exists(own.file):
             return f"{own.file} holds no public key that can be read."
         if own.key and not own.copies and own.key in View(site, self._state).usable():
