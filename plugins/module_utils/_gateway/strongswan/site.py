@@ -130,7 +130,7 @@ def why_not_own(site: Site) -> str:
         return reason
     used = sorted({site.key_file(item.local.keys[0]) for item in site.connections})
     if len(used) > 1:
-        return f"The connections use several own keys ({', '.join(used)}); set gateway_id to the identity that is meant."
+        return f"The connections use several own keys ({', '.join(used)}); set gateway_id to the right identity."
     return ""
 
 
