@@ -211,7 +211,10 @@ def enrolled(found: Mapping[str, t.Any], predicted: bool, width: int) -> str:
     `without_key`. `predicted`: in check mode, where there may be no directory yet."""
     page = Page(width)
     title = "Would be enrolled (check mode)" if predicted else "Enrolled"
-    page.table(title, ENROLLED, found["gateways"], NARROW)
+    if found["gateways"]:
+        page.table(title, ENROLLED, found["gateways"], NARROW)
+    else:
+        page.note(f"{title}: no gateway.")
     if predicted:
         if found["without_key"]:
             page.note(f"Would generate their first key, and be enrolled with it: {listed(found['without_key'])}.")

@@ -43,6 +43,13 @@ def test_check_mode_says_what_would_be_and_gives_no_advice_about_files_that_do_n
     assert not [words for words in ("d.db", "copy", "directory is") if words in text]
 
 
+def test_no_table_without_a_row() -> None:
+    found = {"gateways": [], "where": "/d.db", "signing_key_url": None, "signing_key_path": "/d.db.key"}
+    text = gateways.enrolled({**found, "without_key": []}, False, 100)
+    assert text.strip().startswith("Enrolled: no gateway.")
+    assert "serial" not in text
+
+
 def test_why_a_gateway_could_not_be_enrolled_is_said_once_for_all_with_the_same_reason() -> None:
     away = {name: Observation(name, "unreachable", "unreachable", advice="Check it.") for name in ("gw1", "gw2")}
     others = {"gw3": Observation("gw3", "refused", "full"), "gw4": absent("gw4"), "gw5": Observation("gw5", "ready")}
