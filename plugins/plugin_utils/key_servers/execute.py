@@ -190,7 +190,7 @@ class Worker:
             if not await self._do(host, put, "staged"):
                 found_there.add(host)
             self.staged[host] = sealed.fingerprint
-            self.progress.did(host, "staged", "the new key, proved under the scratch label")
+            self.progress.did(host, "staged", "the new key, and checked it under the scratch label")
             self.progress.count.one()
 
         async def unstage(host: str) -> None:
@@ -244,7 +244,7 @@ class Worker:
             drop = functools.partial(replacement.drop_scratch, label=self.label, staged=staged)
             await self._do(host, drop, "cleaned")
             self.saved.discard(host)
-            self.progress.did(host, "cleaned", "a leftover scratch key is deleted")
+            self.progress.did(host, "cleaned", "up: the leftover scratch key is deleted")
             self.progress.count.one()
 
     async def _save(self, step: Save) -> None:

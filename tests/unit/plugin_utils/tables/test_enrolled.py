@@ -44,8 +44,8 @@ def test_check_mode_says_what_would_be_and_gives_no_advice_about_files_that_do_n
 
 
 def test_no_table_without_a_row() -> None:
-    found = {"gateways": [], "where": "/d.db", "signing_key_url": None, "signing_key_path": "/d.db.key"}
-    text = gateways.enrolled({**found, "without_key": []}, False, 100)
+    places = {"where": "/d.db", "signing_key_path": "/d.db.key", "signing_key_url": None}
+    text = gateways.enrolled({"gateways": (), **places, "without_key": ()}, False, 100)
     assert text.strip().startswith("Enrolled: no gateway.")
     assert "serial" not in text
 
