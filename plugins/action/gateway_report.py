@@ -45,10 +45,12 @@ class ActionModule(ControlAction):
     def dropped(self, directory: Directory, options: Data) -> Result:
         made = planning.dropped(directory, _answers(options), planning.Plan.from_result(options["plan"]))
         text = gateways.retired if options["mode"] == planning.RETIRE else gateways.dropped
-        result = output.show(text(made, display.columns)) | {"plan": made.to_result()}
+        shown = output.show(text(made, display.columns))
         # With a new key to make there is more to do first; the outcome tells it then.
-        problems = [] if options["mode"] == EMERGENCY else planning.still_accepting(made)
-        return result | _failure("not_proved", problems)
+        if options["mode"] != EMERGENCY and (problems := planning.still_accepting(made)):
+            # Ansible prints all of a result that failed, in one line: only what its message does not say.
+            return {"changed": shown["changed"]} | _failure("not_proved", problems)
+        return shown | {"plan": made.to_result()}
 
     def outcome(self, directory: Directory, options: Data) -> Result:
         emergency = options["mode"] == EMERGENCY

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ...module_utils._errors import clause, sentence
 from ...module_utils._fingerprint import short
 from ...module_utils._fleet.due import Selection
 from ...module_utils._fleet.findings import OPEN, PROBLEM, STILL_ACCEPTED, Finding, listed, next_step, sentences
@@ -99,13 +100,15 @@ def plan(made: Plan, width: int) -> str:
             page.note(f"{target.gateway}: resumes the open rotation, state {target.resumes}.")
     if idle := [target.gateway for target in made.targets if target.idle]:
         page.note(f"{listed(idle)}: no tunnel is up now, so none can be verified to use the new key.")
-    page.note(*_notes(made), *[f"Excluded unless this changes: {text}" for text in _excluded(made)])
+    excluded = _excluded(made)
+    page.note(*_notes(made), *[f"Excluded unless this changes: {text}" for text in excluded])
     page.note(f"Peers that can be updated now: {listed(made.peers) or 'none'}.")
     if made.fetching:
         page.note(f"Fetch the new keys by themselves: {listed(made.fetching)}.")
     if made.unreachable:
         page.note(f"Unreachable, updated later by converge_gateways: {grouped(made.unreachable)}.")
-    page.note(*reasons_of({one.gateway: f"{one.gateway}: {one.why}" for one in made.refused}))
+    refused = reasons_of({one.gateway: f"{one.gateway}: {sentence(one.why)}" for one in made.refused})
+    page.note(*[text for text in refused if text not in excluded])
     page.note(f"Digest: {made.digest}")
     return page.text()
 
@@ -142,8 +145,8 @@ def retired(made: Plan, width: int) -> str:
     """Nothing is urgent about it."""
     page, names = Page(width), listed(made.names)
     if made.deferred:
-        still = f"Pending peers: {grouped(made.deferred)}. Run converge_gateways when they are reachable."
-        page.note(f"Retired: {names}. {still}")
+        later = _advice(made) if made.refused else "Run converge_gateways when they are reachable."
+        page.note(f"Retired: {names}. Pending peers: {grouped(made.deferred)}. {later}")
     else:
         page.note(f"Retired: {names}. No peer accepts the key any more.")
     page.note("Remove the gateway from the inventory group, and switch it off.", *_notes(made))
@@ -158,7 +161,16 @@ def _still(made: Plan) -> str:
     if not made.deferred:
         return "No peer accepts the old key any more."
     still = grouped(made.deferred, every=True)
-    return f"MAY STILL ACCEPT THE OLD KEY: {still}. Make them reachable, then run converge_gateways."
+    return f"MAY STILL ACCEPT THE OLD KEY: {still}. {_advice(made)}"
+
+
+def _advice(made: Plan) -> str:
+    """For peers that are pending. Who was reached and refused need not be made reachable."""
+    if made.unreachable and made.refused:
+        first = "Make those reachable that are not, fix what the others report"
+    else:
+        first = "Fix what they report" if made.refused else "Make them reachable"
+    return f"{first}, then run converge_gateways."
 
 
 IDLE = "no tunnel was up before the change, so none was verified to use the new key."
@@ -180,7 +192,9 @@ def outcome(found: Outcome, made: Plan, emergency: bool, width: int, said: str =
         fetching = f"Fetch by themselves: {listed(made.fetching)}. They are pending until they have acknowledged it"
         page.note(f"{fetching}; converge_gateways asks them.")
     if made.deferred and not emergency:
-        page.note(f"To be updated by converge_gateways: {grouped(made.deferred)}.")
+        untold = [one for one in made.deferred if clause(one.why) not in said]
+        told = [one.gateway for one in made.deferred if one not in untold]
+        page.note(f"To be updated by converge_gateways: {', '.join(filter(None, (grouped(untold), listed(told))))}.")
     return page.text()
 
 
