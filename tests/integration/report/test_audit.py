@@ -141,7 +141,7 @@ def test_one_half_only(node: ControlNode, tmp_path: Path) -> None:
     node.inventory = {"others": {"hosts": {"h1": None}}}
     nobody = audit(node)
     assert nobody.code == 2
-    assert "There are no key servers and no gateways in this inventory." in nobody.output
+    assert "There are no hosts in the inventory groups key_servers and gateways." in nobody.output
 
 
 NO_SSH = "127.0.0.1 port 1 refuses the connection"
