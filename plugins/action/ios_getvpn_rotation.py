@@ -24,6 +24,7 @@ from ..plugin_utils.key_servers.live_group import LiveGroup
 from ..plugin_utils.key_servers.rotate import Clock, Rotator, Wanted
 from ..plugin_utils.key_servers.rotation_store import RotationStore
 from ..plugin_utils.key_servers.rotations import Found
+from ..plugin_utils.tables import output
 
 POLICY = ("max_window", "max_rate", "canary", "allow_split", "emergency", "replace_now", "abort")
 AT_LEAST = {"parallel": 1, "timeout": 1, "wait_timeout": 0, "size": 1024, "max_window": 1, "generation_timeout": 1}
@@ -52,7 +53,7 @@ class ActionModule(IosAction):
                 found = [self._found(live, seen, targets, addresses, options, pool, asked) for live in chosen]
                 await self._work(found, seen, options)
                 watch.cancel()
-        return self._result(found)
+        return self._result(found, options["show"])
 
     async def _work(self, found: list[Found], seen: Mapping[str, survey.Seen], options: dict[str, t.Any]) -> None:
         for one in found:
@@ -106,12 +107,15 @@ class ActionModule(IosAction):
     def _names(self) -> Mapping[str, str]:
         return advice.of_task(self._task)
 
-    def _result(self, found: list[Found]) -> Result:
+    def _result(self, found: list[Found], show: bool) -> Result:
         groups = [rotations.to_result(one, self._names) for one in found]
+        lines = rotations.lines(groups)
+        if show:
+            output.show("\n".join(lines))
         result: Result = {
             "changed": any(map(rotations.has_changed, found)) or (self.check and any(map(_to_do, groups))),
             "groups": groups,
-            "lines": rotations.lines(groups),
+            "lines": lines,
             "releases": dataclasses.asdict(self._store.facts()),
             "diff": [_difference(one, group) for one, group in zip(found, groups, strict=True) if group["label"]],
         }

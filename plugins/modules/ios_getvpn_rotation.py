@@ -164,6 +164,10 @@ options:
     description: Seconds for reading one key server.
     type: int
     default: 120
+  show:
+    description: Whether to print the plan, or what was done.
+    type: bool
+    default: true
 seealso:
   - module: vpnops.keys.ios_getvpn_group_key
   - module: vpnops.keys.getvpn_info
@@ -419,6 +423,7 @@ ARGUMENT_SPEC: dict[str, object] = dict(
     generation_timeout=dict(type="int", default=600),
     parallel=dict(type="int", default=64),
     timeout=dict(type="int", default=120),
+    show=dict(type="bool", default=True),
 )
 
 

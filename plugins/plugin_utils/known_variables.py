@@ -42,6 +42,7 @@ OF_PLAYBOOKS = frozenset(
         "key_report_return_content",
         "key_report_title",
         "key_report_verify_key",
+        "vpnops_keys_ssh_legacy",
         # Set by a role itself, registered, or published, perhaps by an earlier job of a workflow.
         "gateway_keys_plan_digest",
         "key_report_compared",
@@ -64,6 +65,8 @@ class Reader:
     example: str
 
 
+COLLECTION = "vpnops_keys_"
+"""Variables of the connection begin with it."""
 OF_ROLE = {
     "gateway_keys": Reader(("gateway_keys_", "key_directory_"), '{"gateway_keys_why": "laptop stolen"}'),
     "key_server_rotate": Reader(("key_server_rotate_",), '{"key_server_rotate_only_groups": ["EUROPE", "ASIA"]}'),
@@ -107,7 +110,8 @@ def check(here: Variables, by_host: Mapping[str, Variables], role: str | None) -
 
 
 def _unknown(variables: Variables, reader: Reader) -> list[str]:
-    names = [name for name in variables if name.startswith(reader.prefixes) and name not in known()]
+    ours = (*reader.prefixes, COLLECTION)
+    names = [name for name in variables if name.startswith(ours) and name not in known()]
     facts = (variables.get("ansible_facts") or ()) if names else ()
     return sorted(name for name in names if name not in facts)
 

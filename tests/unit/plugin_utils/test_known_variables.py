@@ -21,15 +21,21 @@ READERS = [
     for path in sorted((ROOT / place).rglob("*"))
     if path.suffix in (".yml", ".md", ".rst")
 ]
-NAME = re.compile(r"(?<![\w./-])(?:gateway_keys|key_directory|key_report|key_server_sync)_\w+\b(?!\.)")
-OTHERS = {"key_directory_info"}
-"""A module."""
+NAME = re.compile(r"(?<![\w./-])(?:gateway_keys|key_directory|key_report|key_server_(?:rotate|sync)|vpnops_keys)_\w+\b(?!\.)")
+OTHERS = {"key_directory_info", "vpnops_keys_progress"}
+"""A module, and a section of ansible.cfg."""
 
 
 def refused(here: dict[str, Any], role: str | None = None, **by_host: dict[str, Any]) -> str:
     with pytest.raises(VpnKeysError) as caught:
         known_variables.check(here, by_host, role)
     return str(caught.value)
+
+
+@pytest.mark.parametrize("role", [*known_variables.OF_ROLE, None])
+def test_a_variable_of_the_connection_may_be_misspelled_too(role: str | None) -> None:
+    assert "did you mean vpnops_keys_ssh_legacy?" in refused({"vpnops_keys_ssh_legcy": True}, role)
+    known_variables.check({"vpnops_keys_ssh_legacy": True}, {}, role)
 
 
 def test_every_variable_that_is_read_or_documented_is_known() -> None:
