@@ -21,7 +21,8 @@ READERS = [
     for path in sorted((ROOT / place).rglob("*"))
     if path.suffix in (".yml", ".md", ".rst")
 ]
-NAME = re.compile(r"(?<![\w./-])(?:gateway_keys|key_directory|key_report|key_server_(?:rotate|sync)|vpnops_keys)_\w+\b(?!\.)")
+PREFIXES = "gateway_keys|key_directory|key_report|key_server_rotate|key_server_sync|vpnops_keys"
+NAME = re.compile(rf"(?<![\w./-])(?:{PREFIXES})_\w+\b(?!\.)")
 OTHERS = {"key_directory_info", "vpnops_keys_progress"}
 """A module, and a section of ansible.cfg."""
 
