@@ -155,7 +155,7 @@ def test_a_rotation_that_fails_is_short_and_says_what_it_has_done(tmp_path: Path
     assert "The rotation stays in state timed" in said
     assert "Nothing is changed" not in said.rpartition("TASK [Rotate the key]")[2]
     assert "GETVPN: The behavior of these releases during a label change is not known yet" in said
-    assert "failed_when" not in said
+    assert "failed_when_result" not in said
     assert not [line for line in failed.output.splitlines() if len(line) > 1000]
 
 
