@@ -140,7 +140,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
             return device_answer.refused(_of_ansible(reported.get("msg", "no module ran")))
         return self.answer | self._interpreter()
 
-    def _parse_returned_data(self, res: Data, *more: t.Any) -> t.Any:
+    def _parse_returned_data(self, res: Data, *more: t.Any, **named: t.Any) -> t.Any:
         """Where Ansible parses what a module printed: it gets an answer of ours instead."""
         output = str(res.get("stdout", ""))
         self.answer = device_answer.arrived(self.host, self.asked, output)
@@ -148,7 +148,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
             said = quoted(str(res.get("stderr", "")).strip(), 300)
             self.answer = device_answer.refused(f"the module printed nothing, only {said}")
         nothing = {"stdout": "{}", "stdout_lines": ["{}"], "stderr": "", "stderr_lines": []}
-        return super()._parse_returned_data({**res, **nothing}, *more)
+        return super()._parse_returned_data({**res, **nothing}, *more, **named)
 
     def _remove_tmp_path(self, tmp_path: str | None, force: bool = False) -> None:
         """Ansible does it behind the task, with no limit, and prints what the gateway says to it, or takes that for the
