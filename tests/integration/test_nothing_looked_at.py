@@ -73,12 +73,13 @@ def test_a_group_of_gateways_of_the_inventory_with_a_limit(node: ControlNode) ->
 
 
 @pytest.mark.parametrize("variable", ["key_server_sync_inventory_group", "gateway_keys_inventory_group"])
-@pytest.mark.parametrize("limit", [(), ("--limit", "all"), ("--limit", "b1")])
+@pytest.mark.parametrize("limit", [(), ("--limit", "all"), ("--limit", "b1"), ("--limit", "@some.retry")])
 def test_an_audit_of_a_group_that_only_the_inventory_names(
     variable: str, limit: tuple[str, ...], node: ControlNode
 ) -> None:
     """Ansible chooses the hosts of a play before it reads variables of hosts, and would leave that group out."""
     node.inventory["all"] = {"vars": {variable: "others"}}
+    (node.path / "some.retry").write_text("a1\nb1\n", encoding="utf-8")
     run = node.run("vpnops.keys.audit_keys", *limit)
     said = " ".join(run.output.split())
     assert run.code == 2

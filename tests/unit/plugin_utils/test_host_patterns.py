@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.vpnops.keys.plugins.filter.play_hosts import play_hosts
+from ansible_collections.vpnops.keys.plugins.filter.within_limit import within_limit
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.plugin_utils import host_patterns
 
@@ -49,6 +50,13 @@ def test_a_limit_may_be_a_file(tmp_path: Path) -> None:
     (tmp_path / "play.retry").write_text("ks2\n", encoding="utf-8")
     assert play_hosts(GROUPS, "key_servers", f"@{tmp_path}/play.retry") == "key_servers"
     assert play_hosts(GROUPS, "gate-ways", f"@{tmp_path}/play.retry") == "all:localhost"
+    assert within_limit(GROUPS, f"@{tmp_path}/play.retry") == ["ks2"]
+
+
+def test_whom_a_limit_leaves() -> None:
+    assert within_limit(GROUPS) == within_limit(GROUPS, "all") == GROUPS["all"]
+    assert within_limit(GROUPS, "gate-ways,ks*,!ks1") == ["ks2", "gw1"]
+    assert within_limit(GROUPS, "nobody") == []
 
 
 @pytest.mark.parametrize(
