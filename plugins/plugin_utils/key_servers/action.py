@@ -100,7 +100,7 @@ class IosAction(ControlAction):
         return self._hosts[name]
 
     @functools.cached_property
-    def _hosts(self) -> dict[str, t.Any]:
+    def _hosts(self) -> dict[str, Mapping[str, t.Any]]:
         return {}
 
     def _read(self, name: str, variables: Mapping[str, t.Any], given: Mapping[str, t.Any], facts: t.Any) -> Target:
