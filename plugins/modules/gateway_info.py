@@ -84,6 +84,10 @@ gateway:
       description: As O(platform).
       type: str
       sample: wireguard
+    backend:
+      description: What sets up the WireGuard interface, as O(backend). Empty for O(platform=strongswan).
+      type: str
+      sample: wg-quick
     own:
       description: The gateway's own public key.
       type: dict
@@ -346,6 +350,7 @@ def to_result(platform: str, gateway: Managed, observed: Observation, only: list
     ]
     return {
         "platform": platform,
+        "backend": observed.backend,
         "own": {"file": entry.to_result(observed.own.file), "runtime": entry.to_result(observed.own.runtime)},
         "pending": entry.to_result(observed.pending),
         "previous": entry.to_result(observed.previous),

@@ -23,6 +23,7 @@ from ..module_utils._backends import BACKENDS
 from ..module_utils._errors import VpnKeysError, beginning, sentence
 from ..module_utils._fleet import observed
 from ..module_utils._fleet.observed import Blocked, Change, Observation, StoredKey, Tunnel
+from ..module_utils._gateway.wireguard.backends import CHOICES
 from ..module_utils._printable import quoted
 from ..module_utils._public_key import parse
 from . import reasons
@@ -123,6 +124,7 @@ def _gateway(words: Callable[[int], Reader]) -> Reader:
     return record(
         {
             "platform": choice(*BACKENDS),
+            "backend": choice("", *CHOICES[1:]),
             "own": record({"file": nullable(_key), "runtime": nullable(_key)}),
             "pending": nullable(_key),
             "previous": nullable(_key),

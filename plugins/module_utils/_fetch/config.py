@@ -18,6 +18,7 @@ from .._backends import BACKENDS
 from .._directory import note_lines
 from .._errors import NOTHING_CHANGED, VpnKeysError
 from .._gateway import files, peer_store, wanted
+from .._gateway.wireguard.backends import CHOICES
 from .._publishing import entries
 
 URL = re.compile(r"(?:https://[!#-;=?-\[\]-z~]{1,2000}|file:///[!#-\[\]-~]{1,2000})")
@@ -73,6 +74,7 @@ FIELDS: t.Mapping[str, type] = {
     "ca": str,
     "platform": str,
     "interface": str,
+    "backend": str,
     "identity": str,
 }
 
@@ -85,8 +87,9 @@ def _checked(found: t.Mapping[str, t.Any]) -> Config:
         raise _bad("O(url) may have a host, a port and a path only, and no password, because messages show it")
     if not SHORTEST <= found["interval"] <= LONGEST:
         raise _bad(f"O(interval) is not between {SHORTEST} and {LONGEST} seconds")
-    if found["platform"] not in BACKENDS or not 0 <= found["number"] < 10**9:
-        raise _bad("platform or number has an invalid value")
+    known = found["platform"] in BACKENDS and found["backend"] in CHOICES
+    if not known or not 0 <= found["number"] < 10**9:
+        raise _bad("platform, backend or number has an invalid value")
     return Config(
         url=found["url"].rstrip("/"),
         origin=origin,
@@ -95,7 +98,7 @@ def _checked(found: t.Mapping[str, t.Any]) -> Config:
         number=found["number"],
         interval=found["interval"],
         ca=found["ca"],
-        daemon={name: found[name] for name in ("platform", "interface", "identity")},
+        daemon={name: found[name] for name in ("platform", "interface", "backend", "identity")},
     )
 
 

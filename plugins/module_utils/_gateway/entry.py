@@ -14,6 +14,7 @@ from .._backends import BACKENDS
 from .._errors import VpnKeysError
 from .._public_key import PublicKey, parse
 from .managed import Managed, open_platform
+from .wireguard.backends import CHOICES, DETECT
 
 if t.TYPE_CHECKING:
     Data = dict[str, t.Any]
@@ -21,6 +22,7 @@ if t.TYPE_CHECKING:
 GATEWAY_SPEC: Data = dict(
     platform=dict(type="str", choices=list(BACKENDS), default="wireguard"),
     interface=dict(type="str", default="wg0"),
+    backend=dict(type="str", choices=list(CHOICES), default=DETECT),
     identity=dict(type="str", default=""),
     timeout=dict(type="float", default=120),
     earlier=dict(type="list", elements="str", default=[]),

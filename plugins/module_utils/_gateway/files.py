@@ -15,7 +15,8 @@ import tempfile
 from .._errors import NOTHING_CHANGED, VpnKeysError
 
 SECRET = 0o600
-UNFINISHED = ".vpnops.keys.new"
+UNFINISHED = ".vpnops.keys.new~"
+"""NetworkManager takes a file for one of its own whatever its name ends with, but for this."""
 _PROBE = "x" * 16384
 _BY_GROUP = 0o040
 _OWN = -1  # the owner or the group that the process gives it

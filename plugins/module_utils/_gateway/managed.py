@@ -40,4 +40,4 @@ def open_platform(options: Data) -> Managed:
     if not _INTERFACE.fullmatch(interface):
         what = f'"{printable(interface, 80)}", O(interface), is not the name of a network interface'
         raise VpnKeysError("bad_input", what, state=NOTHING_CHANGED)
-    return WireGuard(interface=interface)
+    return WireGuard(interface=interface, backend=options["backend"])

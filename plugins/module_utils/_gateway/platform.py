@@ -73,7 +73,7 @@ class Blocked:
 @dataclass(frozen=True)
 class Observation:
     """Everything a gateway knows about keys, without any secret. `at_restart`: what the next start of the daemon would
-    change for its peers, in sentences."""
+    change for its peers, in sentences. `backend`: what starts it, "" where that is always the same."""
 
     own: OwnKey
     pending: PublicKey | None
@@ -82,6 +82,7 @@ class Observation:
     tunnels: tuple[Tunnel, ...]
     blocked: tuple[Blocked, ...] = ()
     at_restart: tuple[str, ...] = ()
+    backend: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@
 
 """What may set up a WireGuard interface, one row each. A gateway says by its files which one it has. PRIVATE.
 
-Where the files of several are there, the first one counts, and its record names the files of the others.
+Where the files of several are there, the first one counts, and its record names the files of the others. Where one of
+them is demanded, it counts, and of the others what a boot would start.
 """
 
 from __future__ import annotations
@@ -14,19 +15,24 @@ from dataclasses import replace
 
 from ..._errors import NOTHING_CHANGED, VpnKeysError
 from .networkd import record as networkd
+from .networkmanager import record as networkmanager
 from .record import Backend, Found, Record, Unanalyzed
 from .wg_quick import record as wg_quick
 
-BACKENDS: t.Sequence[Backend] = (wg_quick.BACKEND, networkd.BACKEND)
+BACKENDS: t.Sequence[Backend] = (wg_quick.BACKEND, networkd.BACKEND, networkmanager.BACKEND)
+DETECT = "detect"
+CHOICES = (DETECT, *(backend.name for backend in BACKENDS))
 
 
-def read(interface: str) -> Record:
-    """The record of the interface. Raises VpnKeysError(not_found, unreadable)."""
-    for backend in BACKENDS:
-        found = backend.there(interface)
-        if found:
-            return _alone(backend.read(found.path, interface))
-    names = " or ".join(backend.name for backend in BACKENDS)
+def read(interface: str, demanded: str = DETECT) -> Record:
+    """The record of the interface. `demanded`: a name. Raises VpnKeysError(not_found, unreadable)."""
+    found = [(backend, place) for backend in BACKENDS if (place := backend.there(interface))]
+    for backend, place in found:
+        if demanded in (DETECT, backend.name):
+            return _alone(backend.read(place.path, interface), found, demanded)
+    if demanded != DETECT:
+        raise _another(interface, demanded, found)
+    names = " or ".join(", ".join(CHOICES[1:]).rsplit(", ", 1))
     raise VpnKeysError(
         "not_found",
         f"No file of {names} sets up {interface}",
@@ -35,10 +41,25 @@ def read(interface: str) -> Record:
     )
 
 
-def _alone(record: Record) -> Record:
+def _another(interface: str, demanded: str, found: t.Sequence[tuple[Backend, Found]]) -> VpnKeysError:
+    others = " and ".join(f"{place.path} of {backend.name}" for backend, place in found)
+    but = f", but {others} would" if others else ""
+    return VpnKeysError(
+        "not_found",
+        f"No file of {demanded}, O(backend), sets up {interface}{but}",
+        state=NOTHING_CHANGED,
+        advice=f"set O(backend={DETECT})" if others else "write one first, or set O(interface)",
+    )
+
+
+def _alone(record: Record, found: t.Sequence[tuple[Backend, Found]], demanded: str) -> Record:
     """With what is to be said where another backend sets up the interface, too."""
-    others = ((backend, backend.there(record.interface)) for backend in BACKENDS if backend is not record.backend)
-    also = [_too(record, backend, found) for backend, found in others if found]
+    others = [(backend, place) for backend, place in found if backend is not record.backend]
+    also = [
+        _too(record, backend, place)
+        for backend, place in others
+        if demanded == DETECT or backend.starts(record.interface)
+    ]
     return replace(record, unanalyzed=(*record.unanalyzed, *also))
 
 

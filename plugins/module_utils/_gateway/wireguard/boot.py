@@ -22,12 +22,6 @@ _SCRIPT_BYTES = 1 << 18
 
 def of_others(interface: str, path: str, mine: str) -> t.Iterator[Unanalyzed]:
     """What else gives the interface peers at a boot. `mine`: what sets it up by the file at `path`."""
-    for program in others.PROGRAMS:
-        for file, text in texts(program.files):
-            number = others.sets_up(program, text, interface)
-            if number:
-                what = f"line {number} lets {program.name} set up {interface} with peers of its own"
-                yield Unanalyzed(what, f"remove that file, so that {mine} alone sets up {interface}", file=file)
     for file, text in texts(others.INTERFACES):
         number = others.in_interfaces(text, interface, path)
         if number:

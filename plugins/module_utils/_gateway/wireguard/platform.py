@@ -52,14 +52,17 @@ _POLL = 0.02
 class WireGuard:
     """One interface and the files of what sets it up."""
 
-    def __init__(self, interface: str = "wg0", state_root: str = state.ROOT) -> None:
+    def __init__(
+        self, interface: str = "wg0", state_root: str = state.ROOT, backend: str = backends.DETECT
+    ) -> None:
         self.interface = interface
+        self.backend = backend
         self.name = f"wireguard-{interface}"
         self.state = state.State(self.name, state_root)
 
     def record(self) -> Record:
         """What a start of the interface brings up."""
-        return backends.read(self.interface)
+        return backends.read(self.interface, self.backend)
 
     # ---- looking
 
@@ -77,6 +80,7 @@ class WireGuard:
                 Blocked("", _key_or_none(key), record.sentence(one)) for one in record.unanalyzed for key in one.keys
             ),
             at_restart=tuple(wg_record.differences(record, runtime)),
+            backend=record.backend.name,
         )
 
     def _tunnels(self, runtime: Runtime) -> t.Iterator[Tunnel]:
@@ -317,6 +321,7 @@ class WireGuard:
         """The files first. Returns the plan as far as it was carried out."""
         now = record.write(plan.blocks, record.texts)
         try:
+            record.backend.load(record.path)
             wg_follow.arm(self.interface, plan.pairs if follow else [], follow, plan.forget)
             failed = wg_runtime.apply_each(self.interface, plan.resolved(addresses))
             if failed:
@@ -324,12 +329,23 @@ class WireGuard:
                 why = {plan.names[position]: f"{reason} {LEFT_OUT}." for position, reason in failed.items()}
                 plan = make({**left, **why})
                 now = record.write(plan.blocks, now)
+                record.backend.load(record.path)
+            if plan.removes() and record.backend.remembers(record.blocks):
+                self._forget(record)
             for table, networks in _by_table(record, plan).items():
                 wg_runtime.add_routes(self.interface, networks, table)
         except VpnKeysError as error:
             error.changed = now != record.texts
             raise
         return plan
+
+    def _forget(self, record: Record) -> None:
+        """Keep the service from adding peers again, and wake those whose sessions that ends."""
+        before = self._runtime()
+        record.backend.forget(self.interface)
+        after = wg_runtime.read(self.interface)
+        if before and after:
+            wg_runtime.apply(self.interface, wg_store.again(before, after))
 
     def _in_effect(
         self, changes: list[PeerChange], wanted: t.Sequence[WantedPeer], own: t.Container[str]

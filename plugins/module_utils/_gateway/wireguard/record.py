@@ -65,8 +65,11 @@ class Backend:
     advice; `key_line`: the line that names a file for the own key. `there`: the main file for an interface, None where
     this backend does not set it up. `read` raises VpnKeysError(not_found, unreadable). `key_place`: where the own key
     comes from. `table`: the routing table in which a network of a peer gets its route, "" for the main one, "off" for
-    no route. `in_the_way`: why there can be no second interface of that name, in sentences. `group`: who, beside root,
-    has to be able to read a new file with a secret.
+    no route. `in_the_way`: why there can be no second interface of that name, in sentences. `starts`: whether a boot
+    sets the interface up by it. `group`: who, beside root, has to be able to read a new file with a secret.
+
+    For a service that keeps what it has read: `load` lets it read the main file again; `remembers`: whether it may add
+    a removed peer of these blocks again; `forget` keeps it from that, and may end all sessions.
     """
 
     name: str
@@ -78,7 +81,11 @@ class Backend:
     key_place: t.Callable[[t.Sequence[Block], str], Place]
     table: t.Callable[[t.Sequence[Block], str], str]
     in_the_way: t.Callable[[Record, str], list[str]]
+    starts: t.Callable[[str], bool]
     group: str = ""
+    load: t.Callable[[str], None] = lambda path: None
+    remembers: t.Callable[[t.Sequence[Block]], bool] = lambda blocks: False
+    forget: t.Callable[[str], None] = lambda interface: None
 
 
 @dataclass(frozen=True)
@@ -149,6 +156,7 @@ class Record:
         changed = (file for file, text in self.texts.items() if sections.render(blocks, file) != text)
         self._refuse_fixed(file or self.path for file in changed)
         self.write(blocks, self.texts)
+        self.backend.load(self.path)
 
     def _refuse_fixed(self, paths: t.Iterable[str]) -> None:
         for path in paths:

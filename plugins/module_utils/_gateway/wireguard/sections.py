@@ -29,6 +29,7 @@ TEXT, INTERFACE, PEER, STAGED, WITHDRAWN, OTHER = "text", "interface", "peer", "
 _NEXT_KEY = re.compile(r"\s*# vpnops\.keys: next key of (.*?)\s*$")
 _WITHDRAWN = re.compile(r"#vpnops\.keys withdrawn ([^#]*)#(?: (.*))?$", re.DOTALL)
 _CONTINUED = re.compile(r"(?:[^\\]|\\.)*\\\r?\Z")
+_COPIED = ("presharedkey", "presharedkeyfile", "presharedkeyflags", "endpoint")
 _LENGTH = re.compile(r"\A[^/]*(?:/[0-9]+)?\Z")
 
 
@@ -40,6 +41,10 @@ class Syntax:
     value, and what is behind it. `nothing`: a line without a meaning. `keyword`: a name of a section or an entry in
     lower case, as it is looked for here. `between`: what is between two networks. `continued`: a line goes on behind a
     backslash. `others`: other sections may be there. `allowed`: the values that are not ignored, by keyword.
+
+    `named`: as `entry`, for the first line of a peer's section whose name has the key in it. `written`: the lines of a
+    new section with settings in the words of wg-quick, `own_key`: the line of the own key; None, "": as wg-quick has
+    them, but for the names of the sections.
     """
 
     interface: str
@@ -52,6 +57,19 @@ class Syntax:
     continued: bool = False
     others: bool = False
     allowed: t.Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    named: re.Pattern[str] | None = None
+    written: t.Callable[[t.Mapping[str, str]], list[str]] | None = None
+    own_key: str = "PrivateKey = {}"
+
+    def setting(self, line: str) -> re.Match[str] | None:
+        """The parts of a line that gives something a value, as `entry` has them."""
+        return (self.named and self.named.match(line)) or self.entry.match(line)
+
+    def section(self, settings: t.Mapping[str, str]) -> list[str]:
+        """The lines of a new section of a peer."""
+        if self.written:
+            return self.written(settings)
+        return [f"[{self.peer}]", *(f"{keyword} = {text}" for keyword, text in settings.items())]
 
     def lines(self, text: str) -> list[str]:
         """The lines of a text. One that goes on is one line, with what is within it."""
@@ -114,7 +132,9 @@ def parse(text: str, path: str, syntax: Syntax) -> list[Block]:
         elif syntax.nothing.match(line):
             loose.append(line)
         elif header:
-            blocks += _opened(loose, line, header.group(1), syntax, _Place(path, number))
+            named = syntax.named and syntax.named.match(line)
+            name = syntax.peer if named else header.group(1)
+            blocks += _opened(loose, line, name, syntax, _Place(path, number))
             loose = []
         elif entry and blocks and blocks[-1].kind in (INTERFACE, PEER, STAGED, OTHER):
             if blocks[-1].kind != OTHER:
@@ -191,7 +211,7 @@ def render(blocks: t.Iterable[Block], file: str = "") -> str:
 def entries(block: Block) -> t.Iterator[tuple[str, str]]:
     """The keywords of a section, in lower case, with their values, as the program would take them."""
     for line in _restored_lines(block) if block.kind == WITHDRAWN else block.lines:
-        entry = block.syntax.entry.match(line)
+        entry = block.syntax.setting(line)
         if entry:
             yield block.syntax.keyword(entry.group(2)), block.syntax.value(entry.group(3))
 
@@ -261,9 +281,9 @@ def with_value(block: Block, keyword: str, new: str) -> Block:
 
 def staged(main: Block, key: str, name: str) -> Block:
     """The section that makes the daemon accept a peer's next key without sending anything by it."""
-    found = (_entry(main, line, "presharedkey", "presharedkeyfile", "endpoint") for line in main.lines)
+    found = (_entry(main, line, *_COPIED) for line in main.lines)
     copied = [_on_one_line(entry, main.syntax) for entry in found if entry]
-    lines = ["", f"# vpnops.keys: next key of {name}", f"[{main.syntax.peer}]", f"PublicKey = {key}", *copied]
+    lines = ["", f"# vpnops.keys: next key of {name}", *main.syntax.section({"PublicKey": key}), *copied]
     return replace(main, kind=STAGED, lines=_ended(lines, main), name=name)
 
 
@@ -286,7 +306,7 @@ def brought_back(block: Block) -> Block:
 def append(blocks: list[Block], name: str, settings: t.Mapping[str, str]) -> list[Block]:
     """The blocks with one more peer at the end of the main file; settings without a value are left out."""
     syntax = blocks[0].syntax
-    lines = [f"[{syntax.peer}]", *(f"{keyword} = {text}" for keyword, text in settings.items() if text)]
+    lines = syntax.section({keyword: text for keyword, text in settings.items() if text})
     comment = _ended(["", f"# {name}"], blocks[0])
     new = [Block(TEXT, comment, syntax), Block(PEER, _ended(lines, blocks[0]), syntax)]
     main = [block for block in blocks if not block.file]
@@ -313,7 +333,7 @@ def with_private_key(blocks: t.Iterable[Block], secret: str) -> list[Block]:
         new[index] = with_value(new[index], "privatekey", secret)
     if not having:
         block = new[own[0]]
-        line = _ended([f"PrivateKey = {secret}"], block)
+        line = _ended([block.syntax.own_key.format(secret)], block)
         new[own[0]] = replace(block, lines=(block.lines[0], *line, *block.lines[1:]))
     return new
 
@@ -338,7 +358,7 @@ def _restored_lines(block: Block) -> tuple[str, ...]:
 
 def _entry(block: Block, line: str, *keywords: str) -> re.Match[str] | None:
     """The parts of a line that gives one of these keywords, written in lower case, a value."""
-    entry = block.syntax.entry.match(line)
+    entry = block.syntax.setting(line)
     return entry if entry and block.syntax.keyword(entry.group(2)) in keywords else None
 
 

@@ -45,6 +45,10 @@ class Plan:
     def endpoints(self) -> list[str]:
         return [setting.endpoint for change in self.settings for setting in change if setting.endpoint]
 
+    def removes(self) -> bool:
+        """Whether a key is to be accepted no more."""
+        return any(setting.remove for change in self.settings for setting in change)
+
     def unresolved(self, addresses: t.Mapping[str, str]) -> dict[str, str]:
         """Why those peers are left out whose endpoint has no address, by name."""
         return {
@@ -313,6 +317,20 @@ def _differences(target: Peer, running: Peer | None) -> list[Setting]:
     if target.networks and not target.keepalive and not (running and running.handshake):
         return [replace(setting, keepalive=KICK), Setting(target.key, keepalive=0)]
     return [setting]
+
+
+def again(before: Runtime, after: Runtime) -> list[list[Setting]]:
+    """What `wg` must be told so that a service that started over leaves the peers as they were. Those that carry
+    traffic and have lost their session are woken."""
+    changes = []
+    for key, peer in before.peers.items():
+        now = after.peers.get(key)
+        if now is None or now.handshake < peer.handshake or set(now.networks) != set(peer.networks):
+            changes.append([Setting(key, peer.networks, 0, peer.endpoint, peer.psk)])
+            if peer.networks and peer.endpoint:
+                changes[-1].append(Setting(key, keepalive=KICK))
+            changes[-1].append(Setting(key, keepalive=peer.keepalive))
+    return [*changes, *([Setting(key, remove=True)] for key in after.peers if key not in before.peers)]
 
 
 # ---- what holds

@@ -15,26 +15,23 @@ import glob
 import grp
 import os
 import pwd
-import re
 import typing as t
 from dataclasses import replace
 
 from ...._errors import NOTHING_CHANGED, VpnKeysError
 from ... import files
-from .. import boot
+from .. import boot, services
 from ..record import IN_FILE, NOWHERE, Backend, Found, Record, Unanalyzed
 from ..sections import INTERFACE, PEER, STAGED, WITHDRAWN, Block, public_key
-from ..wg_quick import hooks, programs
+from ..wg_quick import hooks
 from . import config
 
 ETC = "/etc/systemd/network"
 DIRECTORIES = (ETC, "/run/systemd/network", "/usr/local/lib/systemd/network", "/usr/lib/systemd/network")
 """The first of them that has a file of a name counts."""
-NETPLAN = "/etc/netplan/*.yaml"
 DISPATCHED = "/etc/networkd-dispatcher/*.d/*"
 UNIT = "systemd-networkd.service"
 USER = "systemd-network"
-_MOVE_THEM = f"move these peers into [{config.SYNTAX.peer}] sections"
 PROTECTED = ("/root/", "/home/", "/run/user/")
 """Empty for the service, whatever is there: ProtectHome of its unit."""
 _READABLE = f"put it into {ETC}, let it belong to root:{USER}, with mode 0640"
@@ -85,7 +82,7 @@ def read(path: str, interface: str) -> Record:
     effects = hooks.effects((), interface, hooks.Files(boot.script, boot.unit_files), boot.unit_files(UNIT), UNIT)
     place = config.key_place(blocks, interface)
     written = [*(file or path for file in texts), *([place.path] if place.how == IN_FILE else ())]
-    fixed = {file: why for file in written if (why := _why_fixed(os.path.realpath(file)))}
+    fixed = {file: why for file in written if (why := services.why_fixed(os.path.realpath(file)))}
     record = Record(BACKEND, interface, path, texts, blocks, fixed=fixed, key=effects.key)
     unanalyzed = [
         *_of_places(record),
@@ -93,19 +90,10 @@ def read(path: str, interface: str) -> Record:
         *_of_service(path, interface),
         *without_psk,
         *boot.of_others(interface, path, BACKEND.name),
-        *(replace(one, advice=_advice(one.advice)) for one in effects.unanalyzed),
-        *(Unanalyzed(f"beside which {UNIT} loads peers from {file}", _MOVE_THEM) for file in effects.files),
-        *_dispatched(interface),
+        *services.beside(UNIT, effects, config.SYNTAX),
+        *services.dispatched(interface, [DISPATCHED], config.SYNTAX),
     ]
     return replace(record, unanalyzed=tuple(unanalyzed))
-
-
-def _why_fixed(path: str) -> str:
-    """Why a file is not changed, a clause, "" where it can be."""
-    if path.startswith(("/run/", "/dev/")):
-        written = "netplan writes anew at each start" if "netplan" in os.path.basename(path) else "a reboot removes"
-        return f"is a file that {written}"
-    return "" if not path.startswith("/usr/") else "is a file of a package, which its next version replaces"
 
 
 def _of_places(record: Record) -> t.Iterator[Unanalyzed]:
@@ -113,7 +101,8 @@ def _of_places(record: Record) -> t.Iterator[Unanalyzed]:
     for file in record.texts:
         path = file or record.path
         if path in record.fixed:
-            yield Unanalyzed(f"which {record.fixed[path]}", _instead(path, record.interface), file=path)
+            advice = services.instead(path, record.interface, ETC, "a .netdev file")
+            yield Unanalyzed(f"which {record.fixed[path]}", advice, file=path)
         elif not _readable(path):
             yield Unanalyzed("which systemd-networkd cannot read", _READABLE, file=path)
     place = record.place
@@ -130,28 +119,11 @@ def _of_places(record: Record) -> t.Iterator[Unanalyzed]:
 def _why_no_key(path: str, text: str) -> tuple[str, str]:
     """Why a file with a secret does not serve systemd-networkd after the next boot, a clause, and what to do; empty
     where it does."""
-    if fixed := _why_fixed(os.path.realpath(path)):
+    if fixed := services.why_fixed(os.path.realpath(path)):
         return fixed, f"move it to {ETC}"
     if not _readable(path):
         return "systemd-networkd cannot read", _READABLE
     return ("", "") if config.is_key(text) else ("systemd-networkd does not take for a key", "write one key into it")
-
-
-def _instead(path: str, interface: str) -> str:
-    if "netplan" not in os.path.basename(path):
-        return f"move it to {ETC}"
-    place = next(iter(_in_netplan(interface)), NETPLAN)
-    return f"take {interface} out of {place}, and write a .netdev file for it in {ETC}"
-
-
-def _in_netplan(interface: str) -> t.Iterator[str]:
-    """The files of netplan that name the interface, with the line."""
-    line = re.compile(rf"\s+([\"']?){re.escape(interface)}\1\s*:")
-    for path in sorted(glob.glob(NETPLAN)):
-        for number, text in enumerate((files.read(path) or "").splitlines(), 1):
-            if line.match(text):
-                yield f"{path} (line {number})"
-                break
 
 
 def _of_lines(record: Record) -> t.Iterator[Unanalyzed]:
@@ -168,16 +140,7 @@ def _of_service(path: str, interface: str) -> t.Iterator[Unanalyzed]:
     for other in _all_for(interface):
         if other.path != path:
             yield Unanalyzed(f"which sets up {interface}, too", f"leave one of {path} and that file", file=other.path)
-    if not _starts_at_boot():
-        yield Unanalyzed(f"which nothing reads at a boot, as {UNIT} is not enabled", f"run `systemctl enable {UNIT}`")
-
-
-def _starts_at_boot() -> bool:
-    """Whether something starts systemd-networkd, not only until the next boot, and nothing forbids it."""
-    if any(os.path.realpath(os.path.join(where, UNIT)) == os.devnull for where in boot.UNITS):
-        return False
-    lasting = [where for where in boot.UNITS if not where.startswith("/run/")]
-    return any(glob.glob(f"{where}/*.{kind}/{UNIT}") for where in lasting for kind in ("wants", "requires"))
+    yield from services.not_started(UNIT)
 
 
 def _with_psk(blocks: t.Iterable[Block]) -> tuple[list[Block], list[Unanalyzed]]:
@@ -231,21 +194,6 @@ def _user() -> pwd.struct_passwd | None:
         return None
 
 
-def _advice(of_hook: str) -> str:
-    """For a line of the unit: only sections are loaded here."""
-    _first, vouching, rest = of_hook.partition(hooks.VOUCHING)
-    return f"{_MOVE_THEM}{vouching}{rest}"
-
-
-def _dispatched(interface: str) -> t.Iterator[Unanalyzed]:
-    """Of scripts that networkd-dispatcher runs once the interface is there."""
-    for file, text in boot.texts([DISPATCHED]):
-        for number, line in enumerate(text.splitlines(), 1):
-            if programs.touches_peers(line) and not programs.is_elsewhere(line.split(), interface):
-                yield Unanalyzed(f"line {number} changes peers", _MOVE_THEM, file=file)
-                break
-
-
 # ---- a second interface
 
 
@@ -277,5 +225,6 @@ BACKEND = Backend(
     key_place=config.key_place,
     table=config.table,
     in_the_way=in_the_way,
+    starts=lambda interface: services.starts_at_boot(UNIT),
     group=USER,
 )

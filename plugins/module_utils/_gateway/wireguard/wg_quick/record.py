@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ...._errors import NOTHING_CHANGED, VpnKeysError
 from ... import files
-from .. import boot
+from .. import boot, services
 from ..record import Backend, Found, Record, Unanalyzed
 from ..sections import INTERFACE, TEXT, Block, setting
 from . import config, hooks, second
@@ -78,4 +78,5 @@ BACKEND = Backend(
     key_place=config.key_place,
     table=table,
     in_the_way=second.in_the_way,
+    starts=lambda interface: services.starts_at_boot(f"wg-quick@{interface}.service"),
 )
