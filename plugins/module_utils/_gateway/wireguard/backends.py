@@ -43,12 +43,12 @@ def read(interface: str, demanded: str = DETECT) -> Record:
 
 def _another(interface: str, demanded: str, found: t.Sequence[tuple[Backend, Found]]) -> VpnKeysError:
     others = " and ".join(f"{place.path} of {backend.name}" for backend, place in found)
-    but = f", but {others} would" if others else ""
+    but = f"{interface} is set up by {others}" if others else f"no file of it sets up {interface}"
     return VpnKeysError(
         "not_found",
-        f"No file of {demanded}, O(backend), sets up {interface}{but}",
+        f"O(backend) is {demanded}, but {but}",
         state=NOTHING_CHANGED,
-        advice=f"set O(backend={DETECT})" if others else "write one first, or set O(interface)",
+        advice=f"set O(backend) to {DETECT}" if others else "write one first, or set O(interface)",
     )
 
 

@@ -111,8 +111,8 @@ class WireGuard:
             f"{record.path} {backend.hidden}.": place.how == HIDDEN,
             f"{record.key} sets the own key of {self.interface}, which cannot be analyzed; remove that line, and let "
             f"{record.path} say `{backend.key_line}`.": bool(record.key),
-            f"{record.path} holds no private key although {self.interface} has one; write it there, or name its file "
-            f"by `{backend.key_line}`.": place.how == NOWHERE and bool(own),
+            f"{record.path} holds no private key although {self.interface} has one; let it say `{backend.key_line}`.":
+                place.how == NOWHERE and bool(own),
             f"The own key of {self.interface} is also that of one of its peers; remove that peer.":
                 bool(own & _peer_keys(record.blocks, runtime)),
         }  # fmt: skip
@@ -341,11 +341,12 @@ class WireGuard:
 
     def _forget(self, record: Record) -> None:
         """Keep the service from adding peers again, and wake those whose sessions that ends."""
-        before = self._runtime()
+        before, secret = self._running(), wg_runtime.running_key(self.interface)
         record.backend.forget(self.interface)
-        after = wg_runtime.read(self.interface)
-        if before and after:
-            wg_runtime.apply(self.interface, wg_store.again(before, after))
+        after = self._running()
+        if after.own != before.own:
+            wg_runtime.set_key(self.interface, secret, {})
+        wg_runtime.apply(self.interface, wg_store.again(before, after))
 
     def _in_effect(
         self, changes: list[PeerChange], wanted: t.Sequence[WantedPeer], own: t.Container[str]

@@ -272,8 +272,14 @@ def with_value(block: Block, keyword: str, new: str) -> Block:
     for index, line in enumerate(lines):
         entry = _entry(block, line, keyword)
         if entry:
-            lines[index] = entry.group(1) + new + entry.group(4)
+            lines[index] = entry.group(1) + _exchanged(entry.group(3), block.syntax, new) + entry.group(4)
     return replace(block, lines=tuple(lines))
+
+
+def _exchanged(text: str, syntax: Syntax, new: str) -> str:
+    """A value with another one in its place, also where that is on a line of its own."""
+    old = syntax.value(text)
+    return text.replace(old, new) if old and text.count(old) == 1 else new
 
 
 # ---- peers

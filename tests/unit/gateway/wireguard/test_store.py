@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.gateway.wireguard.samples import NEW, NEWER, OWN, PSK, TYPICAL, A, B, C, files, key
+from unit.gateway.wireguard.samples import NEW, NEWER, OWN, PSK, A, B, C, key
+from unit.gateway.wireguard.syntaxes import SYNTAXES, Written
 
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import WantedPeer
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import sections, store
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.runtime import Peer, Runtime, Setting
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import config
 from ansible_collections.vpnops.keys.plugins.module_utils._public_key import PublicKey
 
 NETS_A = ("10.0.0.2/32", "fd00::2/128")
@@ -38,8 +38,13 @@ def peer(key: PublicKey, networks: tuple[str, ...] = (), psk: str = "", keepaliv
 RUNNING = running(peer(A, NETS_A, PSK, 25), peer(B, NETS_B))
 
 
-def plan(text: str, runtime: Runtime | None, *peers: WantedPeer) -> store.Plan:
-    return store.plan(config.parse(text, "wg0.conf"), runtime, peers, {OWN.text})
+@pytest.fixture(params=SYNTAXES, scope="module")
+def written(request: pytest.FixtureRequest) -> Written:
+    return SYNTAXES[request.param]
+
+
+def plan(written: Written, text: str, runtime: Runtime | None, *peers: WantedPeer) -> store.Plan:
+    return store.plan(written.parse(text, "wg0.conf"), runtime, peers, {OWN.text})
 
 
 def carried_out(runtime: Runtime, made: store.Plan) -> Runtime:
@@ -52,7 +57,8 @@ def carried_out(runtime: Runtime, made: store.Plan) -> Runtime:
         entry = peers.get(setting.key, Peer(setting.key, "", "", (), 0, 0))
         if setting.networks is not None:
             for key, other in list(peers.items()):
-                peers[key] = replace(other, networks=tuple(set(other.networks) - set(setting.networks)))
+                left = tuple(net for net in other.networks if net not in setting.networks)
+                peers[key] = replace(other, networks=left)
             entry = replace(entry, networks=setting.networks)
         peers[setting.key] = replace(
             entry,
@@ -63,10 +69,12 @@ def carried_out(runtime: Runtime, made: store.Plan) -> Runtime:
     return Runtime(runtime.own, peers)
 
 
-def assert_settled(text: str, runtime: Runtime | None, made: store.Plan, *peers: WantedPeer) -> None:
+def assert_settled(
+    written: Written, text: str, runtime: Runtime | None, made: store.Plan, *peers: WantedPeer
+) -> None:
     """Doing it once more would change nothing, and it came out as predicted."""
     after = carried_out(runtime, made) if runtime else None
-    again = plan(sections.render(made.blocks), after, *peers)
+    again = plan(written, sections.render(made.blocks), after, *peers)
     assert sections.render(again.blocks) == sections.render(made.blocks)
     assert again.settings == []
     for first, second in zip(made.changes, again.changes, strict=True):
@@ -80,85 +88,85 @@ def assert_settled(text: str, runtime: Runtime | None, made: store.Plan, *peers:
 # ---- the usual way
 
 
-def test_what_is_right_is_left_alone() -> None:
-    made = plan(TYPICAL, RUNNING, wanted(A))
-    assert sections.render(made.blocks) == TYPICAL
+def test_what_is_right_is_left_alone(written: Written) -> None:
+    made = plan(written, written.typical, RUNNING, wanted(A))
+    assert sections.render(made.blocks) == written.typical
     assert (made.settings, made.pairs) == ([], [])
     assert made.changes[0].neighbor
     assert made.changes[0].before == made.changes[0].after == (f"current {A.fingerprint}",)
 
 
-def test_a_staged_key_has_no_networks_but_endpoint_and_preshared_key() -> None:
-    made = plan(TYPICAL, RUNNING, wanted(A, NEW))
+def test_a_staged_key_has_no_networks_but_endpoint_and_preshared_key(written: Written) -> None:
+    made = plan(written, written.typical, RUNNING, wanted(A, NEW))
     assert made.settings == [[Setting(NEW.text, (), None, "192.0.2.7:1", PSK)]]
     (pair,) = made.pairs
     assert (pair.current, pair.staged, pair.networks, pair.keepalive) == (A.text, NEW.text, NETS_A, 25)
     assert made.changes[0].after == (f"current {A.fingerprint}", f"staged {NEW.fingerprint}")
-    assert_settled(TYPICAL, RUNNING, made, wanted(A, NEW))
+    assert_settled(written, written.typical, RUNNING, made, wanted(A, NEW))
 
 
-def test_the_next_key_becomes_the_current_one_without_a_gap() -> None:
-    staged = plan(TYPICAL, RUNNING, wanted(A, NEW))
+def test_the_next_key_becomes_the_current_one_without_a_gap(written: Written) -> None:
+    staged = plan(written, written.typical, RUNNING, wanted(A, NEW))
     text, runtime = sections.render(staged.blocks), carried_out(RUNNING, staged)
-    made = plan(text, runtime, wanted(NEW))
-    assert sections.render(made.blocks) == TYPICAL.replace(A.text, NEW.text)
+    made = plan(written, text, runtime, wanted(NEW))
+    assert sections.render(made.blocks) == written.typical.replace(A.text, NEW.text)
     assert made.settings == [[Setting(NEW.text, NETS_A, 25), Setting(A.text, remove=True)]]
     assert made.forget >= {A.text, NEW.text}
-    assert_settled(text, runtime, made, wanted(NEW))
+    assert_settled(written, text, runtime, made, wanted(NEW))
 
 
-def test_what_the_follower_has_moved_is_not_moved_back() -> None:
-    staged = plan(TYPICAL, RUNNING, wanted(A, NEW))
+def test_what_the_follower_has_moved_is_not_moved_back(written: Written) -> None:
+    staged = plan(written, written.typical, RUNNING, wanted(A, NEW))
     text = sections.render(staged.blocks)
     runtime = running(peer(A, (), PSK), peer(NEW, NETS_A, PSK, 25), peer(B, NETS_B))
-    assert plan(text, runtime, wanted(A, NEW)).settings == []
-    assert not plan(text, runtime, wanted(A, NEW)).changes[0].changed
-    made = plan(text, runtime, wanted(NEW, known=(A, NEW)))
+    assert plan(written, text, runtime, wanted(A, NEW)).settings == []
+    assert not plan(written, text, runtime, wanted(A, NEW)).changes[0].changed
+    made = plan(written, text, runtime, wanted(NEW, known=(A, NEW)))
     assert made.settings == [[Setting(A.text, remove=True)]]
-    back = plan(text, runtime, wanted(NEW, A))
+    back = plan(written, text, runtime, wanted(NEW, A))
     assert back.settings == []
     assert back.pairs[0].keys == (NEW.text, A.text)
-    assert_settled(text, runtime, back, wanted(NEW, A))
+    assert_settled(written, text, runtime, back, wanted(NEW, A))
 
 
-def test_a_staged_key_that_is_not_wanted_any_more_goes_without_a_trace() -> None:
-    staged = plan(TYPICAL, RUNNING, wanted(A, NEW))
+def test_a_staged_key_that_is_not_wanted_any_more_goes_without_a_trace(written: Written) -> None:
+    staged = plan(written, written.typical, RUNNING, wanted(A, NEW))
     runtime = running(peer(A, (), PSK), peer(NEW, NETS_A, PSK, 25), peer(B, NETS_B))
-    made = plan(sections.render(staged.blocks), runtime, wanted(A, known=(A, NEW)))
-    assert sections.render(made.blocks) == TYPICAL
+    made = plan(written, sections.render(staged.blocks), runtime, wanted(A, known=(A, NEW)))
+    assert sections.render(made.blocks) == written.typical
     assert made.settings == [[Setting(A.text, NETS_A, 25), Setting(NEW.text, remove=True)]]
-    other = plan(sections.render(staged.blocks), runtime, wanted(A, NEWER, known=(A, NEW)))
-    assert_settled(sections.render(staged.blocks), runtime, other, wanted(A, NEWER, known=(A, NEW)))
+    other = plan(written, sections.render(staged.blocks), runtime, wanted(A, NEWER, known=(A, NEW)))
+    assert_settled(written, sections.render(staged.blocks), runtime, other, wanted(A, NEWER, known=(A, NEW)))
 
 
-def test_withdrawn_and_back() -> None:
-    staged = plan(TYPICAL, RUNNING, wanted(A, NEW))
+def test_withdrawn_and_back(written: Written) -> None:
+    staged = plan(written, written.typical, RUNNING, wanted(A, NEW))
     text, runtime = sections.render(staged.blocks), carried_out(RUNNING, staged)
-    gone = plan(text, runtime, wanted(None, known=(A, NEW)))
+    gone = plan(written, text, runtime, wanted(None, known=(A, NEW)))
     assert sorted(setting.key for setting in gone.settings[0] if setting.remove) == sorted([A.text, NEW.text])
     assert gone.changes[0].after == (f"withdrawn {A.fingerprint}",)
-    assert_settled(text, runtime, gone, wanted(None, known=(A, NEW)))
+    assert_settled(written, text, runtime, gone, wanted(None, known=(A, NEW)))
     without = carried_out(runtime, gone)
-    made = plan(sections.render(gone.blocks), without, wanted(NEWER))
-    assert sections.render(made.blocks) == TYPICAL.replace(A.text, NEWER.text)
+    made = plan(written, sections.render(gone.blocks), without, wanted(NEWER))
+    assert sections.render(made.blocks) == written.typical.replace(A.text, NEWER.text)
     assert made.settings == [[Setting(NEWER.text, NETS_A, 25, "a.example:51820", PSK)]]
-    assert_settled(sections.render(gone.blocks), without, made, wanted(NEWER))
+    assert_settled(written, sections.render(gone.blocks), without, made, wanted(NEWER))
 
 
 # ---- new peers, and no peers
 
 
-def test_a_peer_without_an_entry_is_no_neighbor() -> None:
+def test_a_peer_without_an_entry_is_no_neighbor(written: Written) -> None:
     for wish in (wanted(C, known=()), wanted(C, NEW, known=()), wanted(None, known=(C,))):
-        made = plan(TYPICAL, RUNNING, wish)
-        assert sections.render(made.blocks) == TYPICAL
+        made = plan(written, written.typical, RUNNING, wish)
+        assert sections.render(made.blocks) == written.typical
         assert made.settings == []
         assert [(change.neighbor, change.changed) for change in made.changes] == [(False, False)]
 
 
-def test_a_peer_is_added_where_it_is_said_how_to_reach_it() -> None:
+def test_a_peer_is_added_where_it_is_said_how_to_reach_it(written: Written) -> None:
     wish = wanted(C, NEW, known=(), endpoint="192.0.2.9:51820", networks=("10.0.9.1/24",))
-    made = plan(TYPICAL, RUNNING, wish)
+    made = plan(written, written.typical, RUNNING, wish)
     assert made.settings == [
         [
             Setting(C.text, ("10.0.9.0/24",), 1, "192.0.2.9:51820"),
@@ -167,14 +175,14 @@ def test_a_peer_is_added_where_it_is_said_how_to_reach_it() -> None:
         ]
     ]
     assert made.new_networks == {"10.0.9.0/24": "gw1"}
-    assert_settled(TYPICAL, RUNNING, made, wish)
-    assert_settled(TYPICAL, None, plan(TYPICAL, None, wish), wish)
+    assert_settled(written, written.typical, RUNNING, made, wish)
+    assert_settled(written, written.typical, None, plan(written, written.typical, None, wish), wish)
 
 
-def test_the_gateway_is_no_peer_of_its_own() -> None:
+def test_the_gateway_is_no_peer_of_its_own(written: Written) -> None:
     wish = wanted(NEW, known=(OWN, A), endpoint="192.0.2.9:1", networks=("10.0.9.0/24",))
-    made = plan(TYPICAL, RUNNING, wish)
-    assert (sections.render(made.blocks), made.settings) == (TYPICAL, [])
+    made = plan(written, written.typical, RUNNING, wish)
+    assert (sections.render(made.blocks), made.settings) == (written.typical, [])
     assert not made.changes[0].neighbor
 
 
@@ -193,72 +201,97 @@ def test_the_gateway_is_no_peer_of_its_own() -> None:
     ],
 )
 @pytest.mark.parametrize("next_key", [None, NEWER])
-def test_the_running_interface_is_repaired_from_the_file(runtime: Runtime, next_key: PublicKey | None) -> None:
+def test_the_running_interface_is_repaired_from_the_file(
+    written: Written, runtime: Runtime, next_key: PublicKey | None
+) -> None:
     wish = wanted(A, next_key, known=(A, NEW))
-    made = plan(TYPICAL, runtime, wish)
+    made = plan(written, written.typical, runtime, wish)
     assert made.changes[0].changed
     after = carried_out(runtime, made)
     assert set(after.peers[A.text].networks) == set(NETS_A)
     assert after.peers[A.text].psk == PSK
     assert after.peers[A.text].keepalive == 25
     assert set(after.peers) - {B.text} == {A.text, *([next_key.text] if next_key else [])}
-    assert_settled(TYPICAL, runtime, made, wish)
+    assert_settled(written, written.typical, runtime, made, wish)
 
 
-def test_a_file_behind_the_running_interface_is_repaired() -> None:
+def test_a_file_behind_the_running_interface_is_repaired(written: Written) -> None:
     runtime = running(peer(NEW, NETS_A, PSK, 25), peer(B, NETS_B))
-    made = plan(TYPICAL, runtime, wanted(NEW))
-    assert sections.render(made.blocks) == TYPICAL.replace(A.text, NEW.text)
+    made = plan(written, written.typical, runtime, wanted(NEW))
+    assert sections.render(made.blocks) == written.typical.replace(A.text, NEW.text)
     assert made.settings == []
-    assert_settled(TYPICAL, runtime, made, wanted(NEW))
+    assert_settled(written, written.typical, runtime, made, wanted(NEW))
 
 
-def test_a_peer_that_only_runs_keeps_what_it_has() -> None:
+def test_a_peer_that_only_runs_keeps_what_it_has(written: Written) -> None:
     runtime = running(peer(C, ("10.9.0.0/16",), PSK, 7))
-    made = plan(TYPICAL, runtime, wanted(NEW, known=(C,)))
-    assert sections.render(made.blocks) == TYPICAL
+    made = plan(written, written.typical, runtime, wanted(NEW, known=(C,)))
+    assert sections.render(made.blocks) == written.typical
     assert made.settings == [[Setting(NEW.text, ("10.9.0.0/16",), 7, "192.0.2.7:1", PSK), Setting(C.text, remove=True)]]
-    assert_settled(TYPICAL, runtime, made, wanted(NEW, known=(C,)))
+    assert_settled(written, written.typical, runtime, made, wanted(NEW, known=(C,)))
 
 
-def test_a_network_that_two_peers_claim_is_the_last_ones() -> None:
-    text = TYPICAL.replace("AllowedIPs = 10.0.0.3\n", "AllowedIPs = 10.0.0.3, 10.0.0.2/32\n")
+def test_a_network_that_two_peers_claim_is_the_last_ones(written: Written) -> None:
+    between = ";" if written.syntax.between.match(";") else ","
+    text = written.typical.replace("10.0.0.3", f"10.0.0.3{between}10.0.0.2/32")
     runtime = running(peer(A, ("fd00::2/128",), PSK, 25), peer(B, (*NETS_B, "10.0.0.2/32")))
-    assert plan(text, runtime, wanted(A)).settings == []
+    assert plan(written, text, runtime, wanted(A)).settings == []
 
 
-def test_an_interface_that_is_down_has_its_file_brought_in_line() -> None:
-    made = plan(TYPICAL, None, wanted(NEW))
-    assert sections.render(made.blocks) == TYPICAL.replace(A.text, NEW.text)
+def test_an_interface_that_is_down_has_its_file_brought_in_line(written: Written) -> None:
+    made = plan(written, written.typical, None, wanted(NEW))
+    assert sections.render(made.blocks) == written.typical.replace(A.text, NEW.text)
     assert made.settings == []
-    assert_settled(TYPICAL, None, made, wanted(NEW))
+    assert_settled(written, written.typical, None, made, wanted(NEW))
+
+
+# ---- a service that starts over
+
+
+def test_a_service_that_starts_over_leaves_the_peers_as_they_were() -> None:
+    """It gives every peer what the file says, and no session is left; what it does not touch needs nothing."""
+    moved = replace(peer(NEW, NETS_A, PSK, 25), handshake=7.0)
+    before = running(replace(peer(A, (), PSK), handshake=9.0), moved, replace(peer(B, NETS_B), handshake=8.0))
+    assert store.again(before, before) == []
+    after = running(peer(A, NETS_A, PSK, 25), peer(B, NETS_B), peer(C))
+    assert store.again(before, after) == [
+        [Setting(A.text, (), 0, "192.0.2.7:1", PSK), Setting(A.text, keepalive=0)],
+        [
+            Setting(NEW.text, NETS_A, 0, "192.0.2.7:1", PSK),
+            Setting(NEW.text, keepalive=1),
+            Setting(NEW.text, keepalive=25),
+        ],
+        [Setting(B.text, NETS_B, 0, "192.0.2.7:1"), Setting(B.text, keepalive=1), Setting(B.text, keepalive=0)],
+        [Setting(C.text, remove=True)],
+    ]
 
 
 # ---- contradictions
 
 
 @pytest.mark.parametrize(
-    ("text", "bad", "words"),
+    ("again", "bad", "words"),
     [
-        (TYPICAL, wanted(A, known=(B,)), "2 entries for gw1"),
-        (TYPICAL + f"[Peer]\nPublicKey = {A.text}\n", wanted(A), "2 entries for gw1"),
-        (TYPICAL, wanted(OWN), "that of this gateway itself"),
-        (TYPICAL, wanted(A, OWN), "that of this gateway itself"),
-        (TYPICAL, wanted(C, known=(), endpoint="host", networks=("10.0.0.9/32",)), "is not HOST:PORT"),
-        (TYPICAL, wanted(C, known=(), endpoint="-h:1", networks=("10.0.0.9/32",)), "is not HOST:PORT"),
-        (TYPICAL, wanted(C, known=(), endpoint="h:1\n[Peer]", networks=("10.0.0.9/32",)), "is not HOST:PORT"),
-        (TYPICAL, wanted(C, known=(), endpoint="h:1", networks=("all",)), "is not a network"),
+        ([], wanted(A, known=(B,)), "2 entries for gw1"),
+        ([C], wanted(A, known=(C,)), "2 entries for gw1"),
+        ([], wanted(OWN), "that of this gateway itself"),
+        ([], wanted(A, OWN), "that of this gateway itself"),
+        ([], wanted(C, known=(), endpoint="host", networks=("10.0.0.9/32",)), "is not HOST:PORT"),
+        ([], wanted(C, known=(), endpoint="-h:1", networks=("10.0.0.9/32",)), "is not HOST:PORT"),
+        ([], wanted(C, known=(), endpoint="h:1\n[Peer]", networks=("10.0.0.9/32",)), "is not HOST:PORT"),
+        ([], wanted(C, known=(), endpoint="h:1", networks=("all",)), "is not a network"),
     ],
 )
 def test_what_cannot_be_stored_is_left_out_and_named_and_stops_nobody_else(
-    text: str, bad: WantedPeer, words: str
+    written: Written, again: list[PublicKey], bad: WantedPeer, words: str
 ) -> None:
     other = WantedPeer("gw2", "", NEW, None, (key("other"),), "192.0.2.9:51820", ("10.0.9.0/24",))
     gone = WantedPeer("gw3", "", None, None, (key("gone"),))
-    text += f"[Peer]\nPublicKey = {key('gone').text}\nAllowedIPs = 10.0.8.0/24\n"
+    text = written.typical + "".join(written.section(one.text, "10.0.7.0/24") for one in again)
+    text += written.section(key("gone").text, "10.0.8.0/24")
     for order in ([bad, other, gone], [gone, other, bad]):
-        made = plan(text, RUNNING, *order)
-        alone = plan(text, RUNNING, *(one for one in order if one is not bad))
+        made = plan(written, text, RUNNING, *order)
+        alone = plan(written, text, RUNNING, *(one for one in order if one is not bad))
         (refused,) = (change for change in made.changes if change.name == bad.name)
         assert words in refused.refused
         assert refused.refused.startswith("Peer gw1: ")
@@ -269,28 +302,28 @@ def test_what_cannot_be_stored_is_left_out_and_named_and_stops_nobody_else(
 
 
 @pytest.mark.parametrize("known", [(A,), (A, B), (OWN, A), (A, OWN)])
-def test_nothing_keeps_a_peer_from_being_withdrawn(known: tuple[PublicKey, ...]) -> None:
+def test_nothing_keeps_a_peer_from_being_withdrawn(written: Written, known: tuple[PublicKey, ...]) -> None:
     """Neither several entries, nor an endpoint, nor a key of this gateway among those that the peer is said to have."""
-    wish = wanted(None, known=known, endpoint="no\nendpoint", networks=("none",))
-    text = TYPICAL + f"[Peer]\nPublicKey = {A.text}\nAllowedIPs = 10.0.8.0/24\n"
-    made = plan(text, RUNNING, wish)
+    wish = wanted(None, known=(*known, C), endpoint="no\nendpoint", networks=("none",))
+    text = written.typical + written.section(C.text, "10.0.8.0/24")
+    made = plan(written, text, RUNNING, wish)
     kept = {sections.public_key(block) for block in made.blocks if block.kind == sections.PEER}
     assert kept == {B} - set(known)
     assert set(carried_out(RUNNING, made).peers) == {B.text} - {one.text for one in known}
     assert made.changes[0].refused == ""
-    assert_settled(text, RUNNING, made, wish)
+    assert_settled(written, text, RUNNING, made, wish)
 
 
-def test_a_name_without_an_address_leaves_its_peer_out() -> None:
+def test_a_name_without_an_address_leaves_its_peer_out(written: Written) -> None:
     """Its entry in the file would keep the interface from starting."""
     bad = WantedPeer("gw9", "", C, None, (), "nowhere.invalid:1", ("10.0.9.0/24",))
-    first = plan(TYPICAL, RUNNING, bad, wanted(A, NEW))
+    first = plan(written, written.typical, RUNNING, bad, wanted(A, NEW))
     addresses = {one: "" if "invalid" in one else one for one in first.endpoints()}
     unknown = first.unresolved(addresses)
     assert list(unknown) == ["gw9"]
     assert "nowhere.invalid:1" in unknown["gw9"]
-    made = store.plan(config.parse(TYPICAL, "wg0.conf"), RUNNING, [bad, wanted(A, NEW)], {OWN.text}, unknown)
-    alone = plan(TYPICAL, RUNNING, wanted(A, NEW))
+    made = store.plan(written.parse(written.typical, "wg0.conf"), RUNNING, [bad, wanted(A, NEW)], {OWN.text}, unknown)
+    alone = plan(written, written.typical, RUNNING, wanted(A, NEW))
     assert (made.blocks, made.settings) == (alone.blocks, alone.settings)
     assert made.changes[0].refused == unknown["gw9"]
 
@@ -306,19 +339,20 @@ WISHES = st.builds(
 )
 
 
-@given(files(), st.lists(WISHES, max_size=6), st.booleans())
+@given(st.data(), st.lists(WISHES, max_size=6), st.booleans())
 def test_any_wish_is_fulfilled_after_any_others_and_nobody_else_is_touched(
-    text: str, wishes: list[WantedPeer], up: bool
+    written: Written, data: st.DataObject, wishes: list[WantedPeer], up: bool
 ) -> None:
-    start = text
-    runtime = running(peer(A, ("10.0.0.2/32",)), peer(B, ("10.0.0.3/32",)), peer(C, ("10.0.0.4/32",))) if up else None
+    text = start = data.draw(written.files)
+    a, b = (peer(one, tuple(net.format(number) for net in written.networks)) for number, one in enumerate((A, B), 2))
+    runtime = running(a, b) if up else None
     for wish in [*wishes, wanted(A, known=KEYS)]:
-        made = plan(text, runtime, wish)
-        assert_settled(text, runtime, made, wish)
+        made = plan(written, text, runtime, wish)
+        assert_settled(written, text, runtime, made, wish)
         text = sections.render(made.blocks)
         runtime = carried_out(runtime, made) if runtime else None
         if runtime:
             next_key = wish.staged if wish.current and wish.staged != wish.current else None
-            assert set(runtime.peers) - {B.text, C.text} == {key.text for key in (wish.current, next_key) if key}
-            assert runtime.peers[B.text] == peer(B, ("10.0.0.3/32",))
+            assert set(runtime.peers) - {B.text} == {key.text for key in (wish.current, next_key) if key}
+            assert runtime.peers[B.text] == b
     assert text == start

@@ -47,7 +47,7 @@ _ALLOWED = {
     "presharedkeyflags": r"[04]",
     "allowedips": r"(?:[^;,\s\\]+(?:;[^;,\s\\]+)*;?)?",
     "endpoint": rf"(?:(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?):{_16_BITS})?",
-    "persistentkeepalive": rf"0|{_16_BITS}",  # with a 0 in front, it would be read as octal
+    "persistentkeepalive": rf"off|0|{_16_BITS}",  # with a 0 in front, it would be read as octal
 }
 _SPACE = r"[ \t]*"
 
@@ -70,7 +70,7 @@ SYNTAX = Syntax(
     between=re.compile(";"),
     others=True,
     allowed={keyword: re.compile(pattern) for keyword, pattern in _ALLOWED.items()},
-    named=re.compile(rf"({_SPACE}\[(wireguard-peer)\.)([^\[\]\x00-\x1f\x7f]+)(\]{_SPACE}\r?)\Z"),
+    named=re.compile(rf"({_SPACE}\[(wireguard-peer)\.)([^\[\]\x00-\x1f\x7f]*)(\]{_SPACE}\r?)\Z"),
     written=_written,
     own_key="private-key={}",
 )
@@ -89,6 +89,8 @@ def parse(text: str, path: str) -> list[Block]:
     blocks = parse_sections(text, path, SYNTAX)
     for block, number in numbered(blocks):
         if block.kind in (PEER, STAGED):
+            if not re.fullmatch(_KEY, value(block, "publickey")):
+                raise _unreadable(path, number, "begins a peer whose key NetworkManager does not take for one")
             _check_once(block, path, number)
     return blocks
 

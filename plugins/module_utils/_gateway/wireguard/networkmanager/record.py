@@ -40,6 +40,8 @@ _SUFFIX = ".nmconnection"
 _IGNORED = re.compile(r"\.|.*(?:~|\.pem|\.nmmeta|\.[A-Za-z0-9]{6})\Z")
 """Names of files beside the profiles. In /etc, a profile may have any other one."""
 _NOT_RUNNING = 8
+OWNER = 0
+"""To whom a profile has to belong."""
 
 
 class Candidate(t.NamedTuple):
@@ -85,9 +87,6 @@ def _is_read(path: str) -> bool:
     """Whether NetworkManager does not refuse a file because of who may read it."""
     status = os.stat(path)
     return status.st_uid == OWNER and not status.st_mode & 0o077
-
-
-OWNER = 0
 
 
 # ---- what they say
@@ -144,8 +143,9 @@ def _of_lines(record: Record) -> t.Iterator[Unanalyzed]:
 
 def _of_others(record: Record) -> t.Iterator[Unanalyzed]:
     """Of further profiles for the interface."""
-    for other in _candidates(record.interface):
-        if other.path != record.path:
+    mine, *others = _candidates(record.interface)
+    for other in others:
+        if other.identity != mine.identity or os.path.dirname(other.path) == os.path.dirname(mine.path):
             what = f"line {other.profile.line} sets up {record.interface}, too"
             yield Unanalyzed(what, f"leave one of {record.path} and that file", file=other.path)
 
@@ -172,7 +172,7 @@ def forget(interface: str) -> None:
     done = commands.attempt("nmcli", "device", "reapply", interface)
     if done.code not in (0, _NOT_RUNNING):
         what = f"NetworkManager may add removed peers to {interface} again: nmcli device reapply failed"
-        raise VpnKeysError("refused", f"{what}: {done.complaint}.", advice=f"run `nmcli connection up {interface}`")
+        raise VpnKeysError("refused", f"{what}: {done.complaint}.", advice="run `nmcli connection up ID`")
 
 
 # ---- a second interface
@@ -203,7 +203,7 @@ def in_the_way(record: Record, bridge: str) -> list[str]:
 
 BACKEND = Backend(
     name=NAME,
-    start="nmcli device connect {interface}",
+    start="nmcli connection up ID",
     hidden="lets an agent keep the own key; change it to `private-key=KEY` and `private-key-flags=0`",
     key_line="private-key=KEY",
     there=there,

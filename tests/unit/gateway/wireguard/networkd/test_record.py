@@ -15,124 +15,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unit.gateway.wireguard.gateways import RUNNING, Gateway
 from unit.gateway.wireguard.networkd.test_config import TYPICAL
 from unit.gateway.wireguard.samples import NEW, PSK, A, B, C, raw_key
-from unit.gateway.wireguard.test_store import carried_out, running, wanted
-from unit.gateway.wireguard.test_store import peer as running_peer
+from unit.gateway.wireguard.test_store import wanted
 
 from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.platform import PeerChange, WantedPeer
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import (
-    backends,
-    boot,
-    others,
-    sections,
-)
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import (
-    record as wg_record,
-)
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import (
-    store as wg_store,
-)
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import record as wg_record
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import sections
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.networkd import record as networkd
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.runtime import Runtime
-from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.wg_quick import record as wg_quick
 
 MAIN = "etc/systemd/network/10-wg0.netdev"
 ENABLED = "etc/systemd/system/multi-user.target.wants/systemd-networkd.service"
-NETPLAN = "run/systemd/network/10-netplan-wg0.netdev"
-RUNNING = running(
-    running_peer(A, ("10.0.0.2/32", "fd00::2/128"), PSK, 25), running_peer(B, ("10.0.0.3/32", "10.3.0.0/16"))
-)
-
-
-class Gateway:
-    """Its files are below `root`."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def path(self, name: str) -> Path:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def write(self, **texts: str) -> None:
-        for name, text in texts.items():
-            self.path(name).write_text(text, newline="")
-
-    def read(self, name: str = MAIN) -> str:
-        return (self.root / name).read_text()
-
-    def record(self) -> wg_record.Record:
-        return backends.read("wg0")
-
-    def store(self, runtime: Runtime, *peers: WantedPeer) -> tuple[list[PeerChange], Runtime]:
-        """What storing does and acknowledges."""
-        found = self.record()
-        made = wg_store.plan(found.blocks, runtime, peers, {}, wg_store.unsaved(found, peers))
-        found.write(made.blocks, found.texts)
-        return wg_store.lasting(made, found, peers, True), carried_out(runtime, made)
 
 
 @pytest.fixture
-def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gateway:
-    """Nothing of this machine is looked at. What its owner can read, systemd-networkd can."""
-    directories = tuple(f"{tmp_path}{where}" for where in networkd.DIRECTORIES)
-    monkeypatch.setattr(networkd, "DIRECTORIES", directories)
-    monkeypatch.setattr(networkd, "NETPLAN", f"{tmp_path}{networkd.NETPLAN}")
-    monkeypatch.setattr(networkd, "DISPATCHED", f"{tmp_path}{networkd.DISPATCHED}")
-    monkeypatch.setattr(networkd, "USER", pwd.getpwuid(os.getuid()).pw_name)
-    monkeypatch.setattr(networkd, "_why_fixed", lambda path: FIXED(path.removeprefix(str(tmp_path))))
-    monkeypatch.setattr(wg_quick, "DIRECTORY", str(tmp_path / "etc/wireguard"))
-    monkeypatch.setattr(boot, "UNITS", tuple(str(tmp_path / where.lstrip("/")) for where in boot.UNITS))
-    monkeypatch.setattr(others, "PROGRAMS", ())
-    monkeypatch.setattr(others, "INTERFACES", ())
-    found = Gateway(tmp_path)
-    found.path(ENABLED).symlink_to("/usr/lib/systemd/system/systemd-networkd.service")
-    return found
-
-
-FIXED = networkd._why_fixed
-
-
-def said(gateway: Gateway) -> list[str]:
-    """The sentences, with the paths as on a gateway."""
-    record = gateway.record()
-    return [record.sentence(one).replace(str(gateway.root), "") for one in record.unanalyzed]
-
-
-def refusal(gateway: Gateway) -> str:
-    """Why it is refused, or what is said; "" for neither."""
-    try:
-        return " ".join(said(gateway))
-    except VpnKeysError as error:
-        return str(error)
+def gateway(gateway: Gateway) -> Gateway:
+    gateway.main = MAIN
+    gateway.path(ENABLED).symlink_to("/usr/lib/systemd/system/systemd-networkd.service")
+    return gateway
 
 
 # ---- which files
-
-
-def test_a_gateway_says_by_its_files_what_sets_its_interface_up(gateway: Gateway) -> None:
-    with pytest.raises(VpnKeysError) as caught:
-        gateway.record()
-    assert str(caught.value) == (
-        "No file of wg-quick or systemd-networkd sets up wg0. Nothing was changed; write one first, or set interface."
-    )
-    gateway.write(**{MAIN: TYPICAL})
-    assert gateway.record().backend.name == "systemd-networkd"
-    gateway.write(**{"etc/wireguard/wg0.conf": "[Interface]\n"})
-    assert gateway.record().backend.name == "wg-quick"
-
-
-def test_where_both_are_there_either_may_go(gateway: Gateway) -> None:
-    gateway.write(**{MAIN: TYPICAL, "etc/wireguard/wg0.conf": "[Interface]\n"})
-    (sentence,) = said(gateway)
-    assert sentence == (
-        f"/{MAIN}, line 3 lets systemd-networkd set up wg0 with peers of its own, so what is stored here would be "
-        f"lost at the next start; remove /{MAIN}, so that wg-quick alone sets up wg0 (or /etc/wireguard/wg0.conf, "
-        "so that systemd-networkd does)."
-    )
 
 
 def test_drop_ins_are_read_in_the_order_of_systemd(gateway: Gateway) -> None:
@@ -192,19 +96,6 @@ def test_every_byte_is_back_after_a_rotation_that_was_aborted(gateway: Gateway, 
     assert set(runtime.peers) == set(RUNNING.peers)
 
 
-def test_a_key_is_replaced_withdrawn_and_brought_back(gateway: Gateway) -> None:
-    gateway.write(**{MAIN: TYPICAL})
-    _change, runtime = gateway.store(RUNNING, wanted(A, NEW))
-    (change,), runtime = gateway.store(runtime, wanted(NEW, known=(A, NEW)))
-    assert (change.refused, gateway.read()) == ("", TYPICAL.replace(A.text, NEW.text))
-    (change,), runtime = gateway.store(runtime, wanted(None, known=(A, NEW)))
-    assert change.refused == ""
-    assert set(runtime.peers) == {B.text}
-    assert NEW.text not in "".join(line for line in gateway.read().splitlines() if not line.startswith("#"))
-    (change,), runtime = gateway.store(runtime, wanted(A, known=(A, NEW)))
-    assert (change.refused, gateway.read()) == ("", TYPICAL)
-
-
 def test_a_new_peer_is_written_into_the_main_file(gateway: Gateway) -> None:
     gateway.write(**{MAIN: TYPICAL, f"{MAIN}.d/x.conf": "[WireGuard]\nListenPort=1\n"})
     new = wanted(NEW, known=(), endpoint="192.0.2.9:1", networks=("10.0.10.0/24",))
@@ -213,13 +104,6 @@ def test_a_new_peer_is_written_into_the_main_file(gateway: Gateway) -> None:
     assert gateway.read().startswith(TYPICAL)
     added = f"[WireGuardPeer]\nPublicKey = {NEW.text}\nAllowedIPs = 10.0.10.0/24\nEndpoint = 192.0.2.9:1\n"
     assert gateway.read() == f"{TYPICAL}\n# gw1\n{added}"
-
-
-def test_a_peer_that_only_runs_is_not_acknowledged(gateway: Gateway) -> None:
-    gateway.write(**{MAIN: TYPICAL})
-    runtime = running(*RUNNING.peers.values(), running_peer(C, ("10.0.9.0/24",)))
-    (change,), _runtime = gateway.store(runtime, wanted(C, known=(C,)))
-    assert "has no [WireGuardPeer] section for it, so its key would be lost at the next start" in change.refused
 
 
 # ---- keys in files of their own
@@ -261,29 +145,10 @@ def test_a_preshared_key_in_a_file_is_the_one_that_counts(gateway: Gateway) -> N
     (one,) = gateway.record().unanalyzed
     assert one.keys == (A.text,)
     what = "which holds a preshared key and which systemd-networkd cannot read"
-    assert said(gateway)[0].startswith(f"/etc/a.psk, {what}, so")
+    assert gateway.said()[0].startswith(f"/etc/a.psk, {what}, so")
 
 
 # ---- what cannot be analyzed
-
-
-def test_what_netplan_has_written_is_named_with_the_file_to_edit(gateway: Gateway) -> None:
-    """It is not changed; the running interface is, and nothing is acknowledged."""
-    yaml = "network:\n  tunnels:\n    # wg0: office\n    wg0:\n      mode: wireguard\n"
-    gateway.write(**{NETPLAN: TYPICAL, "etc/netplan/50-wg.yaml": yaml, "etc/netplan/00-eth.yaml": "network: {}\n"})
-    (sentence,) = said(gateway)
-    assert sentence == (
-        f"/{NETPLAN}, which is a file that netplan writes anew at each start, so what is stored here would be lost "
-        "at the next start; take wg0 out of /etc/netplan/50-wg.yaml (line 4), and write a .netdev file for it in "
-        "/etc/systemd/network."
-    )
-    (change,), runtime = gateway.store(RUNNING, wanted(None, known=(A,)))
-    assert "netplan writes anew" in change.refused
-    assert set(runtime.peers) == {B.text}
-    assert gateway.read(NETPLAN) == TYPICAL
-    with pytest.raises(VpnKeysError) as caught:
-        gateway.record().write_secret(raw_key("new"))
-    assert caught.value.what == f"{gateway.root}/{NETPLAN} is a file that netplan writes anew at each start"
 
 
 USR, RUN = (f"{where}/{MAIN.partition('/')[2]}" for where in ("usr/lib", "run"))
@@ -314,7 +179,7 @@ AGAIN = f"[WireGuardPeer]\nPublicKey={A.text}\n"
 )
 def test_what_a_start_does_beside_the_file_is_named(gateway: Gateway, files: dict[str, str], words: str) -> None:
     gateway.write(**files)
-    (sentence,) = said(gateway)
+    (sentence,) = gateway.said()
     assert words in sentence
     advice = sentence.partition("after the next start; ")[2]
     assert "[Peer]" not in advice
@@ -323,9 +188,9 @@ def test_what_a_start_does_beside_the_file_is_named(gateway: Gateway, files: dic
 
 def test_a_program_of_the_unit_can_be_vouched_for(gateway: Gateway) -> None:
     gateway.write(**{MAIN: TYPICAL, SERVICE: "[Service]\nExecStartPost=/opt/x.py\n"})
-    assert said(gateway) == []
+    assert gateway.said() == []
     gateway.write(**{SERVICE: "[Service]\nExecStartPost=$LOADER\n"})
-    (sentence,) = said(gateway)
+    (sentence,) = gateway.said()
     assert sentence.endswith(
         "; move these peers into [WireGuardPeer] sections; if it sets no peers, write above it the line "
         "`# vpnops.keys: sets no peers`."
@@ -336,11 +201,11 @@ def test_a_file_that_systemd_networkd_cannot_read_does_not_count(gateway: Gatewa
     key = gateway.path("etc/wg0.key")
     key.write_text(f"{PSK}\n")
     gateway.write(**{MAIN: TYPICAL.replace("ListenPort", f"PrivateKeyFile={key}\nListenPort")})
-    assert said(gateway) == []
+    assert gateway.said() == []
     gateway.path(MAIN).chmod(0o040)
     key.chmod(0o004)
     if os.getuid() == 0:  # others cannot read it either, then
-        first, second = said(gateway)
+        first, second = gateway.said()
         assert first.startswith(f"/{MAIN}, which systemd-networkd cannot read, so what is stored here would be lost")
         assert first.endswith("let it belong to root:systemd-network, with mode 0640.")
         what = "which holds the private key of wg0 and which systemd-networkd cannot read"
@@ -375,14 +240,14 @@ def test_a_file_with_a_secret_has_to_serve_the_service_after_a_boot(
         gateway.path(place).parent.chmod(0o067)  # its owner, which stands for the service, cannot pass
     old, new = SECRETS[secret]
     gateway.write(**{MAIN: TYPICAL.replace(old, new.format(gateway.path(place)), 1)})
-    found = [sentence for sentence in said(gateway) if f" {secret} " in sentence]
-    assert len(found) == bool(words), said(gateway)
+    found = [sentence for sentence in gateway.said() if f" {secret} " in sentence]
+    assert len(found) == bool(words), gateway.said()
     assert all(words in sentence for sentence in found)
 
 
 def test_without_a_private_key_nothing_comes_up(gateway: Gateway) -> None:
     gateway.write(**{MAIN: TYPICAL.replace(f"PrivateKey={raw_key('secret')}\n", "")})
-    assert any("which gives no private key, so systemd-networkd ignores all of it" in one for one in said(gateway))
+    assert any("which gives no private key, so systemd-networkd ignores all of it" in one for one in gateway.said())
 
 
 @pytest.mark.parametrize(
@@ -400,7 +265,7 @@ def test_beside_wg_quick_every_file_that_sets_it_up_is_named(
     gateway: Gateway, files: dict[str, str], line: str
 ) -> None:
     gateway.write(**files, **{"etc/wireguard/wg0.conf": f"[Interface]\nPrivateKey = {raw_key('secret')}\n"})
-    (sentence,) = said(gateway)
+    (sentence,) = gateway.said()
     assert sentence.startswith(f"/{line} lets systemd-networkd set up wg0 with peers of its own, so")
     assert f"; remove /{MAIN}, so that wg-quick alone sets up wg0 (or" in sentence
 
@@ -413,17 +278,6 @@ def test_a_new_private_key_is_not_written_where_a_reboot_removes_it(gateway: Gat
     with pytest.raises(VpnKeysError, match="is a file that a reboot removes"):
         gateway.record().write_secret(raw_key("other"))
     assert key.read_text() == f"{PSK}\n"
-
-
-@pytest.mark.parametrize("masked", [False, True])
-def test_a_service_that_does_not_start_at_a_boot_brings_nothing_up(gateway: Gateway, masked: bool) -> None:
-    gateway.write(**{MAIN: TYPICAL})
-    if masked:
-        gateway.path("etc/systemd/system/systemd-networkd.service").symlink_to("/dev/null")
-    else:
-        gateway.path(ENABLED).unlink()
-    (sentence,) = said(gateway)
-    assert "which nothing reads at a boot, as systemd-networkd.service is not enabled" in sentence
 
 
 def test_a_second_interface_must_not_be_set_up_by_systemd_networkd(gateway: Gateway) -> None:
@@ -460,9 +314,9 @@ def test_it_brings_up_what_the_real_one_did(gateway: Gateway, monkeypatch: pytes
             gateway.path(path).symlink_to("/dev/null")
         else:
             gateway.write(**{path: file["text"].replace("{root}", str(gateway.root))})
-    assert case["refused"] in refusal(gateway)
+    assert case["refused"] in gateway.refusal()
     if not case["refused"]:
-        assert refusal(gateway) == ""
+        assert gateway.refusal() == ""
         record = gateway.record()
         assert {key: value for block in record.blocks for key, value in told(block)} == case["peers"]
         assert clamped(record.secret()) == case["secret"]

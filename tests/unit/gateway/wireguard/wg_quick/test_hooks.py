@@ -527,22 +527,6 @@ def test_the_files_of_the_unit_are_found(tmp_path: Path, monkeypatch: pytest.Mon
 
 # ---- who else sets up the interface
 
-KEYFILE = "[connection]\nid=office\ntype=wireguard\ninterface-name=wg0\n\n[wireguard-peer.X]\nendpoint=h:1\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        (KEYFILE, 4),
-        (KEYFILE.replace("=wg0", "=wg0b"), 0),
-        (KEYFILE.replace("wireguard\n", "ethernet\n"), 0),
-        ("", 0),
-    ],
-)
-def test_what_else_sets_up_the_interface(text: str, line: int) -> None:
-    assert others.sets_up(others.PROGRAMS[0], text, "wg0") == line
-
-
 @pytest.mark.parametrize(
     ("up", "line"),
     [
@@ -562,24 +546,16 @@ def test_what_ifupdown_gives_the_interface(up: str, line: int) -> None:
     assert others.in_interfaces(text, "wg0", "/etc/wireguard/wg0.conf") == line
 
 
-def test_a_gateway_that_something_else_sets_up_is_named_with_the_file(
-    conf: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`nmcli connection import` leaves the file of wg-quick there. A withdrawal is carried out and not acknowledged."""
-    keyfile, interfaces = conf.parent / "office.nmconnection", conf.parent / "interfaces"
-    keyfile.write_text(KEYFILE)
+def test_a_gateway_that_ifupdown_sets_up_is_named_with_the_file(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A withdrawal is carried out and not acknowledged."""
+    interfaces = conf.parent / "interfaces"
     interfaces.write_text("iface wg0 inet manual\n  up wg addconf wg0 /x\n")
     conf.write_text(TYPICAL)
-    monkeypatch.setattr(others, "PROGRAMS", (others.PROGRAMS[0]._replace(files=(f"{conf.parent}/*.nmconnection",)),))
     monkeypatch.setattr(others, "INTERFACES", (str(interfaces), "/no/*"))
-    first, second = record(conf).sentences()
-    assert first == (
-        f"{keyfile}, line 4 lets NetworkManager set up wg0 with peers of its own, so what is stored here would be "
-        "lost at the next start; remove that file, so that wg-quick alone sets up wg0."
-    )
-    assert second.startswith(f"{interfaces}, line 2 changes the peers of wg0, so what is stored here would be lost")
+    (sentence,) = record(conf).sentences()
+    assert sentence.startswith(f"{interfaces}, line 2 changes the peers of wg0, so what is stored here would be lost")
     (change,), runtime = store(conf, RUNNING, wanted(None, known=(A,)))
-    assert f"{keyfile}, line 4" in change.refused
+    assert f"{interfaces}, line 2" in change.refused
     assert runtime
     assert A.text not in runtime.peers
 
