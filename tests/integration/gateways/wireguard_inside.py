@@ -40,6 +40,7 @@ def observe(gateway: wireguard.WireGuard) -> dict[str, Any]:
         "tunnels": [[text(tunnel.with_own), text(tunnel.with_peer), tunnel.age] for tunnel in seen.tunnels],
         "blocked": [[text(one.key), one.why] for one in seen.blocked],
         "at_restart": list(seen.at_restart),
+        "backend": seen.backend,
         "step": journal.step if journal else None,
         "error": journal.error if journal else None,
         "changing": detached.running(f"change-{gateway.name}"),
@@ -112,7 +113,7 @@ def points_to(link: str, path: str) -> bool:
 
 
 def call(what: str, **options: Any) -> Any:
-    gateway = wireguard.WireGuard()
+    gateway = wireguard.WireGuard(backend=options.pop("backend", "detect"))
     if what == "killed":
         return killed(lambda: call(**options["work"]), options["step"], options["after"])
     if what == "kill":
