@@ -13,20 +13,29 @@ options:
   platform:
     description:
       - The VPN daemon of the gateway.
-      - >-
-        V(wireguard) is an interface that C(wg-quick) or C(systemd-networkd) sets up. The files of the gateway show
-        which one.
+      - V(wireguard) is an interface that C(wg-quick), C(systemd-networkd) or C(NetworkManager) sets up, see O(backend).
       - V(strongswan) is C(charon) with C(swanctl) and raw public keys, Ed25519 or RSA.
     type: str
     choices: [wireguard, strongswan]
     default: wireguard
   interface:
-    description:
-      - >-
-        The WireGuard interface. Its file is C(/etc/wireguard/INTERFACE.conf), or, if that does not exist, the
-        C(.netdev) file of C(systemd-networkd) that names the interface.
+    description: The WireGuard interface.
     type: str
     default: wg0
+  backend:
+    description:
+      - What sets up the WireGuard interface, so that its keys are stored in the files that the next start reads.
+      - >-
+        With V(detect), the files of the gateway show it: C(/etc/wireguard/INTERFACE.conf) of V(wg-quick); if that does
+        not exist, the C(.netdev) file of V(systemd-networkd) that names the interface; if there is none, the profile
+        (C(.nmconnection)) of V(NetworkManager) that names it. If there are files of several, changes are not
+        acknowledged.
+      - >-
+        With another value, the files of that one are used, and those of the others are ignored unless they are used at
+        a boot. If it does not set up the interface, the gateway is refused.
+    type: str
+    choices: [detect, wg-quick, systemd-networkd, NetworkManager]
+    default: detect
   identity:
     description:
       - The IKE identity of the gateway, for O(platform=strongswan).

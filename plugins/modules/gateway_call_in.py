@@ -57,7 +57,9 @@ options:
 requirements:
   - curl and systemd, on the gateway
 notes:
-  - O(platform), O(interface) and O(identity) exist only for defaults of the action group. They have no effect here.
+  - >-
+    O(platform), O(interface), O(backend) and O(identity) exist only for defaults of the action group. They have no
+    effect here.
   - "A new token: remove C(/etc/vpnops.keys/call-in.header) on the gateway, and run this again."
 """
 

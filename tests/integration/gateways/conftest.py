@@ -15,6 +15,7 @@ import pytest
 from integration.gateways.site import Site
 
 from lab.gateways import Mesh, available
+from lab.gateways.backends import BACKENDS
 
 Make = Callable[..., Site]
 HERE = Path(__file__).parent
@@ -35,6 +36,7 @@ BRIEF = {
         "test_nothing_is_left_when_the_start_fails",
     ),
     "test_lab_tampered.py": ("test_what_arrives_is_the_mutation[True]",),
+    "test_mixed_backends.py": ("test_a_backend_that_is_demanded_and_not_there_is_refused_in_one_sentence",),
     "test_role_check.py": (),  # each task's prediction is in test_wireguard_platform.py and in tests/unit/fleet
     "test_role_emergency.py": ("test_peers_drop_the_key_first[wireguard]",),
     "test_role_enroll.py": (),  # every site is enrolled, and molecule enrolls one
@@ -53,6 +55,8 @@ BRIEF = {
     "test_secrets_gateways.py": ("test_nothing_is_told_by_failures",),
 }
 """What `make test` runs of the files that take long. The rest of them is thorough."""
+OTHERS = tuple(BACKENDS)[1:]
+"""What differs between backends is in tests/unit/gateway/wireguard, and in test_backends_platform.py."""
 LONG = re.compile("kill|reboot|cost|silence|at_once|same_time|start_action|2000_packets|traffic|command_line")
 """So are those of the other files that kill and reboot, or measure what a machine with other work cannot keep."""
 
@@ -63,6 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         brief = BRIEF.get(item.path.name)
         name = item.name.partition("[")[0]
+        if item.path.name == "test_wireguard_platform.py" and any(f"[{backend}" in item.name for backend in OTHERS):
+            item.add_marker("thorough")
         if LONG.search(name) if brief is None else not {item.name, name} & set(brief):
             item.add_marker("thorough")
 

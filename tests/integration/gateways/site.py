@@ -22,7 +22,8 @@ from integration.control_node import ControlNode, Run
 
 from ansible_collections.vpnops.keys.plugins.module_utils import _pending, _public_key
 from ansible_collections.vpnops.keys.plugins.module_utils._directory import transaction as directory
-from lab.gateways import Mesh
+from lab.gateways import Mesh, networkd
+from lab.gateways.backends import BACKENDS
 
 Data = dict[str, t.Any]
 CONFIGURATION = {"wireguard": "/etc/wireguard", "strongswan": "/etc/swanctl"}
@@ -30,6 +31,12 @@ STATE = "/var/lib/vpnops.keys"
 RUNNING = """
 for what in private-key peers preshared-keys allowed-ips persistent-keepalive; do wg show wg0 $what | sort; done
 """
+_FILES = " ".join(path for backend in BACKENDS.values() for path in backend.files)
+OWN_KEY = rf"""
+{{ sed -n 's/^\(PrivateKey\|private-key\) *= *//p' {_FILES}; cat {networkd.KEY}; }} 2>/dev/null | wg pubkey
+"""
+PEER_KEYS = rf"sed -n 's/^PublicKey *= *//p; s/^.wireguard-peer.\([^]]*\)]$/\1/p' {_FILES} 2>/dev/null || true"
+"""The keys that a start of a gateway with any backend brings up."""
 FINISHED_WITHIN = 900.0
 """Seconds for a playbook on a machine that does much else."""
 READING = {
@@ -180,7 +187,7 @@ class Site:
         """The key that a gateway starts with."""
         if not self.wireguard:
             return self.own(name)
-        return self.mesh.run(name, "sed -n 's/^PrivateKey *= *//p' /etc/wireguard/wg0.conf | wg pubkey").strip()
+        return self.mesh.run(name, OWN_KEY).strip()
 
     def _pem(self, text: str) -> str:
         found = PEM.search(text)
@@ -203,7 +210,7 @@ class Site:
 
     def stored_in_file(self, at: str) -> set[str]:
         if self.wireguard:
-            return set(self.mesh.run(at, "sed -n 's/^PublicKey *= *//p' /etc/wireguard/wg0.conf").split())
+            return set(self.mesh.run(at, PEER_KEYS).split())
         config = self.mesh.run(at, "cat /etc/swanctl/conf.d/mesh.conf")
         lists = re.findall(r"^\s*pubkeys\s*=\s*([^#\n]+)", config, re.M)
         named = {name for one in lists for name in re.findall(r"[^,\s]+", one)}

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from unit.gateway.wireguard.samples import raw_key
 
 from lab.gateways import Mesh, Traffic, available
+from lab.gateways.backends import BACKENDS
 
 ROOT = Path(__file__).parents[3]
 CODE = "/tmp/code"
@@ -40,13 +41,17 @@ class Refused(Exception):
 
 
 class Gateways:
-    """A mesh, and the platform in each of its gateways."""
+    """A mesh in which all gateways have one backend, and the platform in each of them."""
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: Mesh, backend: str = "wg-quick") -> None:
         self.mesh = mesh
         self.everybody = mesh.names
+        self.backend = BACKENDS[backend]
         for name in mesh.names:
             self.install(name)
+            self.backend.move(mesh, name, mesh.path(name, CONF).read_text())
+        if self.backend.files != (CONF,):
+            mesh.wait()
 
     def install(self, name: str) -> None:
         """Copy the code; it does not outlive a reboot."""
@@ -69,8 +74,14 @@ class Gateways:
     def observe(self, name: str) -> Any:
         return self.do(name, "look")
 
-    def text(self, name: str, path: str = CONF) -> str:
-        return self.mesh.path(name, path).read_text()
+    def text(self, name: str, path: str = "") -> str:
+        """By default of all files that have keys."""
+        return "".join(self.mesh.path(name, one).read_text() for one in ([path] if path else self.backend.files))
+
+    @property
+    def files(self) -> str:
+        """For a shell."""
+        return " ".join(self.backend.files)
 
     def peers(self, name: str) -> list[str]:
         return [other for other in self.everybody if other != name]
@@ -130,24 +141,33 @@ class Gateways:
 
 
 @contextmanager
-def mesh(directory: Path, count: int = 3, **options: Any) -> Iterator[Gateways]:
+def mesh(directory: Path, count: int = 3, backend: str = "wg-quick", **options: Any) -> Iterator[Gateways]:
     with Mesh(count, directory=directory, users=False, **options) as up:
-        yield Gateways(up)
+        yield Gateways(up, backend)
 
 
-@pytest.fixture
-def gateways(tmp_path: Path) -> Iterator[Gateways]:
-    with mesh(tmp_path) as up:
+@pytest.fixture(params=BACKENDS)
+def gateways(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Gateways]:
+    """Each test that has it runs on every backend."""
+    with mesh(tmp_path, backend=request.param) as up:
         yield up
 
 
+only_wg_quick = pytest.mark.parametrize("gateways", ["wg-quick"], indirect=True)
+"""What is about its file."""
+WORD = "(?:PrivateKey|PresharedKey|private-key|preshared-key)"
+SECRET = re.compile(rf"(?m)^(?:{WORD}\s*=\s*)?([A-Za-z0-9+/]{{43}}=)(?:\s.*)?$")
+
+
 def private_keys(text: str) -> list[str]:
-    return re.findall(r"(?:PrivateKey|PresharedKey)\s*=\s*(\S+)", text)
+    """Also one that is alone on its line, in a file of its own."""
+    return SECRET.findall(text)
 
 
 # ---- a rotation
 
 
+@only_wg_quick
 def test_a_key_changes_under_traffic_in_both_directions(gateways: Gateways) -> None:
     lab = gateways.mesh
     lab.run("gw1", f"chown 12:34 {CONF}; chmod 640 {CONF}")
@@ -237,6 +257,7 @@ def test_an_abort_brings_the_old_key_back(gateways: Gateways, when: str) -> None
     gateways.until(lambda: gateways.mesh.unreachable(1) == [])
 
 
+@only_wg_quick
 def test_the_peers_before_the_gateway_cost_five_seconds(gateways: Gateways) -> None:
     """With plain `wg`, first the peer and then the gateway, which has nothing to say by itself: the peer's handshake is
     refused, and tried again five seconds after."""
@@ -286,6 +307,7 @@ def test_a_key_file_named_by_a_hook_is_right_after_a_change_and_a_reboot(tmp_pat
         assert gateways.observe("gw1")["runtime"] is None
 
 
+@only_wg_quick
 @pytest.mark.parametrize(
     ("edit", "sentence"),
     [
@@ -304,6 +326,7 @@ def test_what_stands_in_the_way(gateways: Gateways, edit: str, sentence: str) ->
     assert re.search(sentence, found)
 
 
+@only_wg_quick
 def test_an_interface_that_is_down_or_missing(gateways: Gateways) -> None:
     gateways.mesh.run("gw1", "systemctl stop wg-quick@wg0")
     (found,) = gateways.do("gw1", "obstacles", writing=False)
@@ -317,6 +340,7 @@ def test_an_interface_that_is_down_or_missing(gateways: Gateways) -> None:
         gateways.observe("gw1")
 
 
+@only_wg_quick
 def test_the_first_key_of_a_gateway(gateways: Gateways) -> None:
     gateways.mesh.run("gw1", f"sed -i /^PrivateKey/d {CONF}; wg set wg0 private-key /dev/null")
     text = gateways.text("gw1")
@@ -329,6 +353,7 @@ def test_the_first_key_of_a_gateway(gateways: Gateways) -> None:
     assert gateways.text("gw1") == text.replace("[Interface]\n", f"[Interface]\nPrivateKey = {secret}\n")
 
 
+@only_wg_quick
 def test_an_unusable_peer_stops_neither_a_new_one_nor_a_withdrawal(gateways: Gateways) -> None:
     """What is wrong with a peer shows only when `wg` and the resolver are asked, and then in one call for all."""
     old = gateways.observe("gw1")["file"]
@@ -355,6 +380,7 @@ def test_an_unusable_peer_stops_neither_a_new_one_nor_a_withdrawal(gateways: Gat
     assert text != before
 
 
+@only_wg_quick
 def test_an_own_key_that_a_peer_has(gateways: Gateways) -> None:
     """WireGuard would silently delete that peer."""
     lab = gateways.mesh
@@ -376,6 +402,7 @@ def test_an_own_key_that_a_peer_has(gateways: Gateways) -> None:
     assert "one of its peers" in found
 
 
+@only_wg_quick
 @pytest.mark.parametrize("rubbish", ["", "half", "A" * 43, "\0" * 45])
 def test_a_pending_key_that_was_cut_short_is_made_anew(gateways: Gateways, rubbish: str) -> None:
     new = gateways.do("gw1", "stage")
@@ -399,7 +426,7 @@ def test_drift_is_repaired_in_the_running_interface_and_in_the_file(gateways: Ga
         "a network too many": f"wg set wg0 peer {own} allowed-ips 10.78.0.1/32,10.99.0.0/16",
         "the peer lost": f"wg set wg0 peer {own} remove",
         "another peer's": f"wg set wg0 peer {gateways.observe('gw3')['file']} allowed-ips 10.78.0.1/32,10.78.0.3/32",
-        "another key in the file": f"sed -i 's|{own}|{'B' * 42}A=|' {CONF}",
+        "another key in the file": f"sed -i 's|{own}|{'B' * 42}A=|' {gateways.files}",
     }
     known = [base64.b64encode(base64.b64decode("B" * 42 + "A=")).decode()]
     for drift, script in drifts.items():
@@ -424,7 +451,7 @@ def test_a_withdrawn_peer_is_rejected_until_it_is_back(gateways: Gateways) -> No
         lab.run("gw1", "ping -c3 -W1 -i.3 -q 10.78.0.2")
     assert old not in lab.run("gw2", "wg show wg0 peers | sort")
     assert not gateways.store("gw2", known=[old, new])["changed"]
-    lab.run("gw2", "systemctl restart wg-quick@wg0")
+    lab.run("gw2", f"systemctl restart {gateways.backend.unit}")
     assert old not in lab.run("gw2", "wg show wg0 peers | sort")
     gateways.swap("gw1", 0)
     gateways.store("gw2", current=new)
@@ -440,7 +467,8 @@ def test_check_mode_writes_nothing_and_foretells(gateways: Gateways) -> None:
         {},
         {"current": old},
     ]
-    everything = f"wg show wg0 allowed-ips | sort; cat {CONF}; ls -l --full-time /run/vpnops.keys {CONF}"
+    listed = f"ls -l --full-time /run/vpnops.keys {gateways.files}"
+    everything = f"wg show wg0 allowed-ips | sort; cat {gateways.files}; {listed}"
     for step in [{**step, "known": [old, new]} for step in steps]:
         gateways.store("gw2", write=False, **step)
         before = gateways.mesh.run("gw2", everything)
@@ -450,6 +478,7 @@ def test_check_mode_writes_nothing_and_foretells(gateways: Gateways) -> None:
         assert predicted == gateways.store("gw2", **step)
 
 
+@only_wg_quick
 def test_a_route_of_others_is_left_alone_and_named(gateways: Gateways) -> None:
     """wg-quick would not start with such a peer in its file."""
     before = gateways.text("gw1")
@@ -471,6 +500,7 @@ def test_a_route_of_others_is_left_alone_and_named(gateways: Gateways) -> None:
     gateways.mesh.run("gw1", "systemctl restart wg-quick@wg0")
 
 
+@only_wg_quick
 def test_a_new_peer_is_routed_as_wg_quick_would(gateways: Gateways) -> None:
     new = base64.b64encode(X25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
     peer: dict[str, Any] = {"name": "gw9", "current": new, "endpoint": "10.77.0.9:51820"}
@@ -594,7 +624,8 @@ def test_a_kill_anywhere_while_storing_is_made_good_by_repeating(gateways: Gatew
     wishes: list[dict[str, Any]] = [{"current": old, "staged": new}, {"current": new}, {}, {"current": old}]
     for wish in [{**wish, "known": [old, new]} for wish in wishes]:
         step, after, cuts = 1, False, 0
-        start = gateways.mesh.run("gw2", f"cp -a {CONF} /tmp/start; wg showconf wg0 >/tmp/runtime")
+        keep = f"mkdir -p /tmp/start; cp -a {gateways.files} /tmp/start; wg showconf wg0 >/tmp/runtime"
+        start = gateways.mesh.run("gw2", keep)
         while True:
             work = {"what": "store", "peers": [{"name": "gw1", **wish}], "follow": 30, "write": True}
             cut = gateways.do("gw2", "killed", work=work, step=step, after=after)
@@ -607,7 +638,8 @@ def test_a_kill_anywhere_while_storing_is_made_good_by_repeating(gateways: Gatew
             cuts += 1
             step, after = (step, True) if not after else (step + 1, False)
             # Not with the tools under test.
-            gateways.mesh.run("gw2", f"cp -a /tmp/start {CONF}; wg syncconf wg0 /tmp/runtime")
+            back = "; ".join(f"cp -a /tmp/start/{Path(path).name} {path}" for path in gateways.backend.files)
+            gateways.mesh.run("gw2", f"{back}; wg syncconf wg0 /tmp/runtime")
         assert cuts >= 4, wish
     assert gateways.text("gw2") == text
     assert gateways.mesh.run("gw2", "ls /run/vpnops.keys | grep -c psk || true").strip() == "0"
@@ -642,7 +674,7 @@ def test_where_nothing_can_be_written_nothing_changes(gateways: Gateways, troubl
         spoil(name)
     assert all("cannot be written" in sentence for sentence in gateways.do("gw1", "obstacles", writing=True))
     assert gateways.do("gw1", "obstacles", writing=True)
-    with pytest.raises(Refused, match=r"^[^.]*wg0\.conf cannot be written: .*It was not changed\.$"):
+    with pytest.raises(Refused, match=r"^[^ ]* cannot be written: .*It was not changed\.$"):
         gateways.do("gw1", "persist")
     with pytest.raises(Refused, match="cannot be written"):
         gateways.store("gw2", current=new, known=[old])
@@ -721,6 +753,6 @@ def test_no_secret_leaves_its_place(gateways: Gateways) -> None:
             places = lab.run(name, f"grep -rlsF -e {secret} /etc /var /run /tmp /root /dev/shm || true").split()
             if secret == replaced:
                 assert places == [], "the old key is to be destroyed"
-            assert set(places) <= {CONF}, (name, places)
+            assert set(places) <= {*gateways.backend.files, *gateways.backend.kept}, (name, places)
         journal = lab.run(name, "journalctl --no-pager -o cat")
         assert not [secret for secret in everything if secret in journal]

@@ -14,15 +14,19 @@ from .mesh import Mesh
 
 class Backend(NamedTuple):
     """`files`: those that have keys, the one of the interface first. `unit`: the service that sets it up. `move`: gives
-    it to a gateway that has wg-quick, and the text of its wg0.conf."""
+    it to a gateway that has wg-quick, and the text of its wg0.conf. `kept`: where its stand-in keeps what it has read.
+    """
 
     files: tuple[str, ...]
     unit: str
     move: Callable[[Mesh, str, str], None]
+    kept: tuple[str, ...] = ()
 
 
 BACKENDS = {
     "wg-quick": Backend((networkd.CONF,), "wg-quick@wg0.service", lambda mesh, name, conf: None),
     "systemd-networkd": Backend((networkd.MAIN, networkd.DROP_IN, networkd.KEY), networkd.UNIT, networkd.move),
-    "NetworkManager": Backend((networkmanager.MAIN,), networkmanager.UNIT, networkmanager.move),
+    "NetworkManager": Backend(
+        (networkmanager.MAIN,), networkmanager.UNIT, networkmanager.move, (networkmanager.KEPT, networkmanager.APPLIED)
+    ),
 }

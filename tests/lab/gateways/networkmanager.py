@@ -22,6 +22,7 @@ CONF = "/etc/wireguard/wg0.conf"
 STARTED = "/etc/systemd/system/multi-user.target.wants"
 UNIT = "NetworkManager.service"
 PROGRAMS = "/etc/nm-standin"
+KEPT, APPLIED = "/run/nm-standin.read", "/run/nm-standin.applied"
 SERVICE = f"""[Service]
 Type=oneshot
 RemainAfterExit=yes
@@ -31,7 +32,7 @@ ExecStart=/usr/bin/python3 {PROGRAMS}/nmcli service start
 """
 STAND_IN = f"""#!/usr/bin/python3
 import os, re, stat, subprocess, sys
-PATH, KEPT, APPLIED = "{MAIN}", "/run/nm-standin.read", "/run/nm-standin.applied"
+PATH, KEPT, APPLIED = "{MAIN}", "{KEPT}", "{APPLIED}"
 WORDS = {{"preshared-key": "PresharedKey", "endpoint": "Endpoint", "persistent-keepalive": "PersistentKeepalive"}}
 
 def read(path):

@@ -60,7 +60,8 @@ class Gateway:
         self.daemon = Daemon(State("wireguard-wg0", str(place)))
         self.settings = {
             "url": server.url, "verify_key": made["verify_key"], "gateway": "gw1", "name_salt": "", "number": 0,
-            "interval": 60, "ca": str(server.ca), "platform": "wireguard", "interface": "wg0", "identity": "",
+            "interval": 60, "ca": str(server.ca), "platform": "wireguard", "interface": "wg0", "backend": "detect",
+            "identity": "",
         }  # fmt: skip
 
     def run(self) -> int:

@@ -29,7 +29,7 @@ PROGRAM = fetch_program.built()
 OPTIONS: dict[str, t.Any] = {
     "url": "https://keys.example.com/vpn", "verify_key": note.verifier_key(ORIGIN, PUBLIC), "gateway": "gw1",
     "name_salt": None, "number": 7, "interval": 300, "ca": "-----BEGIN CERTIFICATE-----\n", "platform": "wireguard",
-    "interface": "wg0", "identity": "", "program": base64.b64encode(PROGRAM).decode(),
+    "interface": "wg0", "backend": "detect", "identity": "", "program": base64.b64encode(PROGRAM).decode(),
 }  # fmt: skip
 
 

@@ -319,6 +319,8 @@ class WireGuard:
         follow: float,
     ) -> wg_store.Plan:
         """The files first. Returns the plan as far as it was carried out."""
+        if plan.removes() and record.backend.remembers(record.blocks):
+            self._write(self._owed_path(), "")  # until it is done, whatever happens
         now = record.write(plan.blocks, record.texts)
         try:
             record.backend.load(record.path)
@@ -330,8 +332,7 @@ class WireGuard:
                 plan = make({**left, **why})
                 now = record.write(plan.blocks, now)
                 record.backend.load(record.path)
-            if plan.removes() and record.backend.remembers(record.blocks):
-                self._forget(record)
+            self._forget(record)
             for table, networks in _by_table(record, plan).items():
                 wg_runtime.add_routes(self.interface, networks, table)
         except VpnKeysError as error:
@@ -340,13 +341,16 @@ class WireGuard:
         return plan
 
     def _forget(self, record: Record) -> None:
-        """Keep the service from adding peers again, and wake those whose sessions that ends."""
+        """Keep the service from adding removed peers again, and wake those whose sessions that ends."""
+        if not os.path.exists(self._owed_path()):
+            return
         before, secret = self._running(), wg_runtime.running_key(self.interface)
         record.backend.forget(self.interface)
         after = self._running()
         if after.own != before.own:
             wg_runtime.set_key(self.interface, secret, {})
         wg_runtime.apply(self.interface, wg_store.again(before, after))
+        files.remove(self._owed_path())
 
     def _in_effect(
         self, changes: list[PeerChange], wanted: t.Sequence[WantedPeer], own: t.Container[str]
@@ -397,8 +401,15 @@ class WireGuard:
         return record
 
     def _note(self, record: dict[str, t.Any]) -> None:
+        self._write(self._record_path(), json.dumps(record) + "\n")
+
+    def _write(self, path: str, text: str) -> None:
         files.private_directory(detached.RUNTIME)
-        files.write(self._record_path(), json.dumps(record) + "\n")
+        files.write(path, text)
+
+    def _owed_path(self) -> str:
+        """It is there as long as the service has to forget peers. Neither of them outlives a reboot."""
+        return os.path.join(detached.RUNTIME, f"forget-{self.interface}")
 
     def _record_path(self) -> str:
         return os.path.join(detached.RUNTIME, f"swap-{self.interface}.json")
