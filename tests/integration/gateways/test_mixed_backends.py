@@ -78,5 +78,6 @@ def test_a_backend_that_is_demanded_and_not_there_is_refused_in_one_sentence(sit
     site.node.inventory["gateways"]["hosts"]["gw2"]["gateway_backend"] = "NetworkManager"
     done = site.play("gateway_status")
     said = " ".join(done.output.split())
-    assert "gateway_keys_backend is NetworkManager, but wg0 is set up by /etc/systemd/network/10-wg0.netdev of" in said
-    assert said.count("gateway_keys_backend is") == 1
+    what = "backend is NetworkManager, but wg0 is set up by /etc/systemd/network/10-wg0.netdev of systemd-networkd."
+    assert f"{what} Nothing was changed; set backend to detect." in said
+    assert "gw3: backend" not in said

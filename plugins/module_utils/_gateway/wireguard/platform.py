@@ -323,7 +323,7 @@ class WireGuard:
             self._write(self._owed_path(), "")  # until it is done, whatever happens
         now = record.write(plan.blocks, record.texts)
         try:
-            record.backend.load(record.path)
+            plan.unread = record.backend.load(record.path)
             wg_follow.arm(self.interface, plan.pairs if follow else [], follow, plan.forget)
             failed = wg_runtime.apply_each(self.interface, plan.resolved(addresses))
             if failed:
@@ -331,7 +331,7 @@ class WireGuard:
                 why = {plan.names[position]: f"{reason} {LEFT_OUT}." for position, reason in failed.items()}
                 plan = make({**left, **why})
                 now = record.write(plan.blocks, now)
-                record.backend.load(record.path)
+                plan.unread = record.backend.load(record.path)
             self._forget(record)
             for table, networks in _by_table(record, plan).items():
                 wg_runtime.add_routes(self.interface, networks, table)

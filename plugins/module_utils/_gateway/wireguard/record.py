@@ -68,8 +68,9 @@ class Backend:
     no route. `in_the_way`: why there can be no second interface of that name, in sentences. `starts`: whether a boot
     sets the interface up by it. `group`: who, beside root, has to be able to read a new file with a secret.
 
-    For a service that keeps what it has read: `load` lets it read the main file again; `remembers`: whether it may add
-    a removed peer of these blocks again; `forget` keeps it from that, and may end all sessions.
+    For a service that keeps what it has read: `load` lets it read the main file again, or says why not, a clause.
+    `remembers`: whether it may add a removed peer of these blocks again; `forget` keeps it from that, and may end all
+    sessions.
     """
 
     name: str
@@ -83,7 +84,7 @@ class Backend:
     in_the_way: t.Callable[[Record, str], list[str]]
     starts: t.Callable[[str], bool]
     group: str = ""
-    load: t.Callable[[str], None] = lambda path: None
+    load: t.Callable[[str], str] = lambda path: ""
     remembers: t.Callable[[t.Sequence[Block]], bool] = lambda blocks: False
     forget: t.Callable[[str], None] = lambda interface: None
 
@@ -156,7 +157,9 @@ class Record:
         changed = (file for file, text in self.texts.items() if sections.render(blocks, file) != text)
         self._refuse_fixed(file or self.path for file in changed)
         self.write(blocks, self.texts)
-        self.backend.load(self.path)
+        why = self.backend.load(self.path)
+        if why:
+            raise VpnKeysError("refused", why, state=f"The key is in {self.path}")
 
     def _refuse_fixed(self, paths: t.Iterable[str]) -> None:
         for path in paths:

@@ -31,7 +31,8 @@ _ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*):[0-9]{
 class Plan:
     """The file, the changes of the running interface, and what is to be followed and no longer followed then.
 
-    `names`: to whom each of `settings` belongs. `new_networks`: whose each of them is.
+    `names`: to whom each of `settings` belongs. `new_networks`: whose each of them is. `unread`: why the service does
+    not know what the file says now, a clause.
     """
 
     blocks: list[Block]
@@ -41,6 +42,7 @@ class Plan:
     new_networks: dict[str, str]
     changes: list[PeerChange]
     names: list[str] = field(default_factory=list)
+    unread: str = ""
 
     def endpoints(self) -> list[str]:
         return [setting.endpoint for change in self.settings for setting in change if setting.endpoint]
@@ -372,6 +374,8 @@ def _why_not_lasting(
     if reason and (change.neighbor or peer.current is None or not up):
         what = f"{reason.file or record.path}, {reason.what}, {ends}"
         return VpnKeysError("blocked", what, state=state, advice=reason.advice)
+    if made.unread and (change.neighbor or peer.current is None):
+        return VpnKeysError("blocked", f"{made.unread}, {ends}", state=state)
     if change.neighbor and peer.current and not _entries(made.blocks, peer)[sections.PEER]:
         what = f"{record.path} has no [{record.blocks[0].syntax.peer}] section for it, {ends}"
         return VpnKeysError("blocked", what, state=state, advice="write one, or give its endpoint and networks")

@@ -159,11 +159,15 @@ def _of_configuration(interface: str) -> t.Iterator[Unanalyzed]:
 # ---- the service
 
 
-def load(path: str) -> None:
-    """Let NetworkManager read the file again. What runs stays as it is. Raises VpnKeysError(refused)."""
-    done = commands.attempt("nmcli", "connection", "load", path)
-    if done.code != _NOT_RUNNING and (done.code or done.complaint):  # it ends with 0 where the file was refused
-        raise VpnKeysError("refused", f"NetworkManager does not take {path}: {done.complaint or done.code}.")
+def load(path: str) -> str:
+    """Let NetworkManager read the file again. What runs stays as it is. Returns why it does not, a clause."""
+    try:
+        done = commands.attempt("nmcli", "connection", "load", path)
+    except VpnKeysError as error:
+        return f"NetworkManager has not read {path} again: {error.what}"
+    if done.code == _NOT_RUNNING or not (done.code or done.complaint):  # it ends with 0 where the file was refused
+        return ""
+    return f"NetworkManager has not read {path} again: {(done.complaint or str(done.code)).rstrip('.')}"
 
 
 def forget(interface: str) -> None:

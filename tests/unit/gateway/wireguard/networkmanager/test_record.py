@@ -21,6 +21,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeys
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway import commands, files
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.commands import Done
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import sections
+from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import store as wg_store
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.networkmanager import (
     record as networkmanager,
 )
@@ -163,18 +164,40 @@ def test_an_own_key_that_an_agent_keeps_is_not_written(gateway: Gateway) -> None
 
 
 @pytest.mark.parametrize(
-    ("done", "said"),
+    ("done", "why"),
     [
-        (Done(0, "", "Could not load file '/x'"), "NetworkManager does not take /x: Could not load file '/x'."),
-        (Done(1, "", ""), "NetworkManager does not take /x: 1."),
+        (Done(0, "", "Could not load file '/x'"), "Could not load file '/x'"),
+        (Done(1, "", "Error: no."), "Error: no"),
+        (Done(1, "", ""), "1"),
+        (None, "The program nmcli is not installed on this gateway"),
     ],
 )
-def test_a_file_that_it_does_not_take_is_named(monkeypatch: pytest.MonkeyPatch, done: Done, said: str) -> None:
-    """It ends with 0 all the same."""
-    monkeypatch.setattr(commands, "attempt", lambda *words: done)
+def test_a_file_that_it_does_not_take_is_named(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, done: Done | None, why: str
+) -> None:
+    """It ends with 0 all the same. What runs is changed, and nothing is acknowledged."""
+
+    def attempt(*words: str) -> Done:
+        if done is None:
+            raise VpnKeysError("not_found", why)
+        return done
+
+    monkeypatch.setattr(commands, "attempt", attempt)
+    gateway.write(**{MAIN: TYPICAL})
+    record = gateway.record()
+    what = f"NetworkManager has not read {record.path} again: {why}"
+    assert record.backend.load(record.path) == what
     with pytest.raises(VpnKeysError) as caught:
-        networkmanager.load("/x")
-    assert str(caught.value) == said
+        record.write_secret(raw_key("new"))
+    assert str(caught.value) == f"{what}. The key is in {record.path}."
+    gone = wanted(None, known=(A,))
+    made = wg_store.plan(record.blocks, RUNNING, [gone], {})
+    made.unread = what
+    (change,) = wg_store.lasting(made, record, [gone], True)
+    assert change.refused == (
+        f"Peer gw1: {what}, so its key may be accepted again after the next start. The running interface does not "
+        "accept it any more."
+    )
 
 
 @pytest.mark.parametrize("done", [Done(0, "", ""), Done(8, "", "Error: NetworkManager is not running.")])
