@@ -61,7 +61,8 @@ def peers(found):
             lines = ["[Peer]", "PublicKey = " + name.partition(".")[2]]
             lines += [f"{{WORDS[word]}} = {{value}}" for word, value in said.items() if word in WORDS]
             networks = [one for one in said.get("allowed-ips", "").split(";") if one]
-            yield name, networks, "\\n".join([*lines, "AllowedIPs = " + ", ".join(networks), ""])
+            lines += ["AllowedIPs = " + ", ".join(networks)] if networks else []
+            yield name, networks, "\\n".join([*lines, ""])
 
 def load():
     status = os.stat(PATH)
@@ -78,7 +79,9 @@ def give(gone):
     for name in gone:
         wg("set", "wg0", "pe" + "er", name.partition(".")[2], "remove")
     wg("add" + "conf", "wg0", "/dev/stdin", input="".join(text for _name, _networks, text in peers(found)))
-    for _name, networks, _text in peers(found):
+    for name, networks, _text in peers(found):
+        if not networks:
+            wg("set", "wg0", "pe" + "er", name.partition(".")[2], "allowed-ips", "")
         for one in networks:
             subprocess.run(["ip", "route", "replace", one, "dev", "wg0", "proto", "static", "metric", "50"], check=True)
     open(APPLIED, "w").write(read(KEPT))

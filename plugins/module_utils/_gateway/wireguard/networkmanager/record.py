@@ -79,8 +79,8 @@ def _candidates(interface: str) -> list[Candidate]:
 
 def _is_profile(path: str) -> bool:
     name = os.path.basename(path)
-    named = name.endswith(_SUFFIX) or (os.path.dirname(path) == ETC and not _IGNORED.match(name))
-    return named and not name.startswith(".") and os.path.isfile(path)
+    named = name.endswith(_SUFFIX) or os.path.dirname(path) == ETC
+    return named and not _IGNORED.match(name) and os.path.isfile(path)
 
 
 def _is_read(path: str) -> bool:
@@ -167,7 +167,7 @@ def load(path: str) -> str:
         return f"NetworkManager has not read {path} again: {error.what}"
     if done.code == _NOT_RUNNING or not (done.code or done.complaint):  # it ends with 0 where the file was refused
         return ""
-    return f"NetworkManager has not read {path} again: {(done.complaint or str(done.code)).rstrip('.')}"
+    return f"NetworkManager has not read {path} again: {done.complaint or f'nmcli ended with {done.code}'}"
 
 
 def forget(interface: str) -> None:
