@@ -57,6 +57,7 @@ def test_keys_change_at_it_and_at_its_peers_and_hold_after_a_reboot(gateways: Ga
         gateways.check_rotated(name, old, new)
         before = [text.replace(old, new) for text in before]
         assert texts(gateways, backend) == before
+        assert all(old not in gateways.text("gw2", path) for path in BACKENDS[backend].kept)
     old, new = gateways.stage("gw2")
     gateways.swap("gw2")
     gateways.until(lambda: all(gateways.carries(peer, new, old) for peer in ("gw1", "gw3")))

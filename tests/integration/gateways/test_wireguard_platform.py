@@ -30,6 +30,8 @@ ROOT = Path(__file__).parents[3]
 CODE = "/tmp/code"
 CONF = "/etc/wireguard/wg0.conf"
 STATE = "/var/lib/vpnops.keys/wireguard-wg0"
+REKEY_TIMEOUT = 5
+"""Seconds within which WireGuard begins no second handshake with a peer."""
 LATE_MS = 500
 """More silence than a change may cost on a machine that does other things as well."""
 
@@ -52,6 +54,7 @@ class Gateways:
             self.backend.move(mesh, name, mesh.path(name, CONF).read_text())
         if self.backend.files != (CONF,):
             mesh.wait()
+            time.sleep(REKEY_TIMEOUT)
 
     def install(self, name: str) -> None:
         """Copy the code; it does not outlive a reboot."""
