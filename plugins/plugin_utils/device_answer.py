@@ -124,7 +124,6 @@ def _gateway(words: Callable[[int], Reader]) -> Reader:
     return record(
         {
             "platform": choice(*BACKENDS),
-            "backend": choice("", *CHOICES[1:]),
             "own": record({"file": nullable(_key), "runtime": nullable(_key)}),
             "pending": nullable(_key),
             "previous": nullable(_key),
@@ -170,7 +169,7 @@ def _gateway(words: Callable[[int], Reader]) -> Reader:
             ),
             "at_restart": many(words(500), MOST_OBSTACLES),
         },
-        {"fetched": nullable(_fetched(words))},
+        {"backend": choice("", *CHOICES[1:]), "fetched": nullable(_fetched(words))},
     )
 
 

@@ -103,6 +103,7 @@ def _about_state(other: str, key: str) -> Iterator[Mutation]:
     change = {"step": "active", "key": NO_KEY, "at": -1e308, "deadline": 1e308, "error": ESCAPES, "began": None}
     yield setting("a change that never began", "gateway_info", "gateway", "change", to=change)
     yield setting("a platform of its own", "gateway_info", "gateway", "platform", to="openvpn")
+    yield setting("a backend of its own", "gateway_info", "gateway", "backend", to="openvpn")
     yield setting("obstacles that break lines", "gateway_info", "obstacles", to=[f"{other}: {ESCAPES}", JINJA, 3])
 
 

@@ -38,6 +38,7 @@ INFO: Data = {
     "changed": False,
     "gateway": {
         "platform": "wireguard",
+        "backend": "wg-quick",
         "own": {"file": shown("own"), "runtime": shown("own")},
         "pending": None,
         "previous": shown("old"),
