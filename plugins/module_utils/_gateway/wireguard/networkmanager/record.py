@@ -65,6 +65,11 @@ def there(interface: str) -> Found | None:
     return Found(found[0].path, found[0].profile.line) if found else None
 
 
+def starts(interface: str) -> bool:
+    """As Backend.starts has it."""
+    return services.starts_at_boot(UNIT) and any(one.profile.autoconnect for one in _candidates(interface))
+
+
 def _candidates(interface: str) -> list[Candidate]:
     """The profiles for an interface, first those that count more."""
     found: list[tuple[tuple[float, ...], Candidate]] = []
@@ -215,7 +220,7 @@ BACKEND = Backend(
     key_place=config.key_place,
     table=config.table,
     in_the_way=in_the_way,
-    starts=lambda interface: services.starts_at_boot(UNIT),
+    starts=starts,
     load=load,
     remembers=config.names_an_endpoint,
     forget=forget,

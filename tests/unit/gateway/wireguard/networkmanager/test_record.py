@@ -86,8 +86,10 @@ def test_one_that_starts_by_itself_counts_more(gateway: Gateway) -> None:
     manual = TYPICAL.replace("[connection]\n", "[connection]\nautoconnect=false\n")
     gateway.write(**{f"{ETC}/a": manual, f"{ETC}/b": OTHER})
     assert gateway.record().path.endswith("/b")
+    assert networkmanager.BACKEND.starts("wg0")
     gateway.path(f"{ETC}/b").unlink()
     assert gateway.said() == []
+    assert not networkmanager.BACKEND.starts("wg0")
 
 
 # ---- what is said
