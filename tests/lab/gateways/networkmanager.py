@@ -84,7 +84,7 @@ def give(gone):
             wg("set", "wg0", "pe" + "er", name.partition(".")[2], "allowed-ips", "")
         for one in networks:
             subprocess.run(["ip", "route", "replace", one, "dev", "wg0", "proto", "static", "metric", "50"], check=True)
-    open(APPLIED, "w").write(read(KEPT))
+    open(APPLIED, "w").write("".join(f"[{{name}}]\\n" for name, *_rest in peers(found)))
 
 def start():
     load()
