@@ -23,7 +23,7 @@ PLATFORM ?= wireguard
 MAKEFLAGS += --no-print-directory
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup demo quick test lint docs test-unit coverage test-integration test-oldest test-events test-thorough test-molecule test-scenarios test-sanity build importer release matrix mutation bench lab lab-down clean
+.PHONY: help setup demo quick test lint docs test-unit coverage test-integration test-oldest test-events test-kernel test-thorough test-molecule test-scenarios test-sanity build importer release matrix mutation bench lab lab-kernel lab-down clean
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -72,6 +72,11 @@ test-events: setup ## a gateway that was away calls ansible-rulebook and is told
 	scripts/setup .venv-eda requirements-eda.txt
 	$(AWAY) python -m pytest tests/events --quiet
 
+test-kernel: setup ## gateways with kernels of their own: what a new key costs, reboots, power cuts (as root; an hour)
+	scripts/gateway-packages tests/lab/kernel/packages.txt
+	scripts/kernel-images
+	$(AWAY) python -m pytest tests/kernel --quiet
+
 test-thorough: export EFFORT := thorough
 test-thorough: coverage importer test-events test-scenarios test-sanity ## what takes longer (as root): real gateways killed, rebooted, cut off at each step; the demo; two hours and more
 	$(AWAY) python -m pytest tests/unit tests/integration -m thorough --quiet --numprocesses auto --dist worksteal
@@ -113,6 +118,11 @@ lab: setup ## start simulated key servers and (as root) real gateways, write .la
 	[ "$(GATEWAYS)" = 0 ] || scripts/gateway-packages || true
 	python -m lab up "$(LAB)" --dir .lab
 	python -m lab gateways up "$(GATEWAYS)" --platform "$(PLATFORM)" --dir .lab --if-possible
+
+lab-kernel: setup ## as root, gateways with kernels of their own in .lab/inventory.yml: virtual machines (GATEWAYS=N PLATFORM=...)
+	scripts/gateway-packages tests/lab/kernel/packages.txt
+	scripts/kernel-images
+	python -m lab gateways up "$(GATEWAYS)" --kernel --platform "$(PLATFORM)" --dir .lab
 
 lab-down: setup ## stop them
 	python -m lab down --dir .lab

@@ -86,9 +86,11 @@ class Meshes:
         if platform in self.up:
             self.up[platform].reset()
         else:
-            mesh = Mesh(GATEWAYS, platform=platform, directory=self.place / platform)  # type: ignore[arg-type]
-            self.up[platform] = mesh.up()
+            self.up[platform] = self.make(platform).up()
         return self.up[platform]
+
+    def make(self, platform: str) -> Mesh:
+        return Mesh(GATEWAYS, platform=platform, directory=self.place / platform)  # type: ignore[arg-type]
 
     def enroll(self, site: Site) -> None:
         """Give a site its directory. The keys of a mesh are the same after each reset, so once is enough."""

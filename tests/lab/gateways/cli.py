@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .. import kernel
 from . import mesh as meshes
 from .machine import available
 from .mesh import Mesh
@@ -54,6 +55,9 @@ def add(verbs: Any) -> None:
     up.add_argument("--link", choices=("full", "hub", "none"), default="full")
     up.add_argument("--delay", type=float, default=0, help="milliseconds of round trip between any two")
     up.add_argument("--root", action="store_true", help="ssh as root, not as admin with sudo")
+    up.add_argument("--kernel", action="store_true", help="virtual machines with their own kernels, in a full mesh")
+    up.add_argument("--suites", default="", help="releases of Debian of these machines, in turn: bookworm,trixie")
+    up.add_argument("--accelerator", choices=("kvm", "uml", "tcg"), default="", help="what they run by")
     up.add_argument("--if-possible", action="store_true", help="if no gateway can run here, print why and succeed")
     down = verb("down", _down, "stop them")
     down.add_argument("--lab", default="", metavar="ID", help="those of a lab whose directory is gone, such as vk4711")
@@ -75,20 +79,11 @@ def _up(args: argparse.Namespace) -> None:
     if not args.count:
         print("no gateways, as asked")
         return
-    reason = available()
+    reason = kernel.available() if args.kernel else available()
     if reason and args.if_possible:
         print(f"no gateways: {reason}")
         return
-    mesh = Mesh(
-        args.count,
-        platform=args.platform,
-        directory=args.dir,
-        delay_ms=args.delay,
-        link=args.link,
-        algorithm=args.algorithm,
-        users=not args.root,
-        detached=True,
-    ).up()
+    mesh = (_machines(args) if args.kernel else _mesh(args)).up()
     # Never the directory of whoever runs this: that may be one in use.
     mesh.write_inventory(args.dir / INVENTORY, key_directory_url=f"sqlite:///{mesh.directory.resolve()}/directory.db")
     play = f".venv/bin/ansible-playbook -i {args.dir / INVENTORY}"
@@ -100,20 +95,44 @@ def _up(args: argparse.Namespace) -> None:
     )
 
 
+def _mesh(args: argparse.Namespace) -> Mesh:
+    return Mesh(
+        args.count,
+        platform=args.platform,
+        directory=args.dir,
+        delay_ms=args.delay,
+        link=args.link,
+        algorithm=args.algorithm,
+        users=not args.root,
+        detached=True,
+    )
+
+
+def _machines(args: argparse.Namespace) -> Mesh:
+    some = tuple(args.suites.split(",")) if args.suites else kernel.SUITES
+    return kernel.Machines(
+        kernel.suites(args.count, some),
+        platform=args.platform,
+        directory=args.dir,
+        accelerator=args.accelerator,
+        detached=True,
+    )
+
+
 def _down(args: argparse.Namespace) -> None:
     print("stopped the gateways" if meshes.down(args.dir, args.lab) else "no gateways were up")
 
 
 def _exec(args: argparse.Namespace) -> int:
-    return subprocess.run(Mesh.attach(args.dir).enter(args.name) + (args.words or ["bash"]), check=False).returncode
+    return subprocess.run(kernel.attach(args.dir).enter(args.name) + (args.words or ["bash"]), check=False).returncode
 
 
 def _do(args: argparse.Namespace) -> None:
-    args.do(Mesh.attach(args.dir), args.name)
+    args.do(kernel.attach(args.dir), args.name)
 
 
 def _traffic(args: argparse.Namespace) -> None:
-    with Traffic(Mesh.attach(args.dir), args.source, args.target, args.rate) as traffic:
+    with Traffic(kernel.attach(args.dir), args.source, args.target, args.rate) as traffic:
         time.sleep(args.seconds)
         result = traffic.stop()
     if args.output:

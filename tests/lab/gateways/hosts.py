@@ -88,7 +88,7 @@ def hold_disks(plan: Plan, directory: Path) -> None:
     for name in plan.names:
         script.append(f"mkdir {name} && mount -t tmpfs -o size={disk.SIZE},mode=755 {plan.lab}-{name} {name}")
     script += ["read -r pid dummy </proc/self/stat", f"echo $pid >../{HOLDER}.pid", "exec sleep infinity"]
-    _start(plan.lab, HOLDER, ["unshare", "--mount", "sh", "-e", "-c", "; ".join(script)], directory)
+    start(plan.lab, HOLDER, ["unshare", "--mount", "sh", "-e", "-c", "; ".join(script)], directory)
     pid(directory, HOLDER)
 
 
@@ -136,7 +136,7 @@ def boot(plan: Plan, directory: Path, name: str) -> None:
     spaces = ["nsenter", f"--mount=/proc/{pid(directory, HOLDER)}/ns/mnt", f"--net={NETNS / plan.namespace(name)}"]
     fresh = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--cgroup", "--fork"]
     init = [str(HERE / "gateway-init"), name, str(directory.resolve() / "disks" / name), str(directory.resolve())]
-    _start(plan.lab, name, [*spaces, *fresh, *init], directory)
+    start(plan.lab, name, [*spaces, *fresh, *init], directory)
 
 
 def power_off(plan: Plan, directory: Path, name: str) -> None:
@@ -203,7 +203,7 @@ def start_relay(plan: Plan, directory: Path) -> None:
             links.append(link_)
     numbers = [link_.fileno() for link_ in links]
     words = [sys.executable, "-I", str(HERE / "relay.py"), str(plan.delay_ms / 2), *map(str, numbers)]
-    _start(plan.lab, "relay", words, directory, numbers)
+    start(plan.lab, "relay", words, directory, numbers)
     for link_ in links:
         link_.close()
 
@@ -215,10 +215,15 @@ def joined(lab: str, name: str, words: list[str]) -> list[str]:
     return ["sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', str(place), *words]
 
 
+def is_populated(place: Path) -> bool:
+    """Whether anything runs in a cgroup."""
+    return "populated 0" not in (place / "cgroup.events").read_text(encoding="ascii")
+
+
 def _killed(place: Path) -> bool:
     # Again and again: something may just be about to join.
     (place / "cgroup.kill").write_text("1", encoding="ascii")
-    return "populated 0" in (place / "cgroup.events").read_text(encoding="ascii")
+    return not is_populated(place)
 
 
 def _removed(place: Path) -> bool:
@@ -230,7 +235,7 @@ def _removed(place: Path) -> bool:
     return True
 
 
-def _start(lab: str, name: str, words: list[str], directory: Path, descriptors: Sequence[int] = ()) -> None:
+def start(lab: str, name: str, words: list[str], directory: Path, descriptors: Sequence[int] = ()) -> None:
     """Start something in a cgroup of its own, as nobody's child."""
     with (directory / f"{name}.log").open("ab") as log:
         subprocess.run(

@@ -12,7 +12,7 @@ from .machine import NETNS
 from .plan import Plan
 
 SSH = (
-    '-F none -o ProxyCommand="nsenter --net={netns} nc 127.0.0.1 22" -o StrictHostKeyChecking=no '
+    '-F none -o ProxyCommand="nsenter --net={netns} nc {address} 22" -o StrictHostKeyChecking=no '
     "-o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null -o LogLevel=ERROR -o IdentitiesOnly=yes"
 )
 # {0}: the number of the gateway.
@@ -24,10 +24,10 @@ IDENTITY = {
 
 def host(plan: Plan, number: int) -> dict[str, Any]:
     """The variables of one gateway. Its name resolves nowhere, so that a wrong setting reaches nobody."""
-    namespace = plan.namespace(f"gw{number}")
+    namespace, address = plan.management(number)
     return {
         "ansible_host": f"gw{number}.{plan.lab}.invalid",
-        "ansible_ssh_extra_args": SSH.format(netns=NETNS / namespace),
+        "ansible_ssh_extra_args": SSH.format(netns=NETNS / namespace, address=address),
         **{name: value.format(number) for name, value in IDENTITY[plan.platform].items()},
         "gateway_endpoint": plan.endpoint(number),
         "gateway_networks": [plan.network(number)],

@@ -48,10 +48,15 @@ def available() -> str:
         return f"Real gateways need root: run the same command as root (sudo -E ...){more}."
     if missing:
         return f"Real gateways need Debian packages that are not installed: run scripts/gateway-packages, or {line}."
+    return lacking("Real gateways")
+
+
+def lacking(who: str) -> str:
+    """What the kernel of this machine does not offer to any gateway; empty when nothing."""
     if not Path("/dev/net/tun").exists():
-        return "Real gateways need /dev/net/tun: mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200."
+        return f"{who} need /dev/net/tun: mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200."
     if cgroups() is None:
-        return "Real gateways need cgroups of version 2: mount -t cgroup2 none /sys/fs/cgroup."
+        return f"{who} need cgroups of version 2: mount -t cgroup2 none /sys/fs/cgroup."
     return ""
 
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -85,11 +85,7 @@ class Mesh:
     @classmethod
     def attach(cls, directory: Path | str) -> Mesh:
         """A mesh that another process brought up."""
-        path = Path(directory).resolve() / "gateways" / STATE
-        try:
-            state = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise GatewayLabError(f"no gateways are up in {directory}") from None
+        state = state_of(directory)
         mesh = cls(state["plan"]["count"], directory=directory, detached=True)
         mesh.plan = Plan(**state["plan"])
         mesh.password = state["password"]
@@ -97,7 +93,7 @@ class Mesh:
 
     def up(self) -> Mesh:
         """Bring everything up. GatewayLabError when that does not work; nothing is left then."""
-        if reason := available():
+        if reason := self._available():
             raise GatewayLabError(reason)
         if (self.directory / STATE).exists():
             raise GatewayLabError(f"gateways are up in {self.directory.parent}: take them down first")
@@ -132,6 +128,9 @@ class Mesh:
 
     def __exit__(self, *dummy: object) -> None:
         self.down()
+
+    def _available(self) -> str:
+        return available()
 
     def _keep(self) -> None:
         """A process that takes the lab down should this one end without doing so."""
@@ -392,18 +391,25 @@ class Mesh:
             raise GatewayLabError(f"{len(missing)} tunnels did not work within {timeout:g} s: {few}")
 
 
+def state_of(directory: Path | str) -> dict[str, Any]:
+    """What is written down of the gateways that are up in a directory."""
+    path = Path(directory).resolve() / "gateways" / STATE
+    try:
+        return cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise GatewayLabError(f"no gateways are up in {directory}") from None
+
+
 def down(directory: Path | str, lab: str = "") -> bool:
     """Take down what is up in a directory, or the lab of an id (its directory may be gone); whether there was any."""
-    if lab:
-        there = hosts.cgroup(lab).exists()
-        hosts.remove(lab, Path(directory).resolve() / "gateways")
-        return there
+    there = True
     try:
-        mesh = Mesh.attach(directory)
+        lab = lab or state_of(directory)["plan"]["lab"]
+        there = hosts.cgroup(lab).exists()
     except GatewayLabError:
         return False
-    mesh.down()
-    return True
+    hosts.remove(lab, Path(directory).resolve() / "gateways")
+    return there
 
 
 def _openssh(key: Ed25519PrivateKey) -> str:

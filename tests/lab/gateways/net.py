@@ -57,12 +57,12 @@ def sysctl(namespace: str, values: Mapping[str, str]) -> None:
             Path("/proc/sys", *name.split(".")).write_text(value, encoding="ascii")
 
 
-def ssh_answers(namespace: str) -> bool:
+def ssh_answers(namespace: str, address: str = "127.0.0.1") -> bool:
     """Whether an SSH server greets in a namespace."""
     with inside(namespace), socket.socket() as sock:
         sock.settimeout(5)
         try:
-            sock.connect(("127.0.0.1", 22))
+            sock.connect((address, 22))
             return sock.recv(4) == b"SSH-"
         except OSError:
             return False

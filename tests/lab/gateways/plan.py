@@ -53,9 +53,17 @@ class Plan:
         """The network namespace of a gateway, or of the switch between them (`sw`)."""
         return f"{self.lab}-{name}"
 
+    def management(self, number: int) -> tuple[str, str]:
+        """The network namespace where ssh reaches a gateway, and its address there."""
+        return self.namespace(f"gw{number}"), "127.0.0.1"
+
     def address(self, number: int) -> str:
-        """The address inside the tunnel."""
+        """The address that others reach through the tunnel."""
         return f"10.78.0.{number}" if self.platform == "wireguard" else f"10.79.{number}.1"
+
+    def inner(self, number: int) -> str:
+        """The address of the tunnel's own interface."""
+        return self.address(number)
 
     def network(self, number: int) -> str:
         """What is behind a gateway."""

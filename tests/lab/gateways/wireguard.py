@@ -56,9 +56,9 @@ def _text(key: bytes) -> str:
 def _interface(plan: Plan, number: int, private: str) -> str:
     key = f"PrivateKey = {private}" if private else f"PostUp = wg set %i private-key {KEY_FILE}"
     # Without an MTU wg-quick runs `ip route get` for every peer.
-    rows = [f"Address = {plan.address(number)}/24", "ListenPort = 51820", key, "MTU = 1420"]
+    rows = [f"Address = {plan.inner(number)}/24", "ListenPort = 51820", key, "MTU = 1420"]
     if number % 2 == 0:
-        rows = [key, "", "MTU=1420", f"Address={plan.address(number)}/24  # inner address", "ListenPort=51820"]
+        rows = [key, "", "MTU=1420", f"Address={plan.inner(number)}/24  # inner address", "ListenPort=51820"]
     return "\n".join([f"# gw{number}: to be changed by the network team only", "[Interface]", *rows, ""])
 
 
