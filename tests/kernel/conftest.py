@@ -16,13 +16,11 @@ from integration.control_node import Run
 from integration.gateways.conftest import Meshes
 from integration.gateways.site import Site
 
-from lab.gateways import Mesh, Traffic
+from lab.gateways import GatewayLabError, Mesh, Traffic
 from lab.gateways.traffic import Result
 from lab.kernel import Machines, available
 
 SUITES = ("bookworm", "trixie", "bookworm")
-PATIENT = {"settle_timeout": 60, "confirm_timeout": 300}
-"""Limits of the role for machines that are emulated while others keep the processors busy."""
 CALM = 1.5
 """Seconds of traffic before and after."""
 RATE = 200
@@ -48,12 +46,15 @@ class Cost:
         lost = f"{result.there.lost}/{result.back.lost}"
         cost = (lost, result.there.sent, f"{result.silence_ms:.0f} ms", f"{took:.0f} s", f"{os.getloadavg()[0]:.1f}")
         self._table.append(ROW.format(title, *cost))
+        print(self._table[-1])
         assert done.code == 0, done.output
         return result
 
 
 class Kernels(Meshes):
     """As Meshes, one platform at a time: a machine takes half a gigabyte."""
+
+    last: Site | None = None
 
     def fresh(self, platform: str) -> Mesh:
         for other in set(self.up) - {platform}:
@@ -62,6 +63,23 @@ class Kernels(Meshes):
 
     def make(self, platform: str) -> Mesh:
         return Machines(SUITES, platform=platform, directory=self.place / platform)  # type: ignore[arg-type]
+
+    def site(self, platform: str, path: Path) -> Site:
+        """One that is enrolled: the one of the last test, where that is whole, since a start takes a minute."""
+        if not (self.last and self.last.mesh.plan.platform == platform and is_whole(self.last)):
+            mesh = self.fresh(platform)
+            self.last = Site(mesh, mesh.names, path)
+            self.enroll(self.last)
+        return self.last
+
+
+def is_whole(site: Site) -> bool:
+    """Whether everybody is on and has what the directory says."""
+    try:
+        site.assert_whole()
+    except (AssertionError, GatewayLabError):
+        return False
+    return True
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,9 +93,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if len(config.stash[TABLE]) > 1:
+    table = config.stash[TABLE]
+    if len(table) > 1:
         terminalreporter.section("packets there/back, and the longest silence")
-        terminalreporter.write_line("\n".join(config.stash[TABLE]))
+        terminalreporter.write_line("\n".join(table))
 
 
 @pytest.fixture(scope="session")
@@ -98,13 +117,12 @@ def cost(pytestconfig: pytest.Config) -> Cost:
 
 
 @pytest.fixture
-def make_site(kernels: Kernels, tmp_path: Path) -> Callable[[str], Site]:
-    """A site of fresh machines, enrolled."""
+def site(kernels: Kernels, tmp_path: Path) -> Site:
+    """Three WireGuard gateways."""
+    return kernels.site("wireguard", tmp_path)
 
-    def make(platform: str) -> Site:
-        mesh = kernels.fresh(platform)
-        site = Site(mesh, mesh.names, tmp_path)
-        kernels.enroll(site)
-        return site
 
-    return make
+@pytest.fixture
+def strongswan(kernels: Kernels, tmp_path: Path) -> Site:
+    """Three strongSwan gateways."""
+    return kernels.site("strongswan", tmp_path)
