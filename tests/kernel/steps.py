@@ -18,6 +18,10 @@ from lab.kernel import Machines
 PATIENCE = 90.0
 """Seconds until a tunnel that must come up counts as lost. WireGuard tries again every five."""
 
+PATIENT: dict[str, t.Any] = {"confirm_timeout": 300, "settle_timeout": 60}
+"""Limits of the role, for machines that are emulated beside other work: a step takes seconds that takes a tenth of one
+elsewhere."""
+
 
 def machines(site: Site) -> Machines:
     """The mesh of a site, which here has kernels."""
@@ -40,6 +44,6 @@ def restart_all(site: Site) -> None:
 
 def finish(site: Site, *names: str, **options: t.Any) -> None:
     """The same rotation again, to its end."""
-    done = site.rotate(*names, **options)
+    done = site.rotate(*names, **{**PATIENT, **options})
     assert done.code == 0, done.output
     site.assert_whole()

@@ -10,7 +10,7 @@ import pytest
 from integration.gateways.site import Site
 
 from .conftest import Cost
-from .steps import PATIENCE, cut, finish, machines, restart_all
+from .steps import PATIENCE, PATIENT, cut, finish, machines, restart_all
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -19,8 +19,8 @@ def test_what_a_new_key_costs(strongswan: Site, cost: Cost) -> None:
     site = strongswan
     for title, do in {
         "strongSwan, nothing": lambda: site.play("gateway_status"),
-        "strongSwan, in place": lambda: site.rotate("gw1"),
-        "strongSwan, emergency": lambda: site.rotate("gw1", mode="emergency"),
+        "strongSwan, in place": lambda: site.rotate("gw1", **PATIENT),
+        "strongSwan, emergency": lambda: site.rotate("gw1", mode="emergency", **PATIENT),
     }.items():
         cost.of(title, site, do)
         site.assert_whole()
@@ -35,7 +35,7 @@ def test_the_kernel_encrypts(strongswan: Site) -> None:
 def test_the_power_of_the_rotating_gateway_fails(where: str, strongswan: Site) -> None:
     site = strongswan
     known = set(site.keys("gw1"))
-    cut(where, site.rotate, "gw1")
+    cut(where, site.rotate, "gw1", **PATIENT)
     machines(site).reboot("gw1")
     site.assert_tunnels(within=PATIENCE)
     finish(site, "gw1")

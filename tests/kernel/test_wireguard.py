@@ -10,7 +10,7 @@ import pytest
 from integration.gateways.site import Site
 
 from .conftest import Cost
-from .steps import PATIENCE, cut, finish, machines, restart_all
+from .steps import PATIENCE, PATIENT, cut, finish, machines, restart_all
 
 pytestmark = pytest.mark.timeout(3600)
 # Where the rotating gateway loses its power, and whether it comes back with the new key.
@@ -22,17 +22,22 @@ CUTS = {
     "before:Accept only the new keys": True,
     "before:Destroy the old key": True,
 }
+MOST_LOST = {"in place": 100, "second interface": 20}
+"""Packets of 200 a second in each direction, beyond what is lost while nothing is done. Without what WireGuard in the
+kernel answers by netlink, a rotation in place lost up to 457."""
 
 
 def test_what_a_new_key_costs(site: Site, cost: Cost) -> None:
-    for title, do in {
-        "WireGuard, nothing": lambda: site.play("gateway_status"),
-        "WireGuard, in place": lambda: site.rotate("gw1"),
-        "WireGuard, second interface": lambda: site.rotate("gw1", strategy="second_interface"),
-        "WireGuard, emergency": lambda: site.rotate("gw1", mode="emergency"),
+    lost = {}
+    for way, do in {
+        "nothing": lambda: site.play("gateway_status"),
+        "in place": lambda: site.rotate("gw1", **PATIENT),
+        "second interface": lambda: site.rotate("gw1", strategy="second_interface", **PATIENT),
+        "emergency": lambda: site.rotate("gw1", mode="emergency", **PATIENT),
     }.items():
-        cost.of(title, site, do)
+        lost[way] = cost.of(f"WireGuard, {way}", site, do).lost
         site.assert_whole()
+    assert {way: lost[way] for way, most in MOST_LOST.items() if lost[way] > lost["nothing"] + most} == {}
 
 
 def test_everybody_reboots(site: Site) -> None:
@@ -48,7 +53,7 @@ def test_everybody_reboots(site: Site) -> None:
 def test_the_power_of_the_rotating_gateway_fails(where: str, site: Site) -> None:
     """It comes back with a key that its peers accept, and the next run uses the same new one."""
     old, known = site.own("gw1"), set(site.keys("gw1"))
-    cut(where, site.rotate, "gw1")
+    cut(where, site.rotate, "gw1", **PATIENT)
     machines(site).reboot("gw1")
     assert (site.own("gw1") != old) == CUTS[where]
     site.assert_tunnels(within=PATIENCE)
@@ -58,7 +63,7 @@ def test_the_power_of_the_rotating_gateway_fails(where: str, site: Site) -> None
 
 def test_the_power_fails_while_a_gateway_learns_what_it_missed(site: Site) -> None:
     machines(site).stop("gw3")
-    done = site.rotate("gw1", minimum_share=0)
+    done = site.rotate("gw1", minimum_share=0, **PATIENT)
     assert done.code == 0, done.output
     machines(site).start("gw3")
     cut("within:Store what is pending", site.play, "converge_gateways")
@@ -71,7 +76,7 @@ def test_the_power_fails_while_a_gateway_learns_what_it_missed(site: Site) -> No
 
 def test_an_abort_holds_after_a_reboot(site: Site) -> None:
     old = site.own("gw1")
-    cut("before:Confirm the new key", site.rotate, "gw1")
+    cut("before:Confirm the new key", site.rotate, "gw1", **PATIENT)
     done = site.abort("gw1")
     assert done.code == 0, done.output
     restart_all(site)
