@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.gateways import GatewayLabError, inventory, wireguard
+from lab.gateways import GatewayLabError, inventory, machine, wireguard
 from lab.kernel import accelerate, machines, plan, words
 from lab.kernel.plan import KernelPlan
 
@@ -124,7 +124,7 @@ def test_without_anything_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch, 
     for suite in ("bookworm", "trixie"):
         (tmp_path / suite).mkdir()
         (tmp_path / suite / "disk.raw").touch()
-    monkeypatch.setattr(accelerate.machine, "lacking", lambda who: "")
+    monkeypatch.setattr(machine, "lacking", lambda who: "")
     assert accelerate.available().startswith("Neither KVM nor user-mode Linux nor qemu runs here")
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert "need root" in accelerate.available()
