@@ -22,7 +22,7 @@ from . import runtime as wg_runtime
 from .runtime import Setting
 
 POLL = 0.02
-POLL_BY_PROCESS = 0.05
+"""Seconds between two looks, or as long as a look took: where a process must look, that is longer."""
 
 Version = t.Tuple[int, int]  # noqa: UP006, a value on Python 3.8
 
@@ -96,6 +96,7 @@ def follow(interface: str) -> None:
             carriers = {}
         if (not pairs or time.monotonic() > until) and _end(interface, written):
             return
+        began = time.monotonic()
         try:
             now = wg_runtime.handshakes(interface)
             if not carriers or any(now.get(key, 0) < seen.get(key, 0) for pair in pairs for key in pair.keys):
@@ -108,7 +109,7 @@ def follow(interface: str) -> None:
                 seen = now
         except VpnKeysError:
             pass  # the interface is down; it may come back
-        time.sleep(POLL if wg_runtime.control_socket(interface) else POLL_BY_PROCESS)
+        time.sleep(max(POLL, time.monotonic() - began))
 
 
 def choose(
@@ -140,7 +141,7 @@ def _move(interface: str, due: t.Sequence[tuple[Pair, str]], written: Version) -
     with locked(interface):
         if _written(interface) != written:
             return False
-        wg_runtime.apply(interface, [move(pair, key) for pair, key in due])
+        wg_runtime.carry(interface, [move(pair, key) for pair, key in due])
     return True
 
 

@@ -222,6 +222,18 @@ def apply(interface: str, changes: t.Sequence[t.Sequence[Setting]]) -> None:
         _apply(interface, batch)
 
 
+def carry(interface: str, moves: t.Sequence[t.Sequence[Setting]]) -> None:
+    """The same for networks and keepalive intervals of peers that are there. The kernel is told directly, since packets
+    are lost until then, and a process takes its time."""
+    settings = [setting for move in moves for setting in move]
+    if not control_socket(interface):
+        try:
+            return netlink.carry(interface, [(one.key, one.networks, one.keepalive or 0) for one in settings])
+        except (OSError, ValueError, struct.error):
+            pass  # `wg` will say why
+    return apply(interface, moves)
+
+
 def apply_each(interface: str, changes: t.Sequence[t.Sequence[Setting]]) -> dict[int, str]:
     """The same, where what `wg` refuses of one change stops no other; removals come first. Why, by position."""
     removals = [position for position, change in enumerate(changes) if all(setting.remove for setting in change)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 import struct
 from pathlib import Path
 from typing import Any
@@ -97,3 +98,51 @@ def test_a_daemon_that_does_not_answer_is_no_kernel(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(runtime, "control_socket", lambda interface: "/nowhere/wg0.sock")
     with pytest.raises(VpnKeysError, match="does not answer"):
         runtime.handshakes("wg0")
+
+
+# ---- what the kernel is told
+
+KEY, OTHER = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
+
+
+def test_a_move_is_told_in_its_order() -> None:
+    """Byte for byte what `wg set` sends, but that a peer which is gone is not created."""
+    ((peers, told),) = netlink.attributes(netlink.moved([(KEY, ["10.79.2.0/24", "fd00::/8"], 25), (OTHER, None, 0)]))
+    first, second = (dict(netlink.attributes(one)) for dummy, one in netlink.attributes(told))
+    assert peers == 8
+    assert (first[1], first[3], first[5]) == (bytes([1]) * 32, struct.pack("=I", 6), struct.pack("=H", 25))
+    networks = [dict(netlink.attributes(one)) for dummy, one in netlink.attributes(first[9])]
+    assert [one[1] for one in networks] == [struct.pack("=H", family) for family in (socket.AF_INET, socket.AF_INET6)]
+    assert [one[2] for one in networks] == [bytes([10, 79, 2, 0]), bytes([0xFD]) + bytes(15)]
+    assert [one[3] for one in networks] == [bytes([24]), bytes([8])]
+    assert second == {1: bytes([2]) * 32, 3: struct.pack("=I", 4), 5: struct.pack("=H", 0)}
+
+
+def test_what_is_too_long_for_a_message_is_refused() -> None:
+    with pytest.raises(ValueError, match="too long"):
+        netlink.moved([(KEY, ["10.79.2.0/24"], 25)] * 900)
+
+
+MOVE = [runtime.Setting(KEY, networks=("10.79.2.0/24",), keepalive=25), runtime.Setting(OTHER, keepalive=0)]
+
+
+def test_the_kernel_is_told_where_no_daemon_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(runtime, "control_socket", lambda interface: "")
+    monkeypatch.setattr(netlink, "carry", lambda interface, moves: told.append((interface, moves)))
+    runtime.carry("wg0", [MOVE])
+    assert told == [("wg0", [(KEY, ("10.79.2.0/24",), 25), (OTHER, None, 0)])]
+
+
+@pytest.mark.parametrize("daemon", ["", "/run/wireguard/wg0.sock"])
+def test_wg_is_told_where_netlink_refuses_or_a_daemon_works(daemon: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(interface: str, moves: Any) -> None:
+        assert not daemon
+        raise OSError(1, "Operation not permitted")
+
+    told: list[Any] = []
+    monkeypatch.setattr(runtime, "control_socket", lambda interface: daemon)
+    monkeypatch.setattr(netlink, "carry", refuse)
+    monkeypatch.setattr(runtime, "apply", lambda interface, moves: told.append(moves))
+    runtime.carry("wg0", [MOVE])
+    assert told == [[MOVE]]
