@@ -47,7 +47,9 @@ def qemu(plan: KernelPlan, number: int, images: Path, home: Path) -> list[str]:
     words = [*machine(plan.accelerator), "-no-reboot", "-name", f"gw{number}", "-m", str(plan.memory), "-smp", "1"]
     words += ["-kernel", str(place / "vmlinuz"), "-initrd", str(place / "initrd")]
     words += ["-append", f"root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet lab.number={number}"]
-    words += ["-drive", f"id=root,file={disk_of(plan, number, home)},if=none,format=qcow2"]
+    # Nobody writes to the disk of a release, and user-mode Linux locks all of it.
+    backing = "backing.file.locking=off"
+    words += ["-drive", f"id=root,file={disk_of(plan, number, home)},if=none,format=qcow2,{backing}"]
     words += ["-device", "virtio-blk-device,drive=root", "-device", "virtio-rng-device"]
     for side, tap in enumerate(taps(number)):
         words += ["-netdev", f"tap,id={tap},ifname={tap},script=no,downscript=no"]
