@@ -74,8 +74,8 @@ def record_for(
 
 def told_apart(groups: Sequence[LiveGroup], seen: Mapping[str, Seen], store: RotationStore) -> list[LiveGroup]:
     """A record is of one group: of those that claim it, of that with most of its key servers, once all of these could
-    be read. The others are blocked: a key server that adds a group of its own could go on with the rotation of the
-    others."""
+    be read, or no other can have as many. The others are blocked: a key server that adds a group of its own could go on
+    with the rotation of the others."""
     claimed = [(live, _claim(live, store)) for live in groups]
     return [live if live.blocked else _told_apart(live, one, claimed, seen) for live, one in claimed]
 
@@ -93,8 +93,9 @@ def _told_apart(
         for other, one in claimed
         if other is not live and one and one.name == claim.name and one.rank >= claim.rank
     ]
-    unread = [host for host in sorted(claim.key_servers) if isinstance(seen.get(host), VpnKeysError)]
-    away = [host for host in unread if host not in live.names]
+    # Where it has more than half of them, who was thrown out of the group cannot stop it by being silent.
+    rest = sorted(claim.key_servers - set(live.names)) if 2 * claim.rank[0] <= len(claim.key_servers) else []
+    away = [host for host in rest if isinstance(seen.get(host), VpnKeysError)]
     if not rivals and not away:
         return live
     why = f"is also that of {', '.join(rivals)}" if rivals else f"is also of {', '.join(away)}, which cannot be read"

@@ -419,3 +419,15 @@ def test_a_record_waits_for_its_key_servers(tmp_path: Path) -> None:
     told = rotations.told_apart(live_groups(liar, FLEET), liar, store)
     assert [one.hosts for one in told if one.blocked] == [("ks2",)]
     assert "is also of ks1, which cannot be read" in str(told[1].blocked)
+
+
+def test_one_that_has_left_a_group_keeps_no_others_from_its_rotation(tmp_path: Path) -> None:
+    """Whoever was thrown out of a group and cannot be read is in its record for good. Nobody can have more of the key
+    servers of that than those that are left."""
+    asia, europe = live_groups(honest(), FLEET)
+    three = dataclasses.replace(europe, names={**europe.names, "ks9": "EUROPE"})
+    for state in ("learning", "retired"):
+        store = RotationStore(str(tmp_path / state))
+        store.keep(rotation.Rotation("EUROPE", "OLD", "NEW", state), three)
+        away: dict[str, Any] = {**honest(), "ks9": VpnKeysError("timeout", "no answer", host="ks9")}
+        assert rotations.told_apart(live_groups(away, FLEET), away, store) == [asia, europe]
