@@ -332,7 +332,8 @@ class WireGuard:
                 plan = make({**left, **why})
                 now = record.write(plan.blocks, now)
                 plan.unread = record.backend.load(record.path)
-            self._forget(record)
+            if not plan.unread:  # or it would start over with the peers of the old file
+                self._forget(record)
             for table, networks in _by_table(record, plan).items():
                 wg_runtime.add_routes(self.interface, networks, table)
         except VpnKeysError as error:
@@ -344,12 +345,14 @@ class WireGuard:
         """Keep the service from adding removed peers again, and wake those whose sessions that ends."""
         if not os.path.exists(self._owed_path()):
             return
-        before, secret = self._running(), wg_runtime.running_key(self.interface)
-        record.backend.forget(self.interface)
-        after = self._running()
-        if after.own != before.own:
-            wg_runtime.set_key(self.interface, secret, {})
-        wg_runtime.apply(self.interface, wg_store.again(before, after))
+        before = self._runtime()
+        if before:  # without an interface, there is nothing that it remembers
+            secret = wg_runtime.running_key(self.interface)
+            record.backend.forget(self.interface)
+            after = self._running()
+            if after.own != before.own:
+                wg_runtime.set_key(self.interface, secret, {})
+            wg_runtime.apply(self.interface, wg_store.again(before, after))
         files.remove(self._owed_path())
 
     def _in_effect(
