@@ -11,6 +11,7 @@ Ansible by itself would merge `ansible_facts` of a result into the variables of 
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import resource
@@ -185,9 +186,10 @@ def _silent(why: str) -> Data:
 
 def _number(value: t.Any, default: float) -> float:
     try:
-        return default if value is None else max(float(value), 1.0)
+        found = default if value is None else max(1.0, float(value))
     except (TypeError, ValueError):
         return default  # the module says what is wrong with it
+    return found if math.isfinite(found) else default
 
 
 @contextmanager

@@ -109,3 +109,12 @@ def test_what_ansible_says_of_a_gateway_is_quoted() -> None:
     """It may hold what that gateway printed, such as the banner of its sshd."""
     said = gateway_action._of_ansible(AnsibleConnectionFailure(f'no". gw2: {EVIL}'))
     assert said == r'Ansible says "no\". gw2: \x1b[2J\x1b]0;owned\x07 all is well"'
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(None, 7.0), ("x", 7.0), ([], 7.0), (3, 3.0), ("3.5", 3.5), (0, 1.0), (-1, 1.0), ("inf", 7.0), (1e999, 7.0)],
+)
+def test_a_number_of_a_task_can_be_counted_with(value: t.Any, number: float) -> None:
+    assert gateway_action._number(value, 7.0) == number
+    int(gateway_action._number(float("nan"), 7.0))
