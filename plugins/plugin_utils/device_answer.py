@@ -51,8 +51,8 @@ Data = dict[str, t.Any]
 MOST_BYTES = 16 * 1024 * 1024
 """Of one answer. A gateway with 10,000 peers, each with two keys and a tunnel, says 8 MB."""
 MOST_ENTRIES = 50_000
-FEW_ENTRIES, FEW_CHARACTERS = 5_000, 2_000_000
-"""Of one answer in all, whatever the fleet: an interface may have peers that are no gateways."""
+FEW_ENTRIES, FEW_CHARACTERS = 20_000, 4_000_000
+"""Of one answer in all, whatever the fleet: an interface may have thousands of peers that are no gateways."""
 ENTRIES_EACH, CHARACTERS_EACH = 10, 4_000
 """More for each gateway of the fleet: two keys, some tunnels, one reason."""
 MOST_LINES = 500

@@ -45,7 +45,7 @@ class Reading:
         self.entries -= entries
         self.characters -= characters
         if min(self.entries, self.characters) < 0:
-            raise Unreadable("it is far longer than that of a gateway with as many peers as there can be")
+            raise Unreadable("it is far longer than what a gateway of this fleet has to say")
 
     def drop(self, name: str) -> None:
         if len(self.dropped) < NAMED:

@@ -339,7 +339,7 @@ def test_an_interface_that_is_down_or_missing(gateways: Gateways) -> None:
     with pytest.raises(Refused, match=r"is down\. Nothing was changed"):
         gateways.do("gw1", "activate")
     gateways.mesh.run("gw1", f"mv {CONF} /tmp")
-    with pytest.raises(Refused, match="No file of wg-quick or systemd-networkd sets up wg0"):
+    with pytest.raises(Refused, match="No file of wg-quick, systemd-networkd or NetworkManager sets up wg0"):
         gateways.observe("gw1")
 
 

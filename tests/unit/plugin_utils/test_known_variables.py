@@ -23,8 +23,8 @@ READERS = [
 ]
 PREFIXES = "gateway_keys|key_directory|key_report|key_server_rotate|key_server_sync|vpnops_keys"
 NAME = re.compile(rf"(?<![\w./-])(?:{PREFIXES})_\w+\b(?!\.)")
-OTHERS = {"key_directory_info", "vpnops_keys_progress"}
-"""A module, and a section of ansible.cfg."""
+OTHERS = {"key_directory_info", "key_directory_publish", "vpnops_keys_progress"}
+"""Modules, and a section of ansible.cfg."""
 
 
 def refused(here: dict[str, Any], role: str | None = None, **by_host: dict[str, Any]) -> str:

@@ -209,6 +209,8 @@ class WireGuard:
             record.write_secret(self._read(self.state.pending))
         elif runtime.own and runtime.own != public:
             record.write_secret(wg_runtime.running_key(self.interface))
+        elif pending:
+            record.tell()  # it may have refused when the key was written
         files.remove(self.state.pending)
 
     def discard_previous(self) -> None:

@@ -157,6 +157,10 @@ class Record:
         changed = (file for file, text in self.texts.items() if sections.render(blocks, file) != text)
         self._refuse_fixed(file or self.path for file in changed)
         self.write(blocks, self.texts)
+        self.tell()
+
+    def tell(self) -> None:
+        """Let the service read what is written, with the own key. Raises VpnKeysError(refused)."""
         why = self.backend.load(self.path)
         if why:
             raise VpnKeysError("refused", why, state=f"The key is in {self.path}")

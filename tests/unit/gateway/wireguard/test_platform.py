@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from unit.gateway.wireguard.gateways import RUNNING, Gateway
 from unit.gateway.wireguard.networkmanager.test_config import TYPICAL
 from unit.gateway.wireguard.networkmanager.test_record import ENABLED, MAIN
-from unit.gateway.wireguard.samples import A, B
+from unit.gateway.wireguard.samples import NEW, OWN, A, B
 from unit.gateway.wireguard.test_store import wanted
 
+from ansible_collections.vpnops.keys.plugins.module_utils._errors import VpnKeysError
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway import commands, detached
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.commands import Done
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard import follow, platform
@@ -23,6 +26,7 @@ from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard imp
 from ansible_collections.vpnops.keys.plugins.module_utils._gateway.wireguard.runtime import Runtime, Setting
 
 NAMED = TYPICAL.replace("192.0.2.4:51820", "gw2.example:51820")
+PENDING = base64.b64encode(bytes(range(32))).decode()
 REFUSED = Done(0, "", "Could not load file")
 
 
@@ -99,3 +103,21 @@ def test_a_service_without_the_interface_has_nothing_to_forget(service: Service,
     assert withdraw(tmp_path) == ""
     assert service.told == ["nmcli connection load"]
     assert not (tmp_path / "run" / "forget-wg0").exists()
+
+
+def test_a_service_that_did_not_read_the_own_key_is_told_again(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then, it would bring the old one up again: the key is pending as long as that."""
+    gateway = platform.WireGuard("wg0", str(tmp_path / "state"))
+    monkeypatch.setattr(wg_runtime, "public_of", lambda secret: {PENDING: NEW.text}.get(secret, OWN.text))
+    service.running = replace(RUNNING, own=NEW.text)
+    gateway.state.write(gateway.state.pending, PENDING + "\n")
+    service.refuses = True
+    for _turn in range(2):
+        with pytest.raises(VpnKeysError, match="NetworkManager has not read"):
+            gateway.persist()
+        assert Path(gateway.state.pending).exists()
+    service.refuses = False
+    gateway.persist()
+    assert not Path(gateway.state.pending).exists()
