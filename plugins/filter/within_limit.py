@@ -12,7 +12,7 @@ author:
   - vpnops.keys authors (@vpnops)
 description:
   - Unlike C(ansible_play_hosts_all), it does not depend on the hosts of the play.
-  - Unlike P(ansible.builtin.inventory_hostnames#lookup), it reads C(@FILE).
+  - Unlike the lookup C(ansible.builtin.inventory_hostnames), it reads C(@FILE).
 positional: limit
 options:
   _input:
