@@ -113,10 +113,12 @@ def seconds(reader: Callable[[str], object], text: str) -> float:
     return time.process_time() - begun
 
 
-def is_linear(reader: Callable[[str], object], pattern: str, short_size: int = SHORT) -> bool:
+def is_linear(
+    reader: Callable[[str], object], pattern: str, short_size: int = SHORT, noise: float = NOISE
+) -> bool:
     short, long = (pattern * (size // len(pattern) + 1) for size in (short_size, short_size * TIMES))
     # A busy machine makes a measurement longer, never shorter.
-    return any(seconds(reader, long) <= MORE_TIME * max(seconds(reader, short), NOISE / TIMES) for dummy in range(5))
+    return any(seconds(reader, long) <= MORE_TIME * max(seconds(reader, short), noise / TIMES) for dummy in range(5))
 
 
 QUADRATIC: dict[str, tuple[Callable[[str], object], str, int]] = {
