@@ -109,7 +109,6 @@ NOISE = 0.02
 def seconds(reader: Callable[[str], object], text: str) -> float:
     """Of the processor, without Python's search for cycles, as timeit has it: that goes by all objects that there are.
     A reader may refuse, in its own words."""
-    gc.collect()
     gc.disable()
     try:
         begun = time.process_time()
